@@ -1,0 +1,79 @@
+"""Every error that facespace raises on purpose.
+
+    FacespaceError
+    |-- InputError (ValueError)      an argument or array has the wrong shape, range or content
+    |-- ImageError (ValueError)      a picture cannot be read: carries the path and the reason
+    |-- NoFaceError (ValueError)     a picture that needs a face shows none
+    |-- DataError (ValueError)       a data set, FaceTable or protocol file is missing or malformed
+    |-- ModelError (ValueError)      a model file is missing, unreadable or says too little of itself
+    |   `-- IncompatibleModelsError  embeddings of two models that may not meet
+    |-- LibraryError                 a photo library is locked, foreign or of a newer version
+    |-- TrainingError                a training run stopped: carries the remedy in its text
+    `-- MissingExtraError (ImportError)  an optional dependency is not installed
+
+A message is one line: what was expected, what was met, what to do.
+"""
+
+from pathlib import Path
+
+__all__ = [
+    "DataError",
+    "FacespaceError",
+    "ImageError",
+    "IncompatibleModelsError",
+    "InputError",
+    "LibraryError",
+    "MissingExtraError",
+    "ModelError",
+    "NoFaceError",
+    "TrainingError",
+]
+
+
+class FacespaceError(Exception):
+    """Base of all errors that facespace raises on purpose."""
+
+
+class InputError(FacespaceError, ValueError):
+    """An argument or array has the wrong shape, range or content."""
+
+
+class ImageError(FacespaceError, ValueError):
+    """A picture cannot be read."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = Path(path)
+        self.reason = reason
+
+
+class NoFaceError(FacespaceError, ValueError):
+    """A picture that needs a face shows none."""
+
+
+class DataError(FacespaceError, ValueError):
+    """A data set, FaceTable or protocol file is missing or malformed."""
+
+
+class ModelError(FacespaceError, ValueError):
+    """A model file is missing, unreadable or says too little of itself."""
+
+
+class IncompatibleModelsError(ModelError):
+    """Embeddings of two models were about to meet though neither declares compatibility."""
+
+
+class LibraryError(FacespaceError):
+    """A photo library is locked, foreign or of a newer version."""
+
+
+class TrainingError(FacespaceError):
+    """A training run stopped; the message says why and what to change."""
+
+
+class MissingExtraError(FacespaceError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional part of facespace: pip install 'facespace[{extra}]'")
+        self.extra = extra
