@@ -1,1 +1,20 @@
-"""models"""
+"""Models: the spec inside each file, the built-in ones, and whether two models' embeddings may meet."""
+
+from facespace.models.built_in import BUILT_IN, built_in_models, find_model
+from facespace.models.onnx_metadata import read_metadata, weights_sha256, write_metadata
+from facespace.models.spec import FARS, ModelSpec, common_threshold, far_key, read_spec, write_spec
+
+__all__ = [
+    "BUILT_IN",
+    "FARS",
+    "ModelSpec",
+    "built_in_models",
+    "common_threshold",
+    "far_key",
+    "find_model",
+    "read_metadata",
+    "read_spec",
+    "weights_sha256",
+    "write_metadata",
+    "write_spec",
+]

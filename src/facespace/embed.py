@@ -1,0 +1,105 @@
+"""Crops of faces to unit vectors (paper, section 3), and vectors to bytes and back."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import InputError, ModelError
+from facespace.models import ModelSpec, find_model, read_spec
+from facespace.models.session import open_session
+
+__all__ = ["Embedder", "dequantise", "quantise"]
+
+BYTE_LIMIT = 127
+
+
+class Embedder:
+    """A model that maps a batch of crops to embeddings; safe to share between threads.
+
+    Args:
+        model: a built-in name or the path of an ONNX file with a ModelSpec; None for the built-in embedder.
+        threads: processor threads for one call.
+        providers: onnxruntime's execution providers, first choice first.
+        batch_size: crops a run of the network; bounds the memory of a call.
+
+    Raises:
+        ModelError: no such model, or one that is no embedder.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        *,
+        threads: int = 1,
+        providers: tuple[str, ...] = ("CPUExecutionProvider",),
+        batch_size: int = 32,
+    ) -> None:
+        self.path = find_model(model, "embedder")
+        self.spec: ModelSpec = read_spec(self.path)
+        if self.spec.task != "embedder":
+            raise ModelError(f"{self.path}: expected an embedder, this model is a {self.spec.task}")
+        self._session = open_session(self.path, threads=threads, providers=providers)
+        model_input = self._session.get_inputs()[0]
+        self._input_name = model_input.name
+        fixed = model_input.shape[0]
+        self._batch_size = fixed if isinstance(fixed, int) else batch_size
+
+    def embed(self, crops: NDArray[np.uint8], *, flip: bool = False) -> NDArray[np.float32]:
+        """Embeddings of ``crops``.
+
+        Args:
+            crops: uint8 RGB, shape (N, H, W, 3), of the spec's input size, aligned as the spec says.
+            flip: add the embedding of the mirror image before normalising; twice the time.
+
+        Returns:
+            float32 unit rows, shape (N, D).
+
+        Raises:
+            InputError: crops of another type or size.
+        """
+        crops = np.asarray(crops)
+        h, w = self.spec.input_hw
+        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (h, w, 3):
+            raise InputError(
+                f"crops: expected uint8 of shape (N, {h}, {w}, 3), got {crops.dtype} of shape {crops.shape}"
+            )
+        if len(crops) == 0:
+            return np.zeros((0, self.spec.dim), np.float32)
+        raw = self._run(crops)
+        if flip:
+            raw = raw + self._run(crops[:, :, ::-1])
+        return raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12)
+
+    def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        chunks = range(0, len(crops), self._batch_size)
+        return np.concatenate([self._run_chunk(crops[i : i + self._batch_size]) for i in chunks])
+
+    def _run_chunk(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        channels = crops if self.spec.colour == "RGB" else crops[..., ::-1]
+        pixels = np.ascontiguousarray(channels.transpose(0, 3, 1, 2), np.float32)
+        pixels -= np.float32(self.spec.mean)
+        pixels *= np.float32(1.0 / self.spec.std)
+        output: NDArray[np.float32] = self._session.run(None, {self._input_name: pixels})[0]
+        return output / np.maximum(np.linalg.norm(output, axis=1, keepdims=True), 1e-12)
+
+
+def quantise(embeddings: NDArray[np.float32], byte_scale: float) -> NDArray[np.int8]:
+    """Unit rows (N, D) to one signed byte a component: round(x * byte_scale), clipped to +-127.
+
+    The paper (section 1) quantises 128 floats to 128 bytes without loss of accuracy. The distance of two
+    byte vectors is the distance of their `dequantise`d unit rows.
+
+    Raises:
+        InputError: a scale that is not positive: the model declares no byte form.
+    """
+    if not byte_scale > 0:
+        raise InputError(f"byte_scale: expected a positive scale from the ModelSpec, got {byte_scale}")
+    scaled = np.rint(np.asarray(embeddings, np.float32) * np.float32(byte_scale))
+    return np.clip(scaled, -BYTE_LIMIT, BYTE_LIMIT).astype(np.int8)
+
+
+def dequantise(templates: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Byte rows (N, D) back to unit rows: the scale cancels, so that any byte vector has one direction."""
+    rows = np.asarray(templates, np.float32)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,150 @@
+"""ModelSpec: what must be known to use a model's weights rightly, kept inside the model's own file."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facespace.errors import IncompatibleModelsError, ModelError
+from facespace.models.onnx_metadata import SPEC_KEY, read_metadata, weights_sha256, write_metadata
+
+__all__ = ["FARS", "ModelSpec", "common_threshold", "far_key", "read_spec", "write_spec"]
+
+FARS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model's preprocessing, thresholds and origin.
+
+    Attributes:
+        name: for people, such as "facespace-s".
+        version: of the weights.
+        task: "embedder" or "detector".
+        input_hw: rows and columns of an embedder's input in pixels; (0, 0) where any size goes.
+        colour: "RGB" or "BGR", the channel order of the input.
+        mean: subtracted from each pixel value in 0..255.
+        std: then divides it.
+        alignment: "similarity" (five landmarks onto the template) or "tight" (the box alone).
+        dim: components of an embedding; 0 for a detector.
+        sha256: of the weights, in hex; filled in when the file is read.
+        distances: largest distance that counts as the same person, at each FAR ("1e-3": 0.9);
+            None where the calibration's pairs cannot support that FAR.
+        calibration: on what the distances were measured.
+        byte_scale: components times this, rounded and clipped to +-127, are the 128-byte template; 0 for none.
+        training_data: what the weights saw.
+        licence: of the weights.
+        compatible_with: sha256 of another model -> distances of mixed comparison at each FAR.
+        notes: further facts for the reader, such as "tight crops imitated".
+        options: settings that belong to the weights, such as a detector's layout and score threshold.
+    """
+
+    name: str
+    version: str
+    task: str
+    input_hw: tuple[int, int]
+    colour: str = "RGB"
+    mean: float = 127.5
+    std: float = 127.5
+    alignment: str = "similarity"
+    dim: int = 128
+    sha256: str = ""
+    distances: dict[str, float | None] = field(default_factory=dict)
+    calibration: str = ""
+    byte_scale: float = 0.0
+    training_data: str = ""
+    licence: str = ""
+    compatible_with: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    notes: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        choices = {
+            "task": ("embedder", "detector"),
+            "colour": ("RGB", "BGR"),
+            "alignment": ("similarity", "tight"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ModelError(f"ModelSpec.{name}: expected one of {allowed}, got {getattr(self, name)!r}")
+        object.__setattr__(self, "input_hw", tuple(self.input_hw))
+
+    @property
+    def label(self) -> str:
+        """Name, version and the beginning of the hash: enough to tell two models apart in a message."""
+        return f"{self.name} {self.version} ({self.sha256[:8]})"
+
+    def distance_at(self, far: float) -> float:
+        """The threshold that this FAR stands for.
+
+        Raises:
+            ModelError: the spec holds no distance at that FAR.
+        """
+        return _distance_at(self.distances, far, self.label)
+
+
+def far_key(far: float) -> str:
+    """The text that stands for a FAR in a spec and in JSON: 0.001 -> "1e-3"."""
+    exponent = math.floor(math.log10(far) + 1e-9)
+    return f"{far / 10**exponent:.3g}e{exponent}"
+
+
+def common_threshold(a: ModelSpec, b: ModelSpec, far: float) -> float:
+    """May embeddings of two models meet, and up to which distance are they the same person at ``far``?
+
+    Raises:
+        IncompatibleModelsError: two models, neither of which declares compatibility with the other.
+        ModelError: the pair has no distance calibrated at that FAR.
+    """
+    if a.sha256 == b.sha256:
+        return a.distance_at(far)
+    for one, other in ((a, b), (b, a)):
+        if other.sha256 in one.compatible_with:
+            return _distance_at(one.compatible_with[other.sha256], far, f"{a.label} with {b.label}")
+    raise IncompatibleModelsError(
+        f"embeddings of {a.label} and of {b.label} cannot be compared: neither model declares compatibility; "
+        "embed both sides with the same model"
+    )
+
+
+def _distance_at(distances: dict[str, float | None], far: float, who: str) -> float:
+    value = distances.get(far_key(far))
+    if value is None:
+        known = [key for key, distance in distances.items() if distance is not None]
+        raise ModelError(
+            f"{who}: no threshold at FAR {far_key(far)}, expected one of: "
+            + (", ".join(known) or "none, the model is not calibrated")
+        )
+    return value
+
+
+def read_spec(path: Path) -> ModelSpec:
+    """The ModelSpec inside the ONNX file at ``path``.
+
+    Raises:
+        ModelError: no model there, or one without a spec that this version understands.
+    """
+    text = read_metadata(path).get(SPEC_KEY)
+    if text is None:
+        raise ModelError(f"{path}: expected a facespace model, this ONNX file carries no ModelSpec")
+    try:
+        values = json.loads(text)
+        known = {f.name for f in dataclasses.fields(ModelSpec)}
+        spec = ModelSpec(**{k: v for k, v in values.items() if k in known})
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path}: its ModelSpec cannot be understood: {error}") from error
+    return dataclasses.replace(spec, sha256=weights_sha256(path))
+
+
+def write_spec(path: Path, spec: ModelSpec) -> ModelSpec:
+    """Put ``spec`` into the ONNX file at ``path``; returns it with the sha256 of the weights there.
+
+    Raises:
+        ModelError: the file cannot be read or written, or is no ONNX model.
+    """
+    values = dataclasses.asdict(spec)
+    del values["sha256"]
+    write_metadata(path, {SPEC_KEY: json.dumps(values)})
+    return dataclasses.replace(spec, sha256=weights_sha256(path))

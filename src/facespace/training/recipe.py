@@ -1,0 +1,102 @@
+"""A training run as data: one TOML file, resolved into frozen dataclasses so that a misspelt option fails."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facespace.errors import DataError
+from facespace.training.augment import Augmentation
+
+__all__ = ["Batches", "Mining", "Optimiser", "Recipe", "read_recipe"]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How a batch is made up; see `facespace.training.sampler.TripletSampler`."""
+
+    batch_size: int = 384
+    faces_per_identity: int = 8
+    anchor_share: float = 0.85
+
+
+@dataclass(frozen=True)
+class Mining:
+    """Triplet margin on squared L2, and semi-hard negatives drawn for each anchor-positive pair."""
+
+    margin: float = 0.2
+    negatives_per_pair: int = 1
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """AdamW: a linear rise over `warmup`, level, then a linear fall to zero over the last `decay` of the run.
+
+    The level middle lets a run be lengthened without changing what was trained so far.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup: float = 0.02
+    decay: float = 0.4
+    ema: float = 0.998
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run's outcome besides the pictures."""
+
+    name: str
+    version: str = "1"
+    network: str = "plain-residual"
+    dim: int = 128
+    epochs: int = 20
+    seed: int = 0
+    bfloat16: bool = False
+    threads: int = 0
+    batches: Batches = field(default_factory=Batches)
+    mining: Mining = field(default_factory=Mining)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        DataError: no such file, no TOML, an unknown option, or a value of another type.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path}: expected a recipe in TOML, got: {error}") from error
+    return _fill(Recipe, document, str(path))
+
+
+def _fill(kind: type[Any], values: dict[str, Any], where: str) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    if unknown := sorted(set(values) - set(fields)):
+        raise DataError(
+            f"{where}: unknown option '{unknown[0]}', expected one of {', '.join(sorted(fields))}"
+        )
+    filled = {}
+    for name, value in values.items():
+        default = fields[name].default_factory
+        if isinstance(default, type):
+            if not isinstance(value, dict):
+                raise DataError(f"{where}: '{name}' is a table, write [{name}], got {value!r}")
+            filled[name] = _fill(default, value, f"{where} [{name}]")
+        else:
+            filled[name] = _checked(value, fields[name].type, f"{where}: '{name}'")
+    if "name" in fields and "name" not in filled:
+        raise DataError(f"{where}: a recipe needs a name")
+    return kind(**filled)
+
+
+def _checked(value: Any, kind: Any, where: str) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise DataError(f"{where}: expected {kind.__name__}, got {value!r}")
+    return value
