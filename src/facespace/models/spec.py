@@ -33,7 +33,7 @@ class ModelSpec:
         distances: largest distance that counts as the same person, at each FAR ("1e-3": 0.9);
             None where the calibration's pairs cannot support that FAR.
         calibration: on what the distances were measured.
-        byte_scale: components times this, rounded and clipped to +-127, are the 128-byte template; 0 for none.
+        byte_scale: components times this, rounded and clipped to +-127, are the byte template; 0 for none.
         training_data: what the weights saw.
         licence: of the weights.
         compatible_with: sha256 of another model -> distances of mixed comparison at each FAR.

@@ -50,7 +50,9 @@ def read_face_folder(root: Path, *, size_hw: tuple[int, int] = (112, 112), worke
     def decode(index: int) -> None:
         with Image.open(paths[index]) as image:
             upright = image.convert("RGB")
-            crops[index] = upright if upright.size[::-1] == size_hw else upright.resize(size_hw[::-1])
+            if upright.size[::-1] != size_hw:
+                upright = upright.resize(size_hw[::-1])
+            crops[index] = np.asarray(upright)
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(decode, range(len(paths))))

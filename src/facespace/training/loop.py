@@ -87,7 +87,8 @@ class Trainer:
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         torch.manual_seed(recipe.seed)
-        self.network = build(recipe.network, dim=recipe.dim).to(memory_format=torch.channels_last)
+        self.network = build(recipe.network, dim=recipe.dim)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = build(recipe.network, dim=recipe.dim)
         self.average.load_state_dict(self.network.state_dict())
         self.optimiser = torch.optim.AdamW(
@@ -103,7 +104,7 @@ class Trainer:
         self._open_folder(resume)
 
     def run(self, *, on_step: Callable[[int, int, float], None] | None = None) -> list[Epoch]:
-        """Train the epochs that are left and write `model.pt`; ``on_step(step, n_steps, loss)`` follows along.
+        """Train what is left and write `model.pt`; ``on_step(step, n_steps, loss)`` follows along.
 
         Raises:
             TrainingError: the loss is not finite, or the embeddings collapsed.
@@ -168,7 +169,7 @@ class Trainer:
                 "lower optimiser.learning_rate, then run again with --resume"
             )
         self.optimiser.zero_grad(set_to_none=True)
-        result.loss.backward()  # type: ignore[no-untyped-call]
+        result.loss.backward()
         grad_norm = nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
         self._update_average()
@@ -253,7 +254,7 @@ def embed_crops(
     """Unit embeddings (N, D) of uint8 crops (N, H, W, 3) by a torch network in evaluation mode."""
     network.eval()
     rows = []
-    for chunk in torch.from_numpy(crops).split(batch_size):
+    for chunk in torch.split(torch.from_numpy(crops), batch_size):
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             raw = network(to_input(chunk).contiguous(memory_format=torch.channels_last))
         rows.append(F.normalize(raw.float(), dim=1))

@@ -82,7 +82,7 @@ def _fill(kind: type[Any], values: dict[str, Any], where: str) -> Any:
         )
     filled = {}
     for name, value in values.items():
-        default = fields[name].default_factory
+        default: Any = fields[name].default_factory
         if isinstance(default, type):
             if not isinstance(value, dict):
                 raise DataError(f"{where}: '{name}' is a table, write [{name}], got {value!r}")
@@ -95,8 +95,8 @@ def _fill(kind: type[Any], values: dict[str, Any], where: str) -> Any:
 
 
 def _checked(value: Any, kind: Any, where: str) -> Any:
-    if kind is float and type(value) is int:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if type(value) is not kind:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise DataError(f"{where}: expected {kind.__name__}, got {value!r}")
     return value
