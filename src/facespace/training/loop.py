@@ -169,7 +169,7 @@ class Trainer:
                 "lower optimiser.learning_rate, then run again with --resume"
             )
         self.optimiser.zero_grad(set_to_none=True)
-        result.loss.backward()
+        result.loss.backward()  # type: ignore[no-untyped-call]
         grad_norm = nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
         self._update_average()

@@ -1,0 +1,107 @@
+"""A trained run becomes one ONNX file with its ModelSpec: batch norm folded, unit rows, any batch size."""
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from facespace.errors import DataError
+from facespace.models import ModelSpec, write_spec
+from facespace.training.networks import build
+
+__all__ = ["byte_scale", "export_embedder"]
+
+OPSET = 18
+# The int8 form clips at this many spreads of a component, 1/sqrt(dim): beyond are about 1 in a million values.
+CLIP_SPREADS = 4.8
+
+
+class UnitRows(nn.Module):
+    """A network whose rows are divided by their length: the embedding of the paper, ||f(x)|| = 1."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (N, 3, H, W) -> unit rows (N, D)."""
+        return F.normalize(self.network(x), dim=1)
+
+
+def byte_scale(dim: int) -> float:
+    """The scale of the byte form for embeddings of ``dim`` components, whose spread is 1/sqrt(dim)."""
+    return round(127.0 / (CLIP_SPREADS / dim**0.5), 1)
+
+
+def load_run(run: Path) -> tuple[nn.Module, dict[str, object]]:
+    """The averaged network of a finished run folder, in evaluation mode, and what the run says of it.
+
+    Raises:
+        DataError: no finished run there.
+    """
+    path = run / "model.pt"
+    if not path.is_file():
+        raise DataError(f"{run}: expected a finished run with model.pt, there is none; finish it with --resume")
+    state = torch.load(path, weights_only=True)
+    network = build(str(state["network"]), dim=int(state["dim"]))
+    network.load_state_dict(state["weights"])
+    return network.eval(), state
+
+
+def export_embedder(run: Path, out: Path, *, training_data: str, licence: str, notes: str = "") -> ModelSpec:
+    """Write the run's network to ``out`` as ONNX with a ModelSpec that is not yet calibrated.
+
+    Args:
+        run: a finished run folder.
+        out: the ONNX file to write; replaced in one step.
+        training_data: what the weights saw, for the spec.
+        licence: of the weights, for the spec.
+        notes: further facts for the reader.
+
+    Raises:
+        DataError: no finished run there.
+    """
+    network, state = load_run(run)
+    input_hw: tuple[int, int] = network.input_hw  # type: ignore[assignment]
+    dim = int(str(state["dim"]))
+    spec = ModelSpec(
+        name=str(state["name"]),
+        version=str(state["version"]),
+        task="embedder",
+        input_hw=input_hw,
+        dim=dim,
+        byte_scale=byte_scale(dim),
+        training_data=training_data,
+        licence=licence,
+        notes=notes,
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        partial = Path(folder) / "model.onnx"
+        _to_onnx(UnitRows(network).eval(), input_hw, partial)
+        spec = write_spec(partial, spec)
+        os.replace(partial, out)
+    return spec
+
+
+def _to_onnx(network: nn.Module, input_hw: tuple[int, int], path: Path) -> None:
+    with warnings.catch_warnings():
+        # The exporter trips over deprecations of its own.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            network,
+            (torch.zeros(2, 3, *input_hw),),  # two, since an example of one would fix the batch at one
+            str(path),
+            input_names=["crops"],
+            output_names=["embeddings"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )

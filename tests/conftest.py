@@ -1,0 +1,26 @@
+"""What several tests share: where the real data lies, and a source of chance with a fixed seed."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def _data_folder() -> Path:
+    named = os.environ.get("FACESPACE_DATA")
+    return Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real faces and photos; the test is skipped where there is none."""
+    folder = _data_folder()
+    if not folder.is_dir():
+        pytest.skip(f"no data at {folder}: set FACESPACE_DATA to the folder that holds faces/, lfw/, albums/")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
