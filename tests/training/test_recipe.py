@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from facespace.errors import DataError
+from facespace.training.recipe import Recipe, read_recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_least_recipe_is_a_name(tmp_path: Path) -> None:
+    assert read_recipe(write(tmp_path, 'name = "a"')) == Recipe(name="a")
+
+
+def test_tables_reach_their_dataclasses(tmp_path: Path) -> None:
+    recipe = read_recipe(write(tmp_path, 'name = "a"\nepochs = 3\n[mining]\nmargin = 1\n[augmentation]\nflip = 0'))
+    assert (recipe.epochs, recipe.mining.margin, recipe.augmentation.flip) == (3, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "needs a name"),
+        ("name = ", "expected a recipe in TOML"),
+        ('name = "a"\nepoch = 3', "unknown option 'epoch'"),
+        ('name = "a"\nepochs = "3"', "expected int"),
+        ('name = "a"\nepochs = true', "expected int"),
+        ('name = "a"\nmining = 3', r"write \[mining\]"),
+        ('name = "a"\n[mining]\nmargins = 3', r"\[mining\]: unknown option 'margins'"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_option(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read_recipe(write(tmp_path, text))
+    assert "r.toml" in str(caught.value)
+
+
+def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.toml"):
+        read_recipe(tmp_path / "none.toml")
+
+
+def test_the_recipe_of_the_built_in_embedder_can_be_read() -> None:
+    assert read_recipe(RECIPES / "facespace-s.toml").name == "facespace-s"
