@@ -43,7 +43,8 @@ class Embedder:
         model_input = self._session.get_inputs()[0]
         self._input_name = model_input.name
         fixed = model_input.shape[0]
-        self._batch_size = fixed if isinstance(fixed, int) else batch_size
+        self._fixed_batch = isinstance(fixed, int)
+        self._batch_size = fixed if self._fixed_batch else batch_size
 
     def embed(self, crops: NDArray[np.uint8], *, flip: bool = False) -> NDArray[np.float32]:
         """Embeddings of ``crops``.
@@ -80,7 +81,9 @@ class Embedder:
         pixels = np.ascontiguousarray(channels.transpose(0, 3, 1, 2), np.float32)
         pixels -= np.float32(self.spec.mean)
         pixels *= np.float32(1.0 / self.spec.std)
-        output: NDArray[np.float32] = self._session.run(None, {self._input_name: pixels})[0]
+        if self._fixed_batch:
+            pixels = np.pad(pixels, ((0, self._batch_size - len(crops)), (0, 0), (0, 0), (0, 0)))
+        output: NDArray[np.float32] = self._session.run(None, {self._input_name: pixels})[0][: len(crops)]
         return output / np.maximum(np.linalg.norm(output, axis=1, keepdims=True), 1e-12)
 
 

@@ -29,7 +29,9 @@ def test_the_loss_is_that_of_a_plain_loop(rng: np.random.Generator, dtype: torch
         d_an = (embeddings[a] - embeddings[n]).pow(2).sum()
         terms.append(max(0.0, float(d_ap - d_an) + 0.2))
     assert len(terms) > 20
-    assert triplet_loss(embeddings, triplets, margin=0.2).loss.item() == pytest.approx(np.mean(terms), rel=1e-5)
+    assert triplet_loss(embeddings, triplets, margin=0.2).loss.item() == pytest.approx(
+        np.mean(terms), rel=1e-5
+    )
 
 
 def test_gradient_by_differences(rng: np.random.Generator) -> None:

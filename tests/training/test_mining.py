@@ -35,7 +35,10 @@ def plain_loop(embeddings, labels, reference, reference_labels, *, itself: bool)
 def by_pair(triplets) -> dict:
     pairs: dict = {}
     for a, p, n in zip(
-        triplets.anchor_idx.tolist(), triplets.positive_idx.tolist(), triplets.negative_idx.tolist(), strict=True
+        triplets.anchor_idx.tolist(),
+        triplets.positive_idx.tolist(),
+        triplets.negative_idx.tolist(),
+        strict=True,
     ):
         pairs.setdefault((a, p), []).append(n)
     return pairs
@@ -73,8 +76,12 @@ def test_a_second_set_is_mined_by_the_same_call(rng: np.random.Generator) -> Non
     assert {k: set(v) for k, v in by_pair(triplets).items()} == {k: v for k, v in expected.items() if v}
 
 
-@pytest.mark.parametrize("labels", [[], [0], [0, 1, 2], [5, 5, 5]], ids=["empty", "one", "no pair", "no negative"])
-def test_without_pairs_or_negatives_there_are_no_triplets(labels: list[int], rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(
+    "labels", [[], [0], [0, 1, 2], [5, 5, 5]], ids=["empty", "one", "no pair", "no negative"]
+)
+def test_without_pairs_or_negatives_there_are_no_triplets(
+    labels: list[int], rng: np.random.Generator
+) -> None:
     triplets = mine_semi_hard(unit_rows(rng, len(labels)), torch.tensor(labels, dtype=torch.long))
     assert len(triplets) == 0
 

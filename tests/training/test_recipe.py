@@ -19,7 +19,9 @@ def test_the_least_recipe_is_a_name(tmp_path: Path) -> None:
 
 
 def test_tables_reach_their_dataclasses(tmp_path: Path) -> None:
-    recipe = read_recipe(write(tmp_path, 'name = "a"\nepochs = 3\n[mining]\nmargin = 1\n[augmentation]\nflip = 0'))
+    recipe = read_recipe(
+        write(tmp_path, 'name = "a"\nepochs = 3\n[mining]\nmargin = 1\n[augmentation]\nflip = 0')
+    )
     assert (recipe.epochs, recipe.mining.margin, recipe.augmentation.flip) == (3, 1.0, 0.0)
 
 
