@@ -68,6 +68,18 @@ def test_up_to_k_different_negatives_are_drawn_of_those(seed: int, k: int) -> No
         assert set(negatives) <= candidates
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**16), k=st.integers(1, 4))
+def test_the_nearest_k_are_those_with_the_smallest_distance(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    embeddings, labels = unit_rows(rng, 20), torch.from_numpy(rng.integers(0, 4, 20))
+    expected = plain_loop(embeddings, labels, embeddings, labels, itself=True)
+    taken = by_pair(mine_semi_hard(embeddings, labels, negatives_per_pair=k, choice="nearest"))
+    for (a, p), candidates in expected.items():
+        by_distance = sorted(candidates, key=lambda n: -float(embeddings[a] @ embeddings[n]))
+        assert set(taken.get((a, p), [])) == set(by_distance[:k])
+
+
 def test_a_second_set_is_mined_by_the_same_call(rng: np.random.Generator) -> None:
     embeddings, reference = unit_rows(rng, 7), unit_rows(rng, 12)
     labels, reference_labels = torch.arange(7) % 3, torch.arange(12) % 3
@@ -106,3 +118,8 @@ def test_the_draw_is_uniform(rng: np.random.Generator) -> None:
 def test_reference_embeddings_need_their_labels(rng: np.random.Generator) -> None:
     with pytest.raises(InputError, match="together with their labels"):
         mine_semi_hard(unit_rows(rng, 2), torch.zeros(2), unit_rows(rng, 2))
+
+
+def test_an_unknown_choice_is_answered_with_what_there_is(rng: np.random.Generator) -> None:
+    with pytest.raises(InputError, match="uniform, nearest"):
+        mine_semi_hard(unit_rows(rng, 2), torch.zeros(2), choice="hardest")

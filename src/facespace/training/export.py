@@ -45,7 +45,9 @@ def load_run(run: Path) -> tuple[nn.Module, dict[str, object]]:
     """
     path = run / "model.pt"
     if not path.is_file():
-        raise DataError(f"{run}: expected a finished run with model.pt, there is none; finish it with --resume")
+        raise DataError(
+            f"{run}: expected a finished run with model.pt, there is none; finish it with --resume"
+        )
     state = torch.load(path, weights_only=True)
     network = build(str(state["network"]), dim=int(state["dim"]))
     network.load_state_dict(state["weights"])

@@ -160,7 +160,8 @@ class Trainer:
         embeddings = F.normalize(raw.float(), dim=1)
         triplets = mine_semi_hard(
             embeddings.detach(), self.labels[batch], margin=mining.margin,
-            negatives_per_pair=mining.negatives_per_pair, generator=generator,
+            negatives_per_pair=mining.negatives_per_pair,
+            choice=mining.choice, generator=generator,
         )  # fmt: skip
         result = triplet_loss(embeddings, triplets, margin=mining.margin)
         if not math.isfinite(result.loss.item()):

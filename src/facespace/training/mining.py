@@ -14,6 +14,8 @@ from facespace.errors import InputError
 
 __all__ = ["Triplets", "distances", "mine_semi_hard"]
 
+CHOICES = ("uniform", "nearest")
+
 
 @dataclass(frozen=True)
 class Triplets:
@@ -49,12 +51,12 @@ def mine_semi_hard(
     *,
     margin: float = 0.2,
     negatives_per_pair: int = 1,
+    choice: str = "uniform",
     generator: torch.Generator | None = None,
 ) -> Triplets:
     """All anchor-positive pairs, each with negatives where d_ap < d_an < d_ap + margin.
 
-    Of a pair's semi-hard negatives ``negatives_per_pair`` are drawn uniformly without replacement, or all
-    where there are fewer. A pair that has none is left out: it is either solved (every negative is beyond
+    Of a pair's semi-hard negatives ``negatives_per_pair`` are taken, or all where there are fewer. A pair that has none is left out: it is either solved (every negative is beyond
     the margin) or it only has hard negatives, which early on collapse the model (paper, section 3.2).
 
     Args:
@@ -64,11 +66,15 @@ def mine_semi_hard(
         reference_labels: int, shape (M,).
         margin: on squared L2.
         negatives_per_pair: the paper draws one; more lower the variance at no cost in embedding.
+        choice: "uniform", a draw without replacement; "nearest", those with the smallest d_an, which teach
+            the most: many codes call only these semi-hard.
         generator: source of the draw.
 
     Raises:
-        InputError: reference without its labels, or the reverse.
+        InputError: reference without its labels or the reverse, or another choice.
     """
+    if choice not in CHOICES:
+        raise InputError(f"choice: expected one of {', '.join(CHOICES)}, got '{choice}'")
     if (reference is None) != (reference_labels is None):
         raise InputError("expected reference embeddings together with their labels, got one of them")
     against_itself = reference is None
@@ -83,17 +89,20 @@ def mine_semi_hard(
     ap_dist = distance[anchor_idx, positive_idx][:, None]
     an_dist = distance[anchor_idx]
     semi_hard = (an_dist > ap_dist) & (an_dist < ap_dist + margin) & ~same[anchor_idx]
-    pair_idx, negative_idx = _draw(semi_hard, negatives_per_pair, generator)
+    if choice == "nearest":
+        keys = 4.0 - an_dist
+    else:
+        keys = torch.rand(semi_hard.shape, generator=generator, device=semi_hard.device)
+    pair_idx, negative_idx = _take(semi_hard, keys, negatives_per_pair)
     return Triplets(anchor_idx[pair_idx], positive_idx[pair_idx], negative_idx, len(anchor_idx))
 
 
-def _draw(candidates: Tensor, k: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-    """Up to ``k`` true columns of each row of (P, M) ``candidates``, uniformly: row and column indices."""
+def _take(candidates: Tensor, keys: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Of each row's true columns in (P, M) up to ``k`` with the largest keys: row and column indices."""
     if candidates.numel() == 0:
         nothing = torch.zeros(0, dtype=torch.long, device=candidates.device)
         return nothing, nothing
-    keys = torch.rand(candidates.shape, generator=generator, device=candidates.device)
     keys = torch.where(candidates, keys, keys.new_tensor(-1.0))
-    drawn, columns = keys.topk(min(k, candidates.shape[1]), dim=1)
-    rows, ranks = (drawn >= 0).nonzero(as_tuple=True)
+    taken, columns = keys.topk(min(k, candidates.shape[1]), dim=1)
+    rows, ranks = (taken >= 0).nonzero(as_tuple=True)
     return rows, columns[rows, ranks]

@@ -23,10 +23,11 @@ class Batches:
 
 @dataclass(frozen=True)
 class Mining:
-    """Triplet margin on squared L2, and semi-hard negatives drawn for each anchor-positive pair."""
+    """How triplets are made; see `facespace.training.mining.mine_semi_hard`."""
 
     margin: float = 0.2
     negatives_per_pair: int = 1
+    choice: str = "uniform"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
     layer      out           kernel, stride      weights    multiply-adds
     stem       56x56x32      3x3, 2              0.9K       2.7M
-    stage 1    28x28x48      3x3, 2; block       55K        43.4M
+    stage 1    28x28x48      3x3, 2              14K        10.8M
     stage 2    14x14x96      3x3, 2; block       207K       40.6M
     stage 3    7x7x160       3x3, 2; block       599K       29.4M
     pool       1x1x160       7x7 depthwise       7.8K       0.0M
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 __all__ = ["PlainResidual"]
 
 WIDTHS = (32, 48, 96, 160)
+BLOCKS = (0, 1, 1)
 INPUT_PX = 112
 
 
@@ -48,11 +49,14 @@ class PlainResidual(nn.Module):
 
     input_hw = (INPUT_PX, INPUT_PX)
 
-    def __init__(self, *, dim: int = 128, widths: tuple[int, ...] = WIDTHS) -> None:
+    def __init__(
+        self, *, dim: int = 128, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = BLOCKS
+    ) -> None:
         super().__init__()
         layers = [*conv(3, widths[0], stride=2), nn.ReLU(inplace=True)]
-        for n_in, n_out in itertools.pairwise(widths):
-            layers += [*conv(n_in, n_out, stride=2), nn.ReLU(inplace=True), Block(n_out)]
+        for (n_in, n_out), n_blocks in zip(itertools.pairwise(widths), blocks, strict=True):
+            layers += [*conv(n_in, n_out, stride=2), nn.ReLU(inplace=True)]
+            layers += [Block(n_out) for _ in range(n_blocks)]
         self.features = nn.Sequential(*layers)
         side = INPUT_PX // 2 ** len(widths)
         self.pool = nn.Sequential(
