@@ -1,6 +1,5 @@
 """A trained run becomes one ONNX file with its ModelSpec: batch norm folded, unit rows, any batch size."""
 
-import os
 import tempfile
 import warnings
 from pathlib import Path
@@ -16,7 +15,7 @@ from facespace.training.networks import build
 __all__ = ["byte_scale", "export_embedder"]
 
 OPSET = 18
-# The int8 form clips at this many spreads of a component, 1/sqrt(dim): beyond are about 1 in a million values.
+# The byte form clips at so many spreads (1/sqrt(dim)) of a component: about 1 value in a million lies beyond.
 CLIP_SPREADS = 4.8
 
 
@@ -86,7 +85,7 @@ def export_embedder(run: Path, out: Path, *, training_data: str, licence: str, n
         partial = Path(folder) / "model.onnx"
         _to_onnx(UnitRows(network).eval(), input_hw, partial)
         spec = write_spec(partial, spec)
-        os.replace(partial, out)
+        partial.replace(out)
     return spec
 
 

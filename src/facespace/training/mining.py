@@ -56,8 +56,9 @@ def mine_semi_hard(
 ) -> Triplets:
     """All anchor-positive pairs, each with negatives where d_ap < d_an < d_ap + margin.
 
-    Of a pair's semi-hard negatives ``negatives_per_pair`` are taken, or all where there are fewer. A pair that has none is left out: it is either solved (every negative is beyond
-    the margin) or it only has hard negatives, which early on collapse the model (paper, section 3.2).
+    Of a pair's semi-hard negatives ``negatives_per_pair`` are taken, or all where there are fewer. A pair
+    that has none is left out: it is either solved (every negative is beyond the margin) or it only has hard
+    negatives, which early on collapse the model (paper, section 3.2).
 
     Args:
         embeddings: float, shape (N, D), unit rows.
