@@ -62,5 +62,5 @@ def test_another_kind_of_file_is_an_error_of_one_line(tmp_path: Path, content: b
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="absent.onnx"):
+    with pytest.raises(ModelError, match=r"absent\.onnx"):
         read_metadata(tmp_path / "absent.onnx")

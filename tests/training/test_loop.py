@@ -54,14 +54,14 @@ def test_identities_move_apart(run: Path) -> None:
 
 
 def test_resuming_gives_the_weights_of_an_unbroken_run(run: Path, tmp_path: Path) -> None:
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop_in_the_second_epoch(step: int, n_steps: int, loss: float) -> None:
         if step > n_steps // 2:
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         Trainer(RECIPE, drawn_faces(), tmp_path).run(on_step=stop_in_the_second_epoch)
     Trainer(RECIPE, drawn_faces(), tmp_path, resume=True).run()
     unbroken = torch.load(run / "model.pt", weights_only=True)["weights"]
