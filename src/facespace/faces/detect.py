@@ -1,0 +1,149 @@
+"""Find faces in a picture with an ONNX detector: our own, or a user's in the YuNet or SCRFD layout."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facespace.errors import InputError, ModelError
+from facespace.faces.detections import Detections
+from facespace.faces.layouts import LAYOUTS, Layout, Output, recognise, suppress
+from facespace.models import ModelSpec, find_model, read_metadata, read_spec, weights_sha256
+from facespace.models.onnx_metadata import SPEC_KEY
+from facespace.models.session import open_session
+
+__all__ = ["DEFAULT_INPUT_PX", "Detector"]
+
+DEFAULT_INPUT_PX = 640
+STEP_PX = 32  # sides of the network's input are multiples of this, the coarsest stride
+MAX_CANDIDATES = 2000
+
+
+class Detector:
+    """A face detector: holds the session, may be called from many threads at once.
+
+    Args:
+        model: name of a built-in detector or path of an ONNX file; None is the built-in one.
+        score_threshold: least score of a face; None is the model's own.
+        nms_iou: two boxes that overlap more are one face.
+        input_px: pictures whose longest side is more are scaled down to it; smaller ones are never enlarged.
+        threads: onnxruntime's threads for one picture.
+
+    Raises:
+        ModelError: no such model, or outputs in none of the known layouts.
+        InputError: an option out of its range.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        *,
+        score_threshold: float | None = None,
+        nms_iou: float = 0.4,
+        input_px: int = DEFAULT_INPUT_PX,
+        threads: int = 1,
+    ) -> None:
+        if input_px < STEP_PX:
+            raise InputError(f"input_px: expected at least {STEP_PX}, got {input_px}")
+        path = find_model(model, "detector")
+        self._session = open_session(path, threads=threads)
+        outputs = [Output(o.name, tuple(o.shape)) for o in self._session.get_outputs()]
+        self.spec, self._layout = _spec_and_layout(path, outputs)
+        own = float(self.spec.options.get("score_threshold", self._layout.score_threshold))
+        self.score_threshold = own if score_threshold is None else score_threshold
+        if not 0 < self.score_threshold < 1:
+            raise InputError(f"score_threshold: expected between 0 and 1, got {self.score_threshold}")
+        self.nms_iou, self.input_px = nms_iou, input_px
+        self._input, self._output_names = self._session.get_inputs()[0].name, [o.name for o in outputs]
+        rows, columns = self._session.get_inputs()[0].shape[2:]
+        self._fixed_hw = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
+
+    def __repr__(self) -> str:
+        return f"Detector({self.spec.name}, score >= {self.score_threshold:g}, {self.input_px} px)"
+
+    def detect(self, image: NDArray[np.uint8]) -> Detections:
+        """Faces in ``image``, uint8 RGB of shape (H, W, 3), in its pixels, highest score first.
+
+        Boxes are cut at the picture's edge; landmarks may lie outside it.
+
+        Raises:
+            InputError: not an array of that kind.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise InputError(
+                f"image: expected uint8 RGB of shape (H, W, 3), got {image.dtype} of shape {image.shape}"
+            )
+        if 0 in image.shape:
+            return Detections.empty()
+        small, scale_xy = self._fitted(image)
+        found = self.detect_raw(self._prepared(small))
+        return _in_picture(found, scale_xy, image.shape[:2])
+
+    def detect_raw(self, tensor: NDArray[np.float32]) -> Detections:
+        """Faces in a prepared input of shape (1, 3, H, W), in its pixels."""
+        arrays = self._session.run(self._output_names, {self._input: tensor})
+        outputs = dict(zip(self._output_names, arrays, strict=True))
+        boxes, landmarks, scores = self._layout.decode(outputs, tensor.shape[3], self.score_threshold)
+        if len(scores) > MAX_CANDIDATES:
+            best = np.argpartition(-scores, MAX_CANDIDATES)[:MAX_CANDIDATES]
+            boxes, landmarks, scores = boxes[best], landmarks[best], scores[best]
+        kept = suppress(boxes, scores, self.nms_iou)
+        return Detections(boxes[kept], landmarks[kept], scores[kept])
+
+    def _fitted(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+        """The picture no larger than the network's input, and its scale along x and y."""
+        height, width = image.shape[:2]
+        limit_h, limit_w = self._fixed_hw or (self.input_px, self.input_px)
+        scale = min(limit_h / height, limit_w / width)
+        if scale >= 1:
+            return image, (1.0, 1.0)
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        small = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+        return np.asarray(small), (size[0] / width, size[1] / height)
+
+    def _prepared(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Padded with black at the right and below, scaled as the weights expect, (1, 3, H, W)."""
+        height, width = image.shape[:2]
+        rows, columns = self._fixed_hw or (-(-height // STEP_PX) * STEP_PX, -(-width // STEP_PX) * STEP_PX)
+        tensor = np.zeros((1, 3, rows, columns), np.float32)
+        channels = image if self.spec.colour == "RGB" else image[:, :, ::-1]
+        tensor[0, :, :height, :width] = channels.transpose(2, 0, 1)
+        if self.spec.mean or self.spec.std != 1:
+            tensor -= np.float32(self.spec.mean)
+            tensor *= np.float32(1 / self.spec.std)
+        return tensor
+
+
+def _in_picture(found: Detections, scale_xy: tuple[float, float], size_hw: tuple[int, int]) -> Detections:
+    """Undo the scaling, cut the boxes at the edges, and drop those that are wholly outside."""
+    factor = np.array([1 / scale_xy[0], 1 / scale_xy[1]], np.float32)
+    boxes = (found.boxes_xyxy.reshape(-1, 2, 2) + 0.5) * factor - 0.5
+    landmarks = (found.landmarks_xy + 0.5) * factor - 0.5
+    limits = np.array([size_hw[1], size_hw[0]], np.float32) - 0.5
+    boxes = np.clip(boxes, -0.5, limits).reshape(-1, 4)
+    inside = (boxes[:, 2:] - boxes[:, :2] >= 1).all(1)
+    return Detections(boxes[inside], landmarks[inside], found.scores[inside])
+
+
+def _spec_and_layout(path: Path, outputs: list[Output]) -> tuple[ModelSpec, Layout]:
+    """What the file says of itself; for a foreign one, what is known of its layout."""
+    if SPEC_KEY in read_metadata(path):
+        spec = read_spec(path)
+        layout = LAYOUTS.get(str(spec.options.get("layout")))
+        if spec.task != "detector" or layout is None:
+            raise ModelError(
+                f"{path}: expected a detector in one of the layouts {sorted(LAYOUTS)}, met {spec.task}"
+            )
+        return spec, layout
+    layout = recognise(outputs)
+    if layout is None:
+        raise ModelError(
+            f"{path}: expected a face detector with outputs as YuNet or SCRFD with landmarks have them, "
+            f"met {', '.join(o.name for o in outputs)}"
+        )
+    spec = ModelSpec(
+        path.stem, "", "detector", (0, 0), layout.colour, layout.mean, layout.std, dim=0, byte_scale=0.0
+    )
+    return dataclasses.replace(spec, sha256=weights_sha256(path)), layout

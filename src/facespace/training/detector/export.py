@@ -1,0 +1,94 @@
+"""A trained detector becomes one ONNX file with its ModelSpec: norms folded, pictures of any size."""
+
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+
+from facespace.errors import DataError
+from facespace.faces.layouts import OWN_OUTPUTS
+from facespace.models import ModelSpec, write_spec
+from facespace.training.detector.network import STRIDES, DetectorNetwork, NetworkOptions, fold_norms
+
+__all__ = ["export_detector", "load_detector"]
+
+OPSET = 18
+NAME = "facespace-detector"
+TRAINING_DATA = (
+    "about 1,400 photographs with the boxes and landmarks of a published detector, and 29,840 aligned face "
+    "thumbnails (CelebA, PINS, Glint360K) pasted into collages"
+)
+LICENCE = "non-commercial research: CelebA's terms; PINS and Glint360K state none"
+
+
+def load_detector(checkpoint: Path) -> DetectorNetwork:
+    """The averaged network of a checkpoint, in evaluation mode.
+
+    Raises:
+        DataError: no checkpoint there.
+    """
+    if not checkpoint.is_file():
+        raise DataError(f"{checkpoint}: expected a checkpoint of a detector's training, there is none")
+    state = torch.load(checkpoint, weights_only=True)
+    network = DetectorNetwork(NetworkOptions(**state["options"]))
+    prefix = "module."
+    average = {key.removeprefix(prefix): v for key, v in state["average"].items() if key.startswith(prefix)}
+    network.load_state_dict(average)
+    return network.eval()
+
+
+def export_detector(
+    checkpoint: Path, out: Path, *, score_threshold: float = 0.5, version: str = "1"
+) -> ModelSpec:
+    """Write a checkpoint's averaged network to ``out`` as ONNX, with a ModelSpec that says how to use it.
+
+    Args:
+        checkpoint: written by train_detector.
+        out: the ONNX file; replaced in one step.
+        score_threshold: least score of a face, chosen on training photos that no step has seen.
+        version: of the weights.
+
+    Raises:
+        DataError: no checkpoint there.
+    """
+    network = fold_norms(load_detector(checkpoint))
+    spec = ModelSpec(
+        name=NAME,
+        version=version,
+        task="detector",
+        input_hw=(0, 0),
+        mean=0.0,
+        std=1.0,
+        dim=0,
+        training_data=TRAINING_DATA,
+        licence=LICENCE,
+        options={"layout": "facespace", "score_threshold": score_threshold, "strides": list(STRIDES)},
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        partial = Path(folder) / "model.onnx"
+        _to_onnx(network, partial)
+        spec = write_spec(partial, spec)
+        partial.replace(out)
+    return spec
+
+
+def _to_onnx(network: DetectorNetwork, path: Path) -> None:
+    rows, columns = torch.export.Dim("rows", min=1, max=512), torch.export.Dim("columns", min=1, max=512)
+    with warnings.catch_warnings():
+        # The exporter trips over deprecations of its own.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, 3, 96, 128),),
+            str(path),
+            input_names=["image"],
+            output_names=list(OWN_OUTPUTS),
+            dynamic_shapes=({2: 32 * rows, 3: 32 * columns},),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )

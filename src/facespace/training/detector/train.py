@@ -1,0 +1,198 @@
+"""Train the detector: pictures from one worker process, one optimiser, a log, checkpoints that resume."""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
+
+from facespace.errors import TrainingError
+from facespace.training.detector.data import DataOptions, Sources, load_sources, pictures
+from facespace.training.detector.network import DetectorNetwork, NetworkOptions
+from facespace.training.detector.targets import Batch, LossOptions, detection_loss
+
+__all__ = ["DetectorRecipe", "train_detector"]
+
+
+@dataclass(frozen=True)
+class DetectorRecipe:
+    """Everything that decides a run. Time ends it, not steps, so that a slow machine still finishes."""
+
+    minutes: float = 55.0
+    batch_size: int = 24
+    learning_rate: float = 3e-3
+    warm_up_share: float = 0.03
+    final_rate_share: float = 0.005
+    weight_decay: float = 1e-2
+    ema_decay: float = 0.998
+    clip_norm: float = 10.0
+    seed: int = 0
+    threads: int = 1
+    checkpoint_minutes: float = 2.0
+    dev_every: int = 15
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    data: DataOptions = field(default_factory=DataOptions)
+    loss: LossOptions = field(default_factory=LossOptions)
+
+
+class _Pictures(IterableDataset[tuple[NDArray[np.uint8], ...]]):
+    def __init__(self, sources: Sources, options: DataOptions, seed: int) -> None:
+        self.sources, self.options, self.seed = sources, options, seed
+
+    def __iter__(self) -> Iterator[Any]:
+        torch.set_num_threads(1)
+        return pictures(self.sources, self.options, np.random.default_rng(self.seed))
+
+
+def _collate(samples: list[Any]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    most = max(1, *(len(kind) for *_, kind in samples))
+    n = len(samples)
+    pixels = torch.from_numpy(np.stack([pixels for pixels, *_ in samples]))
+    boxes, landmarks = torch.zeros(n, most, 4), torch.zeros(n, most, 5, 2)
+    kinds = torch.zeros(n, most, dtype=torch.int64)
+    for row, (_, box, landmark, kind) in enumerate(samples):
+        boxes[row, : len(kind)] = torch.from_numpy(box)
+        landmarks[row, : len(kind)] = torch.from_numpy(landmark)
+        kinds[row, : len(kind)] = torch.from_numpy(kind)
+    return pixels, boxes, landmarks, kinds
+
+
+class _Run:
+    """State of one training run, as saved in a checkpoint."""
+
+    def __init__(self, recipe: DetectorRecipe) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.network = DetectorNetwork(recipe.network)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.network,
+            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema_decay),  # type: ignore[no-untyped-call]
+            use_buffers=True,
+        )
+        self.optimiser = torch.optim.AdamW(
+            _groups(self.network, recipe.weight_decay), lr=recipe.learning_rate
+        )
+        self.step, self.seconds = 0, 0.0
+
+    def save(self, path: Path) -> None:
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "options": asdict(self.recipe.network),
+        }
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def learn(self, batch: Batch) -> tuple[float, dict[str, float]]:
+        """One step of the optimiser."""
+        rate = _rate(self.recipe, self.seconds / (60 * self.recipe.minutes))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        pixels = batch.pixels.float()
+        with torch.autocast("cpu", torch.bfloat16):
+            maps = self.network(pixels)
+        loss, parts = detection_loss(maps, batch, self.recipe.loss)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
+        self.optimiser.step()
+        self.average.update_parameters(self.network)
+        self.step += 1
+        return loss.item(), parts
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weights decay, biases and norms do not."""
+    weights = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _rate(recipe: DetectorRecipe, done: float) -> float:
+    """Linear warm-up, then half a cosine down to ``final_rate_share``."""
+    if done < recipe.warm_up_share:
+        return recipe.learning_rate * (0.05 + 0.95 * done / recipe.warm_up_share)
+    rest = min((done - recipe.warm_up_share) / (1 - recipe.warm_up_share), 1.0)
+    cosine = (1 + math.cos(math.pi * rest)) / 2
+    return recipe.learning_rate * (recipe.final_rate_share + (1 - recipe.final_rate_share) * cosine)
+
+
+def train_detector(
+    data: Path, folder: Path, recipe: DetectorRecipe = DetectorRecipe(), *, doubtful: Path | None = None
+) -> Path:
+    """Train for ``recipe.minutes`` on ``data``/photos and ``data``/faces/train; returns the last checkpoint.
+
+    ``folder`` receives log.jsonl and last.pt; a run that was cut off goes on from there.
+
+    Raises:
+        TrainingError: the loss is not finite.
+        DataError: no labelled photos under ``data``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(recipe.threads)
+    sources, _ = load_sources(data, dev_share=recipe.dev_every, doubtful=doubtful)
+    run, checkpoint = _Run(recipe), folder / "last.pt"
+    if checkpoint.exists():
+        run.load(checkpoint)
+    loader = DataLoader(
+        _Pictures(sources, recipe.data, recipe.seed + run.step),
+        batch_size=recipe.batch_size,
+        num_workers=1,
+        collate_fn=_collate,
+        prefetch_factor=4,
+    )
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+        _loop(run, loader, checkpoint, log)
+    run.save(checkpoint)
+    return checkpoint
+
+
+def _loop(run: _Run, loader: "DataLoader[Any]", checkpoint: Path, log: Any) -> None:
+    run.network.train()
+    saved = started = time.monotonic() - run.seconds
+    recent: list[dict[str, float]] = []
+    for pixels, boxes, landmarks, kinds in loader:
+        batch = Batch(pixels.permute(0, 3, 1, 2), boxes, landmarks, kinds)
+        loss, parts = run.learn(batch)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"step {run.step}: the loss is {loss}; lower learning_rate or look at the labels"
+            )
+        recent.append({"loss": loss, **parts})
+        run.seconds = time.monotonic() - started
+        if run.step % 50 == 0:
+            _write(log, run, recent)
+            recent.clear()
+        if run.seconds - (saved - started) > 60 * run.recipe.checkpoint_minutes:
+            run.save(checkpoint)
+            saved = time.monotonic()
+        if run.seconds > 60 * run.recipe.minutes:
+            return
+
+
+def _write(log: Any, run: _Run, recent: list[dict[str, float]]) -> None:
+    means = {key: round(float(np.mean([r[key] for r in recent])), 4) for key in recent[0]}
+    rate = run.step * run.recipe.batch_size / max(run.seconds, 1e-9)
+    line = {"step": run.step, "seconds": round(run.seconds, 1), "images_per_s": round(rate, 1), **means}
+    log.write(json.dumps(line) + "\n")
+    log.flush()
