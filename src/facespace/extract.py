@@ -1,0 +1,167 @@
+"""Photos or arrays to faces with embeddings: read, detect, align, embed, judge; on all cores, in order."""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import ImageError
+from facespace.faces.align import align_faces, square_crops, tight_crops
+from facespace.faces.detections import Detections
+from facespace.faces.quality import face_quality
+from facespace.images import Picture, Unreadable, decode_image, read_bytes
+from facespace.models import ModelSpec
+
+__all__ = ["ImageFaces", "PhotoFaces", "extract_crops", "extract_image", "extract_photos"]
+
+# Crops keep detail up to about this longest side: a face of a tenth of it fills the embedder's input.
+DECODE_PX = 1280
+THUMBNAIL_PX = 144
+CROPS_PER_BATCH = 64
+
+
+class FaceDetector(Protocol):
+    """What extraction asks of a detector; `facespace.faces.detect.Detector` is one."""
+
+    def detect(self, image: NDArray[np.uint8], /) -> Detections:
+        """Faces in uint8 RGB (H, W, 3), in its pixels."""
+
+
+class FaceEmbedder(Protocol):
+    """What extraction asks of an embedder; `facespace.embed.Embedder` is one."""
+
+    spec: ModelSpec
+
+    def embed(self, crops: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """Unit rows (N, D) of uint8 RGB crops (N, H, W, 3)."""
+
+
+@dataclass(frozen=True)
+class ImageFaces:
+    """The faces of one picture.
+
+    Attributes:
+        faces: boxes, landmarks and scores, pixels of the whole upright picture.
+        quality: float32, shape (N,).
+        embeddings: float32 unit rows, shape (N, D).
+        thumbnails: uint8 RGB, shape (N, 144, 144, 3), looser than what is embedded, for people to look at.
+    """
+
+    faces: Detections
+    quality: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+    thumbnails: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class PhotoFaces(ImageFaces):
+    """The faces of one photo, and which file it was.
+
+    Attributes:
+        photo: as it was asked for.
+        sha256: of the file's bytes, in hex.
+        size_hw: rows and columns of the whole upright picture.
+    """
+
+    photo: Path
+    sha256: str
+    size_hw: tuple[int, int]
+
+
+def extract_image(
+    image: NDArray[np.uint8] | Picture, detector: FaceDetector, embedder: FaceEmbedder
+) -> ImageFaces:
+    """The faces of one picture or video frame.
+
+    Args:
+        image: uint8 RGB, shape (H, W, 3), or a picture decoded at a reduced scale; boxes and landmarks are
+            given in pixels of the whole picture.
+        detector: finds the faces.
+        embedder: embeds them; its spec says how they are aligned.
+    """
+    picture = Picture(image, image.shape[:2]) if isinstance(image, np.ndarray) else image
+    found = detector.detect(picture.pixels)
+    crops = _crops(picture.pixels, found, embedder.spec)
+    whole = found.scaled(1.0 / picture.scale) if picture.scale < 1.0 else found
+    return ImageFaces(
+        whole,
+        face_quality(crops, whole.landmarks_xy),
+        embedder.embed(crops),
+        square_crops(picture.pixels, found.landmarks_xy, size_px=THUMBNAIL_PX),
+    )
+
+
+def extract_photos(
+    photos: Sequence[Path], detector: FaceDetector, embedder: FaceEmbedder, *, workers: int | None = None
+) -> Iterator[PhotoFaces | Unreadable]:
+    """The faces of each photo, in the order asked for; a photo that cannot be read becomes an `Unreadable`.
+
+    Few photos are in memory at a time. Closing the iterator (or Ctrl-C in its consumer) drops what has not
+    begun and waits for what has.
+
+    Args:
+        photos: files.
+        detector: finds the faces; called from several threads.
+        embedder: embeds them; likewise.
+        workers: threads; all cores when absent. Decoding, hashing and networks run outside Python's lock.
+    """
+    n_workers = workers or os.cpu_count() or 1
+    window: deque[Future[PhotoFaces | Unreadable]] = deque()
+    pool = ThreadPoolExecutor(n_workers, thread_name_prefix="extract")
+    try:
+        for photo in photos:
+            window.append(pool.submit(_extract_photo, photo, detector, embedder))
+            if len(window) >= 4 * n_workers:
+                yield window.popleft().result()
+        while window:
+            yield window.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def extract_crops(
+    paths: Sequence[Path], embedder: FaceEmbedder
+) -> Iterator[tuple[Path, str, NDArray[np.uint8]]]:
+    """Ready thumbnails, resized to the embedder's input where they differ: path, sha256, crop (H, W, 3).
+
+    Raises:
+        ImageError: a thumbnail cannot be read.
+    """
+    from PIL import Image
+
+    height, width = embedder.spec.input_hw
+    for path in paths:
+        content = read_bytes(path)
+        pixels = decode_image(content, path).pixels
+        if pixels.shape[:2] != (height, width):
+            resized = Image.fromarray(pixels).resize(
+                (width, height), Image.Resampling.BILINEAR, reducing_gap=2.0
+            )
+            pixels = np.asarray(resized)
+        yield path, hashlib.sha256(content).hexdigest(), pixels
+
+
+def _extract_photo(photo: Path, detector: FaceDetector, embedder: FaceEmbedder) -> PhotoFaces | Unreadable:
+    try:
+        content = read_bytes(photo)
+        picture = decode_image(content, photo, longest_side_px=DECODE_PX)
+    except ImageError as error:
+        return Unreadable(photo, error.reason)
+    found = extract_image(picture, detector, embedder)
+    digest = hashlib.sha256(content).hexdigest()
+    return PhotoFaces(
+        found.faces, found.quality, found.embeddings, found.thumbnails, photo, digest, picture.size_hw
+    )
+
+
+def _crops(image: NDArray[np.uint8], found: Detections, spec: ModelSpec) -> NDArray[np.uint8]:
+    if spec.alignment == "tight":
+        return tight_crops(image, found.boxes_xyxy, size_hw=spec.input_hw)
+    return align_faces(image, found.landmarks_xy, size_px=spec.input_hw[0])
