@@ -1,0 +1,248 @@
+"""Labeled Faces in the Wild (paper, section 5.6): 1:1 accuracy over folds, on whole pictures.
+
+Protocol: Huang et al. 2007, "unrestricted, labeled outside data": the threshold is chosen on the other folds.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.distance import distance
+from facespace.errors import DataError, ImageError, InputError
+from facespace.extract import FaceDetector, FaceEmbedder
+from facespace.faces.align import align_faces, tight_crops
+from facespace.images import read_image
+from facespace.metrics import auc, eer, kfold_accuracy, tar_at_far
+
+__all__ = ["LfwPairs", "LfwResult", "evaluate_lfw", "read_pairs"]
+
+FARS = (1e-1, 1e-2, 1e-3)
+STANDARD_FOLDS = 10
+# Mean landmarks of the deep-funnelled 250x250 pictures: the fixed crop of the centre mode puts these on the
+# template, for all pictures alike.
+CENTRE_LANDMARKS_XY = np.array(
+    [[105.6, 113.9], [144.4, 113.5], [125.2, 135.0], [109.2, 157.6], [142.0, 157.3]], np.float32
+)
+
+
+@dataclass(frozen=True)
+class LfwPairs:
+    """A parsed pairs.txt.
+
+    Attributes:
+        pairs: file names of both pictures, relative to the folder.
+        same: shape (P,), True for pairs of one person.
+        folds: shape (P,), 0 .. n_folds - 1.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+    same: NDArray[np.bool_]
+    folds: NDArray[np.int64]
+
+    @property
+    def names(self) -> list[str]:
+        """All pictures, each once, in order of first use."""
+        return list(dict.fromkeys(name for pair in self.pairs for name in pair))
+
+
+@dataclass(frozen=True)
+class LfwResult:
+    """LFW figures; see `lines` for the form that facenet's users know.
+
+    Attributes:
+        accuracy_mean: mean accuracy of the folds.
+        accuracy_se: standard error of that mean.
+        thresholds: the distance chosen on the other folds, one a fold.
+        auc: area under the ROC of all pairs.
+        eer: equal error rate of all pairs.
+        tar: TAR at each FAR that the pairs support, else None.
+        n_same: pairs of one person.
+        n_diff: pairs of two persons.
+        detector_failures: pictures without a detected face, which were cropped at the centre.
+        mode: "detector" or "centre".
+        n_folds: how many folds; with other than ten the figure is not the standard one.
+        note: says so, else None.
+    """
+
+    accuracy_mean: float
+    accuracy_se: float
+    thresholds: tuple[float, ...]
+    auc: float
+    eer: float
+    tar: dict[str, float | None]
+    n_same: int
+    n_diff: int
+    detector_failures: int
+    mode: str
+    n_folds: int
+    note: str | None
+
+    def lines(self) -> list[str]:
+        """The figures as text."""
+        lines = [f"Accuracy: {self.accuracy_mean:.5f}+-{self.accuracy_se:.5f}"]
+        for far, tar in self.tar.items():
+            if tar is not None:
+                lines.append(f"Validation rate: {tar:.5f} @ FAR={far}")
+        lines += [f"Area Under Curve (AUC): {self.auc:.5f}", f"Equal Error Rate (EER): {self.eer:.5f}"]
+        return [*lines, f"Note: {self.note}"] if self.note else lines
+
+
+def read_pairs(path: Path) -> LfwPairs:
+    """Parse a pairs.txt: "folds n" (or "n"), then for each fold n same lines and n different lines.
+
+    Raises:
+        DataError: no such file, or lines that do not fit its header.
+    """
+    try:
+        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise DataError(f"{path}: expected LFW's pairs.txt, cannot read it: {error.strerror}") from error
+    try:
+        header = [int(field) for field in lines[0]]
+        n_folds, n_each = header if len(header) == 2 else (1, *header)
+    except (IndexError, ValueError) as error:
+        raise DataError(f"{path}: expected a first line 'folds pairs' or 'pairs'") from error
+    body = lines[1:]
+    if len(body) != 2 * n_folds * n_each:
+        raise DataError(f"{path}: expected {2 * n_folds * n_each} pairs by its header, met {len(body)}")
+    pairs, same = zip(*(_pair(fields, path) for fields in body), strict=True) if body else ((), ())
+    return LfwPairs(tuple(pairs), np.array(same, bool), np.arange(len(body)) // (2 * n_each))
+
+
+def evaluate_lfw(
+    root: Path,
+    embedder: FaceEmbedder,
+    detector: FaceDetector | None = None,
+    *,
+    pairs: Path | None = None,
+    flip: bool = False,
+    workers: int | None = None,
+    on_photo: Callable[[int, int], None] | None = None,
+) -> LfwResult:
+    """Accuracy on LFW.
+
+    Args:
+        root: folder of `<Name>/<Name>_0001.jpg`.
+        embedder: the model to judge.
+        detector: of several faces the one nearest the centre counts, and a picture without any is cropped at
+            the centre; None crops all pictures at the centre.
+        pairs: pairs file; `root/pairs.txt` when absent.
+        flip: also embed mirror images; twice the time.
+        workers: threads; all cores when absent.
+        on_photo: called with (pictures done, pictures in all).
+
+    Raises:
+        DataError: pictures or the pairs file are missing or malformed.
+    """
+    listed = read_pairs(pairs or root / "pairs.txt")
+    if len(np.unique(listed.folds)) < 2:
+        raise DataError(f"{root}: expected at least two folds, since each threshold comes from the others")
+    names = listed.names
+    _check_present(root, names)
+    rows, failures = _embed(root, names, embedder, detector, flip=flip, workers=workers, on_photo=on_photo)
+    index = {name: i for i, name in enumerate(names)}
+    left, right = ([index[pair[side]] for pair in listed.pairs] for side in (0, 1))
+    return _result(distance(rows[left], rows[right]), listed, failures, "detector" if detector else "centre")
+
+
+def _result(distances: NDArray[np.float32], listed: LfwPairs, failures: int, mode: str) -> LfwResult:
+    folds = kfold_accuracy(distances, listed.same, listed.folds)
+    n_folds = len(folds.accuracies)
+    tar = {f"1e-{i + 1}": tar_at_far(distances, listed.same, far).tar for i, far in enumerate(FARS)}
+    note = None
+    if n_folds != STANDARD_FOLDS:
+        note = f"{n_folds} folds; the standard figure has {STANDARD_FOLDS}, so this is not it"
+    return LfwResult(
+        folds.mean, folds.se, folds.thresholds, auc(distances, listed.same), eer(distances, listed.same)[0],
+        tar, int(listed.same.sum()), int((~listed.same).sum()), failures, mode, n_folds, note,
+    )  # fmt: skip
+
+
+def _pair(fields: Sequence[str], path: Path) -> tuple[tuple[str, str], bool]:
+    try:
+        if len(fields) == 3:
+            name, first, second = fields
+            return (_picture(name, first), _picture(name, second)), True
+        name, first, other, second = fields
+        return (_picture(name, first), _picture(other, second)), False
+    except ValueError as error:
+        raise DataError(
+            f"{path}: expected 'name n m' or 'name n name m', met '{' '.join(fields)}'"
+        ) from error
+
+
+def _picture(name: str, number: str) -> str:
+    return f"{name}/{name}_{int(number):04d}.jpg"
+
+
+def _check_present(root: Path, names: Iterable[str]) -> None:
+    missing = [name for name in names if not (root / name).is_file()]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(f"{root}: pictures named in the pairs file are missing: {missing[0]}{more}")
+
+
+def _embed(
+    root: Path,
+    names: Sequence[str],
+    embedder: FaceEmbedder,
+    detector: FaceDetector | None,
+    *,
+    flip: bool,
+    workers: int | None,
+    on_photo: Callable[[int, int], None] | None,
+) -> tuple[NDArray[np.float32], int]:
+    """Embeddings of all pictures in order, and how many of them had no detected face."""
+    if embedder.spec.alignment == "tight" and detector is None:
+        raise InputError("the centre crop stands for aligned faces; a model of tight crops needs a detector")
+    rows, failures = [], 0
+    crop = partial(_crop, detector=detector, embedder=embedder, flip=flip)
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for done, (row, failed) in enumerate(pool.map(crop, (root / name for name in names)), 1):
+            rows.append(row)
+            failures += failed
+            if on_photo:
+                on_photo(done, len(names))
+    return np.stack(rows), failures
+
+
+def _crop(
+    path: Path, *, detector: FaceDetector | None, embedder: FaceEmbedder, flip: bool
+) -> tuple[NDArray[np.float32], bool]:
+    try:
+        image = read_image(path).pixels
+    except ImageError as error:
+        raise DataError(str(error)) from error
+    failed = False
+    landmarks = _centre_landmarks(image)
+    box = np.concatenate([landmarks.min(0), landmarks.max(0)])
+    if detector is not None:
+        found = detector.detect(image)
+        failed = len(found) == 0
+        if not failed:
+            nearest = _nearest_to_centre(found.boxes_xyxy, image.shape[:2])
+            landmarks, box = found.landmarks_xy[nearest], found.boxes_xyxy[nearest]
+    if embedder.spec.alignment == "tight":
+        crops = tight_crops(image, box[None], size_hw=embedder.spec.input_hw)
+    else:
+        crops = align_faces(image, landmarks[None], size_px=embedder.spec.input_hw[0])
+    rows = embedder.embed(np.concatenate([crops, crops[:, :, ::-1]]) if flip else crops)
+    mean = rows.mean(0)
+    return mean / np.linalg.norm(mean), failed
+
+
+def _centre_landmarks(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(CENTRE_LANDMARKS_XY * (image.shape[0] / 250.0), np.float32)
+
+
+def _nearest_to_centre(boxes_xyxy: NDArray[np.float32], size_hw: tuple[int, ...]) -> int:
+    """LFW names the person in the middle of the picture, who is not always the largest."""
+    centres = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2.0
+    middle = np.array([(size_hw[1] - 1) / 2.0, (size_hw[0] - 1) / 2.0])
+    return int(((centres - middle) ** 2).sum(1).argmin())

@@ -1,0 +1,247 @@
+"""A photo library: a folder of photos, and beside it the SQLite catalogue of the faces and people found there."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facespace.embed import dequantise, quantise
+from facespace.errors import LibraryError
+from facespace.extract import PhotoFaces
+from facespace.images import Unreadable
+from facespace.library.schema import open_catalogue
+from facespace.models import ModelSpec
+
+__all__ = ["Library", "StoredFaces", "StoredPhoto"]
+
+CATALOGUE = "library.sqlite"
+THUMBNAIL_QUALITY = 82
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredPhoto:
+    """A photo as the catalogue knows it: its file at the last scan, and what it was scanned with."""
+
+    photo_id: int
+    path: str
+    sha256: str | None
+    stamp: tuple[int, int, int, int]
+    detector: str | None
+    embedder: str | None
+    unreadable: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredFaces:
+    """All faces of a library that have a template of one model; parallel arrays of N.
+
+    Attributes:
+        face_id: int64.
+        photo_id: int64.
+        embeddings: float32 unit rows, shape (N, D).
+    """
+
+    face_id: NDArray[np.int64]
+    photo_id: NDArray[np.int64]
+    embeddings: NDArray[np.float32]
+
+
+class Library:
+    """An open library; use it in a `with` block.
+
+    Args:
+        folder: holds the catalogue and the page; made, for its owner alone, if absent.
+
+    Raises:
+        LibraryError: the folder or its catalogue cannot be opened, or is another program's.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise LibraryError(
+                f"{self.folder}: cannot make the library's folder: {error.strerror}"
+            ) from error
+        self.catalogue = open_catalogue(self.folder / CATALOGUE)
+
+    def __enter__(self) -> "Library":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the catalogue."""
+        self.catalogue.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing of the statements inside.
+
+        Raises:
+            LibraryError: another process holds the library, or the disk refuses.
+        """
+        try:
+            self.catalogue.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.catalogue
+            except BaseException:
+                self.catalogue.execute("ROLLBACK")
+                raise
+            self.catalogue.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise LibraryError(f"{self.folder / CATALOGUE}: cannot write the library: {error}") from error
+
+    def photos(self) -> list[StoredPhoto]:
+        """All photos, by path."""
+        rows = self.catalogue.execute(
+            "SELECT photo_id, path, sha256, device, inode, size_bytes, mtime_ns, detector, embedder, unreadable"
+            " FROM photos ORDER BY path"
+        )
+        return [StoredPhoto(r[0], _path_out(r[1]), r[2], (r[3], r[4], r[5], r[6]), *r[7:]) for r in rows]
+
+    def add_model(self, spec: ModelSpec) -> None:
+        """Remember a model by its sha256; its spec is brought up to date."""
+        with self.transaction() as catalogue:
+            catalogue.execute(
+                "INSERT INTO models VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET spec = excluded.spec",
+                (spec.sha256, spec.label, json.dumps(dataclasses.asdict(spec))),
+            )
+
+    def add_faces(
+        self,
+        found: PhotoFaces,
+        path: str,
+        stamp: tuple[int, int, int, int],
+        *,
+        detector: str,
+        embedder: ModelSpec,
+    ) -> None:
+        """Keep a photo's faces in place of what was known of it."""
+        vectors = quantise(found.embeddings, embedder.byte_scale)
+        with self.transaction() as catalogue:
+            _remove_photo(catalogue, path)
+            height, width = found.size_hw
+            photo_id = _insert_photo(
+                catalogue, path, found.sha256, stamp, (width, height, detector, embedder.sha256, None)
+            )
+            for i in range(len(found.faces)):
+                face_id = _new_face_id(catalogue, found.sha256, i)
+                catalogue.execute(
+                    "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (face_id, photo_id, *_face_row(found, i)),
+                )
+                catalogue.execute(
+                    "INSERT INTO templates VALUES (?, ?, ?)", (face_id, embedder.sha256, vectors[i].tobytes())
+                )
+
+    def add_unreadable(self, photo: Unreadable, path: str, stamp: tuple[int, int, int, int]) -> None:
+        """Remember that a photo cannot be read, and why."""
+        with self.transaction() as catalogue:
+            _remove_photo(catalogue, path)
+            _insert_photo(catalogue, path, None, stamp, (None, None, None, None, photo.reason))
+
+    def move_photo(self, photo_id: int, path: str, stamp: tuple[int, int, int, int]) -> None:
+        """The same content now stands at ``path`` with that stamp."""
+        with self.transaction() as catalogue:
+            catalogue.execute(
+                "UPDATE photos SET path = ?, device = ?, inode = ?, size_bytes = ?, mtime_ns = ? WHERE photo_id = ?",
+                (_path_in(path), *stamp, photo_id),
+            )
+
+    def remove_photos(self, photo_ids: list[int]) -> None:
+        """Drop photos with their faces and templates."""
+        with self.transaction() as catalogue:
+            catalogue.executemany("DELETE FROM photos WHERE photo_id = ?", [(i,) for i in photo_ids])
+
+    def faces_of_model(self, model: str, dim: int) -> StoredFaces:
+        """All faces with a template of the model with that sha256, in order of photo and place."""
+        rows = self.catalogue.execute(
+            "SELECT face_id, photo_id, vector FROM templates JOIN faces USING (face_id) JOIN photos USING (photo_id)"
+            " WHERE model = ? ORDER BY path, x0, face_id",
+            (model,),
+        ).fetchall()
+        vectors = np.frombuffer(b"".join(row[2] for row in rows), np.int8).reshape(len(rows), dim)
+        ids = np.array([row[:2] for row in rows], np.int64).reshape(len(rows), 2)
+        return StoredFaces(ids[:, 0], ids[:, 1], dequantise(vectors))
+
+    def thumbnail(self, face_id: int) -> bytes:
+        """A face's thumbnail as JPEG.
+
+        Raises:
+            LibraryError: no such face.
+        """
+        row = self.catalogue.execute("SELECT thumbnail FROM faces WHERE face_id = ?", (face_id,)).fetchone()
+        if row is None:
+            raise LibraryError(
+                f"face {face_id}: expected a face of this library, there is none of that number"
+            )
+        return bytes(row[0])
+
+
+def _remove_photo(catalogue: sqlite3.Connection, path: str) -> None:
+    catalogue.execute("DELETE FROM photos WHERE path = ?", (_path_in(path),))
+
+
+def _insert_photo(
+    catalogue: sqlite3.Connection,
+    path: str,
+    sha256: str | None,
+    stamp: tuple[int, int, int, int],
+    rest: tuple[int | None, int | None, str | None, str | None, str | None],
+) -> int:
+    cursor = catalogue.execute(
+        "INSERT INTO photos (path, sha256, device, inode, size_bytes, mtime_ns, width, height, detector, embedder,"
+        " unreadable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (_path_in(path), sha256, *stamp, *rest),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def _new_face_id(catalogue: sqlite3.Connection, sha256: str, index: int) -> int:
+    """A stable 63-bit id from the photo's content and the face's rank in it; the next free one for copies."""
+    digest = hashlib.sha256(f"{sha256}/{index}".encode()).digest()
+    face_id = int.from_bytes(digest[:8], "big") >> 1
+    while catalogue.execute("SELECT 1 FROM faces WHERE face_id = ?", (face_id,)).fetchone():
+        face_id = (face_id + 1) & (2**63 - 1)
+    return face_id
+
+
+def _face_row(found: PhotoFaces, i: int) -> tuple[object, ...]:
+    """A face's columns from the box on."""
+    jpeg = io.BytesIO()
+    Image.fromarray(found.thumbnails[i]).save(jpeg, "JPEG", quality=THUMBNAIL_QUALITY)
+    return (
+        *(float(v) for v in found.faces.boxes_xyxy[i]),
+        found.faces.landmarks_xy[i].astype("<f4").tobytes(),
+        float(found.faces.scores[i]),
+        float(found.quality[i]),
+        jpeg.getvalue(),
+    )
+
+
+def _path_in(path: str) -> str | bytes:
+    """SQLite text is UTF-8: a name whose bytes are not is kept as its bytes."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+def _path_out(path: str | bytes) -> str:
+    return os.fsdecode(path)
