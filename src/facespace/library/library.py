@@ -1,7 +1,6 @@
 """A photo library: a folder of photos, and beside it the SQLite catalogue of the faces and people found there."""
 
 import dataclasses
-import hashlib
 import io
 import json
 import os
@@ -21,6 +20,7 @@ from facespace.extract import PhotoFaces
 from facespace.images import Unreadable
 from facespace.library.schema import open_catalogue
 from facespace.models import ModelSpec
+from facespace.table import face_id
 
 __all__ = ["Library", "StoredFaces", "StoredPhoto"]
 
@@ -140,13 +140,13 @@ class Library:
                 catalogue, path, found.sha256, stamp, (width, height, detector, embedder.sha256, None)
             )
             for i in range(len(found.faces)):
-                face_id = _new_face_id(catalogue, found.sha256, i)
+                number = _new_face_id(catalogue, found.sha256, i)
                 catalogue.execute(
                     "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (face_id, photo_id, *_face_row(found, i)),
+                    (number, photo_id, *_face_row(found, i)),
                 )
                 catalogue.execute(
-                    "INSERT INTO templates VALUES (?, ?, ?)", (face_id, embedder.sha256, vectors[i].tobytes())
+                    "INSERT INTO templates VALUES (?, ?, ?)", (number, embedder.sha256, vectors[i].tobytes())
                 )
 
     def add_unreadable(self, photo: Unreadable, path: str, stamp: tuple[int, int, int, int]) -> None:
@@ -179,16 +179,16 @@ class Library:
         ids = np.array([row[:2] for row in rows], np.int64).reshape(len(rows), 2)
         return StoredFaces(ids[:, 0], ids[:, 1], dequantise(vectors))
 
-    def thumbnail(self, face_id: int) -> bytes:
-        """A face's thumbnail as JPEG.
+    def thumbnail(self, number: int) -> bytes:
+        """The thumbnail of the face with that id, as JPEG.
 
         Raises:
             LibraryError: no such face.
         """
-        row = self.catalogue.execute("SELECT thumbnail FROM faces WHERE face_id = ?", (face_id,)).fetchone()
+        row = self.catalogue.execute("SELECT thumbnail FROM faces WHERE face_id = ?", (number,)).fetchone()
         if row is None:
             raise LibraryError(
-                f"face {face_id}: expected a face of this library, there is none of that number"
+                f"face {number}: expected a face of this library, there is none of that number"
             )
         return bytes(row[0])
 
@@ -213,12 +213,11 @@ def _insert_photo(
 
 
 def _new_face_id(catalogue: sqlite3.Connection, sha256: str, index: int) -> int:
-    """A stable 63-bit id from the photo's content and the face's rank in it; the next free one for copies."""
-    digest = hashlib.sha256(f"{sha256}/{index}".encode()).digest()
-    face_id = int.from_bytes(digest[:8], "big") >> 1
-    while catalogue.execute("SELECT 1 FROM faces WHERE face_id = ?", (face_id,)).fetchone():
-        face_id = (face_id + 1) & (2**63 - 1)
-    return face_id
+    """The face's stable id; a copy of a photo that is in the library already takes the next free one."""
+    candidate = face_id(sha256, index)
+    while catalogue.execute("SELECT 1 FROM faces WHERE face_id = ?", (candidate,)).fetchone():
+        candidate = (candidate + 1) & (2**63 - 1)
+    return candidate
 
 
 def _face_row(found: PhotoFaces, i: int) -> tuple[object, ...]:
