@@ -78,14 +78,18 @@ class Detector:
         if 0 in image.shape:
             return Detections.empty()
         small, scale_xy = self._fitted(image)
-        found = self.detect_raw(self._prepared(small))
+        tensor = self._prepared(small)
+        found = self._read(self.run(tensor), tensor.shape[3])
         return _in_picture(found, scale_xy, image.shape[:2])
 
-    def detect_raw(self, tensor: NDArray[np.float32]) -> Detections:
-        """Faces in a prepared input of shape (1, 3, H, W), in its pixels."""
+    def run(self, tensor: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """The network alone: raw outputs by name for a prepared input of shape (1, 3, H, W)."""
         arrays = self._session.run(self._output_names, {self._input: tensor})
-        outputs = dict(zip(self._output_names, arrays, strict=True))
-        boxes, landmarks, scores = self._layout.decode(outputs, tensor.shape[3], self.score_threshold)
+        return dict(zip(self._output_names, arrays, strict=True))
+
+    def _read(self, outputs: dict[str, NDArray[np.float32]], width: int) -> Detections:
+        """Raw outputs as faces in the pixels of an input of that width."""
+        boxes, landmarks, scores = self._layout.decode(outputs, width, self.score_threshold)
         if len(scores) > MAX_CANDIDATES:
             best = np.argpartition(-scores, MAX_CANDIDATES)[:MAX_CANDIDATES]
             boxes, landmarks, scores = boxes[best], landmarks[best], scores[best]

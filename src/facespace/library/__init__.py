@@ -2,11 +2,10 @@
 
 from facespace.library.library import Library, StoredFaces, StoredPhoto
 from facespace.library.location import default_library_dir
-from facespace.library.people import DEFAULT_FAR, People, Person, PersonFace, group_people
+from facespace.library.people import People, Person, PersonFace, group_people
 from facespace.library.scan import ScanResult, scan
 
 __all__ = [
-    "DEFAULT_FAR",
     "Library",
     "People",
     "Person",

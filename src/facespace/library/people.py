@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 from facespace.cluster import agglomerative, tightness
 from facespace.images import Unreadable
 from facespace.library.library import Library, StoredFaces
-from facespace.models import ModelSpec
+from facespace.models import GROUP_FAR, ModelSpec
 
-__all__ = ["DEFAULT_FAR", "People", "Person", "PersonFace", "group_people"]
-
-# Chosen on faces/val as one pile: the calibrated rate whose threshold groups it best by average linkage.
-DEFAULT_FAR = 1e-3
+__all__ = ["People", "Person", "PersonFace", "group_people"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ class People:
 
 
 def group_people(
-    library: Library, spec: ModelSpec, *, far: float = DEFAULT_FAR, unreadable: tuple[Unreadable, ...] = ()
+    library: Library, spec: ModelSpec, *, far: float = GROUP_FAR, unreadable: tuple[Unreadable, ...] = ()
 ) -> People:
     """Group all faces that this embedder has seen, two faces of one photo apart, and keep the groups.
 

@@ -2,11 +2,22 @@
 
 from facespace.models.built_in import BUILT_IN, built_in_models, find_model
 from facespace.models.onnx_metadata import read_metadata, weights_sha256, write_metadata
-from facespace.models.spec import FARS, ModelSpec, common_threshold, far_key, read_spec, write_spec
+from facespace.models.spec import (
+    FARS,
+    GROUP_FAR,
+    VERIFY_FAR,
+    ModelSpec,
+    common_threshold,
+    far_key,
+    read_spec,
+    write_spec,
+)
 
 __all__ = [
     "BUILT_IN",
     "FARS",
+    "GROUP_FAR",
+    "VERIFY_FAR",
     "ModelSpec",
     "built_in_models",
     "common_threshold",

@@ -7,16 +7,15 @@ Source: onnx/onnx.proto, message ModelProto; protobuf.dev, "Encoding".
 """
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from facespace.errors import ModelError
+from facespace.models.protobuf import encode_field, fields
 
 __all__ = ["SPEC_KEY", "read_metadata", "weights_sha256", "write_metadata"]
 
 SPEC_KEY = "facespace"
 METADATA_FIELD = 14
-VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -27,7 +26,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     """
     content = _read(path)
     return dict(
-        _entry(content[value]) for field, _, value in _fields(content, path) if field == METADATA_FIELD
+        _entry(content[value]) for field, _, value in fields(content, path) if field == METADATA_FIELD
     )
 
 
@@ -67,72 +66,19 @@ def _read(path: Path) -> bytes:
 def _without(content: bytes, keys: set[str], path: Path) -> bytes:
     kept = [
         content[whole]
-        for field, whole, value in _fields(content, path)
+        for field, whole, value in fields(content, path)
         if field != METADATA_FIELD or _entry(content[value])[0] not in keys
     ]
     return b"".join(kept)
 
 
-def _fields(content: bytes, path: Path | str) -> Iterator[tuple[int, slice, slice]]:
-    """Top-level fields of a message: number, where the whole stands, where its value stands."""
-    position = 0
-    while position < len(content):
-        try:
-            tag, value_at = _varint(content, position)
-            end, value_at = _end_of_value(content, tag & 7, value_at)
-        except (IndexError, ValueError) as error:
-            raise ModelError(
-                f"{path}: expected an ONNX model, the file is damaged or of another kind"
-            ) from error
-        if end > len(content) or tag >> 3 == 0:
-            raise ModelError(f"{path}: expected an ONNX model, the file is cut short or of another kind")
-        yield tag >> 3, slice(position, end), slice(value_at, end)
-        position = end
-
-
-def _end_of_value(content: bytes, wire_type: int, position: int) -> tuple[int, int]:
-    """Where a value ends, and where its own bytes begin."""
-    if wire_type == VARINT:
-        return _varint(content, position)[1], position
-    if wire_type == LENGTH_DELIMITED:
-        length, position = _varint(content, position)
-        return position + length, position
-    if wire_type in (FIXED32, FIXED64):
-        return position + (4 if wire_type == FIXED32 else 8), position
-    raise ValueError(f"wire type {wire_type}")
-
-
-def _varint(content: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = content[position]
-        value |= (byte & 0x7F) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 0x80:
-            return value, position
-        if shift > 63:
-            raise ValueError("varint too long")
-
-
 def _entry(message: bytes) -> tuple[str, str]:
     parts = {
         field: message[value].decode("utf-8", "replace")
-        for field, _, value in _fields(message, "metadata entry")
+        for field, _, value in fields(message, "metadata entry")
     }
     return parts.get(1, ""), parts.get(2, "")
 
 
-def _encode_varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])
-
-
-def _encode_field(field: int, value: bytes) -> bytes:
-    return _encode_varint(field << 3 | LENGTH_DELIMITED) + _encode_varint(len(value)) + value
-
-
 def _encode_entry(key: str, value: str) -> bytes:
-    return _encode_field(METADATA_FIELD, _encode_field(1, key.encode()) + _encode_field(2, value.encode()))
+    return encode_field(METADATA_FIELD, encode_field(1, key.encode()) + encode_field(2, value.encode()))

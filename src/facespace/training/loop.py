@@ -59,6 +59,14 @@ class Epoch:
     faces_per_second: float
     seconds: float
 
+    def line(self) -> str:
+        """The epoch in a line."""
+        return (
+            f"epoch {self.epoch}: loss {self.loss:.4f}, active pairs {100 * self.active:.0f} %, "
+            f"d_ap {self.ap_dist:.3f}, d_an {self.an_dist:.3f}, rank {self.rank:.1f}, "
+            f"gradient {self.grad_norm:.2f}, VAL@FAR=1e-3 {100 * self.tar:.2f} %, {self.faces_per_second:.0f} faces/s"
+        )
+
 
 class Trainer:
     """One run in one folder; `run()` trains what is left of it.
@@ -103,8 +111,13 @@ class Trainer:
         self.step = 0
         self._open_folder(resume)
 
-    def run(self, *, on_step: Callable[[int, int, float], None] | None = None) -> list[Epoch]:
-        """Train what is left and write `model.pt`; ``on_step(step, n_steps, loss)`` follows along.
+    def run(
+        self,
+        *,
+        on_step: Callable[[int, int, float], None] | None = None,
+        on_epoch: Callable[[Epoch], None] | None = None,
+    ) -> list[Epoch]:
+        """Train what is left and write `model.pt`; ``on_step(step, n_steps, loss)`` and ``on_epoch`` follow along.
 
         Raises:
             TrainingError: the loss is not finite, or the embeddings collapsed.
@@ -115,6 +128,8 @@ class Trainer:
             self.epoch += 1
             self._write_row(done[-1])
             self._save()
+            if on_epoch:
+                on_epoch(done[-1])
             _check_health(done[-1])
         _write_beside(self.out / "model.pt", self._averaged_state())
         return done

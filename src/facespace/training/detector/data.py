@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facespace.faces.matching import box_iou
 from facespace.faces.split import LabelledPhoto, is_held_out, read_labels
 from facespace.training.detector.canvas import Canvas, FaceSource, Motion, paste_soft, place
 from facespace.training.detector.photometric import disturb, texture
@@ -31,10 +32,10 @@ class DataOptions:
     """How training pictures are made; shares are of all pictures and add to one."""
 
     canvas_px: int = 320
-    photo_share: float = 0.42
-    mosaic_share: float = 0.33
+    photo_share: float = 0.40
+    mosaic_share: float = 0.31
     collage_share: float = 0.15
-    faceless_share: float = 0.10
+    faceless_share: float = 0.14
     motion: Motion = field(default_factory=Motion)
     max_faces: int = 48
 
@@ -45,34 +46,42 @@ class Sources:
 
     photos: list[FaceSource]
     thumbnails: list[Path]
+    decoys: list[tuple[FaceSource, NDArray[np.float32]]] = field(default_factory=list)
 
 
 def load_sources(
-    data: Path, *, dev_share: int = 0, doubtful: Path | None = None
+    data: Path, *, dev_share: int = 0, doubtful: Path | None = None, decoys: Path | None = None
 ) -> tuple[Sources, list[LabelledPhoto]]:
     """The training photos, decoded, and those set aside to choose models by (one in ``dev_share``).
 
-    ``doubtful`` names a JSON file with further regions that may hold a face: {photo: [box_xyxy, ...]}.
-    The held-out photos are in neither.
+    ``doubtful`` names a JSON file of regions that may hold a face, {photo: [box_xyxy, ...]}: nothing is
+    trained there, and a label that fills one of them is withdrawn. ``decoys`` names one of places that look like
+    faces and are not, to be shown often. The held-out photos are in neither list.
     """
     labelled = [p for p in read_labels(data / "photos") if not is_held_out(p.path)]
     dev = labelled[::dev_share] if dev_share else []
     chosen = {p.path for p in dev}
     further = json.loads(doubtful.read_text("utf-8")) if doubtful is not None else {}
-    photos = [_source(p, further.get(p.path.name, [])) for p in labelled if p.path not in chosen]
+    by_name = {
+        p.path.name: _source(p, further.get(p.path.name, [])) for p in labelled if p.path not in chosen
+    }
+    photos = [photo for photo in by_name.values() if (photo.kind == 1).any()]
+    places = json.loads(decoys.read_text("utf-8")) if decoys is not None else {}
+    lures = [(by_name[name], np.array(box, np.float32)) for name in places for box in places[name]]
     thumbnails = sorted((data / "faces" / "train").glob("*/*.jpg"))
-    return Sources(photos, thumbnails), dev
+    return Sources(photos, thumbnails, lures), dev
 
 
 def _source(photo: LabelledPhoto, doubtful: list[list[float]]) -> FaceSource:
     image = Image.open(photo.path).convert("RGB")
     further = np.array(doubtful, np.float32).reshape(-1, 4)
     n = len(further)
+    withdrawn = box_iou(photo.boxes_xyxy, further).max(1, initial=0.0) > 0.9
     return FaceSource(
         image,
         np.concatenate([photo.boxes_xyxy, further]),
         np.concatenate([photo.landmarks_xy, np.zeros((n, 5, 2), np.float32)]),
-        np.concatenate([np.ones(len(photo.scores), np.int64), np.full(n, -1, np.int64)]),
+        np.concatenate([np.where(withdrawn, -1, 1), np.full(n, -1, np.int64)]),
     )
 
 
@@ -152,7 +161,7 @@ def _collage(sources: Sources, options: DataOptions, rng: np.random.Generator) -
 def _faceless(sources: Sources, options: DataOptions, rng: np.random.Generator) -> Canvas:
     px = options.canvas_px
     canvas = Canvas.blank(Image.new("RGB", (px, px)))
-    n = int(rng.integers(1, 4))
+    n = int(rng.integers(1, 7))
     for left, right in _cuts(px, n, rng):
         for top, bottom in _cuts(px, n, rng):
             canvas.image.paste(_ground(sources, (right - left, bottom - top), rng), (left, top))
@@ -164,6 +173,23 @@ def _cuts(length: int, n: int, rng: np.random.Generator) -> list[tuple[int, int]
     weights = rng.uniform(0.6, 1.4, n)
     ends = np.concatenate([[0], np.round(np.cumsum(weights) / weights.sum() * length)]).astype(int)
     return list(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
+
+
+def _decoy(sources: Sources, size_wh: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+    """A place that looked like a face, with some of its surroundings, but none of the faces there."""
+    source, box = sources.decoys[rng.integers(len(sources.decoys))]
+    centre, half = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()) / 2
+    shape = np.array(size_wh) / min(size_wh)
+    for context in (rng.uniform(1.1, 4.0), rng.uniform(1.1, 1.8), 1.05):
+        shift = rng.uniform(-0.8, 0.8, 2) * half * (context - 1)
+        window = np.concatenate(
+            [centre + shift - half * context * shape, centre + shift + half * context * shape]
+        )
+        window = np.clip(window, 0, [*source.image.size, *source.image.size]).astype(np.float32)
+        if not (box_iou(window[None], source.boxes_xyxy) > 0).any() and (window[2:] - window[:2] >= 8).all():
+            piece = source.image.resize(size_wh, Image.Resampling.BILINEAR, box=tuple(window.tolist()))
+            return piece.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else piece
+    return texture(size_wh, rng)
 
 
 def _pick_photo(sources: Sources, rng: np.random.Generator) -> FaceSource:
@@ -178,6 +204,8 @@ def _pick_thumbnail(sources: Sources, rng: np.random.Generator) -> FaceSource:
 
 def _ground(sources: Sources, size_wh: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     """A picture without a face: a piece of a photo beside its faces, or a drawn texture."""
+    if sources.decoys and rng.random() < 0.4:
+        return _decoy(sources, size_wh, rng)
     if rng.random() < 0.25:
         return texture(size_wh, rng)
     source = _pick_photo(sources, rng)

@@ -4,9 +4,11 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 __all__ = ["disturb", "texture"]
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789&@%#()*+-=:;.!?oO08"
 
 
 def disturb(
@@ -67,8 +69,8 @@ def _cover(image: Image.Image, boxes_xyxy: NDArray[np.float32], rng: np.random.G
 
 
 def texture(size_wh: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    """Noise at some scale, stripes, or drawn ellipses, boxes and lines in any colour."""
-    kind = rng.integers(4)
+    """Noise at some scale, stripes, lines of text, or drawn ellipses, boxes and lines in any colour."""
+    kind = rng.integers(6)
     if kind == 0:
         coarse = rng.integers(0, 256, (int(rng.integers(2, 40)), int(rng.integers(2, 40)), 3), dtype=np.uint8)
         return Image.fromarray(coarse).resize(size_wh, Image.Resampling.BICUBIC)
@@ -79,8 +81,8 @@ def texture(size_wh: tuple[int, int], rng: np.random.Generator) -> Image.Image:
         ends = rng.uniform(0, 255, (2, 3))
         return Image.fromarray((ends[0] + (ends[1] - ends[0]) * (wave + 1) / 2).astype(np.uint8))
     image = Image.new("RGB", size_wh, tuple(int(v) for v in rng.integers(0, 256, 3)))
-    _scribble(ImageDraw.Draw(image), size_wh, rng)
-    return image.filter(ImageFilter.BoxBlur(float(rng.uniform(0, 2)))) if kind == 2 else image
+    (_scribble if kind < 4 else _letter)(ImageDraw.Draw(image), size_wh, rng)
+    return image.filter(ImageFilter.BoxBlur(float(rng.uniform(0, 2)))) if kind % 2 == 0 else image
 
 
 def _scribble(draw: ImageDraw.ImageDraw, size_wh: tuple[int, int], rng: np.random.Generator) -> None:
@@ -93,3 +95,12 @@ def _scribble(draw: ImageDraw.ImageDraw, size_wh: tuple[int, int], rng: np.rando
         w, h = np.exp(rng.uniform(np.log(3), np.log(120), 2))
         shape = (draw.ellipse, draw.rectangle, draw.line)[rng.integers(3)]
         shape((x, y, x + w, y + h), fill=fill)
+
+
+def _letter(draw: ImageDraw.ImageDraw, size_wh: tuple[int, int], rng: np.random.Generator) -> None:
+    """Lines of letters, digits and signs: logos and captions are the likeliest false faces of a small net."""
+    for _ in range(int(rng.integers(2, 10))):
+        text = "".join(LETTERS[i] for i in rng.integers(0, len(LETTERS), int(rng.integers(1, 16))))
+        font = ImageFont.load_default(float(np.exp(rng.uniform(np.log(8), np.log(70)))))
+        fill = tuple(int(v) for v in rng.integers(0, 256, 3))
+        draw.text((rng.uniform(-20, size_wh[0]), rng.uniform(-10, size_wh[1])), text, fill=fill, font=font)

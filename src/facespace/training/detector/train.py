@@ -138,7 +138,12 @@ def _rate(recipe: DetectorRecipe, done: float) -> float:
 
 
 def train_detector(
-    data: Path, folder: Path, recipe: DetectorRecipe = DetectorRecipe(), *, doubtful: Path | None = None
+    data: Path,
+    folder: Path,
+    recipe: DetectorRecipe = DetectorRecipe(),
+    *,
+    doubtful: Path | None = None,
+    decoys: Path | None = None,
 ) -> Path:
     """Train for ``recipe.minutes`` on ``data``/photos and ``data``/faces/train; returns the last checkpoint.
 
@@ -150,7 +155,7 @@ def train_detector(
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(recipe.threads)
-    sources, _ = load_sources(data, dev_share=recipe.dev_every, doubtful=doubtful)
+    sources, _ = load_sources(data, dev_share=recipe.dev_every, doubtful=doubtful, decoys=decoys)
     run, checkpoint = _Run(recipe), folder / "last.pt"
     if checkpoint.exists():
         run.load(checkpoint)

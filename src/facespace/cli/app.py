@@ -1,0 +1,69 @@
+"""The command tree and its one place for errors."""
+
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from facespace import __version__
+from facespace.cli import bench, evaluate, faces, models, people, train, verify
+from facespace.cli.console import complain
+from facespace.errors import FacespaceError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="facespace",
+    help="Faces as points of a space in which distance says how alike they are.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(people.people)
+app.command()(verify.verify)
+app.command()(faces.embed)
+app.command()(faces.cluster)
+app.add_typer(evaluate.app, name="evaluate")
+app.command()(train.train)
+app.command()(train.export)
+app.add_typer(models.app, name="models")
+app.command()(bench.bench)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"facespace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and stop.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Faces as points of a space in which distance says how alike they are.
+
+    Example: facespace people ~/Pictures
+    """
+
+
+def main() -> None:
+    """Run the command line; errors that facespace raises on purpose become one line and exit code 2."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for stream in (sys.stdout, sys.stderr):
+        # Bytes of file names that are no text must not stop a run.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app(standalone_mode=True)
+    except FacespaceError as error:
+        complain(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        complain("stopped; what was done is kept, and the same command goes on from there")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)

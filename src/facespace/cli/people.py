@@ -1,0 +1,87 @@
+"""`facespace people`: the people of a folder of photos."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facespace.cli.console import console, progress, say, show_json, warn
+from facespace.cli.options import AsJson, DetectorFile, Far, ModelFile, Workers
+from facespace.models import GROUP_FAR
+
+if TYPE_CHECKING:
+    from facespace.library import People
+
+__all__ = ["people"]
+
+ROWS_SHOWN = 40
+
+
+def people(
+    photos: Annotated[
+        Path, typer.Argument(help="Folder of photos; nothing in it is changed.", show_default=False)
+    ],
+    library: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the library; one per photo folder in your data directory unless given."),
+    ] = None,
+    far: Far = GROUP_FAR,
+    model: ModelFile = None,
+    detector: DetectorFile = None,
+    workers: Workers = None,
+    json: AsJson = False,
+) -> None:
+    """Find the faces of a folder of photos, group them by person, and write a page to look at.
+
+    A second run costs only new and changed photos.
+
+    Example: facespace people ~/Pictures
+    """
+    from facespace.images import list_photos
+
+    listing = list_photos(photos)
+    if not listing.photos and not json:
+        say(
+            f"no photos in {photos}: looked for JPEG, PNG, WebP, TIFF, HEIC, GIF and BMP files, subfolders included"
+        )
+        return
+    from facespace.embed import Embedder
+    from facespace.faces.detect import Detector
+    from facespace.library import Library, default_library_dir, group_people, scan
+    from facespace.web import write_page
+
+    folder = library or default_library_dir(photos)
+    with Library(folder) as opened, progress("finding faces") as on_photo:
+        embedder = Embedder(model)
+        result = scan(opened, photos, Detector(detector), embedder, workers=workers, on_photo=on_photo)
+        found = group_people(opened, embedder.spec, far=far, unreadable=result.unreadable)
+        page = write_page(opened, found, photos)
+    for unreadable in found.unreadable:
+        warn(f"{unreadable.photo}: {unreadable.reason}")
+    if json:
+        show_json(found.to_json())
+    else:
+        _show(found, result.n_new)
+    say(f"library: {folder}")
+    say(f"page:    {page.resolve().as_uri()}")
+
+
+def _show(found: "People", n_new: int) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("person", "faces", "photos", "tightness"):
+        table.add_column(column, justify="left" if column == "person" else "right")
+    for person in found.seen_again[:ROWS_SHOWN]:
+        name = person.name or str(person.person)
+        table.add_row(name, str(len(person.faces)), str(person.n_photos), f"{person.tightness:.2f}")
+    console.print(table)
+    if len(found.seen_again) > ROWS_SHOWN:
+        console.print(f"and {len(found.seen_again) - ROWS_SHOWN} more people, on the page")
+    console.print(
+        f"{len(found.seen_again)} people in {found.n_photos} photos ({n_new} new); "
+        f"{len(found.seen_once)} faces seen once; {len(found.unreadable)} files not readable"
+    )
+    console.print(
+        f"threshold {found.threshold:.3f}: about 1 in {round(1 / found.far):,} pairs of strangers look that much alike"
+    )

@@ -1,0 +1,157 @@
+"""The pictures that face detectors are measured on: held-out photos, faceless pieces, group stills."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facespace.errors import DataError
+from facespace.faces.detect import Detector
+from facespace.faces.detections import Detections
+from facespace.faces.matching import box_iou
+from facespace.faces.split import LabelledPhoto, is_held_out, read_labels
+from facespace.images import read_image
+
+__all__ = ["Peers", "TestPhoto", "faceless_pictures", "group_stills", "held_out_photos"]
+
+DOUBTFUL_SCORES = (0.3, 0.6)
+STILL_FOLDERS = ("albums/bigbang/test", "albums/bigbang/examples/images", "albums/office")
+STILL_PX = 640
+FACELESS_PX = 320
+NO_LIMIT_PX = 10_000
+
+Pixels = NDArray[np.uint8]
+Boxes = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TestPhoto:
+    """A labelled photo and what peers suspect in it beyond its labels."""
+
+    __test__ = False  # no test class, whatever pytest makes of the name
+
+    pixels: Pixels
+    label: LabelledPhoto
+    suspects: Detections
+
+    @property
+    def doubtful_xyxy(self) -> Boxes:
+        """Regions that count neither way, shape (M, 4): a peer is undecided about them."""
+        return self.suspects.boxes_xyxy[self.suspects.scores < DOUBTFUL_SCORES[1]]
+
+    def reduced(self, factor: float) -> "TestPhoto":
+        """The same photo at ``factor`` of its size."""
+        if factor == 1:
+            return self
+        height, width = (max(int(side * factor), 1) for side in self.pixels.shape[:2])
+        small = Image.fromarray(self.pixels).resize((width, height), Image.Resampling.BICUBIC)
+        label = dataclasses.replace(
+            self.label,
+            size_hw=(height, width),
+            boxes_xyxy=self.label.boxes_xyxy * np.float32(factor),
+            landmarks_xy=self.label.landmarks_xy * np.float32(factor),
+        )
+        return TestPhoto(np.asarray(small), label, self.suspects.scaled(factor))
+
+
+@dataclass(frozen=True)
+class Peers:
+    """Published detectors to stand beside ours, and to say where a label is doubtful."""
+
+    yunet: Path
+    scrfd: Path
+
+    @classmethod
+    def under(cls, data: Path) -> "Peers":
+        return cls(data / "peers" / "yunet_n.onnx", data / "peers" / "scrfd_2.5g.onnx")
+
+
+def held_out_photos(folder: Path, peers: Peers | None = None) -> list[TestPhoto]:
+    """The held-out labelled photos of ``folder``, with what ``peers`` hold doubtful in each.
+
+    Raises:
+        DataError: no labels there, or none held out.
+    """
+    labels = [label for label in read_labels(folder) if is_held_out(label.path)]
+    if not labels:
+        raise DataError(f"{folder}: expected held-out photos among those of labels.jsonl, there is none")
+    low, _ = DOUBTFUL_SCORES
+    detectors = [
+        Detector(p, score_threshold=low, input_px=NO_LIMIT_PX)
+        for p in ((peers.yunet, peers.scrfd) if peers else ())
+    ]
+    photos = []
+    for label in labels:
+        pixels = read_image(label.path).pixels
+        photos.append(TestPhoto(pixels, label, _suspects(pixels, label.boxes_xyxy, detectors)))
+    return photos
+
+
+def _suspects(pixels: Pixels, labelled: Boxes, detectors: Sequence[Detector]) -> Detections:
+    """What the peers find beyond the labels at twice the resolution."""
+    height, width = pixels.shape[:2]
+    double = np.asarray(Image.fromarray(pixels).resize((2 * width, 2 * height), Image.Resampling.BICUBIC))
+    parts = [Detections.empty()]
+    for detector in detectors:
+        found = detector.detect(double).scaled(0.5)
+        unlabelled = box_iou(found.boxes_xyxy, labelled).max(1, initial=0.0) < 0.4
+        parts.append(found[unlabelled])
+    return Detections(
+        np.concatenate([p.boxes_xyxy for p in parts]),
+        np.concatenate([p.landmarks_xy for p in parts]),
+        np.concatenate([p.scores for p in parts]),
+    )
+
+
+def faceless_pictures(photos: Sequence[TestPhoto], *, side_px: int = FACELESS_PX) -> Iterator[Pixels]:
+    """Pieces of ``photos`` beside all labelled and suspected faces, enlarged to a longest side ``side_px``.
+
+    Up to four pieces of a photo (left, right, above, below), each halved where it is long.
+    """
+    for photo in photos:
+        faces = np.concatenate([photo.label.boxes_xyxy, photo.suspects.boxes_xyxy])
+        for left, top, right, bottom in _faceless_regions(faces, photo.pixels.shape[:2]):
+            piece = Image.fromarray(photo.pixels[top:bottom, left:right])
+            scale = side_px / max(piece.size)
+            size = (max(round(piece.width * scale), 1), max(round(piece.height * scale), 1))
+            yield np.asarray(piece.resize(size, Image.Resampling.BICUBIC))
+
+
+def _faceless_regions(faces: Boxes, size_hw: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
+    height, width = size_hw[:2]
+    low, high = faces[:, :2].min(0, initial=np.inf), faces[:, 2:].max(0, initial=-np.inf)
+    margin = np.where(np.isfinite(high - low), 0.1 * (high - low), 0.0)
+    low, high = np.clip(low - margin, 0, [width, height]), np.clip(high + margin, 0, [width, height])
+    x0, y0, x1, y1 = (int(v) for v in (*np.floor(low), *np.ceil(high)))
+    strips = [(0, 0, x0, height), (x1, 0, width, height), (0, 0, width, y0), (0, y1, width, height)]
+    return [half for strip in strips for half in _halves(strip) if _is_wide(half)]
+
+
+def _halves(strip: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
+    left, top, right, bottom = strip
+    if right - left >= 2 * (bottom - top):
+        middle = (left + right) // 2
+        return [(left, top, middle, bottom), (middle, top, right, bottom)]
+    if bottom - top >= 2 * (right - left):
+        middle = (top + bottom) // 2
+        return [(left, top, right, middle), (left, middle, right, bottom)]
+    return [strip]
+
+
+def _is_wide(region: tuple[int, int, int, int]) -> bool:
+    return region[2] - region[0] >= 40 and region[3] - region[1] >= 40
+
+
+def group_stills(data: Path, yunet: Path) -> Iterator[tuple[Pixels, Boxes]]:
+    """Group stills with the faces that YuNet finds in them at 640 px; one face alone is no group."""
+    reference = Detector(yunet, input_px=STILL_PX)
+    for folder in STILL_FOLDERS:
+        for photo in sorted((data / folder).rglob("*.jpg")):
+            pixels = read_image(photo).pixels
+            found = reference.detect(pixels)
+            if len(found) >= 2:
+                yield pixels, found.boxes_xyxy

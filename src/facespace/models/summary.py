@@ -1,0 +1,153 @@
+"""What a model file weighs and costs, read from the file itself without the onnx package."""
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from facespace.errors import ModelError
+from facespace.models.onnx_metadata import SPEC_KEY, read_metadata
+from facespace.models.protobuf import VARINT, encode_field, fields, packed_integers, read_varint
+from facespace.models.spec import ModelSpec, read_spec
+
+__all__ = ["Layer", "ModelSummary", "summarise"]
+
+# Field numbers of onnx.proto.
+MODEL_GRAPH, GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_OUTPUT = 7, 1, 5, 12
+NODE_INPUT, NODE_OUTPUT, NODE_TYPE = 1, 2, 4
+TENSOR_DIMS, TENSOR_NAME, VALUE_NAME = 1, 8, 1
+DEFAULT_SIDE_PX = 320
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer with weights.
+
+    Attributes:
+        name: its kind and kernel, such as "Conv 3x3".
+        out: shape of its output for one picture.
+        weights: without biases.
+        multiply_adds: for one picture.
+    """
+
+    name: str
+    out: tuple[int, ...]
+    weights: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """A model's size and cost.
+
+    Attributes:
+        name: from its spec, else the file's.
+        weights: in all layers, without biases.
+        multiply_adds: for one picture of ``input_hw``.
+        input_hw: rows and columns that were counted with.
+        dim: components of an embedding, 0 for a detector.
+        layers: those with weights, in order.
+        spec: the ModelSpec, or None for a foreign file.
+    """
+
+    name: str
+    weights: int
+    multiply_adds: int
+    input_hw: tuple[int, int]
+    dim: int
+    layers: tuple[Layer, ...]
+    spec: ModelSpec | None
+
+
+def summarise(path: Path) -> ModelSummary:
+    """Count the weights and multiply-adds of the ONNX file at ``path``.
+
+    The shapes come from running the model once with every such layer's output shown.
+
+    Raises:
+        ModelError: no ONNX model, or one that cannot be run.
+    """
+    content = path.read_bytes()
+    graph = b"".join(content[value] for field, _, value in fields(content, path) if field == MODEL_GRAPH)
+    sizes = dict(
+        _tensor(graph[value]) for field, _, value in fields(graph, path) if field == GRAPH_INITIALIZER
+    )
+    nodes = [_node(graph[value]) for field, _, value in fields(graph, path) if field == GRAPH_NODE]
+    weighted = [
+        (kind, sizes[inputs[1]], output)
+        for kind, inputs, output in nodes
+        if kind in ("Conv", "Gemm", "MatMul") and len(inputs) > 1 and inputs[1] in sizes
+    ]
+    input_hw, shapes = _run(content, graph, [output for _, _, output in weighted], path)
+    layers = tuple(_layer(kind, dims, shapes[output]) for kind, dims, output in weighted)
+    spec = read_spec(path) if SPEC_KEY in read_metadata(path) else None
+    return ModelSummary(
+        spec.name if spec else path.stem,
+        sum(layer.weights for layer in layers),
+        sum(layer.multiply_adds for layer in layers),
+        input_hw,
+        spec.dim if spec else layers[-1].out[-1] if layers else 0,
+        layers,
+        spec,
+    )
+
+
+def _layer(kind: str, dims: list[int], out: tuple[int, ...]) -> Layer:
+    weights = prod(dims)
+    if kind == "Conv":
+        kernel = "x".join(str(d) for d in dims[2:])
+        return Layer(f"Conv {kernel}", out, weights, prod(out) * prod(dims[1:]))
+    return Layer("Fully connected", out, weights, weights * prod(out[:-1]))
+
+
+def _run(
+    content: bytes, graph: bytes, outputs: list[str], path: Path
+) -> tuple[tuple[int, int], dict[str, tuple[int, ...]]]:
+    """The shape of each named tensor for one picture, without the batch."""
+    shown = graph + b"".join(
+        encode_field(GRAPH_OUTPUT, encode_field(VALUE_NAME, name.encode())) for name in outputs
+    )
+    rest = b"".join(content[whole] for field, whole, _ in fields(content, path) if field != MODEL_GRAPH)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(rest + encode_field(MODEL_GRAPH, shown), options)
+        model_input = session.get_inputs()[0]
+        sides = [side if isinstance(side, int) else DEFAULT_SIDE_PX for side in model_input.shape[2:]]
+        arrays = session.run(outputs, {model_input.name: np.zeros((1, 3, *sides), np.float32)})
+    except Exception as error:  # onnxruntime raises its own unrelated classes
+        raise ModelError(
+            f"{path}: onnxruntime cannot run this model: {str(error).splitlines()[0]}"
+        ) from error
+    shapes = {
+        name: tuple(int(n) for n in array.shape[1:]) for name, array in zip(outputs, arrays, strict=True)
+    }
+    return (sides[0], sides[1]), shapes
+
+
+def _node(message: bytes) -> tuple[str, list[str], str]:
+    """Operator, names of its inputs, name of its first output."""
+    kind, inputs, outputs = "", [], []
+    for field, _, value in fields(message, "node"):
+        if field == NODE_INPUT:
+            inputs.append(message[value].decode())
+        elif field == NODE_OUTPUT:
+            outputs.append(message[value].decode())
+        elif field == NODE_TYPE:
+            kind = message[value].decode()
+    return kind, inputs, outputs[0] if outputs else ""
+
+
+def _tensor(message: bytes) -> tuple[str, list[int]]:
+    """Name and shape of an initial value."""
+    name, dims = "", []
+    for field, whole, value in fields(message, "tensor"):
+        if field == TENSOR_NAME:
+            name = message[value].decode()
+        elif field == TENSOR_DIMS:
+            single = message[whole][0] & 7 == VARINT
+            dims += [read_varint(message, value.start)[0]] if single else packed_integers(message[value])
+    return name, dims
