@@ -40,8 +40,11 @@ class PairCounts:
             return refusal
         accepted = np.cumsum(self.diff)
         step = int(np.searchsorted(accepted, far * n_diff + 1e-9, side="right")) - 1
-        if step < 0:
+        # The last step that holds a pair: a threshold is a distance that was seen.
+        occupied = np.flatnonzero(self.same[: step + 1] + self.diff[: step + 1])
+        if not len(occupied):
             return OperatingPoint(far, 0.0, 0.0, 0.0, n_same, n_diff)
+        step = int(occupied[-1])
         tar = float(self.same[: step + 1].sum() / n_same)
         return OperatingPoint(far, tar, step / STEPS_PER_UNIT, float(accepted[step] / n_diff), n_same, n_diff)
 

@@ -37,6 +37,7 @@ class DetectorRecipe:
     seed: int = 0
     threads: int = 1
     checkpoint_minutes: float = 2.0
+    log_every: int = 50
     dev_every: int = 15
     network: NetworkOptions = field(default_factory=NetworkOptions)
     data: DataOptions = field(default_factory=DataOptions)
@@ -185,7 +186,7 @@ def _loop(run: _Run, loader: "DataLoader[Any]", checkpoint: Path, log: Any) -> N
             )
         recent.append({"loss": loss, **parts})
         run.seconds = time.monotonic() - started
-        if run.step % 50 == 0:
+        if run.step % run.recipe.log_every == 0:
             _write(log, run, recent)
             recent.clear()
         if run.seconds - (saved - started) > 60 * run.recipe.checkpoint_minutes:

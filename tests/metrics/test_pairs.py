@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from facespace.errors import InputError
+from facespace.metrics import all_pairs, auc, count_pairs, eer, kfold_accuracy, roc, tar_at_far
+from facespace.metrics.folds import best_threshold
+
+# Few distinct distances, so that ties are the rule.
+pairs = st.lists(
+    st.tuples(st.sampled_from([0.1, 0.2, 0.5, 0.5001, 1.0, 2.5]), st.booleans()), min_size=4, max_size=60
+)
+
+
+def arrays(listed: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([d for d, _ in listed]), np.array([s for _, s in listed])
+
+
+@settings(deadline=None)
+@given(pairs.filter(lambda listed: {s for _, s in listed} == {True, False}))
+def test_roc_and_auc_are_those_of_scikit_learn(listed: list[tuple[float, bool]]) -> None:
+    distance, same = arrays(listed)
+    far, tar, _ = roc(distance, same)
+    sk_far, sk_tar, _ = roc_curve(same, -distance, drop_intermediate=False)
+    np.testing.assert_allclose(far, sk_far)
+    np.testing.assert_allclose(tar, sk_tar)
+    assert auc(distance, same) == pytest.approx(roc_auc_score(same, -distance))
+
+
+@settings(deadline=None)
+@given(pairs, st.sampled_from([0.05, 0.2, 0.5, 1.0]))
+def test_tar_at_far_is_that_of_trying_every_threshold(listed: list[tuple[float, bool]], far: float) -> None:
+    distance, same = arrays(listed * 8)
+    point = tar_at_far(distance, same, far)
+    n_same, n_diff = same.sum(), (~same).sum()
+    if n_same == 0 or n_diff * far < 10:
+        assert point.tar is None and point.threshold is None and point.reason
+        return
+    best = 0.0
+    for threshold in [-1.0, *np.unique(distance)]:
+        accepted = distance <= threshold
+        if (accepted & ~same).sum() / n_diff <= far:
+            best = max(best, (accepted & same).sum() / n_same)
+    assert point.tar == pytest.approx(best)
+    assert ((distance <= point.threshold) & same).sum() / n_same == pytest.approx(best)
+    assert point.far_met <= far
+
+
+def test_the_equal_error_rate_of_a_known_case() -> None:
+    distance = np.array([0.1, 0.2, 0.3, 0.6, 0.4, 0.7, 0.8, 0.9])
+    same = np.array([True] * 4 + [False] * 4)
+    rate, threshold = eer(distance, same)
+    assert rate == pytest.approx(0.25)
+    assert 0.3 <= threshold <= 0.6
+
+
+@pytest.mark.parametrize(
+    ("distance", "same", "message"),
+    [
+        ([], [], "one kind only"),
+        ([0.1, 0.2], [True, True], "one kind only"),
+        ([0.1, np.nan], [True, False], "finite"),
+        ([0.1], [True, False], "one shape"),
+    ],
+)
+def test_bad_pairs_are_refused(distance: list, same: list, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        auc(np.array(distance), np.array(same, bool))
+
+
+def unit_rows(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
+    rows = rng.normal(size=(n, dim))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [2, 40, 700])
+def test_all_pairs_are_those_of_a_plain_list(rng: np.random.Generator, n: int) -> None:
+    embeddings, labels = unit_rows(rng, n, 8), rng.integers(0, max(1, n // 5), n)
+    i, j = np.triu_indices(n, 1)
+    distance = 2 - 2 * (embeddings[i] * embeddings[j]).sum(1)
+    same = labels[i] == labels[j]
+    counts = count_pairs(embeddings, labels)
+    assert counts.same.sum() == same.sum() and counts.diff.sum() == (~same).sum()
+    for far, point in zip((0.1, 0.01), all_pairs(embeddings, labels, fars=(0.1, 0.01)), strict=True):
+        exact = tar_at_far(distance, same, far)
+        assert (point.tar is None) == (exact.tar is None)
+        if exact.tar is not None:
+            assert point.tar == pytest.approx(exact.tar, abs=2 / same.sum())
+            assert point.threshold == pytest.approx(exact.threshold, abs=1e-3)
+            assert point.far_met <= far
+
+
+def test_two_disjoint_sets_count_every_cross_pair(rng: np.random.Generator) -> None:
+    a, b = unit_rows(rng, 600, 4), unit_rows(rng, 30, 4)
+    labels_a, labels_b = rng.integers(0, 4, 600), rng.integers(0, 4, 30)
+    counts = count_pairs(a, labels_a, b, labels_b)
+    same = labels_a[:, None] == labels_b[None]
+    assert (counts.same.sum(), counts.diff.sum()) == (same.sum(), (~same).sum())
+
+
+def test_embeddings_that_are_not_unit_rows_are_refused() -> None:
+    with pytest.raises(InputError, match="row 0 has length"):
+        all_pairs(np.ones((2, 3), np.float32), np.array([0, 1]))
+    with pytest.raises(InputError, match="labels"):
+        all_pairs(np.eye(3, dtype=np.float32), np.array([0, 1]))
+
+
+@settings(deadline=None)
+@given(pairs)
+def test_no_threshold_decides_more_pairs_rightly(listed: list[tuple[float, bool]]) -> None:
+    distance, same = arrays(listed)
+    chosen = best_threshold(distance, same)
+    right = ((distance <= chosen) == same).mean()
+    # The rule tries no threshold below the smallest distance: accepting nobody is no verification.
+    assert right == pytest.approx(max(((distance <= t) == same).mean() for t in distance))
+
+
+def test_each_fold_is_judged_by_the_others() -> None:
+    distance = np.array([0.1, 0.9, 0.2, 0.8, 0.6, 0.7])
+    same = np.array([True, False, True, False, True, False])
+    result = kfold_accuracy(distance, same, np.array([0, 0, 1, 1, 2, 2]))
+    assert result.accuracies == (1.0, 1.0, 0.5)
+    assert result.mean == pytest.approx(5 / 6)
+    assert result.se == pytest.approx(np.std([1, 1, 0.5], ddof=1) / np.sqrt(3))
+    assert result.thresholds[2] == pytest.approx(0.5)
+
+
+def test_one_fold_is_refused() -> None:
+    with pytest.raises(InputError, match="at least two"):
+        kfold_accuracy(np.array([0.1]), np.array([True]), np.array([0]))

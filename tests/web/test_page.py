@@ -1,0 +1,83 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pytest
+
+from facespace.library import Library, group_people, scan
+from facespace.web import write_page
+from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
+
+
+class Reader(HTMLParser):
+    """Links with their attributes, and headings, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faces: list[dict[str, str | None]] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = dict(attributes)
+        if values.get("class") == "face":
+            self.faces.append(values)
+        if values.get("src"):
+            self.sources.append(str(values["src"]))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / 'odd "names" #1 %41?'
+    draw_photo(folder / "1.png", "red", "green")
+    draw_photo(folder / "<b>2</b>.png", "red")
+    draw_photo(folder / "3.tiff", "red")
+    (folder / "bad.jpg").write_bytes(b"x")
+    return folder
+
+
+def written(tmp_path: Path, photos: Path) -> tuple[str, Reader, Path]:
+    with Library(tmp_path / "library") as library:
+        result = scan(library, photos, DrawnDetector(), DrawnEmbedder())
+        page = write_page(library, group_people(library, SPEC, unreadable=result.unreadable), photos)
+    html = page.read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(html)
+    return html, reader, page
+
+
+def test_every_face_stands_once_and_those_seen_once_at_the_end(tmp_path: Path, photos: Path) -> None:
+    html, reader, _ = written(tmp_path, photos)
+    assert len(reader.faces) == 4
+    assert html.index("3 faces in 3 photos") < html.index("Seen once") < html.index("bad.jpg: not a picture")
+    assert reader.faces[-1]["data-name"] == "1.png"
+    assert "1 person in 4 photos" in html
+
+
+def test_links_lead_to_the_photos_and_thumbnails_are_there(tmp_path: Path, photos: Path) -> None:
+    _, reader, page = written(tmp_path, photos)
+    linked = {Path(unquote(urlparse(str(face["href"])).path)) for face in reader.faces}
+    assert linked == {photos / "1.png", photos / "<b>2</b>.png", photos / "3.tiff"}
+    assert all((page.parent / source).stat().st_size > 200 for source in reader.sources)
+    (tiff,) = [face for face in reader.faces if face["data-name"] == "3.tiff"]
+    assert (page.parent / str(tiff["data-shown"])).read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_boxes_are_in_per_cent_of_the_photo(tmp_path: Path, photos: Path) -> None:
+    _, reader, _ = written(tmp_path, photos)
+    (face,) = [f for f in reader.faces if f["data-name"] == "<b>2</b>.png"]
+    left, top, width, height = (float(v) for v in str(face["data-box"]).split())
+    assert (left, top, width, height) == pytest.approx((15.8, 20.5, 46.2, 60.0), abs=0.6)
+
+
+def test_the_page_names_no_outside_address_and_escapes(tmp_path: Path, photos: Path) -> None:
+    html, _, _ = written(tmp_path, photos)
+    assert not re.search(r"(?:https?:)?//(?!/)[a-z]", html.replace("file://", ""))
+    assert "<b>2</b>" not in html and "&lt;b&gt;2&lt;/b&gt;.png" in html
+    assert "default-src 'none'" in html and "prefers-color-scheme: dark" in html
+
+
+def test_an_empty_library_has_a_page_too(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    html, reader, _ = written(tmp_path, tmp_path / "photos")
+    assert "0 people in 0 photos" in html and "Nobody was seen twice" in html and reader.faces == []
