@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from fakes import DrawnDetector, DrawnEmbedder, draw_photo
 
 from facespace.errors import DataError
 from facespace.evaluate.album import evaluate_album, extract_album, read_labels
+from fakes import DrawnDetector, DrawnEmbedder, draw_photo
 
 
 @pytest.fixture

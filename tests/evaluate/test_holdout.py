@@ -2,11 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import DrawnEmbedder
 from PIL import Image
 
 from facespace.errors import DataError
 from facespace.evaluate.holdout import HoldoutFaces, embed_holdout, evaluate_holdout
+from fakes import DrawnEmbedder
 
 
 def gallery(rng: np.random.Generator, n_identities: int, n_each: int, spread: float) -> HoldoutFaces:

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import COLOURS, DrawnDetector, DrawnEmbedder
 from PIL import Image
 
 from facespace.errors import DataError
 from facespace.evaluate.lfw import evaluate_lfw, read_pairs
+from fakes import COLOURS, DrawnDetector, DrawnEmbedder
 
 NAMES = list(COLOURS)
 

@@ -1,0 +1,168 @@
+"""The commands as a person or a script meets them; models are tiny ones made for drawn pictures."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from facespace.cli import app
+from facespace.embed import Embedder
+from facespace.errors import FacespaceError
+from facespace.faces import detect
+from fakes import SPEC, DrawnDetector, draw_photo
+
+
+class ColourEmbedder(Embedder):
+    """Stands where the command looks for the built-in embedder."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.spec = SPEC
+        self.path = Path("drawn")
+
+    def embed(self, crops: np.ndarray, *, flip: bool = False) -> np.ndarray:
+        rows = np.full((len(crops), 128), 1e-3, np.float32)
+        rows[:, :3] = crops[:, 56, 56, :].astype(np.float32) / 255 - 0.45
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facespace.embed.Embedder", ColourEmbedder)
+    monkeypatch.setattr(detect, "Detector", lambda *_: DrawnDetector())
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    draw_photo(folder / "1.png", "red", "green")
+    draw_photo(folder / "2.png", "red")
+    draw_photo(folder / "none.png")
+    (folder / "bad.jpg").write_bytes(b"x")
+    return folder
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_people_prints_the_table_and_writes_the_page(tmp_path: Path, photos: Path, drawn: None) -> None:
+    result = call("people", photos, "--library", tmp_path / "library")
+    assert result.exit_code == 0
+    assert "1 people in 4 photos (4 new); 1 faces seen once; 1 files not readable" in result.stdout
+    assert "about 1 in 100 pairs of strangers" in result.stdout
+    assert "warning: bad.jpg: not a picture" in result.stderr and "people.html" in result.stderr
+    assert (tmp_path / "library" / "people.html").is_file()
+    assert "(0 new)" in call("people", photos, "--library", tmp_path / "library").stdout
+
+
+def test_people_as_json_has_the_fixed_keys(tmp_path: Path, photos: Path, drawn: None) -> None:
+    document = json.loads(call("people", photos, "--library", tmp_path / "library", "--json").stdout)
+    assert list(document) == ["photos", "faces", "model", "threshold", "far", "people", "unreadable"]
+    assert [len(person["faces"]) for person in document["people"]] == [2, 1]
+    assert document["unreadable"] == [{"photo": "bad.jpg", "reason": "not a picture, whatever its name says"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "same"), [([], 0, True), (["--any"], 0, True), (["--far", "1e-3"], 0, True)]
+)
+def test_verify_answers_by_exit_code(
+    photos: Path, drawn: None, options: list[str], exit_code: int, same: bool
+) -> None:
+    result = call("verify", photos / "1.png", photos / "2.png", "--json", *options)
+    assert result.exit_code == exit_code
+    document = json.loads(result.stdout)
+    assert list(document) == ["same", "distance", "similarity", "threshold", "far", "model", "faces"]
+    assert (
+        document["same"] is same
+        and [set(f) for f in document["faces"]] == [{"photo", "box_xyxy", "score"}] * 2
+    )
+
+
+def test_verify_says_which_face_it_took_and_takes_another(photos: Path, drawn: None) -> None:
+    assert "2 faces, the largest is used" in call("verify", photos / "1.png", photos / "2.png").stderr
+    draw_photo(photos / "3.png", "blue", "blue")
+    different = call("verify", photos / "1.png", photos / "3.png", "--face", "1")
+    assert different.exit_code == 1 and "different people" in different.stdout
+
+
+def test_verify_without_a_face_is_an_error(photos: Path, drawn: None) -> None:
+    result = call("verify", photos / "1.png", photos / "none.png")
+    assert isinstance(result.exception, FacespaceError) and "found none" in str(result.exception)
+
+
+def test_embed_then_cluster(
+    tmp_path: Path, photos: Path, drawn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facespace.models.read_spec", lambda _: SPEC)
+    monkeypatch.setattr("facespace.models.find_model", lambda *_: Path("drawn"))
+    embedded = json.loads(call("embed", photos, "-o", tmp_path / "faces", "--json").stdout)
+    assert (embedded["faces"], embedded["photos"], embedded["new"]) == (3, 3, 3)
+    result = call("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", "--json")
+    document = json.loads(result.stdout)
+    assert document == {"n_faces": 3, "n_people": 2, "threshold": 0.3, "far": 0.01, "scores": None}
+    rows = (tmp_path / "people.csv").read_text().splitlines()
+    assert rows[0] == "photo,x0,y0,x1,y1,person" and len(rows) == 4
+
+
+def test_cluster_scores_crops_of_known_people(
+    tmp_path: Path, drawn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    monkeypatch.setattr("facespace.models.read_spec", lambda _: SPEC)
+    monkeypatch.setattr("facespace.models.find_model", lambda *_: Path("drawn"))
+    for name, colour in (("ann", (220, 30, 30)), ("bob", (30, 200, 40))):
+        (tmp_path / "crops" / name).mkdir(parents=True)
+        for i in range(3):
+            image = Image.new("RGB", (112, 112), colour)
+            image.putpixel((0, 0), (i, i, i))
+            image.save(tmp_path / "crops" / name / f"{i}.png")
+    call("embed", tmp_path / "crops", "--crops", "-o", tmp_path / "faces")
+    document = json.loads(call("cluster", tmp_path / "faces", "-o", tmp_path / "p.csv", "--json").stdout)
+    assert set(document["scores"]) == {"pairwise_precision", "pairwise_recall", "pairwise_f1", "bcubed_f1"}
+    assert set(document["scores"].values()) == {1.0}
+
+
+def as_a_process(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "facespace", *(str(a) for a in arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["people", "nowhere"], "expected a folder of photos"),
+        (["verify", "a.jpg", "b.jpg"], "cannot be read"),
+        (["evaluate", "lfw"], "FACESPACE_DATA"),
+        (["evaluate", "holdout", "--data", "nowhere"], "there is none"),
+        (["models", "show", "nowhere.onnx"], "expected a built-in model"),
+        (["cluster", "nowhere", "-o", "x.csv"], "expected a FaceTable"),
+        (["train", "nowhere.toml", "--out", "run", "--data", "."], "nowhere.toml"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else "",
+)
+def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    import os
+
+    environment = {k: v for k, v in os.environ.items() if k != "FACESPACE_DATA"}
+    result = as_a_process(*arguments, cwd=tmp_path, env=environment)
+    assert result.returncode == 2 and result.stdout == ""
+    errors = [line for line in result.stderr.splitlines() if line.startswith("facespace: error: ")]
+    assert len(errors) == 1 and said in errors[0]
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_gets_a_friendly_line(tmp_path: Path) -> None:
+    result = as_a_process("people", tmp_path)
+    assert result.returncode == 0 and "no photos in" in result.stderr
+
+
+def test_version() -> None:
+    assert as_a_process("--version").stdout.startswith("facespace 0.")
