@@ -26,8 +26,9 @@ __all__ = ["DetectorRecipe", "train_detector"]
 class DetectorRecipe:
     """Everything that decides a run. Time ends it, not steps, so that a slow machine still finishes."""
 
-    minutes: float = 55.0
-    batch_size: int = 24
+    minutes: float = 53.0
+    stop_minutes: float | None = None  # end a part of the run here; the next part goes on
+    batch_size: int = 16
     learning_rate: float = 3e-3
     warm_up_share: float = 0.03
     final_rate_share: float = 0.005
@@ -192,7 +193,7 @@ def _loop(run: _Run, loader: "DataLoader[Any]", checkpoint: Path, log: Any) -> N
         if run.seconds - (saved - started) > 60 * run.recipe.checkpoint_minutes:
             run.save(checkpoint)
             saved = time.monotonic()
-        if run.seconds > 60 * run.recipe.minutes:
+        if run.seconds > 60 * min(run.recipe.minutes, run.recipe.stop_minutes or math.inf):
             return
 
 
