@@ -87,11 +87,17 @@ def test_a_larger_crop_shows_the_same_part() -> None:
 
 def test_the_looser_crop_has_the_face_in_its_middle() -> None:
     image = np.zeros((300, 300, 3), np.uint8)
-    landmarks = TEMPLATE_XY + 94
-    image[94:206, 94:206] = 255
-    crop = square_crops(image, landmarks[None], size_px=160, zoom_out=1.6)[0]
+    image[100:200, 100:200] = 255
+    crop = square_crops(image, np.array([[99.5, 99.5, 199.5, 199.5]]), size_px=160, zoom_out=1.6)[0]
     bright = np.argwhere(crop[..., 0] > 127)
-    assert np.abs(bright.min(0) - 30).max() <= 1 and np.abs(bright.max(0) - 129).max() <= 1
+    assert np.abs(bright.min(0) - 30).max() <= 1
+    assert np.abs(bright.max(0) - 129).max() <= 1
+
+
+@pytest.mark.parametrize("box", [[-9, -9, 40, 40], [270, 180, 310, 210], [0, 0, 300, 200]])
+def test_a_looser_crop_at_the_edge_stays_inside_the_picture(box: list[float]) -> None:
+    image = np.full((200, 300, 3), 200, np.uint8)
+    assert square_crops(image, np.array([box], np.float32), size_px=96)[0].min() == 200
 
 
 def test_a_tight_crop_is_its_box() -> None:

@@ -94,7 +94,7 @@ def extract_image(
         whole,
         face_quality(crops, whole.landmarks_xy),
         embedder.embed(crops),
-        square_crops(picture.pixels, found.landmarks_xy, size_px=THUMBNAIL_PX),
+        square_crops(picture.pixels, found.boxes_xyxy, size_px=THUMBNAIL_PX),
     )
 
 

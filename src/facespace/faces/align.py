@@ -68,17 +68,24 @@ def align_faces(
 
 
 def square_crops(
-    image: NDArray[np.uint8], landmarks_xy: NDArray[np.float32], *, size_px: int, zoom_out: float = 1.6
+    image: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32], *, size_px: int, zoom_out: float = 1.7
 ) -> NDArray[np.uint8]:
-    """Looser crops for people to look at: the aligned face and ``zoom_out`` times its surroundings.
+    """Square pieces of the picture around each face, for people to look at: not turned, nothing black added.
+
+    Args:
+        image: uint8 RGB, shape (H, W, 3).
+        boxes_xyxy: shape (N, 4).
+        size_px: side of the crops.
+        zoom_out: side of the piece over that of the box; less where the picture is too small for it.
 
     Returns:
         uint8, shape (N, size_px, size_px, 3).
     """
-    factor = size_px / TEMPLATE_PX
-    middle = (size_px - 1) / 2.0
-    target = ((TEMPLATE_XY + 0.5) * factor - 0.5 - middle) / zoom_out + middle
-    return _warp(image, similarity_transforms(np.asarray(landmarks_xy), target), (size_px, size_px))
+    boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
+    limits = np.array(image.shape[1::-1], np.float64)
+    sides = np.minimum(zoom_out * (boxes[:, 2:] - boxes[:, :2]).max(1, initial=1.0), limits.min())[:, None]
+    starts = np.clip((boxes[:, :2] + boxes[:, 2:] - sides) / 2.0, -0.5, limits - sides - 0.5)
+    return tight_crops(image, np.hstack([starts, starts + sides]), size_hw=(size_px, size_px))
 
 
 def tight_crops(
