@@ -103,9 +103,14 @@ class Detector:
         scale = min(limit_h / height, limit_w / width)
         if scale >= 1:
             return image, (1.0, 1.0)
-        size = max(round(width * scale), 1), max(round(height * scale), 1)
-        small = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        return np.asarray(small), (size[0] / width, size[1] / height)
+        picture = Image.fromarray(image)
+        if (1 / scale).is_integer():
+            # Large photos are decoded at twice the input's size, and averaging 2x2 is several times faster.
+            small = picture.reduce(int(1 / scale))
+        else:
+            size = max(round(width * scale), 1), max(round(height * scale), 1)
+            small = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+        return np.asarray(small), (small.width / width, small.height / height)
 
     def _prepared(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Padded with black at the right and below, scaled as the weights expect, (1, 3, H, W)."""
