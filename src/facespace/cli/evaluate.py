@@ -71,8 +71,13 @@ def holdout(data: Data = None, model: ModelFile = None, json: AsJson = False) ->
     console.print(f"{result.n_faces} faces of {result.n_identities} people: "
                   f"{result.n_same:,} same and {result.n_diff:,} different pairs")  # fmt: skip
     for far, tar in result.tar.items():
-        console.print(f"TAR (VAL) at FAR {far}: {_percent(tar['all'])} over all pairs, "
-                      f"{_percent(tar['mean'])} +- {_percent(tar['se'])} over {result.n_splits} splits")  # fmt: skip
+        if tar["all"] is None:
+            console.print(f"TAR (VAL) at FAR {far}: not supported by so few pairs")
+            continue
+        known = tar["mean"] is not None
+        splits = f"{_percent(tar['mean'])} +- {_percent(tar['se'])}" if known else "not supported"
+        over = f"over {result.n_splits} splits {splits}"
+        console.print(f"TAR (VAL) at FAR {far}: {_percent(tar['all'])} over all pairs; {over}")
 
 
 @app.command()
@@ -118,15 +123,27 @@ def detector(
         list[str] | None,
         typer.Option("--model", help="Detector file to set beside the built-in one; may be repeated."),
     ] = None,
+    every_label: Annotated[
+        bool, typer.Option("--every-label", help="Count also the labels that show no face to the eye.")
+    ] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG to write: what the built-in detector missed or invented.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Precision, recall, landmark error and speed of detectors on held-out photos and group stills.
 
-    Example: facespace evaluate detector --data ../shared/data --model peers/yunet_n.onnx
+    The published detectors under `DATA/peers` are measured beside it.
+
+    Example: facespace evaluate detector --data ../shared/data --sheet faults.png
     """
     from facespace.evaluate.detection import evaluate_detector
+    from facespace.evaluate.detection_sheet import write_sheet
 
-    reports = evaluate_detector(data_folder(data), [None, *(model or [])])
+    folder = data_folder(data)
+    reports = evaluate_detector(folder, [None, *(model or [])], seen_by_eye=not every_label)
+    if sheet:
+        say(f"{write_sheet(folder, sheet)} photos with faults in {sheet}")
     if json:
         show_json(reports)
     else:

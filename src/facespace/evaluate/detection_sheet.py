@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from facespace.evaluate.detection import Matched
+from facespace.evaluate.detection import Matched, match_photos
+from facespace.evaluate.detection_data import Peers, held_out_photos
+from facespace.faces.detect import Detector
 from facespace.faces.matching import FALSE_ALARM, IGNORED
 
-__all__ = ["contact_sheet"]
+__all__ = ["contact_sheet", "write_sheet"]
 
 TILE_PX = 240
 COLUMNS = 6
@@ -28,6 +30,16 @@ def contact_sheet(matched: Sequence[Matched], path: Path, *, only_faults: bool =
         sheet.paste(_tile(m), (i % COLUMNS * TILE_PX, i // COLUMNS * TILE_PX))
     sheet.save(path)
     return len(shown)
+
+
+def write_sheet(data: Path, path: Path) -> int:
+    """The built-in detector's faults on the held-out photos under ``data``, as a PNG; returns how many photos.
+
+    Raises:
+        DataError: no labelled photos under ``data``.
+    """
+    photos = held_out_photos(data / "photos", Peers.under(data))
+    return contact_sheet(match_photos(Detector(), photos), path)
 
 
 def _has_fault(m: Matched) -> bool:

@@ -1,0 +1,50 @@
+"""docs/commands.md, written from the commands themselves: `python -m facespace.cli.reference > docs/commands.md`."""
+
+import inspect
+from typing import Any
+
+import typer
+
+from facespace.cli.app import app
+
+__all__ = ["commands", "reference"]
+
+HEAD = """# Commands
+
+Every command has `--help`. Results go to stdout and everything else to stderr; `--json` prints one JSON document.
+Errors are one line and exit code 2; Ctrl-C keeps what is done (exit code 130). The same calls in Python:
+[python.md](python.md).
+"""
+
+
+def commands() -> list[tuple[str, Any]]:
+    """All commands by their full name, such as "evaluate lfw"."""
+    found: list[tuple[str, Any]] = []
+    for name, command in typer.main.get_group(app).commands.items():
+        children = getattr(command, "commands", None)
+        found += [(f"{name} {child}", c) for child, c in children.items()] if children else [(name, command)]
+    return found
+
+
+def reference() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *(_section(name, command) for name, command in commands())])
+
+
+def _section(name: str, command: Any) -> str:
+    body, example = inspect.cleandoc(command.help or "").split("Example:")
+    lines = [f"## facespace {name}", "", body.strip(), "", f"    {example.strip()}", ""]
+    lines += [_option(parameter) for parameter in command.params if parameter.name != "help"]
+    return "\n".join([*lines, ""])
+
+
+def _option(parameter: Any) -> str:
+    is_option = parameter.opts[0].startswith("-")
+    names = ", ".join(f"`{name if is_option else name.upper()}`" for name in parameter.opts)
+    silent = not is_option or parameter.required or parameter.default in (None, False)
+    default = "" if silent else f" Default: {parameter.default}."
+    return f"- {names}: {getattr(parameter, 'help', '')}{default}"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
