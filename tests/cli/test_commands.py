@@ -52,7 +52,7 @@ def call(*arguments: object) -> Result:
 def test_people_prints_the_table_and_writes_the_page(tmp_path: Path, photos: Path, drawn: None) -> None:
     result = call("people", photos, "--library", tmp_path / "library")
     assert result.exit_code == 0
-    assert "1 people in 4 photos (4 new); 1 faces seen once; 1 files not readable" in result.stdout
+    assert "1 person in 4 photos (4 new); 1 face seen once; 1 file not readable" in result.stdout
     assert "about 1 in 100 pairs of strangers" in result.stdout
     assert "warning: bad.jpg: not a picture" in result.stderr and "people.html" in result.stderr
     assert (tmp_path / "library" / "people.html").is_file()

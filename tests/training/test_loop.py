@@ -40,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_leaves_its_recipe_its_rows_and_its_weights(run: Path) -> None:
-    rows = list(csv.DictReader((run / "epochs.csv").open()))
+    rows = list(csv.DictReader((run / "epochs.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert {"recipe.json", "epochs.csv", "checkpoint.pt", "model.pt"} == {p.name for p in run.iterdir()}
 
@@ -48,7 +48,7 @@ def test_a_run_leaves_its_recipe_its_rows_and_its_weights(run: Path) -> None:
 def test_identities_move_apart(run: Path) -> None:
     state = torch.load(run / "model.pt", weights_only=True)
     assert (state["name"], state["dim"]) == ("drawn", 128)
-    first, last = list(csv.DictReader((run / "epochs.csv").open()))
+    first, last = list(csv.DictReader((run / "epochs.csv").read_text().splitlines()))
     assert float(last["active"]) <= float(first["active"])
     assert float(last["an_dist"]) > float(last["ap_dist"])
 

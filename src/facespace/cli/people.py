@@ -79,9 +79,14 @@ def _show(found: "People", n_new: int) -> None:
     if len(found.seen_again) > ROWS_SHOWN:
         console.print(f"and {len(found.seen_again) - ROWS_SHOWN} more people, on the page")
     console.print(
-        f"{len(found.seen_again)} people in {found.n_photos} photos ({n_new} new); "
-        f"{len(found.seen_once)} faces seen once; {len(found.unreadable)} files not readable"
+        f"{_count(len(found.seen_again), 'person', 'people')} in {_count(found.n_photos, 'photo')} ({n_new} new); "
+        f"{_count(len(found.seen_once), 'face')} seen once; {_count(len(found.unreadable), 'file')} not readable"
     )
     console.print(
         f"threshold {found.threshold:.3f}: about 1 in {round(1 / found.far):,} pairs of strangers look that much alike"
     )
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    """1 photo, 2 photos."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
