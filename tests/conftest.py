@@ -5,6 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same cases every time, and no clock: a busy machine must not fail a test.
+settings.register_profile("facespace", deadline=None, derandomize=True)
+settings.load_profile("facespace")
 
 
 def _data_folder() -> Path:

@@ -1,8 +1,11 @@
 """The commands as a person or a script meets them; models are tiny ones made for drawn pictures."""
 
 import json
+import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +160,46 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
     assert len(errors) == 1 and said in errors[0]
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    for i in range(400):
+        draw_photo(tmp_path / "photos" / f"{i}.png", "red", "blue", "green")
+    command = [
+        sys.executable,
+        "-m",
+        "facespace",
+        "people",
+        str(tmp_path / "photos"),
+        "--library",
+        str(tmp_path / "l"),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    catalogue = tmp_path / "l" / "library.sqlite"
+    while not catalogue.exists() or stored_photos(catalogue) < 5:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, "")
+    assert (
+        stderr.strip()
+        == "facespace: error: stopped; what was done is kept, and the same command goes on from there"
+    )
+    done = stored_photos(catalogue)
+    assert 5 <= done < 400
+    again = as_a_process("people", tmp_path / "photos", "--library", tmp_path / "l")
+    assert f"in 400 photos ({400 - done} new)" in again.stdout
+
+
+def stored_photos(catalogue: Path) -> int:
+    connection = sqlite3.connect(catalogue)
+    try:
+        return int(connection.execute("SELECT count(*) FROM photos").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        connection.close()
 
 
 def test_an_empty_folder_gets_a_friendly_line(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def test_tables_reach_their_dataclasses(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "needs a name"),
+        ('name = "a"\nalignment = "loose"', "'alignment' is"),
         ("name = ", "expected a recipe in TOML"),
         ('name = "a"\nepoch = 3', "unknown option 'epoch'"),
         ('name = "a"\nepochs = "3"', "expected int"),
@@ -48,5 +49,6 @@ def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
         read_recipe(tmp_path / "none.toml")
 
 
-def test_the_recipe_of_the_built_in_embedder_can_be_read() -> None:
-    assert read_recipe(RECIPES / "facespace-s.toml").name == "facespace-s"
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda p: p.stem)
+def test_every_recipe_can_be_read(path: Path) -> None:
+    assert read_recipe(path).name == path.stem

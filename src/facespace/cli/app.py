@@ -62,8 +62,5 @@ def main() -> None:
     except FacespaceError as error:
         complain(str(error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        complain("stopped; what was done is kept, and the same command goes on from there")
-        sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)

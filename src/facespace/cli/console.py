@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress import Task as RichTask
@@ -56,7 +57,10 @@ def show_json(document: Any) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr; yields a function to call with (done, in all). Silent where stderr is no terminal."""
+    """A bar on stderr; yields a function to call with (done, in all). Silent where stderr is no terminal.
+
+    Ctrl-C inside ends the command with exit code 130 after one line.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -66,7 +70,12 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     )
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        try:
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        except KeyboardInterrupt:
+            bar.stop()
+            complain("stopped; what was done is kept, and the same command goes on from there")
+            raise typer.Exit(130) from None
 
 
 def data_folder(named: Path | None) -> Path:

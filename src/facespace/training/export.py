@@ -17,6 +17,7 @@ __all__ = ["byte_scale", "export_embedder"]
 OPSET = 18
 # The byte form clips at so many spreads (1/sqrt(dim)) of a component: about 1 value in a million lies beyond.
 CLIP_SPREADS = 4.8
+IMITATED = "tight crops were imitated in training by random scale, shift and rotation of aligned faces"
 
 
 class UnitRows(nn.Module):
@@ -53,7 +54,7 @@ def load_run(run: Path) -> tuple[nn.Module, dict[str, object]]:
     return network.eval(), state
 
 
-def export_embedder(run: Path, out: Path, *, training_data: str, licence: str, notes: str = "") -> ModelSpec:
+def export_embedder(run: Path, out: Path, *, training_data: str, licence: str) -> ModelSpec:
     """Write the run's network to ``out`` as ONNX with a ModelSpec that is not yet calibrated.
 
     Args:
@@ -61,24 +62,24 @@ def export_embedder(run: Path, out: Path, *, training_data: str, licence: str, n
         out: the ONNX file to write; replaced in one step.
         training_data: what the weights saw, for the spec.
         licence: of the weights, for the spec.
-        notes: further facts for the reader.
 
     Raises:
         DataError: no finished run there.
     """
     network, state = load_run(run)
     input_hw: tuple[int, int] = network.input_hw  # type: ignore[assignment]
-    dim = int(str(state["dim"]))
+    dim, alignment = int(str(state["dim"])), str(state.get("alignment", "similarity"))
     spec = ModelSpec(
         name=str(state["name"]),
         version=str(state["version"]),
         task="embedder",
         input_hw=input_hw,
+        alignment=alignment,
         dim=dim,
         byte_scale=byte_scale(dim),
         training_data=training_data,
         licence=licence,
-        notes=notes,
+        notes=IMITATED if alignment == "tight" else "",
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:

@@ -140,6 +140,7 @@ class Trainer:
             "dim": self.recipe.dim,
             "name": self.recipe.name,
             "version": self.recipe.version,
+            "alignment": self.recipe.alignment,
             "weights": self.average.state_dict(),
         }
 

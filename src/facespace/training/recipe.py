@@ -46,12 +46,18 @@ class Optimiser:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a run's outcome besides the pictures."""
+    """Everything that decides a run's outcome besides the pictures.
+
+    `alignment` is how faces will be cropped in use: "similarity", as the training pictures are, or "tight", the
+    detector's box alone (paper, section 5). Tight crops are imitated: `augmentation` must then move the aligned
+    faces as far as boxes do, and the exported spec says that they were.
+    """
 
     name: str
     version: str = "1"
     network: str = "plain-residual"
     dim: int = 128
+    alignment: str = "similarity"
     epochs: int = 20
     seed: int = 0
     bfloat16: bool = False
@@ -72,7 +78,10 @@ def read_recipe(path: Path) -> Recipe:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: expected a recipe in TOML, got: {error}") from error
-    return _fill(Recipe, document, str(path))
+    recipe: Recipe = _fill(Recipe, document, str(path))
+    if recipe.alignment not in ("similarity", "tight"):
+        raise DataError(f'{path}: \'alignment\' is "similarity" or "tight", got {recipe.alignment!r}')
+    return recipe
 
 
 def _fill(kind: type[Any], values: dict[str, Any], where: str) -> Any:
