@@ -60,7 +60,7 @@ def embed_photos(
     """
     writer = FaceTableWriter(output, model=embedder.spec.sha256)
     photos, unreadable = _expand(paths)
-    todo = [photo for photo in photos if _content_hash(photo) not in writer.done]
+    todo = _not_done(photos, writer)
     found = extract_photos(todo, detector, embedder, workers=workers)
     done = 0
     for group in _grouped(found, len(todo), on_photo):
@@ -86,7 +86,7 @@ def embed_crops(
     """
     writer = FaceTableWriter(output, model=embedder.spec.sha256)
     photos, unreadable = _expand(paths)
-    todo = [photo for photo in photos if _content_hash(photo) not in writer.done]
+    todo = _not_done(photos, writer)
     done = 0
     for start in range(0, len(todo), PHOTOS_PER_SHARD):
         group = []
@@ -133,6 +133,11 @@ def _expand(paths: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
         else:
             raise DataError(f"{path}: expected a photo or a folder of photos, there is nothing of that name")
     return photos, unreadable
+
+
+def _not_done(photos: list[Path], writer: FaceTableWriter) -> list[Path]:
+    """Photos whose content the table does not hold; a new table need not read any of them for that."""
+    return [p for p in photos if not writer.done or _content_hash(p) not in writer.done]
 
 
 def _content_hash(photo: Path) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facespace.faces.align import TEMPLATE_XY
 from facespace.faces.matching import box_iou
 from facespace.faces.split import LabelledPhoto, is_held_out, read_labels
 from facespace.training.detector.canvas import Canvas, FaceSource, Motion, paste_soft, place
@@ -21,10 +22,6 @@ __all__ = ["DataOptions", "Sources", "load_sources", "pictures"]
 
 # The mean box of an upright face, on a thumbnail aligned to the template: measured on the labelled photos.
 THUMBNAIL_BOX = np.array([16.7, 9.2, 95.8, 119.0], np.float32)
-TEMPLATE_XY = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
-    np.float32,
-)
 
 
 @dataclass(frozen=True)
