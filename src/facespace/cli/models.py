@@ -1,6 +1,6 @@
 """`facespace models`: what models there are, and what is inside one."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -8,6 +8,17 @@ from facespace.cli.console import console, data_folder, progress, show_json
 from facespace.cli.options import AsJson, Data
 
 __all__ = ["app"]
+
+# What the paper says of its networks' weights and multiply-adds (section 3.3, tables 1, 2 and 6).
+PRINTED = {
+    "nn1": "140M weights, 1.6B multiply-adds",
+    "nn2": "7.5M weights, 1.6B multiply-adds",
+    "nn3": "NN2 at 160x160",
+    "nn4": "6.6M weights, 285M multiply-adds",
+    "nns1": "26M weights, 220M multiply-adds; the layers are ours",
+    "nns2": "4.3M weights, 20M multiply-adds; the layers are ours",
+    "table6": "96x96, like NN2 without any 5x5",
+}
 
 app = typer.Typer(help="Built-in models and models from files.", no_args_is_help=True)
 
@@ -33,26 +44,28 @@ def list_models(json: AsJson = False) -> None:
 @app.command()
 def show(
     model: Annotated[
-        str, typer.Argument(help="Built-in name, or the path of an ONNX file.", show_default=False)
+        str,
+        typer.Argument(
+            help="Built-in name, path of an ONNX file, or a network such as nn2.", show_default=False
+        ),
     ],
     json: AsJson = False,
 ) -> None:
-    """A model's size, cost, layers and spec.
+    """A model's size, cost, layers and spec; or those of a network that can be trained.
 
     Example: facespace models show facespace-s
     """
-    from facespace.models import find_model
-    from facespace.models.summary import summarise
-
-    summary = summarise(find_model(model, "embedder"))
+    summary = _summary(model)
     if json:
         show_json(summary)
         return
     for layer in summary.layers:
-        console.print(f"{layer.name:28} {layer.out!s:20} {layer.weights:>10,} {layer.multiply_adds:>14,}")
+        console.print(f"{layer.name:32} {layer.out!s:18} {layer.weights:>12,} {layer.multiply_adds:>14,}")
     console.print(
         f"{summary.weights:,} weights, {summary.multiply_adds:,} multiply-adds at {summary.input_hw}"
     )
+    if printed := PRINTED.get(model):
+        console.print(f"the paper: {printed}")
     if summary.spec:
         for name in (
             "name",
@@ -65,6 +78,19 @@ def show(
             "licence",
         ):
             console.print(f"{name}: {getattr(summary.spec, name)}")
+
+
+def _summary(model: str) -> Any:
+    from importlib.util import find_spec
+
+    if model in PRINTED and find_spec("torch"):
+        from facespace.training.describe import describe
+
+        return describe(model)
+    from facespace.models import find_model
+    from facespace.models.summary import summarise
+
+    return summarise(find_model(model, "embedder"))
 
 
 @app.command()

@@ -18,6 +18,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from facespace.training.networks.layers import FloatLinear
+
 __all__ = ["PlainResidual"]
 
 WIDTHS = (32, 48, 96, 160)
@@ -64,13 +66,10 @@ class PlainResidual(nn.Module):
             nn.BatchNorm2d(widths[-1]),
             nn.Flatten(),
         )
-        self.embedding = nn.Linear(widths[-1], dim, bias=False)
+        self.embedding = FloatLinear(widths[-1], dim, bias=False)
         # Centres and spreads the components, so that untrained embeddings do not start as one point.
         self.spread = nn.BatchNorm1d(dim, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, 3, 112, 112) -> (N, dim)."""
-        pooled = self.pool(self.features(x)).float()
-        # The last layer stays in float32 under autocast: distances of near faces need the digits.
-        with torch.autocast(x.device.type, enabled=False):
-            return self.spread(self.embedding(pooled))
+        return self.spread(self.embedding(self.pool(self.features(x))))
