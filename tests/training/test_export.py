@@ -7,8 +7,9 @@ import torch
 
 from facespace.embed import Embedder
 from facespace.errors import DataError
+from facespace.training.data import Faces
 from facespace.training.export import byte_scale, export_embedder
-from facespace.training.loop import embed_crops
+from facespace.training.loop import embed_faces
 from facespace.training.networks import build
 
 
@@ -18,7 +19,14 @@ def finished_run(folder: Path, **state: object) -> torch.nn.Module:
     network = build("plain-residual", dim=32)
     network.train()
     network(torch.randn(8, 3, 112, 112))
-    about = {"network": "plain-residual", "dim": 32, "name": "tiny", "version": "3", **state}
+    about = {
+        "network": "plain-residual",
+        "dim": 32,
+        "input_hw": [112, 112],
+        "name": "tiny",
+        "version": "3",
+        **state,
+    }
     torch.save({**about, "weights": network.state_dict()}, folder / "model.pt")
     return network
 
@@ -28,9 +36,8 @@ def test_the_file_gives_what_the_network_gives(tmp_path: Path, rng: np.random.Ge
     spec = export_embedder(tmp_path, tmp_path / "m.onnx", training_data="noise", licence="none")
     assert (spec.name, spec.version, spec.dim, spec.alignment) == ("tiny", "3", 32, "similarity")
     crops = rng.integers(0, 255, (5, 112, 112, 3)).astype(np.uint8)
-    np.testing.assert_allclose(
-        Embedder(tmp_path / "m.onnx").embed(crops), embed_crops(network, crops), atol=1e-5
-    )
+    expected = embed_faces(network, Faces.of_arrays(crops, np.arange(5)), np.arange(5))
+    np.testing.assert_allclose(Embedder(tmp_path / "m.onnx").embed(crops), expected, atol=1e-5)
     assert "BatchNormalization" not in {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx", "model.pt"]
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from facespace.training.losses import triplet_loss
-from facespace.training.mining import Triplets, mine_semi_hard
+from facespace.training.mining import Triplets, mine
 
 
 def test_no_triplets_give_zero_loss_that_still_has_a_gradient() -> None:
@@ -22,7 +22,7 @@ def test_no_triplets_give_zero_loss_that_still_has_a_gradient() -> None:
 def test_the_loss_is_that_of_a_plain_loop(rng: np.random.Generator, dtype: torch.dtype) -> None:
     embeddings = F.normalize(torch.from_numpy(rng.normal(size=(24, 8))).to(dtype), dim=1)
     labels = torch.from_numpy(rng.integers(0, 5, 24))
-    triplets = mine_semi_hard(embeddings, labels, margin=0.2, negatives_per_pair=24)
+    triplets = mine(embeddings, labels, margin=0.2, negatives_per_pair=24)
     terms = []
     for a, p, n in zip(triplets.anchor_idx, triplets.positive_idx, triplets.negative_idx, strict=True):
         d_ap = (embeddings[a] - embeddings[p]).pow(2).sum()

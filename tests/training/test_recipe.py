@@ -25,16 +25,27 @@ def test_tables_reach_their_dataclasses(tmp_path: Path) -> None:
     assert (recipe.epochs, recipe.mining.margin, recipe.augmentation.flip) == (3, 1.0, 0.0)
 
 
+def test_a_curriculum_and_lists_of_numbers_are_read(tmp_path: Path) -> None:
+    text = 'name = "a"\n[optimiser]\nlower_at = [0.5, 1]\n[[mining.curriculum]]\nuntil = 0.5\nrule = "any"'
+    recipe = read_recipe(write(tmp_path, text))
+    assert recipe.optimiser.lower_at == (0.5, 1.0)
+    assert [(s.until, s.rule, s.pairs) for s in recipe.mining.curriculum] == [(0.5, "any", "all")]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "needs a name"),
-        ('name = "a"\nalignment = "loose"', "'alignment' is"),
+        ("", "'name' is missing"),
+        ('name = "a"\nalignment = "loose"', "'alignment': expected one of"),
         ("name = ", "expected a recipe in TOML"),
         ('name = "a"\nepoch = 3', "unknown option 'epoch'"),
         ('name = "a"\nepochs = "3"', "expected int"),
         ('name = "a"\nepochs = true', "expected int"),
         ('name = "a"\nmining = 3', r"write \[mining\]"),
+        ('name = "a"\n[[mining.curriculum]]\nrule = "any"', "'until' is missing"),
+        ('name = "a"\n[mining]\ncurriculum = 3', "'curriculum' is a list"),
+        ('name = "a"\n[mining]\nrule = "softest"', "'rule': expected one of"),
+        ('name = "a"\n[margin_softmax]\nof_teacher = true', "needs .* teacher"),
         ('name = "a"\n[mining]\nmargins = 3', r"\[mining\]: unknown option 'margins'"),
     ],
 )

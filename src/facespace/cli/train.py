@@ -18,32 +18,50 @@ def train(
     out: Annotated[Path, typer.Option(help="Run folder to make.")],
     data: Data = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or another name that torch knows.")] = "auto",
+    teacher: Annotated[
+        Path | None, typer.Option(help="ONNX file with a ModelSpec to distil from, in place of the recipe's.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Train an embedder on `DATA/faces/train/<identity>/<image>`, watched on `DATA/faces/val`.
+    """Train an embedder as a recipe says, on `DATA/faces/train` unless it names other pictures.
+
+    Under torchrun each process embeds its share of a batch and all mine the whole.
 
     Example: facespace train recipes/facespace-s.toml --data ../shared/data --out runs/s
     """
     _need_torch()
-    from facespace.training.data import read_face_folder
-    from facespace.training.loop import Trainer
+    import dataclasses
+    import os
+
+    from facespace.embed import Embedder
     from facespace.training.memory import keep_freed_memory
+    from facespace.training.parallel import join
     from facespace.training.recipe import read_recipe
+    from facespace.training.start import open_run
 
     keep_freed_memory()
-    faces = data_folder(data) / "faces"
     chosen = read_recipe(recipe)
+    if teacher is not None:
+        chosen = dataclasses.replace(
+            chosen, distillation=dataclasses.replace(chosen.distillation, teacher=str(teacher.resolve()))
+        )
+    device, world = join(device, os.environ)
     say("reading pictures")
-    trainer = Trainer(
-        chosen,
-        read_face_folder(faces / "train"),
-        out,
-        validation=read_face_folder(faces / "val"),
-        resume=resume,
-    )
+    with progress("asking the teacher") as on_lesson:
+        trainer = open_run(
+            chosen,
+            data_folder(data),
+            out,
+            resume=resume,
+            device=device,
+            open_teacher=Embedder,
+            on_lesson=on_lesson,
+        )
     with progress("training") as on_step:
         epochs = trainer.run(
-            on_step=lambda step, n_steps, _: on_step(step, n_steps), on_epoch=lambda e: say(e.line())
+            on_step=lambda step, n_steps, _: on_step(step, n_steps),
+            on_epoch=lambda e: say(e.line()) if world.first else None,
         )
     if json:
         show_json(epochs)

@@ -49,7 +49,8 @@ def load_run(run: Path) -> tuple[nn.Module, dict[str, object]]:
             f"{run}: expected a finished run with model.pt, there is none; finish it with --resume"
         )
     state = torch.load(path, weights_only=True)
-    network = build(str(state["network"]), dim=int(state["dim"]))
+    height, width = state["input_hw"]
+    network = build(str(state["network"]), dim=int(state["dim"]), input_hw=(height, width))
     network.load_state_dict(state["weights"])
     return network.eval(), state
 

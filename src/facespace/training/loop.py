@@ -1,16 +1,13 @@
 """The training loop: sample, embed, mine, step, average, report, save.
 
-A run folder holds `recipe.json` (resolved), `epochs.csv` (one row an epoch), `checkpoint.pt` (written beside,
-then renamed) and, at the end, `model.pt` with the averaged weights.
+Every draw is seeded by the run's seed and the place in the run, and a checkpoint holds everything else, so that a run
+that was killed anywhere goes on to the same bits on the same processor.
 """
 
-import csv
 import dataclasses
-import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,52 +17,23 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facespace.errors import DataError, TrainingError
 from facespace.metrics import all_pairs
 from facespace.training.augment import to_input
-from facespace.training.data import FaceFolder
-from facespace.training.losses import triplet_loss
-from facespace.training.mining import mine_semi_hard
+from facespace.training.chunks import backward_in_chunks
+from facespace.training.data import Faces
+from facespace.training.distillation import Lessons
+from facespace.training.feed import Feed, Portion
+from facespace.training.health import Epoch, check_health, check_loss, effective_rank
 from facespace.training.networks import build
+from facespace.training.objective import Objective, Outcome, pairs_and_hands
+from facespace.training.optimisers import learning_rate_at, make_optimiser
+from facespace.training.parallel import World
 from facespace.training.recipe import Recipe
-from facespace.training.sampler import TripletSampler
+from facespace.training.run_folder import RunFolder
 
-__all__ = ["Epoch", "Trainer", "embed_crops"]
+__all__ = ["Trainer", "embed_faces", "make_network"]
 
-COLLAPSED_RANK = 2.0
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch did; a row of `epochs.csv`.
-
-    Attributes:
-        active: share of anchor-positive pairs with a semi-hard negative.
-        ap_dist: mean anchor-positive distance over the triplets.
-        an_dist: mean anchor-negative distance over the triplets.
-        rank: effective rank of a batch's embeddings (exp of the entropy of the covariance spectrum).
-        tar: VAL at FAR 1e-3 on the validation faces (nan without them).
-    """
-
-    epoch: int
-    loss: float
-    active: float
-    ap_dist: float
-    an_dist: float
-    rank: float
-    grad_norm: float
-    learning_rate: float
-    tar: float
-    faces_per_second: float
-    seconds: float
-
-    def line(self) -> str:
-        """The epoch in a line."""
-        return (
-            f"epoch {self.epoch}: loss {self.loss:.4f}, active pairs {100 * self.active:.0f} %, "
-            f"d_ap {self.ap_dist:.3f}, d_an {self.an_dist:.3f}, rank {self.rank:.1f}, "
-            f"gradient {self.grad_norm:.2f}, VAL@FAR=1e-3 {100 * self.tar:.2f} %, {self.faces_per_second:.0f} faces/s"
-        )
+FIGURES = ("loss", "active", "ap_dist", "an_dist", "teacher_dist", "grad_norm", "pairs", "faces_per_identity")
 
 
 class Trainer:
@@ -76,7 +44,9 @@ class Trainer:
         faces: training pictures.
         out: the run folder; made if absent.
         validation: faces of other identities, embedded after each epoch.
+        lessons: the teacher's embeddings of ``faces``, where the recipe has a teacher.
         resume: go on from the folder's checkpoint instead of refusing a folder in use.
+        device: "cpu", "cuda", ...
 
     Raises:
         DataError: the folder holds a run and ``resume`` is not set, or none and it is.
@@ -85,31 +55,37 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        faces: FaceFolder,
+        faces: Faces,
         out: Path,
         *,
-        validation: FaceFolder | None = None,
+        validation: Faces | None = None,
+        lessons: Lessons | None = None,
         resume: bool = False,
+        device: str = "cpu",
     ) -> None:
-        self.recipe, self.faces, self.out, self.validation = recipe, faces, out, validation
+        self.recipe, self.faces, self.validation = recipe, faces, validation
+        self.device, self.world = torch.device(device), World.current()
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         torch.manual_seed(recipe.seed)
-        self.network = build(recipe.network, dim=recipe.dim)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = build(recipe.network, dim=recipe.dim)
+        self.network = make_network(recipe).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = make_network(recipe).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            weight_decay=recipe.optimiser.weight_decay,
-            lr=recipe.optimiser.learning_rate,
-        )
-        self.sampler = TripletSampler(faces.labels, **dataclasses.asdict(recipe.batches), seed=recipe.seed)
-        self.crops = torch.from_numpy(faces.crops)
-        self.labels = torch.from_numpy(faces.labels)
-        self.epoch = 0
-        self.step = 0
-        self._open_folder(resume)
+        means = lessons.identity_means(faces.labels) if lessons and recipe.margin_softmax.of_teacher else None
+        self.objective = Objective(recipe, len(faces.identities), teacher_means=means).to(self.device)
+        self.parameters = [
+            p for p in (*self.network.parameters(), *self.objective.parameters()) if p.requires_grad
+        ]
+        self.optimiser = make_optimiser(recipe.optimiser, self.parameters)
+        self.feed = Feed(recipe, faces, lessons, self.world, self._embed_now)
+        self.epoch = self.step = self.step_in_epoch = 0
+        self.sums, self.counts = np.zeros(len(FIGURES)), np.zeros(len(FIGURES))
+        self.history: list[Epoch] = []
+        self.folder = RunFolder(out, resume=resume)
+        if resume:
+            self._load()
+        if self.world.first:
+            self.folder.write_recipe(recipe, n_faces=len(faces), n_identities=len(faces.identities))
 
     def run(
         self,
@@ -120,87 +96,110 @@ class Trainer:
         """Train what is left and write `model.pt`; ``on_step(step, n_steps, loss)`` and ``on_epoch`` follow along.
 
         Raises:
-            TrainingError: the loss is not finite, or the embeddings collapsed.
+            TrainingError: the loss is not finite, the embeddings collapsed, or the run stands still.
         """
-        done = []
         while self.epoch < self.recipe.epochs:
-            done.append(self._run_epoch(on_step))
-            self.epoch += 1
-            self._write_row(done[-1])
+            self.history.append(self._run_epoch(on_step))
+            self.epoch, self.step_in_epoch = self.epoch + 1, 0
+            self.sums, self.counts = np.zeros(len(FIGURES)), np.zeros(len(FIGURES))
             self._save()
+            if self.world.first:
+                self.folder.write_epochs(self.history)
             if on_epoch:
-                on_epoch(done[-1])
-            _check_health(done[-1])
-        _write_beside(self.out / "model.pt", self._averaged_state())
-        return done
-
-    def _averaged_state(self) -> dict[str, Any]:
-        return {
-            "network": self.recipe.network,
-            "dim": self.recipe.dim,
-            "name": self.recipe.name,
-            "version": self.recipe.version,
-            "alignment": self.recipe.alignment,
-            "weights": self.average.state_dict(),
-        }
+                on_epoch(self.history[-1])
+            check_health(self.history)
+        if self.world.first:
+            self.folder.write_model(self._averaged_state())
+        return self.history
 
     def _run_epoch(self, on_step: Callable[[int, int, float], None] | None) -> Epoch:
-        started = time.monotonic()
-        generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + self.epoch)
-        n_batches = self.sampler.n_batches(self.epoch)
-        n_steps = n_batches * self.recipe.epochs
-        self.network.train()
-        sums, n_faces = np.zeros(5), 0
-        embeddings = torch.zeros(0)
-        for batch in self.sampler.batches(self.epoch):
-            learning_rate = self._set_learning_rate(self.step / n_steps)
-            embeddings, row = self._train_step(torch.from_numpy(batch), generator)
-            sums += np.nan_to_num(row)
-            n_faces += len(batch)
+        started, n_faces, n_items = time.monotonic(), 0, 0
+        n_steps = self.feed.n_steps(self.epoch)
+        embeddings, learning_rate = torch.zeros(0), 0.0
+        for portion in self.feed.portions(self.epoch, start=self.step_in_epoch, step=self.step):
+            progress = (self.epoch + self.step_in_epoch / n_steps) / self.recipe.epochs
+            learning_rate = learning_rate_at(self.recipe.optimiser, progress)
+            embeddings = self._train_step(portion, progress, learning_rate)
+            n_items = len(portion.items)
+            n_faces += len(portion.crops)
             self.step += 1
+            self.step_in_epoch += 1
             if on_step:
-                on_step(self.step, n_steps, row[0])
+                on_step(self.epoch * n_steps + self.step_in_epoch, n_steps * self.recipe.epochs, self.sums[0])
+            if self.step % self.recipe.checkpoint_steps == 0 and self.step_in_epoch < n_steps:
+                self._save()
         seconds = time.monotonic() - started
-        loss, active, ap_dist, an_dist, grad_norm = (float(x) for x in sums / n_batches)
+        means = dict(
+            zip(FIGURES, (self.sums / np.where(self.counts, self.counts, np.nan)).tolist(), strict=True)
+        )
         return Epoch(
-            self.epoch, loss, active, ap_dist, an_dist, effective_rank(embeddings), grad_norm, learning_rate,
-            self._validate(), n_faces / seconds, seconds,
-        )  # fmt: skip
+            epoch=self.epoch,
+            rank=effective_rank(self.world.gather(embeddings, n_items)),
+            learning_rate=learning_rate,
+            tar=self._validate(),
+            faces_per_second=n_faces / seconds,
+            seconds=seconds,
+            **means,
+        )
 
-    def _train_step(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, NDArray[np.float64]]:
-        mining = self.recipe.mining
-        images = self.recipe.augmentation(to_input(self.crops[batch]), generator)
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
-            raw = self.network(images)
-        embeddings = F.normalize(raw.float(), dim=1)
-        triplets = mine_semi_hard(
-            embeddings.detach(), self.labels[batch], margin=mining.margin,
-            negatives_per_pair=mining.negatives_per_pair,
-            choice=mining.choice, generator=generator,
-        )  # fmt: skip
-        result = triplet_loss(embeddings, triplets, margin=mining.margin)
-        if not math.isfinite(result.loss.item()):
-            raise TrainingError(
-                f"step {self.step}: the loss is {result.loss.item()}, expected a finite number; "
-                "lower optimiser.learning_rate, then run again with --resume"
-            )
+    def _train_step(self, portion: Portion, progress: float, learning_rate: float) -> Tensor:
+        """One step of the optimiser; returns the embeddings of this rank's share."""
+        _train_mode(self.network, freeze_norms=self.recipe.freeze_norms)
         self.optimiser.zero_grad(set_to_none=True)
-        result.loss.backward()  # type: ignore[no-untyped-call]
-        grad_norm = nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimiser.step()
-        self._update_average()
-        row = [result.loss.item(), result.active, result.ap_dist, result.an_dist, grad_norm.item()]
-        return embeddings.detach(), np.array(row)
+        labels, targets = self.feed.labels(portion.items), self.feed.targets(portion.items)
 
-    def _set_learning_rate(self, progress: float) -> float:
-        o = self.recipe.optimiser
-        rise = progress / o.warmup if o.warmup else 1.0
-        fall = (1.0 - progress) / o.decay if o.decay else 1.0
-        learning_rate = o.learning_rate * max(0.0, min(1.0, rise, fall))
+        def objective(own: Tensor) -> tuple[Tensor, Outcome]:
+            outcome: Outcome = self.objective(
+                self.world.gather(own, len(labels)),
+                torch.from_numpy(labels).to(self.device),
+                targets=None if targets is None else targets.to(self.device),
+                triplets=portion.triplets,
+                progress=progress,
+                generator=torch.Generator(self.device).manual_seed(self._seed(0)),
+            )
+            return outcome.loss, outcome
+
+        crops, size = portion.crops, self.recipe.batches.chunk or max(1, len(portion.crops))
+        starts = range(0, len(crops), size)
+        embeddings, outcome = backward_in_chunks(
+            self.network,
+            lambda i: self._embed(crops[starts[i] : starts[i] + size], starts[i]),
+            len(starts),
+            objective,
+        )
+        self.world.sum_gradients(list(self.network.parameters()))
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.optimiser.clip or math.inf).item()
+        check_loss(self.step, outcome.loss.item(), norm)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
-        return learning_rate
+        self.optimiser.step()
+        self.world.average_statistics(self.network)
+        self._update_average()
+        self._count(outcome, norm, labels)
+        return embeddings
+
+    def _embed(self, crops: NDArray[np.uint8], start: int) -> Tensor:
+        """Unit rows of a chunk with gradient, the same ones each time: all chance comes from the chunk's place."""
+        seed = self._seed(1, self.world.rank, start)
+        torch.manual_seed(seed)
+        images = self.recipe.augmentation(
+            torch.from_numpy(crops).to(self.device),
+            torch.Generator().manual_seed(seed),
+            size_hw=self.network.input_hw,
+        )
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16):
+            raw = self.network(images)
+        return F.normalize(raw.float(), dim=1)
+
+    def _seed(self, *place: int) -> int:
+        """A seed of this step and a place in it."""
+        state = np.random.SeedSequence((self.recipe.seed, self.epoch, self.step_in_epoch, *place))
+        return int(state.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+    def _embed_now(self, face_idx: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(
+            embed_faces(self.network, self.faces, face_idx, bfloat16=self.recipe.bfloat16, device=self.device)
+        )
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -213,87 +212,92 @@ class Trainer:
             else:
                 averaged[name].copy_(value)
 
+    def _count(self, outcome: Outcome, grad_norm: float, labels: NDArray[np.int64]) -> None:
+        pairs, faces_per_identity = pairs_and_hands(labels)
+        row = np.array([
+            outcome.loss.item(), outcome.active, outcome.ap_dist, outcome.an_dist, outcome.teacher_dist,
+            grad_norm, pairs, faces_per_identity,
+        ])  # fmt: skip
+        self.sums += np.nan_to_num(row)
+        self.counts += np.isfinite(row)
+
     def _validate(self) -> float:
         if self.validation is None:
             return math.nan
-        embeddings = embed_crops(self.average, self.validation.crops, bfloat16=self.recipe.bfloat16)
+        everyone = np.arange(len(self.validation))
+        embeddings = embed_faces(
+            self.average, self.validation, everyone, bfloat16=self.recipe.bfloat16, device=self.device
+        )
         tar = all_pairs(embeddings, self.validation.labels, fars=(1e-3,))[0].tar
         return math.nan if tar is None else tar
 
-    def _open_folder(self, resume: bool) -> None:
-        checkpoint = self.out / "checkpoint.pt"
-        if checkpoint.exists() and not resume:
-            raise DataError(f"{self.out}: holds a run already; go on with --resume, or name another folder")
-        if resume and not checkpoint.exists():
-            raise DataError(f"{checkpoint}: expected a checkpoint to resume from, there is none")
-        self.out.mkdir(parents=True, exist_ok=True)
-        resolved = {
-            **dataclasses.asdict(self.recipe),
-            "torch": torch.__version__,
-            "n_faces": len(self.labels),
+    def _averaged_state(self) -> dict[str, Any]:
+        return {
+            "network": self.recipe.network,
+            "input_hw": list(self.network.input_hw),
+            "dim": self.recipe.dim,
+            "name": self.recipe.name,
+            "version": self.recipe.version,
+            "alignment": self.recipe.alignment,
+            "weights": self.average.state_dict(),
         }
-        (self.out / "recipe.json").write_text(json.dumps(resolved, indent=2) + "\n", encoding="utf-8")
-        if resume:
-            self._load(checkpoint)
 
     def _save(self) -> None:
-        state = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "epoch": self.epoch,
-            "step": self.step,
-        }
-        _write_beside(self.out / "checkpoint.pt", state)
+        if self.world.first:
+            self.folder.write_checkpoint({
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "objective": self.objective.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "place": (self.epoch, self.step, self.step_in_epoch),
+                "sums": (self.sums.tolist(), self.counts.tolist()),
+                "history": [dataclasses.asdict(e) for e in self.history],
+                "mined": torch.from_numpy(self.feed.mined),
+            })  # fmt: skip
+        self.world.wait()
 
-    def _load(self, checkpoint: Path) -> None:
-        state = torch.load(checkpoint, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.epoch, self.step = state["epoch"], state["step"]
+    def _load(self) -> None:
+        state = self.folder.read_checkpoint()
+        for name in ("network", "average", "objective", "optimiser"):
+            getattr(self, name).load_state_dict(state[name])
+        self.epoch, self.step, self.step_in_epoch = state["place"]
+        self.sums, self.counts = (np.array(x) for x in state["sums"])
+        self.history = [Epoch(**row) for row in state["history"]]
+        self.feed.mined = state["mined"].numpy()
 
-    def _write_row(self, epoch: Epoch) -> None:
-        path = self.out / "epochs.csv"
-        row = dataclasses.asdict(epoch)
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
+
+def make_network(recipe: Recipe) -> nn.Module:
+    """A freshly initialised network of the recipe's kind, dimension and input."""
+    side = recipe.input_px
+    return build(recipe.network, dim=recipe.dim, input_hw=(side, side) if side else None)
 
 
 @torch.no_grad()
-def embed_crops(
-    network: nn.Module, crops: NDArray[np.uint8], *, batch_size: int = 256, bfloat16: bool = False
+def embed_faces(
+    network: nn.Module,
+    faces: Faces,
+    face_idx: NDArray[np.int64],
+    *,
+    batch_size: int = 256,
+    bfloat16: bool = False,
+    device: torch.device | str = "cpu",
 ) -> NDArray[np.float32]:
-    """Unit embeddings (N, D) of uint8 crops (N, H, W, 3) by a torch network in evaluation mode."""
+    """Unit embeddings (N, D) of faces by a torch network in evaluation mode, unchanged pictures at its input size."""
     network.eval()
+    kind = torch.device(device).type
     rows = []
-    for chunk in torch.split(torch.from_numpy(crops), batch_size):
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            raw = network(to_input(chunk).contiguous(memory_format=torch.channels_last))
-        rows.append(F.normalize(raw.float(), dim=1))
+    for start in range(0, len(face_idx), batch_size):
+        crops = torch.from_numpy(faces.crops(face_idx[start : start + batch_size])).to(device)
+        images = to_input(crops, network.input_hw)  # type: ignore[arg-type]
+        with torch.autocast(kind, torch.bfloat16, enabled=bfloat16):
+            raw = network(images.contiguous(memory_format=torch.channels_last))
+        rows.append(F.normalize(raw.float(), dim=1).cpu())
     return torch.cat(rows).numpy()
 
 
-def effective_rank(embeddings: Tensor) -> float:
-    """exp(entropy) of the normalised spectrum of the covariance of (N, D) embeddings: 1 when collapsed."""
-    spectrum = torch.linalg.svdvals((embeddings - embeddings.mean(0)).double()).square()
-    share = spectrum / spectrum.sum().clamp_min(1e-30)
-    return float(torch.exp(-(share * share.clamp_min(1e-30).log()).sum()))
-
-
-def _check_health(epoch: Epoch) -> None:
-    if epoch.rank < COLLAPSED_RANK:
-        raise TrainingError(
-            f"epoch {epoch.epoch}: the embeddings collapsed (effective rank {epoch.rank:.1f}); "
-            "lower optimiser.learning_rate or raise batches.batch_size"
-        )
-
-
-def _write_beside(path: Path, state: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+def _train_mode(network: nn.Module, *, freeze_norms: bool) -> None:
+    network.train()
+    if freeze_norms:
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()

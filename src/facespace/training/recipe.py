@@ -4,43 +4,126 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from facespace.errors import DataError
 from facespace.training.augment import Augmentation
 
-__all__ = ["Batches", "Mining", "Optimiser", "Recipe", "read_recipe"]
+__all__ = [
+    "Batches",
+    "Curriculum",
+    "Data",
+    "Distillation",
+    "MarginSoftmaxOptions",
+    "Mining",
+    "Optimiser",
+    "Recipe",
+    "read_recipe",
+]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which pictures take part; paths are below the data folder that the command is given.
+
+    `dev_every`: identities of five faces or more whose name's hash is a multiple are not trained on but watched, so
+    that models are not chosen on the validation faces; 0 trains on all and watches those.
+    """
+
+    train: str = "faces/train"
+    validation: str = "faces/val"
+    dev_every: int = 0
+    cache_gb: float = 4.0
 
 
 @dataclass(frozen=True)
 class Batches:
-    """How a batch is made up; see `facespace.training.sampler.TripletSampler`."""
+    """How a batch is made up; see `facespace.training.sampler.TripletSampler`.
+
+    `chunk`: faces that go through the network at a time; a batch is embedded, mined and then differentiated chunk by
+    chunk, so that memory does not grow with it. 0 takes the whole batch in one piece.
+    """
 
     batch_size: int = 384
     faces_per_identity: int = 8
     anchor_share: float = 0.85
+    chunk: int = 0
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """The rule and the pairs to mine by up to a part of the run."""
+
+    until: float
+    rule: str = "semi-hard"
+    pairs: str = "all"
 
 
 @dataclass(frozen=True)
 class Mining:
-    """How triplets are made; see `facespace.training.mining.mine_semi_hard`."""
+    """How triplets are made; see `facespace.training.mining.mine`.
 
+    `weight` 0 trains without them. `every` > 0 mines offline: each so many steps the newest weights embed
+    `pool` faces, and batches are then made of the triplets found there. A `curriculum` replaces `rule` and `pairs`
+    while it lasts.
+    """
+
+    weight: float = 1.0
     margin: float = 0.2
+    rule: str = "semi-hard"
+    pairs: str = "all"
     negatives_per_pair: int = 1
     choice: str = "uniform"
+    every: int = 0
+    pool: int = 6000
+    curriculum: tuple[Curriculum, ...] = ()
+
+
+@dataclass(frozen=True)
+class MarginSoftmaxOptions:
+    """See `facespace.training.margin_softmax`; `weight` 0 leaves it out.
+
+    `of_teacher`: the identities' directions are the teacher's means and stay; else they are learned.
+    """
+
+    weight: float = 0.0
+    scale: float = 24.0
+    margin: float = 0.15
+    of_teacher: bool = False
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """See `facespace.training.distillation`; without a `teacher` (an ONNX file with a ModelSpec) it is left out.
+
+    `blend_share` of each batch are blends of two faces, out of `n_blends`.
+    """
+
+    teacher: str = ""
+    weight: float = 1.0
+    relations: float = 0.0
+    n_blends: int = 0
+    blend_share: float = 0.0
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW: a linear rise over `warmup`, level, then a linear fall to zero over the last `decay` of the run.
+    """`kind` "adamw" or "adagrad" (the paper's), and how the learning rate goes.
 
-    The level middle lets a run be lengthened without changing what was trained so far.
+    `schedule` "trapezoid": a linear rise over `warmup`, level, then a linear fall to zero over the last `decay` of
+    the run; the level middle lets a run be lengthened without changing what was trained so far. "one-cycle": a
+    linear rise over `warmup`, then a cosine to zero. "steps": `learning_rate` divided by ten at each of `lower_at`,
+    parts of the run: the paper lowers it "to finish" and does not say when.
     """
 
+    kind: str = "adamw"
+    schedule: str = "trapezoid"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warmup: float = 0.02
     decay: float = 0.4
+    lower_at: tuple[float, ...] = ()
+    clip: float = 5.0
     ema: float = 0.998
 
 
@@ -51,21 +134,41 @@ class Recipe:
     `alignment` is how faces will be cropped in use: "similarity", as the training pictures are, or "tight", the
     detector's box alone (paper, section 5). Tight crops are imitated: `augmentation` must then move the aligned
     faces as far as boxes do, and the exported spec says that they were.
+
+    `input_px` is the side of a square input where the network bears another than its own; 0 keeps it.
+    `freeze_norms` keeps batch norm at its running statistics. A checkpoint is written every `checkpoint_steps` and
+    after each epoch.
     """
 
     name: str
     version: str = "1"
     network: str = "plain-residual"
     dim: int = 128
+    input_px: int = 0
     alignment: str = "similarity"
     epochs: int = 20
     seed: int = 0
     bfloat16: bool = False
+    freeze_norms: bool = False
     threads: int = 0
+    checkpoint_steps: int = 500
+    data: Data = field(default_factory=Data)
     batches: Batches = field(default_factory=Batches)
     mining: Mining = field(default_factory=Mining)
+    margin_softmax: MarginSoftmaxOptions = field(default_factory=MarginSoftmaxOptions)
+    distillation: Distillation = field(default_factory=Distillation)
     optimiser: Optimiser = field(default_factory=Optimiser)
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+CHOICES = {
+    "alignment": ("similarity", "tight"),
+    "kind": ("adamw", "adagrad"),
+    "schedule": ("trapezoid", "one-cycle", "steps"),
+    "rule": ("semi-hard", "hard", "one-sided", "any"),
+    "pairs": ("all", "hardest", "easiest"),
+    "choice": ("uniform", "nearest"),
+}
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -79,8 +182,8 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: expected a recipe in TOML, got: {error}") from error
     recipe: Recipe = _fill(Recipe, document, str(path))
-    if recipe.alignment not in ("similarity", "tight"):
-        raise DataError(f'{path}: \'alignment\' is "similarity" or "tight", got {recipe.alignment!r}')
+    if recipe.margin_softmax.of_teacher and not recipe.distillation.teacher:
+        raise DataError(f"{path}: [margin_softmax] of_teacher needs [distillation] teacher")
     return recipe
 
 
@@ -90,23 +193,31 @@ def _fill(kind: type[Any], values: dict[str, Any], where: str) -> Any:
         raise DataError(
             f"{where}: unknown option '{unknown[0]}', expected one of {', '.join(sorted(fields))}"
         )
-    filled = {}
-    for name, value in values.items():
-        default: Any = fields[name].default_factory
-        if isinstance(default, type):
-            if not isinstance(value, dict):
-                raise DataError(f"{where}: '{name}' is a table, write [{name}], got {value!r}")
-            filled[name] = _fill(default, value, f"{where} [{name}]")
-        else:
-            filled[name] = _checked(value, fields[name].type, f"{where}: '{name}'")
-    if "name" in fields and "name" not in filled:
-        raise DataError(f"{where}: a recipe needs a name")
+    filled = {name: _value(fields[name].type, value, where, name) for name, value in values.items()}
+    missing = [n for n, f in fields.items() if _required(f) and n not in filled]
+    if missing:
+        raise DataError(f"{where}: '{missing[0]}' is missing, give it")
     return kind(**filled)
 
 
-def _checked(value: Any, kind: Any, where: str) -> Any:
+def _required(field_: dataclasses.Field[Any]) -> bool:
+    return field_.default is dataclasses.MISSING and field_.default_factory is dataclasses.MISSING
+
+
+def _value(kind: Any, value: Any, where: str, name: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise DataError(f"{where}: '{name}' is a table, write [{name}], got {value!r}")
+        return _fill(kind, value, f"{where} [{name}]")  # type: ignore[arg-type]
+    if items := get_args(kind):  # tuple[item, ...]
+        if not isinstance(value, list):
+            raise DataError(f"{where}: '{name}' is a list, got {value!r}")
+        return tuple(_value(items[0], item, where, name) for item in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise DataError(f"{where}: expected {kind.__name__}, got {value!r}")
+        raise DataError(f"{where}: '{name}': expected {kind.__name__}, got {value!r}")
+    if name in CHOICES and value not in CHOICES[name]:
+        allowed = ", ".join(f'"{c}"' for c in CHOICES[name])
+        raise DataError(f"{where}: '{name}': expected one of {allowed}, got {value!r}")
     return value

@@ -12,24 +12,29 @@ from facespace.training.networks.zeiler_fergus import nn1
 
 __all__ = ["NETWORKS", "build"]
 
-NETWORKS: dict[str, Callable[[int], nn.Module]] = {
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "nn1": nn1,
     "nn2": nn2,
     "nn3": nn3,
     "nn4": nn4,
     "nns1": nns1,
     "nns2": nns2,
-    "plain-residual": lambda dim: PlainResidual(dim=dim),
+    "plain-residual": PlainResidual,
     "table6": table6,
 }
 
 
-def build(name: str, *, dim: int = 128) -> nn.Module:
+def build(name: str, *, dim: int = 128, input_hw: tuple[int, int] | None = None) -> nn.Module:
     """A freshly initialised network whose output has ``dim`` components and is not yet normalised.
+
+    Args:
+        name: one of NETWORKS.
+        dim: components of the embedding.
+        input_hw: rows and columns of the pictures; the network's own when absent.
 
     Raises:
         InputError: no network of that name.
     """
     if name not in NETWORKS:
         raise InputError(f"expected a network out of {', '.join(sorted(NETWORKS))}, got '{name}'")
-    return NETWORKS[name](dim)
+    return NETWORKS[name](dim=dim, **({"input_hw": input_hw} if input_hw else {}))

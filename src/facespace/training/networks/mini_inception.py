@@ -81,15 +81,11 @@ class MiniInception(nn.Module):
         return self.embedding(self.hidden(self.features(x).flatten(1)))
 
 
-def nns1(dim: int = 128) -> MiniInception:
+def nns1(dim: int = 128, input_hw: tuple[int, int] = (165, 165)) -> MiniInception:
     """NNS1, "mini Inception" at 165x165; the layers are ours."""
-    return MiniInception(
-        dim=dim, input_hw=(165, 165), stem=(24, 64), blocks=NNS1_BLOCKS, last=384, hidden=1696
-    )
+    return MiniInception(dim=dim, input_hw=input_hw, stem=(24, 64), blocks=NNS1_BLOCKS, last=384, hidden=1696)
 
 
-def nns2(dim: int = 128) -> MiniInception:
+def nns2(dim: int = 128, input_hw: tuple[int, int] = (140, 116)) -> MiniInception:
     """NNS2, "tiny Inception" at 140x116; the layers are ours."""
-    return MiniInception(
-        dim=dim, input_hw=(140, 116), stem=(12, 32), blocks=NNS2_BLOCKS, last=160, hidden=1184
-    )
+    return MiniInception(dim=dim, input_hw=input_hw, stem=(12, 32), blocks=NNS2_BLOCKS, last=160, hidden=1184)

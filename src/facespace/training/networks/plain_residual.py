@@ -47,22 +47,33 @@ class Block(nn.Module):
 
 
 class PlainResidual(nn.Module):
-    """Images (N, 3, 112, 112) in [-1, 1] -> embeddings (N, dim), not yet normalised."""
+    """Images (N, 3, H, W) in [-1, 1] -> embeddings (N, dim), not yet normalised.
 
-    input_hw = (INPUT_PX, INPUT_PX)
+    Args:
+        dim: components of the embedding.
+        input_hw: rows and columns.
+        widths: channels of the stem and of each stage; each halves the side.
+        blocks: residual blocks of each stage after the stem.
+    """
 
     def __init__(
-        self, *, dim: int = 128, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = BLOCKS
+        self,
+        *,
+        dim: int = 128,
+        input_hw: tuple[int, int] = (INPUT_PX, INPUT_PX),
+        widths: tuple[int, ...] = WIDTHS,
+        blocks: tuple[int, ...] = BLOCKS,
     ) -> None:
         super().__init__()
+        self.input_hw = input_hw
         layers = [*conv(3, widths[0], stride=2), nn.ReLU(inplace=True)]
         for (n_in, n_out), n_blocks in zip(itertools.pairwise(widths), blocks, strict=True):
             layers += [*conv(n_in, n_out, stride=2), nn.ReLU(inplace=True)]
             layers += [Block(n_out) for _ in range(n_blocks)]
         self.features = nn.Sequential(*layers)
-        side = INPUT_PX // 2 ** len(widths)
+        last_hw = (-(-input_hw[0] // 2 ** len(widths)), -(-input_hw[1] // 2 ** len(widths)))
         self.pool = nn.Sequential(
-            nn.Conv2d(widths[-1], widths[-1], side, groups=widths[-1], bias=False),
+            nn.Conv2d(widths[-1], widths[-1], last_hw, groups=widths[-1], bias=False),
             nn.BatchNorm2d(widths[-1]),
             nn.Flatten(),
         )
@@ -71,5 +82,5 @@ class PlainResidual(nn.Module):
         self.spread = nn.BatchNorm1d(dim, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape (N, 3, 112, 112) -> (N, dim)."""
+        """Shape (N, 3, H, W) -> (N, dim)."""
         return self.spread(self.embedding(self.pool(self.features(x))))

@@ -1,0 +1,158 @@
+"""Training faces as arrays: decoded once where they fit in memory, else when a batch asks for them."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from facespace.errors import DataError
+from facespace.training.data.pictures import Pictures, find_pictures
+
+__all__ = ["Faces", "open_faces", "prefetched"]
+
+# Two decoders keep two cores fed: one decodes some 1,500 thumbnails of 112x112 a second, networks eat a few hundred.
+DECODERS = 2
+CACHE_BYTES = 4 * 2**30
+LEAST_DEV_FACES = 5
+
+Item = TypeVar("Item")
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Aligned faces and who they show.
+
+    Attributes:
+        labels: int64, shape (N,), an index into ``identities``.
+        identities: names, sorted.
+        size_hw: rows and columns of every crop.
+        cached: uint8 RGB, shape (M, H, W, 3), where the pictures are decoded once; else None.
+        pictures: where to decode them from otherwise.
+        rows: int64, shape (N,): which of the M pictures each face is.
+    """
+
+    labels: NDArray[np.int64]
+    identities: tuple[str, ...]
+    size_hw: tuple[int, int]
+    cached: NDArray[np.uint8] | None = None
+    pictures: Pictures | None = None
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def of_arrays(cls, crops: NDArray[np.uint8], labels: NDArray[np.int64]) -> "Faces":
+        """Faces already in memory: uint8 RGB (N, H, W, 3) and int64 (N,)."""
+        n = int(labels.max(initial=-1)) + 1
+        height, width = crops.shape[1:3]
+        return cls(labels, tuple(map(str, range(n))), (height, width), crops, None, np.arange(len(labels)))
+
+    def crops(self, face_idx: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """uint8 RGB crops, shape (len(face_idx), H, W, 3).
+
+        Raises:
+            DataError: a picture that cannot be decoded, by its name.
+        """
+        rows = self.rows[face_idx]
+        if self.cached is not None:
+            return self.cached[rows]
+        if self.pictures is None:
+            raise DataError("expected pictures to decode or decoded ones, got neither")
+        return _decode_all(self.pictures, rows, self.size_hw)
+
+    def split(self, every: int) -> tuple["Faces", "Faces"]:
+        """(training, dev): identities of five faces or more whose name's hash is a multiple of ``every`` are dev.
+
+        The hash is of the name alone, so that an identity stays on its side when others come or go.
+
+        Raises:
+            DataError: a side without two identities.
+        """
+        counts = np.bincount(self.labels, minlength=len(self.identities))
+        dev = np.array([_hash(name) % every == 0 for name in self.identities]) & (counts >= LEAST_DEV_FACES)
+        if min(dev.sum(), (~dev).sum()) < 2:
+            raise DataError(
+                f"dev_every = {every}: expected two identities or more on each side, got {dev.sum()} for dev of "
+                f"{len(dev)}; choose another number, or 0 for no dev set"
+            )
+        return self._only(~dev), self._only(dev)
+
+    def _only(self, kept: NDArray[np.bool_]) -> "Faces":
+        new_label = np.cumsum(kept) - 1
+        faces = kept[self.labels]
+        names = tuple(name for name, keep in zip(self.identities, kept, strict=True) if keep)
+        labels = new_label[self.labels[faces]].astype(np.int64)
+        return Faces(labels, names, self.size_hw, self.cached, self.pictures, self.rows[faces])
+
+
+def open_faces(
+    source: Path, *, size_hw: tuple[int, int] = (112, 112), cache_bytes: int = CACHE_BYTES
+) -> Faces:
+    """The faces of a source (see `find_pictures`), decoded into memory where that takes up to ``cache_bytes``.
+
+    Pictures are kept at ``size_hw``, or at their own size where the first one is smaller: what is missing is made up
+    when they are augmented, and memory is not spent on it.
+
+    Raises:
+        DataError: no pictures there, or one that cannot be decoded.
+    """
+    pictures = find_pictures(source)
+    height, width = _decode(pictures, 0, None).shape[:2]
+    size_hw = (min(size_hw[0], height), min(size_hw[1], width))
+    rows = np.arange(len(pictures))
+    fits = len(pictures) * size_hw[0] * size_hw[1] * 3 <= cache_bytes
+    cached = _decode_all(pictures, rows, size_hw) if fits else None
+    return Faces(pictures.labels, pictures.identities, size_hw, cached, None if fits else pictures, rows)
+
+
+def prefetched(items: Iterable[Item], load: Callable[[Item], Loaded]) -> Iterator[tuple[Item, Loaded]]:
+    """Each item with what ``load`` makes of it, the next one loaded while the last is in use."""
+    waiting = iter(items)
+    with ThreadPoolExecutor(1) as reader:
+        for item in waiting:
+            ahead = item, reader.submit(load, item)
+            break
+        else:
+            return
+        for following in waiting:
+            ready, ahead = ahead, (following, reader.submit(load, following))
+            yield ready[0], ready[1].result()
+        yield ahead[0], ahead[1].result()
+
+
+def _decode_all(pictures: Pictures, rows: NDArray[np.int64], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    crops = np.empty((len(rows), *size_hw, 3), np.uint8)
+
+    def put(place: int) -> None:
+        crops[place] = _decode(pictures, int(rows[place]), size_hw)
+
+    with ThreadPoolExecutor(DECODERS) as pool:
+        for _ in pool.map(put, range(len(rows))):
+            pass
+    return crops
+
+
+def _decode(pictures: Pictures, row: int, size_hw: tuple[int, int] | None) -> NDArray[np.uint8]:
+    try:
+        with Image.open(io.BytesIO(pictures.readers[row]())) as image:
+            upright = image.convert("RGB")
+            if size_hw and upright.size[::-1] != size_hw:
+                upright = upright.resize(size_hw[::-1], Image.Resampling.BILINEAR)
+            return np.asarray(upright)
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{pictures.names[row]}: expected a picture, it cannot be decoded: {error}"
+        ) from error
+
+
+def _hash(name: str) -> int:
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)

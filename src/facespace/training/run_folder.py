@@ -1,0 +1,145 @@
+"""The folder of a run: resolved recipe, figures, curves, checkpoint and final weights.
+
+recipe.json     every option, seeds included, and what trained it: versions and code revision
+epochs.csv      one row an epoch
+curves.svg      the same as plots (with matplotlib)
+tensorboard/    the same for TensorBoard (with tensorboard)
+checkpoint.pt   all that is needed to go on to the bit
+model.pt        the averaged weights of a finished run
+"""
+
+import csv
+import dataclasses
+import importlib.util
+import io
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import facespace
+from facespace.errors import DataError
+from facespace.training.health import Epoch
+from facespace.training.recipe import Recipe
+
+__all__ = ["RunFolder"]
+
+CURVES = {
+    "loss": ("loss", "teacher_dist"),
+    "distance": ("ap_dist", "an_dist"),
+    "share": ("active", "tar"),
+    "effective rank": ("rank",),
+}
+
+
+class RunFolder:
+    """Files of one run; each is written beside and then renamed, so that a kill leaves the last whole one.
+
+    Args:
+        path: made if absent.
+        resume: the folder must hold a checkpoint; otherwise it must not.
+
+    Raises:
+        DataError: the folder is in use, or holds nothing to resume.
+    """
+
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
+        self.path = path
+        checkpoint = path / "checkpoint.pt"
+        if checkpoint.exists() and not resume:
+            raise DataError(f"{path}: holds a run already; go on with --resume, or name another folder")
+        if resume and not checkpoint.exists():
+            raise DataError(f"{checkpoint}: expected a checkpoint to resume from, there is none")
+        path.mkdir(parents=True, exist_ok=True)
+
+    def write_recipe(self, recipe: Recipe, *, n_faces: int, n_identities: int) -> None:
+        """The recipe as it was resolved, and what is needed to repeat it."""
+        facts = {
+            **dataclasses.asdict(recipe),
+            "n_faces": n_faces,
+            "n_identities": n_identities,
+            "facespace": facespace.__version__,
+            "revision": _revision(),
+            "torch": torch.__version__,
+        }
+        _write_text(self.path / "recipe.json", json.dumps(facts, indent=2) + "\n")
+
+    def write_checkpoint(self, state: dict[str, Any]) -> None:
+        """All that is needed to go on."""
+        _write_torch(self.path / "checkpoint.pt", state)
+
+    def read_checkpoint(self) -> dict[str, Any]:
+        """What `write_checkpoint` wrote last.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        try:
+            state: dict[str, Any] = torch.load(self.path / "checkpoint.pt", weights_only=True)
+        except (OSError, RuntimeError, EOFError) as error:
+            raise DataError(f"{self.path / 'checkpoint.pt'}: expected a checkpoint, got: {error}") from error
+        return state
+
+    def write_model(self, state: dict[str, Any]) -> None:
+        """The finished run's averaged weights, for export."""
+        _write_torch(self.path / "model.pt", state)
+
+    def write_epochs(self, epochs: Sequence[Epoch]) -> None:
+        """All rows so far, the curves, and the last epoch for TensorBoard."""
+        file = io.StringIO()
+        writer = csv.DictWriter(file, [f.name for f in dataclasses.fields(Epoch)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: f"{v:.6g}" for k, v in dataclasses.asdict(e).items()} for e in epochs)
+        _write_text(self.path / "epochs.csv", file.getvalue())
+        if importlib.util.find_spec("matplotlib"):
+            self._draw_curves(epochs)
+        if importlib.util.find_spec("tensorboard"):
+            self._log(epochs[-1])
+
+    def _draw_curves(self, epochs: Sequence[Epoch]) -> None:
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(11, 7), layout="constrained")
+        for axes, (title, names) in zip(figure.subplots(2, 2).flat, CURVES.items(), strict=True):
+            for name in names:
+                values = [getattr(e, name) for e in epochs]
+                if any(v == v for v in values):
+                    axes.plot([e.epoch for e in epochs], values, marker=".", label=name)
+            axes.set(title=title, xlabel="epoch")
+            axes.grid(alpha=0.3)
+            axes.legend(loc="best")
+        partial = self.path / "curves.partial.svg"
+        figure.savefig(partial)
+        partial.replace(self.path / "curves.svg")
+
+    def _log(self, epoch: Epoch) -> None:
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        with SummaryWriter(str(self.path / "tensorboard")) as writer:
+            for name, value in dataclasses.asdict(epoch).items():
+                if value == value:
+                    writer.add_scalar(name, value, epoch.epoch)
+
+
+def _revision() -> str:
+    """The commit of the code, where it runs from a checkout with git at hand; else empty."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _write_text(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _write_torch(path: Path, state: dict[str, Any]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    torch.save(state, partial)
+    partial.replace(path)

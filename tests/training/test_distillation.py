@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drawn import drawn_faces
+from facespace.errors import DataError
+from facespace.models import ModelSpec
+from facespace.training.distillation import prepare_lessons
+
+
+class MeanColour:
+    """A teacher whose space is the mean colour of the upper and the lower half, and which counts its questions."""
+
+    spec = ModelSpec("colour", "1", "embedder", (16, 16), dim=6, sha256="f" * 64)
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def embed(self, crops: np.ndarray, *, flip: bool = False) -> np.ndarray:
+        assert flip, "a face and its mirror image are one lesson"
+        self.asked += len(crops)
+        rows = np.concatenate([crops[:, :8].mean((1, 2)), crops[:, 8:].mean((1, 2))], 1).astype(np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_lessons_are_the_teachers_vectors_of_faces_and_blends(tmp_path: Path) -> None:
+    faces, teacher = drawn_faces(4, 3, 16), MeanColour()
+    lessons = prepare_lessons(teacher, faces, tmp_path, n_blends=7, seed=2)
+    assert np.allclose(lessons.targets, MeanColour().embed(faces.crops(np.arange(12)), flip=True))
+    blends = lessons.blends
+    assert len(blends) == 7 and ((blends.weight >= 0.35) & (blends.weight <= 0.65)).all()
+    one = np.array([4])
+    first, second = (faces.crops(i[one]).astype(float) for i in (blends.first_idx, blends.second_idx))
+    expected = first * blends.weight[4] + second * (1 - blends.weight[4])
+    assert np.abs(blends.crops(faces, one) - expected).max() <= 0.51
+    assert np.allclose(blends.targets, MeanColour().embed(blends.crops(faces, np.arange(7)), flip=True))
+
+
+def test_the_teacher_is_asked_once(tmp_path: Path) -> None:
+    faces, teacher = drawn_faces(4, 3, 16), MeanColour()
+    told = []
+    first = prepare_lessons(teacher, faces, tmp_path, n_blends=5, on_face=lambda *x: told.append(x))
+    assert teacher.asked == 17 and told[-1] == (17, 17)
+    again = prepare_lessons(teacher, faces, tmp_path, n_blends=5)
+    assert teacher.asked == 17
+    assert (again.targets == first.targets).all() and (again.blends.targets == first.blends.targets).all()
+    prepare_lessons(teacher, faces, tmp_path, n_blends=5, seed=1)
+    assert teacher.asked == 34, "another seed blends other faces"
+    assert not list(tmp_path.glob("*partial*"))
+
+
+def test_the_mean_of_an_identity_is_a_unit_row(tmp_path: Path) -> None:
+    faces = drawn_faces(4, 3, 16)
+    lessons = prepare_lessons(MeanColour(), faces, tmp_path)
+    means = lessons.identity_means(faces.labels).numpy()
+    expected = lessons.targets[faces.labels == 2].sum(0)
+    assert means.shape == (4, 6)
+    assert np.allclose(means[2], expected / np.linalg.norm(expected), atol=1e-6)
+
+
+def test_pictures_of_another_size_than_the_teachers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="teacher's size"):
+        prepare_lessons(MeanColour(), drawn_faces(2, 2, 32), tmp_path)
+    assert list(tmp_path.iterdir()) == []
