@@ -136,8 +136,8 @@ class Recipe:
     faces as far as boxes do, and the exported spec says that they were.
 
     `input_px` is the side of a square input where the network bears another than its own; 0 keeps it.
-    `freeze_norms` keeps batch norm at its running statistics. A checkpoint is written every `checkpoint_steps` and
-    after each epoch.
+    `bfloat16` computes in it where the device has it, elsewhere in float32. `freeze_norms` keeps batch norm at its
+    running statistics. A checkpoint is written every `checkpoint_steps` and after each epoch.
     """
 
     name: str
