@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from facespace.errors import InputError
-from facespace.metrics import all_pairs, auc, count_pairs, eer, kfold_accuracy, roc, tar_at_far
+from facespace.metrics import auc, eer, kfold_accuracy, roc, tar_at_far
 from facespace.metrics.folds import best_threshold
 
 # Few distinct distances, so that ties are the rule.
@@ -68,43 +68,6 @@ def test_the_equal_error_rate_of_a_known_case() -> None:
 def test_bad_pairs_are_refused(distance: list, same: list, message: str) -> None:
     with pytest.raises(InputError, match=message):
         auc(np.array(distance), np.array(same, bool))
-
-
-def unit_rows(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
-    rows = rng.normal(size=(n, dim))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-@pytest.mark.parametrize("n", [2, 40, 700])
-def test_all_pairs_are_those_of_a_plain_list(rng: np.random.Generator, n: int) -> None:
-    embeddings, labels = unit_rows(rng, n, 8), rng.integers(0, max(1, n // 5), n)
-    i, j = np.triu_indices(n, 1)
-    distance = 2 - 2 * (embeddings[i] * embeddings[j]).sum(1)
-    same = labels[i] == labels[j]
-    counts = count_pairs(embeddings, labels)
-    assert counts.same.sum() == same.sum() and counts.diff.sum() == (~same).sum()
-    for far, point in zip((0.1, 0.01), all_pairs(embeddings, labels, fars=(0.1, 0.01)), strict=True):
-        exact = tar_at_far(distance, same, far)
-        assert (point.tar is None) == (exact.tar is None)
-        if exact.tar is not None:
-            assert point.tar == pytest.approx(exact.tar, abs=2 / same.sum())
-            assert point.threshold == pytest.approx(exact.threshold, abs=1e-3)
-            assert point.far_met <= far
-
-
-def test_two_disjoint_sets_count_every_cross_pair(rng: np.random.Generator) -> None:
-    a, b = unit_rows(rng, 600, 4), unit_rows(rng, 30, 4)
-    labels_a, labels_b = rng.integers(0, 4, 600), rng.integers(0, 4, 30)
-    counts = count_pairs(a, labels_a, b, labels_b)
-    same = labels_a[:, None] == labels_b[None]
-    assert (counts.same.sum(), counts.diff.sum()) == (same.sum(), (~same).sum())
-
-
-def test_embeddings_that_are_not_unit_rows_are_refused() -> None:
-    with pytest.raises(InputError, match="row 0 has length"):
-        all_pairs(np.ones((2, 3), np.float32), np.array([0, 1]))
-    with pytest.raises(InputError, match="labels"):
-        all_pairs(np.eye(3, dtype=np.float32), np.array([0, 1]))
 
 
 @settings(deadline=None)

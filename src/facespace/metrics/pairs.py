@@ -52,7 +52,8 @@ def tar_at_far(distance: NDArray[np.floating[Any]], same: NDArray[np.bool_], far
         return refusal
     fars, tars, thresholds = roc(distances, same)
     at = int(np.searchsorted(fars, far + 1e-12, side="right")) - 1
-    return OperatingPoint(far, float(tars[at]), float(thresholds[at]), float(fars[at]), n_same, n_diff)
+    tar = float(tars[at])
+    return OperatingPoint(far, tar, float(thresholds[at]), float(fars[at]), n_same, n_diff, tar_high=tar)
 
 
 def auc(distance: NDArray[np.floating[Any]], same: NDArray[np.bool_]) -> float:
