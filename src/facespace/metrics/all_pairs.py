@@ -78,6 +78,15 @@ class PairCounts:
         tar = np.cumsum(self.same)[steps] / max(1, self.n_same)
         return far, tar, steps / STEPS_PER_UNIT
 
+    def accepted(self, threshold: float) -> tuple[int, int]:
+        """Pairs of one person and of two up to the step that holds ``threshold``."""
+        end = int(np.clip(np.ceil(threshold * STEPS_PER_UNIT), 0, N_STEPS)) + 1
+        return int(self.same[:end].sum()), int(self.diff[:end].sum())
+
+    def near(self, threshold: float) -> int:
+        """All pairs up to the step that holds ``threshold``."""
+        return sum(self.accepted(threshold))
+
     def _first_refused(self, far: float) -> int:
         """The first step whose pairs would take the FAR above ``far``; N_STEPS + 1 where none would."""
         return int(np.searchsorted(np.cumsum(self.diff), _allowed(far, self.n_diff), side="right"))

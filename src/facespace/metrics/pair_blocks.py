@@ -192,5 +192,5 @@ def _sorted(
     if len(rows) and not lengths.min() > 0:
         raise InputError("embeddings: expected byte templates with a direction, got a row of zeros")
     # Rows of unit length up to rounding keep their digits, so that exact distances are those of the caller's rows.
-    rows = rows / np.where(np.abs(lengths - 1.0) > 1e-6, lengths, np.float32(1.0))
-    return rows, identities[order], order
+    unit = rows / np.where(np.abs(lengths - 1.0) > 1e-6, lengths, 1.0)
+    return unit.astype(np.float32, copy=False), identities[order], order
