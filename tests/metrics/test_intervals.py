@@ -67,7 +67,7 @@ def test_each_draw_is_that_of_weighing_every_pair(rng: np.random.Generator, cros
         assert found is None
         return
     for values, count in zip(found, draws.T, strict=True):
-        weight = np.where(a == b, count[a], count[a] * count[b])
+        weight = np.where(a == b, count[a], count[a] * count[b]).astype(float)
         assert values == pytest.approx(slow_tar(distance, a == b, weight, far), abs=1e-9)
 
 

@@ -25,7 +25,7 @@ from facespace.metrics.pair_blocks import (
     steps_of,
 )
 
-__all__ = ["PairCounts", "all_pairs", "count_pairs", "exact_points"]
+__all__ = ["PairCounts", "all_pairs", "count_pairs", "count_sorted", "exact_points"]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def all_pairs(
         InputError: other shapes or rows that are not of unit length.
     """
     pairs = sort_pairs(embeddings, labels, other, other_labels)
-    return exact_points(pairs, _count(pairs), fars)
+    return exact_points(pairs, count_sorted(pairs), fars)
 
 
 def count_pairs(
@@ -132,7 +132,7 @@ def count_pairs(
     Raises:
         InputError: other shapes or rows that are not of unit length.
     """
-    return _count(sort_pairs(embeddings, labels, other, other_labels))
+    return count_sorted(sort_pairs(embeddings, labels, other, other_labels))
 
 
 def exact_points(pairs: SortedPairs, counts: PairCounts, fars: Sequence[float]) -> list[OperatingPoint]:
@@ -179,7 +179,8 @@ def _allowed(far: float, n_diff: int) -> int:
     return int(far * n_diff + 1e-9)
 
 
-def _count(pairs: SortedPairs) -> PairCounts:
+def count_sorted(pairs: SortedPairs) -> PairCounts:
+    """As `count_pairs`, of sets that are sorted already."""
     same, every = np.zeros(N_PLACES, np.int64), np.zeros(N_PLACES, np.int64)
     for one_person, all_of_them in map_blocks(pairs, _count_block):
         same[: len(one_person)] += one_person
