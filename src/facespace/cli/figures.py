@@ -187,22 +187,20 @@ def _plot(rows: "list[GroupRates]", grouping: Grouping) -> None:
 
 
 def _show_groups(rows: "list[GroupRates]") -> None:
-    from rich.table import Table
-
     if not rows:
         return
-    table = Table(
-        box=None, pad_edge=False, title=f"Groups at distance {rows[0].threshold:.3f}", title_justify="left"
-    )
-    for column in ("kind", "group", "faces", "people", "same", "different", "TAR (VAL)", "FAR", ""):
-        table.add_column(column, justify="left" if column in ("kind", "group", "") else "right")
+    cells = [["", "faces", "people", "same", "different", "TAR (VAL)", "FAR", ""]]
     for row in rows:
         rates = row.rates
-        far = "-" if rates.far is None else f"{rates.far:.2e}{_plain(rates.far_interval)}"
         tar = "-" if rates.tar is None else _percent(rates.tar) + _interval(rates.tar_interval)
-        table.add_row(row.kind, row.group, str(row.n_faces), str(row.n_identities), f"{rates.n_same:,}",
-                      f"{rates.n_diff:,}", tar, far, row.note or "")  # fmt: skip
-    console.print(table)
+        far = "-" if rates.far is None else f"{rates.far:.2e}{_plain(rates.far_interval)}"
+        counts = [f"{n:,}" for n in (row.n_faces, row.n_identities, rates.n_same, rates.n_diff)]
+        cells.append([f"{row.kind}: {row.group}", *counts, tar, far, row.note or ""])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    console.print(f"Groups at distance {rows[0].threshold:.3f}:")
+    for first, *others in cells:
+        rest = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        console.print("  ".join([first.ljust(widths[0]), *rest]).rstrip(), markup=False)
 
 
 def _show_document(result: Any, **more: Any) -> None:
