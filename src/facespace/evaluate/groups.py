@@ -143,7 +143,7 @@ def write_group_plot(rows: list[GroupRates], path: Path) -> None:
     _draw(far, rows, "far", "FAR")
     far.set_xscale("symlog", linthresh=1e-4)
     tar.set_yticks(range(len(rows)), [f"{row.kind}: {row.group} ({row.n_identities})" for row in rows])
-    tar.invert_yaxis()
+    tar.set_ylim(len(rows) - 0.5, -0.5)
     if rows:
         figure.suptitle(
             f"At one distance, {rows[0].threshold:.3f}; bars: 95 % over draws of identities (their number)"
