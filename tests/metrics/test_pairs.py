@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from facespace.errors import InputError
-from facespace.metrics import auc, eer, kfold_accuracy, roc, tar_at_far
+from facespace.metrics import auc, eer, kfold_accuracy, kfold_tar, roc, tar_at_far
 from facespace.metrics.folds import best_threshold
 
 # Few distinct distances, so that ties are the rule.
@@ -93,3 +93,16 @@ def test_each_fold_is_judged_by_the_others() -> None:
 def test_one_fold_is_refused() -> None:
     with pytest.raises(InputError, match="at least two"):
         kfold_accuracy(np.array([0.1]), np.array([True]), np.array([0]))
+
+
+def test_tar_over_folds_is_that_of_a_loop(rng: np.random.Generator) -> None:
+    same = np.tile([True, False, False], 60)
+    distance, folds = rng.normal(size=180) + ~same, np.repeat(np.arange(6), 30)
+    tars = []
+    for k in range(6):
+        others = np.sort(distance[~same & (folds != k)])
+        limit = max(t for t in distance[folds != k] if (others <= t).mean() <= 0.1)
+        tars.append((distance[same & (folds == k)] <= limit).mean())
+    mean, se = kfold_tar(distance, same, folds, 0.1)
+    assert (mean, se) == pytest.approx((np.mean(tars), np.std(tars, ddof=1) / np.sqrt(6)))
+    assert kfold_tar(distance, same, folds, 0.01) is None

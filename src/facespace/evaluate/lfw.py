@@ -6,7 +6,7 @@ Protocol: Huang et al. 2007, "unrestricted, labeled outside data": the threshold
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from facespace.extract import FaceDetector, FaceEmbedder
 from facespace.faces.align import align_faces, tight_crops
 from facespace.faces.detections import Detections
 from facespace.images import read_image
-from facespace.metrics import auc, eer, kfold_accuracy, tar_at_far
+from facespace.metrics import auc, eer, kfold_accuracy, kfold_tar, tar_at_far
+from facespace.models import far_key
 
 __all__ = [
     "LfwPairs",
@@ -104,6 +105,8 @@ class LfwResult:
         note: says so, or that folds are of unequal size, else None.
         n_false_accepts: pairs of two persons taken for one, each at the threshold of its fold.
         n_false_rejects: pairs of one person taken for two, likewise.
+        tar_folds: at each FAR the mean and standard error over folds of TAR ("mean", "se"), each at the distance of the
+            other folds; None where these do not support the FAR.
     """
 
     accuracy_mean: float
@@ -120,13 +123,14 @@ class LfwResult:
     note: str | None
     n_false_accepts: int = 0
     n_false_rejects: int = 0
+    tar_folds: dict[str, dict[str, float] | None] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """The figures as text."""
         lines = [f"Accuracy: {self.accuracy_mean:.5f}+-{self.accuracy_se:.5f}"]
-        for far, tar in self.tar.items():
+        for far, tar in self.tar_folds.items():
             if tar is not None:
-                lines.append(f"Validation rate: {tar:.5f} @ FAR={far}")
+                lines.append(f"Validation rate: {tar['mean']:.5f}+-{tar['se']:.5f} @ FAR={far}")
         lines += [f"Area Under Curve (AUC): {self.auc:.5f}", f"Equal Error Rate (EER): {self.eer:.5f}"]
         return [*lines, f"Note: {self.note}"] if self.note else lines
 
@@ -226,7 +230,8 @@ def score_pairs(measured: PairDistances) -> LfwResult:
     listed, distances = measured.listed, measured.distance
     folds = kfold_accuracy(distances, listed.same, listed.folds)
     n_folds, wrong = len(folds.accuracies), ~measured.right()
-    tar = {f"1e-{i + 1}": tar_at_far(distances, listed.same, far).tar for i, far in enumerate(FARS)}
+    tar = {far_key(far): tar_at_far(distances, listed.same, far).tar for far in FARS}
+    over_folds = {far_key(far): kfold_tar(distances, listed.same, listed.folds, far) for far in FARS}
     return LfwResult(
         folds.mean,
         folds.se,
@@ -242,6 +247,7 @@ def score_pairs(measured: PairDistances) -> LfwResult:
         _note(listed, n_folds),
         int((wrong & ~listed.same).sum()),
         int((wrong & listed.same).sum()),
+        {key: None if v is None else {"mean": v[0], "se": v[1]} for key, v in over_folds.items()},
     )
 
 

@@ -2,7 +2,7 @@
 
 from facespace.metrics.all_pairs import PairCounts, all_pairs, count_pairs
 from facespace.metrics.clusters import ClusterScores, bcubed_scores, pairwise_scores
-from facespace.metrics.folds import FoldAccuracy, best_threshold, kfold_accuracy
+from facespace.metrics.folds import FoldAccuracy, best_threshold, kfold_accuracy, kfold_tar
 from facespace.metrics.identification import Identification, OpenSetPoint, identification
 from facespace.metrics.near_pairs import NearPairs, near_pairs
 from facespace.metrics.operating_point import OperatingPoint
@@ -33,6 +33,7 @@ __all__ = [
     "eer",
     "identification",
     "kfold_accuracy",
+    "kfold_tar",
     "mcnemar",
     "mean_interval",
     "near_pairs",
