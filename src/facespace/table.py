@@ -155,8 +155,10 @@ class FaceTable:
         return cls.merge(shards) if len(shards) != 1 else shards[0]
 
     def save_npz(self, path: Path) -> None:
-        """Export as one .npz file with a column a key."""
+        """Export as one .npz file with a column a key, and the person of each face where it is known."""
         columns = {name: getattr(self, name) for name in [*COLUMNS, "embedding"]}
+        if self.identities is not None:
+            columns["identities"] = np.array(self.identities, object).astype(str)[self.photo_idx]
         np.savez(path, photos=np.array(self.photos), model=np.array(self.model), **columns)
 
 

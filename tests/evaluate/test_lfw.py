@@ -5,7 +5,15 @@ import pytest
 from PIL import Image
 
 from facespace.errors import DataError
-from facespace.evaluate.lfw import evaluate_lfw, read_pairs
+from facespace.evaluate.error_sheet import write_error_sheet
+from facespace.evaluate.lfw import (
+    LfwPairs,
+    PairDistances,
+    evaluate_lfw,
+    measure_lfw,
+    read_pairs,
+    score_pairs,
+)
 from fakes import COLOURS, DrawnDetector, DrawnEmbedder
 
 NAMES = list(COLOURS)
@@ -70,3 +78,45 @@ def test_the_real_pairs_file_is_parsed(data: Path) -> None:
     assert (len(listed.pairs), int(listed.same.sum()), len(listed.names)) == (3000, 1500, 3811)
     assert np.bincount(listed.folds).tolist() == [600] * 5
     assert listed.pairs[0] == ("Abel_Pacheco/Abel_Pacheco_0001.jpg", "Abel_Pacheco/Abel_Pacheco_0004.jpg")
+
+
+def listed_pairs(distance: list[float], same: list[bool], folds: list[int]) -> PairDistances:
+    """Pairs of four drawn people without pictures behind them."""
+    names = [(f"{a}/{a}_0001.jpg", f"{b}/{b}_0002.jpg") for a, b in (("red", "red"), ("red", "green"))]
+    pairs = LfwPairs(tuple(names[not s] for s in same), np.array(same), np.array(folds))
+    return PairDistances(pairs, np.array(distance, np.float32), 0, "centre")
+
+
+def test_errors_are_those_at_the_threshold_of_each_fold() -> None:
+    measured = listed_pairs(
+        [0.1, 0.9, 0.2, 0.8, 0.7, 0.3], [True, False, True, False, True, False], [0, 0, 1, 1, 2, 2]
+    )
+    assert measured.right().tolist() == [True, True, True, True, False, False]
+    result = score_pairs(measured)
+    assert (result.n_false_accepts, result.n_false_rejects) == (1, 1)
+
+
+def test_ten_folds_of_unequal_size_are_not_the_standard_figure() -> None:
+    folds = [*np.repeat(np.arange(10), 2), 9]
+    measured = listed_pairs([0.1, 0.9] * 10 + [0.1], [True, False] * 10 + [True], folds)
+    assert "folds of 2 to 3 pairs" in score_pairs(measured).lines()[-1]
+
+
+@pytest.mark.parametrize("line", ["red 1 2\nred 1 2", "red 1 green 1\nred 2 green 1"])
+def test_pairs_of_one_kind_are_refused_before_pictures_are_read(tmp_path: Path, line: str) -> None:
+    (tmp_path / "pairs.txt").write_text("2 1\n" + "\n".join([line] * 2))
+    with pytest.raises(DataError, match="one kind only"):
+        evaluate_lfw(tmp_path, DrawnEmbedder(), None)
+
+
+def test_the_errors_are_drawn_with_their_distances(tmp_path: Path) -> None:
+    measured = measure_lfw(draw_lfw(tmp_path), DrawnEmbedder(), DrawnDetector())
+    turned = PairDistances(measured.listed, 4 - measured.distance, 0, "detector")
+    counts = write_error_sheet(
+        turned, tmp_path / "errors.png", picture=lambda name: Image.open(tmp_path / name)
+    )
+    wrong = ~turned.right()
+    assert counts == ((wrong & ~measured.listed.same).sum(), (wrong & measured.listed.same).sum())
+    sheet = np.asarray(Image.open(tmp_path / "errors.png").convert("RGB")).reshape(-1, 3)
+    assert sum(counts) and any((np.abs(sheet - np.array(COLOURS["red"])) < 25).all(1))
+    assert not list(tmp_path.glob("partial*"))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from facespace.errors import InputError
-from facespace.metrics import all_pairs, auc, count_pairs, eer, kfold_accuracy, roc, tar_at_far
+from facespace.metrics import auc, eer, kfold_accuracy, kfold_tar, roc, tar_at_far
 from facespace.metrics.folds import best_threshold
 
 # Few distinct distances, so that ties are the rule.
@@ -70,43 +70,6 @@ def test_bad_pairs_are_refused(distance: list, same: list, message: str) -> None
         auc(np.array(distance), np.array(same, bool))
 
 
-def unit_rows(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
-    rows = rng.normal(size=(n, dim))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-@pytest.mark.parametrize("n", [2, 40, 700])
-def test_all_pairs_are_those_of_a_plain_list(rng: np.random.Generator, n: int) -> None:
-    embeddings, labels = unit_rows(rng, n, 8), rng.integers(0, max(1, n // 5), n)
-    i, j = np.triu_indices(n, 1)
-    distance = 2 - 2 * (embeddings[i] * embeddings[j]).sum(1)
-    same = labels[i] == labels[j]
-    counts = count_pairs(embeddings, labels)
-    assert counts.same.sum() == same.sum() and counts.diff.sum() == (~same).sum()
-    for far, point in zip((0.1, 0.01), all_pairs(embeddings, labels, fars=(0.1, 0.01)), strict=True):
-        exact = tar_at_far(distance, same, far)
-        assert (point.tar is None) == (exact.tar is None)
-        if exact.tar is not None:
-            assert point.tar == pytest.approx(exact.tar, abs=2 / same.sum())
-            assert point.threshold == pytest.approx(exact.threshold, abs=1e-3)
-            assert point.far_met <= far
-
-
-def test_two_disjoint_sets_count_every_cross_pair(rng: np.random.Generator) -> None:
-    a, b = unit_rows(rng, 600, 4), unit_rows(rng, 30, 4)
-    labels_a, labels_b = rng.integers(0, 4, 600), rng.integers(0, 4, 30)
-    counts = count_pairs(a, labels_a, b, labels_b)
-    same = labels_a[:, None] == labels_b[None]
-    assert (counts.same.sum(), counts.diff.sum()) == (same.sum(), (~same).sum())
-
-
-def test_embeddings_that_are_not_unit_rows_are_refused() -> None:
-    with pytest.raises(InputError, match="row 0 has length"):
-        all_pairs(np.ones((2, 3), np.float32), np.array([0, 1]))
-    with pytest.raises(InputError, match="labels"):
-        all_pairs(np.eye(3, dtype=np.float32), np.array([0, 1]))
-
-
 @settings(deadline=None)
 @given(pairs)
 def test_no_threshold_decides_more_pairs_rightly(listed: list[tuple[float, bool]]) -> None:
@@ -130,3 +93,16 @@ def test_each_fold_is_judged_by_the_others() -> None:
 def test_one_fold_is_refused() -> None:
     with pytest.raises(InputError, match="at least two"):
         kfold_accuracy(np.array([0.1]), np.array([True]), np.array([0]))
+
+
+def test_tar_over_folds_is_that_of_a_loop(rng: np.random.Generator) -> None:
+    same = np.tile([True, False, False], 60)
+    distance, folds = rng.normal(size=180) + ~same, np.repeat(np.arange(6), 30)
+    tars = []
+    for k in range(6):
+        others = np.sort(distance[~same & (folds != k)])
+        limit = max(t for t in distance[folds != k] if (others <= t).mean() <= 0.1)
+        tars.append((distance[same & (folds == k)] <= limit).mean())
+    mean, se = kfold_tar(distance, same, folds, 0.1)
+    assert (mean, se) == pytest.approx((np.mean(tars), np.std(tars, ddof=1) / np.sqrt(6)))
+    assert kfold_tar(distance, same, folds, 0.01) is None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facespace.cli import protocols
 from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data, DetectorFile, Far, ModelFile, Workers
 from facespace.models import GROUP_FAR
@@ -15,69 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure models by the standard protocols.", no_args_is_help=True)
-
-
-@app.command()
-def lfw(
-    data: Data = None,
-    mode: Annotated[
-        str, typer.Option(help="'detector' (our crop) or 'centre' (one fixed crop).")
-    ] = "detector",
-    flip: Annotated[bool, typer.Option("--flip", help="Add the mirror image's embedding.")] = False,
-    model: ModelFile = None,
-    detector: DetectorFile = None,
-    workers: Workers = None,
-    json: AsJson = False,
-) -> None:
-    """Accuracy on Labeled Faces in the Wild: `DATA/lfw/pairs.txt` and the pictures that it names.
-
-    Example: facespace evaluate lfw --data ../shared/data
-    """
-    from facespace.embed import Embedder
-    from facespace.errors import InputError
-    from facespace.evaluate.lfw import evaluate_lfw
-    from facespace.faces.detect import Detector
-
-    if mode not in ("detector", "centre"):
-        raise InputError(f"--mode: expected 'detector' or 'centre', got '{mode}'")
-    chosen = Detector(detector) if mode == "detector" else None
-    with progress("LFW") as on_photo:
-        result = evaluate_lfw(
-            data_folder(data) / "lfw", Embedder(model), chosen, flip=flip, workers=workers, on_photo=on_photo
-        )
-    if json:
-        show_json(result)
-    else:
-        console.print("\n".join(result.lines()))
-        if result.detector_failures:
-            say(f"{result.detector_failures} pictures without a detected face were cropped at the centre")
-
-
-@app.command()
-def holdout(data: Data = None, model: ModelFile = None, json: AsJson = False) -> None:
-    """TAR (VAL) at FAR 1e-2 to 1e-6 over all pairs of `DATA/faces/val/<identity>/<image>`.
-
-    Example: facespace evaluate holdout --data ../shared/data
-    """
-    from facespace.embed import Embedder
-    from facespace.evaluate.holdout import embed_holdout, evaluate_holdout
-
-    with progress("embedding") as on_face:
-        faces = embed_holdout(data_folder(data) / "faces" / "val", Embedder(model), on_face=on_face)
-    result = evaluate_holdout(faces)
-    if json:
-        show_json(result)
-        return
-    console.print(f"{result.n_faces} faces of {result.n_identities} people: "
-                  f"{result.n_same:,} same and {result.n_diff:,} different pairs")  # fmt: skip
-    for far, tar in result.tar.items():
-        if tar["all"] is None:
-            console.print(f"TAR (VAL) at FAR {far}: not supported by so few pairs")
-            continue
-        known = tar["mean"] is not None
-        splits = f"{_percent(tar['mean'])} +- {_percent(tar['se'])}" if known else "not supported"
-        over = f"over {result.n_splits} splits {splits}"
-        console.print(f"TAR (VAL) at FAR {far}: {_percent(tar['all'])} over all pairs; {over}")
+app.command()(protocols.lfw)
+app.command()(protocols.youtube)
+app.command()(protocols.holdout)
+app.command()(protocols.photos)
+app.command()(protocols.leaks)
 
 
 @app.command()
@@ -173,7 +116,3 @@ def _cell(value: object) -> str:
     if isinstance(value, list | tuple):
         return " to ".join(_cell(item) for item in value)
     return str(value)[:12]
-
-
-def _percent(share: float | None) -> str:
-    return "not supported" if share is None else f"{100 * share:.2f} %"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from facespace.cluster import Clustering
     from facespace.table import FaceTable
 
-__all__ = ["cluster", "embed"]
+__all__ = ["cluster", "embed", "export_table"]
 
 
 def embed(
@@ -67,6 +67,32 @@ def embed(
             f"{result.n_faces} faces of {result.n_photos} photos ({result.n_new} new) in {output}; "
             f"{len(result.unreadable)} not readable"
         )
+
+
+def export_table(
+    faces: Annotated[Path, typer.Argument(help="A FaceTable, as `embed` writes it.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write the files to.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="'openface' (reps.csv, labels.csv), 'npy' (embeddings.npy, labels.npy) or 'projector' (TensorBoard).",
+        ),
+    ] = "npy",
+    json: AsJson = False,
+) -> None:
+    """Write a FaceTable in a form that other people's scripts and viewers read.
+
+    Example: facespace export-table faces -o reps --format openface
+    """
+    from facespace.extract.exports import export_table as write
+    from facespace.table import FaceTable
+
+    files = write(FaceTable.load(faces), output, form)
+    if json:
+        show_json({"files": files})
+    else:
+        console.print("\n".join(map(str, files)))
 
 
 def cluster(

@@ -6,7 +6,7 @@ Protocol: Huang et al. 2007, "unrestricted, labeled outside data": the threshold
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +17,22 @@ from facespace.distance import distance
 from facespace.errors import DataError, ImageError, InputError
 from facespace.extract import FaceDetector, FaceEmbedder
 from facespace.faces.align import align_faces, tight_crops
+from facespace.faces.detections import Detections
 from facespace.images import read_image
-from facespace.metrics import auc, eer, kfold_accuracy, tar_at_far
+from facespace.metrics import auc, eer, kfold_accuracy, kfold_tar, tar_at_far
+from facespace.models import far_key
 
-__all__ = ["LfwPairs", "LfwResult", "evaluate_lfw", "read_pairs"]
+__all__ = [
+    "LfwPairs",
+    "LfwResult",
+    "PairDistances",
+    "check_folds",
+    "crop_face",
+    "evaluate_lfw",
+    "measure_lfw",
+    "read_pairs",
+    "score_pairs",
+]
 
 FARS = (1e-1, 1e-2, 1e-3)
 STANDARD_FOLDS = 10
@@ -52,6 +64,29 @@ class LfwPairs:
 
 
 @dataclass(frozen=True)
+class PairDistances:
+    """What a model makes of listed pairs.
+
+    Attributes:
+        listed: the pairs.
+        distance: float32, shape (P,).
+        failures: pictures (or videos) without a detected face, which were cropped at the centre.
+        mode: "detector" or "centre".
+    """
+
+    listed: LfwPairs
+    distance: NDArray[np.float32]
+    failures: int
+    mode: str
+
+    def right(self) -> NDArray[np.bool_]:
+        """Which pairs are decided rightly, shape (P,), each at the threshold of the other folds."""
+        thresholds = kfold_accuracy(self.distance, self.listed.same, self.listed.folds).thresholds
+        of_pair = np.array(thresholds)[np.unique(self.listed.folds, return_inverse=True)[1]]
+        return (self.distance <= of_pair) == self.listed.same
+
+
+@dataclass(frozen=True)
 class LfwResult:
     """LFW figures; see `lines` for the form that facenet's users know.
 
@@ -67,7 +102,11 @@ class LfwResult:
         detector_failures: pictures without a detected face, which were cropped at the centre.
         mode: "detector" or "centre".
         n_folds: how many folds; with other than ten the figure is not the standard one.
-        note: says so, else None.
+        note: says so, or that folds are of unequal size, else None.
+        n_false_accepts: pairs of two persons taken for one, each at the threshold of its fold.
+        n_false_rejects: pairs of one person taken for two, likewise.
+        tar_folds: at each FAR the mean and standard error over folds of TAR ("mean", "se"), each at the distance of the
+            other folds; None where these do not support the FAR.
     """
 
     accuracy_mean: float
@@ -82,13 +121,16 @@ class LfwResult:
     mode: str
     n_folds: int
     note: str | None
+    n_false_accepts: int = 0
+    n_false_rejects: int = 0
+    tar_folds: dict[str, dict[str, float] | None] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """The figures as text."""
         lines = [f"Accuracy: {self.accuracy_mean:.5f}+-{self.accuracy_se:.5f}"]
-        for far, tar in self.tar.items():
+        for far, tar in self.tar_folds.items():
             if tar is not None:
-                lines.append(f"Validation rate: {tar:.5f} @ FAR={far}")
+                lines.append(f"Validation rate: {tar['mean']:.5f}+-{tar['se']:.5f} @ FAR={far}")
         lines += [f"Area Under Curve (AUC): {self.auc:.5f}", f"Equal Error Rate (EER): {self.eer:.5f}"]
         return [*lines, f"Note: {self.note}"] if self.note else lines
 
@@ -140,28 +182,82 @@ def evaluate_lfw(
     Raises:
         DataError: pictures or the pairs file are missing or malformed.
     """
+    return score_pairs(
+        measure_lfw(root, embedder, detector, pairs=pairs, flip=flip, workers=workers, on_photo=on_photo)
+    )
+
+
+def measure_lfw(
+    root: Path,
+    embedder: FaceEmbedder,
+    detector: FaceDetector | None = None,
+    *,
+    pairs: Path | None = None,
+    flip: bool = False,
+    workers: int | None = None,
+    on_photo: Callable[[int, int], None] | None = None,
+) -> PairDistances:
+    """The distance of every pair; arguments and errors as for `evaluate_lfw`."""
     listed = read_pairs(pairs or root / "pairs.txt")
-    if len(np.unique(listed.folds)) < 2:
-        raise DataError(f"{root}: expected at least two folds, since each threshold comes from the others")
+    check_folds(listed, pairs or root / "pairs.txt")
     names = listed.names
     _check_present(root, names)
     rows, failures = _embed(root, names, embedder, detector, flip=flip, workers=workers, on_photo=on_photo)
     index = {name: i for i, name in enumerate(names)}
     left, right = ([index[pair[side]] for pair in listed.pairs] for side in (0, 1))
-    return _result(distance(rows[left], rows[right]), listed, failures, "detector" if detector else "centre")
+    mode = "detector" if detector else "centre"
+    return PairDistances(listed, distance(rows[left], rows[right]), failures, mode)
 
 
-def _result(distances: NDArray[np.float32], listed: LfwPairs, failures: int, mode: str) -> LfwResult:
+def check_folds(listed: LfwPairs, path: Path) -> None:
+    """Refuse what no accuracy by folds can come from, before any picture is read.
+
+    Raises:
+        DataError: fewer than two folds, or pairs of one kind only.
+    """
+    if len(np.unique(listed.folds)) < 2:
+        raise DataError(f"{path}: expected at least two folds, since each threshold comes from the others")
+    if listed.same.all() or not listed.same.any():
+        raise DataError(f"{path}: expected pairs of one person and of two, met one kind only")
+
+
+def score_pairs(measured: PairDistances) -> LfwResult:
+    """The figures of measured pairs.
+
+    Raises:
+        InputError: distances that are not finite.
+    """
+    listed, distances = measured.listed, measured.distance
     folds = kfold_accuracy(distances, listed.same, listed.folds)
-    n_folds = len(folds.accuracies)
-    tar = {f"1e-{i + 1}": tar_at_far(distances, listed.same, far).tar for i, far in enumerate(FARS)}
-    note = None
-    if n_folds != STANDARD_FOLDS:
-        note = f"{n_folds} folds; the standard figure has {STANDARD_FOLDS}, so this is not it"
+    n_folds, wrong = len(folds.accuracies), ~measured.right()
+    tar = {far_key(far): tar_at_far(distances, listed.same, far).tar for far in FARS}
+    over_folds = {far_key(far): kfold_tar(distances, listed.same, listed.folds, far) for far in FARS}
     return LfwResult(
-        folds.mean, folds.se, folds.thresholds, auc(distances, listed.same), eer(distances, listed.same)[0],
-        tar, int(listed.same.sum()), int((~listed.same).sum()), failures, mode, n_folds, note,
-    )  # fmt: skip
+        folds.mean,
+        folds.se,
+        folds.thresholds,
+        auc(distances, listed.same),
+        eer(distances, listed.same)[0],
+        tar,
+        int(listed.same.sum()),
+        int((~listed.same).sum()),
+        measured.failures,
+        measured.mode,
+        n_folds,
+        _note(listed, n_folds),
+        int((wrong & ~listed.same).sum()),
+        int((wrong & listed.same).sum()),
+        {key: None if v is None else {"mean": v[0], "se": v[1]} for key, v in over_folds.items()},
+    )
+
+
+def _note(listed: LfwPairs, n_folds: int) -> str | None:
+    sizes = np.unique(np.bincount(listed.folds))
+    if n_folds != STANDARD_FOLDS:
+        return f"{n_folds} folds; the standard figure has {STANDARD_FOLDS}, so this is not it"
+    if len(sizes) > 1:
+        return f"folds of {sizes[0]} to {sizes[-1]} pairs; the standard ones are of equal size, so this is not it"
+    return None
 
 
 def _pair(fields: Sequence[str], path: Path) -> tuple[tuple[str, str], bool]:
@@ -202,7 +298,7 @@ def _embed(
     if embedder.spec.alignment == "tight" and detector is None:
         raise InputError("the centre crop stands for aligned faces; a model of tight crops needs a detector")
     rows, failures = [], 0
-    crop = partial(_crop, detector=detector, embedder=embedder, flip=flip)
+    crop = partial(_embed_picture, detector=detector, embedder=embedder, flip=flip)
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         for done, (row, failed) in enumerate(pool.map(crop, (root / name for name in names)), 1):
             rows.append(row)
@@ -212,33 +308,40 @@ def _embed(
     return np.stack(rows), failures
 
 
-def _crop(
+def _embed_picture(
     path: Path, *, detector: FaceDetector | None, embedder: FaceEmbedder, flip: bool
 ) -> tuple[NDArray[np.float32], bool]:
     try:
         image = read_image(path).pixels
     except ImageError as error:
         raise DataError(str(error)) from error
-    failed = False
-    landmarks = _centre_landmarks(image)
-    box = np.concatenate([landmarks.min(0), landmarks.max(0)])
-    if detector is not None:
-        found = detector.detect(image)
-        failed = len(found) == 0
-        if not failed:
-            nearest = _nearest_to_centre(found.boxes_xyxy, image.shape[:2])
-            landmarks, box = found.landmarks_xy[nearest], found.boxes_xyxy[nearest]
-    if embedder.spec.alignment == "tight":
-        crops = tight_crops(image, box[None], size_hw=embedder.spec.input_hw)
-    else:
-        crops = align_faces(image, landmarks[None], size_px=embedder.spec.input_hw[0])
+    crops, found = crop_face(image, detector, embedder)
     rows = embedder.embed(np.concatenate([crops, crops[:, :, ::-1]]) if flip else crops)
     mean = rows.mean(0)
-    return mean / np.linalg.norm(mean), failed
+    return mean / np.linalg.norm(mean), detector is not None and not found
+
+
+def crop_face(
+    image: NDArray[np.uint8], detector: FaceDetector | None, embedder: FaceEmbedder
+) -> tuple[NDArray[np.uint8], bool]:
+    """The crop, shape (1, H, W, 3), of the face nearest the centre, else of the centre; and whether one was found."""
+    landmarks = _centre_landmarks(image)
+    box = np.concatenate([landmarks.min(0), landmarks.max(0)])
+    found = Detections.empty() if detector is None else detector.detect(image)
+    if len(found):
+        nearest = _nearest_to_centre(found.boxes_xyxy, image.shape[:2])
+        landmarks, box = found.landmarks_xy[nearest], found.boxes_xyxy[nearest]
+    if embedder.spec.alignment == "tight":
+        return tight_crops(image, box[None], size_hw=embedder.spec.input_hw), len(found) > 0
+    return align_faces(image, landmarks[None], size_px=embedder.spec.input_hw[0]), len(found) > 0
 
 
 def _centre_landmarks(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.asarray(CENTRE_LANDMARKS_XY * (image.shape[0] / 250.0), np.float32)
+    """LFW's, scaled to the square in the middle of the picture."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    corner = np.array([(width - side) / 2, (height - side) / 2])
+    return np.asarray(CENTRE_LANDMARKS_XY * (side / 250.0) + corner, np.float32)
 
 
 def _nearest_to_centre(boxes_xyxy: NDArray[np.float32], size_hw: tuple[int, ...]) -> int:

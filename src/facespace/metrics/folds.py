@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import InputError
+from facespace.metrics.pairs import tar_at_far
 
-__all__ = ["FoldAccuracy", "best_threshold", "kfold_accuracy"]
+__all__ = ["FoldAccuracy", "best_threshold", "kfold_accuracy", "kfold_tar"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,39 @@ def kfold_accuracy(
     Raises:
         InputError: other shapes, values that are not finite, or fewer than two folds.
     """
+    distances, truth, numbers, names = _checked(distance, same, folds)
+    thresholds = [best_threshold(distances[numbers != k], truth[numbers != k]) for k in names]
+    accuracies = [
+        float(np.mean((distances[numbers == k] <= threshold) == truth[numbers == k]))
+        for k, threshold in zip(names, thresholds, strict=True)
+    ]
+    se = float(np.std(accuracies, ddof=1) / np.sqrt(len(names)))
+    return FoldAccuracy(float(np.mean(accuracies)), se, tuple(accuracies), tuple(thresholds))
+
+
+def kfold_tar(
+    distance: NDArray[np.float32], same: NDArray[np.bool_], folds: NDArray[np.int64], far: float
+) -> tuple[float, float] | None:
+    """Mean and standard error over folds of TAR, each at the distance of ``far`` on all the other folds.
+
+    The "validation rate" of facenet's reports. None where the other folds' pairs do not support the FAR, or a fold has
+    no same-person pairs; arguments and errors as for `kfold_accuracy`.
+    """
+    distances, truth, numbers, names = _checked(distance, same, folds)
+    tars = []
+    for k in names:
+        inside = numbers == k
+        threshold = tar_at_far(distances[~inside], truth[~inside], far).threshold
+        if threshold is None or not truth[inside].any():
+            return None
+        tars.append(float((distances[inside & truth] <= threshold).mean()))
+    return float(np.mean(tars)), float(np.std(tars, ddof=1) / np.sqrt(len(tars)))
+
+
+def _checked(
+    distance: NDArray[np.float32], same: NDArray[np.bool_], folds: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """The three arrays and the names of the folds."""
     distances, truth, numbers = np.asarray(distance, np.float64), np.asarray(same, bool), np.asarray(folds)
     if not distances.shape == truth.shape == numbers.shape or distances.ndim != 1:
         raise InputError(
@@ -68,10 +102,4 @@ def kfold_accuracy(
         raise InputError(
             f"folds: expected at least two, got {len(names)}: the threshold must come from others"
         )
-    thresholds = [best_threshold(distances[numbers != k], truth[numbers != k]) for k in names]
-    accuracies = [
-        float(np.mean((distances[numbers == k] <= threshold) == truth[numbers == k]))
-        for k, threshold in zip(names, thresholds, strict=True)
-    ]
-    se = float(np.std(accuracies, ddof=1) / np.sqrt(len(names)))
-    return FoldAccuracy(float(np.mean(accuracies)), se, tuple(accuracies), tuple(thresholds))
+    return distances, truth, numbers, names

@@ -19,6 +19,8 @@ class OperatingPoint:
         n_same: pairs of one person.
         n_diff: pairs of two persons.
         reason: why there is no figure, else None.
+        tar_high: where ``tar`` was read from a grid, the most that the exact figure can be; the same as ``tar``
+            where it is exact to the pair.
     """
 
     far: float
@@ -28,6 +30,7 @@ class OperatingPoint:
     n_same: int
     n_diff: int
     reason: str | None = None
+    tar_high: float | None = None
 
 
 def supported(far: float, n_same: int, n_diff: int) -> OperatingPoint | None:

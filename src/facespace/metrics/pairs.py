@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facespace.errors import InputError
 from facespace.metrics.operating_point import OperatingPoint, supported
 
-__all__ = ["auc", "eer", "roc", "tar_at_far"]
+__all__ = ["auc", "det", "eer", "roc", "tar_at_far"]
 
 
 def roc(
@@ -38,6 +38,20 @@ def roc(
     return far, tar, np.concatenate([[-np.inf], thresholds])
 
 
+def det(
+    distance: NDArray[np.floating[Any]], same: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The detection error trade-off: FAR, FRR (= 1 - TAR) and threshold, as `roc` gives them.
+
+    Source: Martin et al. 1997, "The DET curve in assessment of detection task performance".
+
+    Raises:
+        InputError: as for `auc`: without both kinds of pairs one of the errors does not exist.
+    """
+    far, tar, threshold = roc(*_both_kinds(distance, same))
+    return far, 1.0 - tar, threshold
+
+
 def tar_at_far(distance: NDArray[np.floating[Any]], same: NDArray[np.bool_], far: float) -> OperatingPoint:
     """TAR at the largest threshold whose FAR is at most ``far``; exact, pairs of equal distance go together.
 
@@ -52,7 +66,8 @@ def tar_at_far(distance: NDArray[np.floating[Any]], same: NDArray[np.bool_], far
         return refusal
     fars, tars, thresholds = roc(distances, same)
     at = int(np.searchsorted(fars, far + 1e-12, side="right")) - 1
-    return OperatingPoint(far, float(tars[at]), float(thresholds[at]), float(fars[at]), n_same, n_diff)
+    tar = float(tars[at])
+    return OperatingPoint(far, tar, float(thresholds[at]), float(fars[at]), n_same, n_diff, tar_high=tar)
 
 
 def auc(distance: NDArray[np.floating[Any]], same: NDArray[np.bool_]) -> float:
