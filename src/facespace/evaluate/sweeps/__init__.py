@@ -6,7 +6,7 @@ degrade    the changes: JPEG quality, size
 pictures   the sweeps over pictures; compact: over bytes; models: over models
 """
 
-from facespace.evaluate.sweeps.compact import fit_rotation, sweep_bytes
+from facespace.evaluate.sweeps.compact import TRAINING_FACES, fit_rotation, sweep_bytes
 from facespace.evaluate.sweeps.degrade import JPEG_QUALITIES, SIDES_PX
 from facespace.evaluate.sweeps.material import (
     HoldoutMaterial,
@@ -23,6 +23,7 @@ from facespace.evaluate.sweeps.score import Score, Sweep, SweepPoint
 __all__ = [
     "JPEG_QUALITIES",
     "SIDES_PX",
+    "TRAINING_FACES",
     "HoldoutMaterial",
     "LfwMaterial",
     "Material",

@@ -19,10 +19,13 @@ from facespace.evaluate.sweeps.material import Material
 from facespace.evaluate.sweeps.score import Sweep, SweepPoint
 from facespace.models import ModelSpec
 
-__all__ = ["CompactForm", "compact_forms", "few_bits", "fit_rotation", "sweep_bytes"]
+__all__ = ["TRAINING_FACES", "CompactForm", "compact_forms", "few_bits", "fit_rotation", "sweep_bytes"]
 
 # Steps of the uniform quantisers that lose least of a normal spread of 1 (Max 1960, table II): bits -> step.
 MAX_STEP = {4: 0.3352, 2: 0.9957}
+
+# Rotations are fitted on about so many training faces.
+TRAINING_FACES = 3000
 
 Rows = NDArray[np.float32]
 

@@ -1,5 +1,6 @@
 """The pictures that sweeps measure on, opened once: LFW with the face of each picture found, or ready crops."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -105,6 +106,13 @@ class HoldoutMaterial(Material):
         sizes = np.bincount(self.labels)
         same, n = int((sizes * (sizes - 1) // 2).sum()), len(self.labels)
         return same, n * (n - 1) // 2 - same
+
+    def every(self, n: int) -> "HoldoutMaterial":
+        """About ``n`` of the faces, evenly spaced over all of them."""
+        kept = slice(None, None, max(1, len(self.paths) // n))
+        return dataclasses.replace(
+            self, paths=self.paths[kept], places=self.places[kept], labels=self.labels[kept]
+        )
 
     def faces(self, rows: NDArray[np.float32]) -> HoldoutFaces:
         """The rows with their identities."""
