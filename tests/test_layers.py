@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "extract": EXTRACT,
     "library": LIBRARY,
     "evaluate": LIBRARY - {"library"} | {"evaluate"},
+    "reproduce": LIBRARY - {"library"} | {"evaluate", "training", "reproduce"},
     "web": LIBRARY | {"web"},
     "training": FACES | {"metrics", "training"},
 }
