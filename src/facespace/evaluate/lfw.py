@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facespace.distance import distance
 from facespace.errors import DataError, ImageError, InputError
 from facespace.extract import FaceDetector, FaceEmbedder
-from facespace.faces.align import align_faces, tight_crops
+from facespace.faces.align import crop_faces
 from facespace.images import read_image
 from facespace.metrics import auc, eer, kfold_accuracy, tar_at_far
 
@@ -228,10 +228,7 @@ def _crop(
         if not failed:
             nearest = _nearest_to_centre(found.boxes_xyxy, image.shape[:2])
             landmarks, box = found.landmarks_xy[nearest], found.boxes_xyxy[nearest]
-    if embedder.spec.alignment == "tight":
-        crops = tight_crops(image, box[None], size_hw=embedder.spec.input_hw)
-    else:
-        crops = align_faces(image, landmarks[None], size_px=embedder.spec.input_hw[0])
+    crops = crop_faces(image, box[None], landmarks[None], embedder.spec)
     rows = embedder.embed(np.concatenate([crops, crops[:, :, ::-1]]) if flip else crops)
     mean = rows.mean(0)
     return mean / np.linalg.norm(mean), failed
