@@ -77,7 +77,7 @@ def train_sweep(
         DataError: pictures are missing, or a run folder holds a run of another recipe or budget.
     """
     _need_torch()
-    from facespace.training.memory import keep_freed_memory
+    from facespace.training.processor import keep_freed_memory
     from facespace.training.sweeps import SWEEP_RECIPE, train_variants, with_budget
 
     keep_freed_memory()
