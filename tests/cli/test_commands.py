@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,7 +163,14 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "interrupts"),
+    [(signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_IGN)],
+    ids=["Ctrl-C", "kill, of a script's background job"],
+)
+def test_a_stop_keeps_what_is_done_and_the_next_run_goes_on(
+    sent: signal.Signals, interrupts: Any, tmp_path: Path
+) -> None:
     for i in range(400):
         draw_photo(tmp_path / "photos" / f"{i}.png", "red", "blue", "green")
     command = [
@@ -174,12 +182,14 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path) -> N
         "--library",
         str(tmp_path / "l"),
     ]
+    before = signal.signal(signal.SIGINT, interrupts)  # a child inherits only that it is ignored
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     catalogue = tmp_path / "l" / "library.sqlite"
     while not catalogue.exists() or stored_photos(catalogue) < 5:
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (130, "")
     assert (

@@ -54,9 +54,14 @@ def root(
     """
 
 
+def _stop(*_: object) -> None:
+    """As Ctrl-C does; not by raising SIGINT, which jobs that a script starts in the background ignore."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line; errors that facespace raises on purpose become one line and exit code 2."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _stop)
     for stream in (sys.stdout, sys.stderr):
         # Bytes of file names that are no text must not stop a run.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
