@@ -147,15 +147,13 @@ def show_leaks(report: "LeakReport") -> None:
     """One line a pair of identities, then how many."""
     for pair in report.shared:
         reason = "one name, " if pair.same_name else ""
-        console.print(f"{pair.train}  {pair.test}  {reason}mean distance {pair.distance:.3f} "
+        console.print(f"{pair.train}  {pair.test}  {reason}distance {pair.distance:.3f} "
                       f"({pair.n_train} and {pair.n_test} faces)")  # fmt: skip
     console.print(f"{len(report.shared)} pairs of identities seem to be one person, of {report.n_train:,} x "
-                  f"{report.n_test:,}: {report.n_by_name} by name, {report.n_by_embedding} within a mean distance of "
+                  f"{report.n_test:,}: {report.n_by_name} by name, {report.n_by_embedding} by prototypes within "
                   f"{report.threshold:.3f}")  # fmt: skip
     if report.expected_by_chance is not None:
-        say(
-            f"strangers alone, with one face each, would give about {report.expected_by_chance:.1f} near pairs"
-        )
+        say(f"strangers alone would give about {report.expected_by_chance:.1f} pairs so near")
 
 
 def _compare(first: "HoldoutFaces", second: "HoldoutFaces") -> Any:

@@ -9,7 +9,7 @@ from facespace.cli import figures
 from facespace.cli.console import data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile, Workers
 from facespace.errors import InputError
-from facespace.evaluate.defaults import LEAK_FAR, N_FRAMES, N_SPLITS
+from facespace.evaluate.defaults import N_FRAMES, N_SPLITS
 
 if TYPE_CHECKING:
     from facespace.evaluate.holdout import HoldoutFaces
@@ -180,10 +180,14 @@ def leaks(
     train: Annotated[Path, typer.Argument(help=f"One set: {FACES_HELP}.", show_default=False)],
     test: Annotated[Path, typer.Argument(help="The other set, likewise.", show_default=False)],
     far: Annotated[
-        float, typer.Option(help="False-accept rate that the threshold of the mean distance stands for.")
-    ] = LEAK_FAR,
+        float | None,
+        typer.Option(
+            help="Share of pairs of strangers that may seem to be one person; the least supported unless given."
+        ),
+    ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=4.0, help="Mean distance in place of that of the FAR.")
+        float | None,
+        typer.Option(min=0.0, max=4.0, help="Distance of prototypes in place of that of the FAR."),
     ] = None,
     model: ModelFile = None,
     json: AsJson = False,
@@ -193,11 +197,8 @@ def leaks(
     Example: facespace evaluate leaks faces/train faces/val
     """
     from facespace.evaluate.leaks import find_leaks
-    from facespace.models import find_model, read_spec
 
-    limit = read_spec(find_model(model, "embedder")).distance_at(far) if threshold is None else threshold
-    first, second = _read(train, model), _read(test, model)
-    report = find_leaks(first, second, threshold=limit, far=far if threshold is None else None)
+    report = find_leaks(_read(train, model), _read(test, model), far=far, threshold=threshold)
     show_json(report) if json else figures.show_leaks(report)
 
 
