@@ -78,6 +78,8 @@ def test_leaks_name_whom_two_sets_share(tmp_path: Path, rng: np.random.Generator
         (["holdout", "a.npz", "--against", "small.npz"], "the same faces in the same order"),
         (["holdout", "a.npz", "--groups", "nowhere.json"], "identity: group"),
         (["holdout", "a.npz", "--groups-plot", "x.png"], "--groups FILE"),
+        (["holdout", "a.npz", "--groups", "a.npz", "--groups-plot", "x.xls"], "ends with .png"),
+        (["lfw", "--errors", "no/x.png"], "there is no no"),
         (["photos", "a.npz", "a.npz"], "each collection once"),
         (["leaks", "a.npz", "other.npz"], "16 and 3 dimensions"),
         (["lfw", "--mode", "left", "--data", "."], "'detector' or 'centre'"),
