@@ -92,7 +92,7 @@ def show_pairs(
     console.print(f"False accepts: {result.n_false_accepts}, false rejects: {result.n_false_rejects}")
     if test:
         console.print(
-            f"{test.verdict} than the second model: {test.n_only_first} pairs right by the first alone, "
+            f"Against the second model: {test.verdict}; {test.n_only_first} pairs right by the first alone, "
             f"{test.n_only_second} by the second alone, p = {test.p_value:.3g} (McNemar, exact)"
         )
     _show_groups(rows)
