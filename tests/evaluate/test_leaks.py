@@ -18,18 +18,27 @@ def test_shared_people_are_named_by_name_and_by_face(rng: np.random.Generator) -
     centres = rng.normal(size=(9, 32))
     train = people(centres[:5], ("Zoë_Smith", "B", "C", "D", "E"), rng)
     test = people(centres[[5, 6, 2, 7, 8]], ("zoe smith", "x", "other name", "y", "z"), rng)
-    report = find_leaks(train, test, threshold=0.6, far=1e-3)
+    report = find_leaks(train, test, threshold=0.3)
     assert [(p.train, p.test, p.same_name) for p in report.shared] == [
         ("C", "other name", False),
         ("Zoë_Smith", "zoe smith", True),
     ]
-    assert (report.n_by_name, report.n_by_embedding, report.expected_by_chance) == (
-        1,
-        1,
-        pytest.approx(0.025),
-    )
-    pairs = [2 - 2 * float(a @ b) for a in train.embeddings[6:9] for b in test.embeddings[6:9]]
-    assert report.shared[0].distance == pytest.approx(np.mean(pairs), abs=1e-6)
+    assert (report.n_by_name, report.n_by_embedding, report.far) == (1, 1, None)
+    means = [rows.embeddings[6:9].mean(0) for rows in (train, test)]
+    means = [mean / np.linalg.norm(mean) for mean in means]
+    assert report.shared[0].distance == pytest.approx(((means[0] - means[1]) ** 2).sum(), abs=1e-5)
+
+
+def test_the_threshold_comes_from_people_known_to_differ(rng: np.random.Generator) -> None:
+    centres = rng.normal(size=(90, 32))
+    train = people(centres[:50], tuple(f"a{i}" for i in range(50)), rng)
+    test = people(centres[40:], tuple(f"b{i}" for i in range(50)), rng)
+    report = find_leaks(train, test)
+    assert report.far == pytest.approx(10 / (2 * 50 * 49 / 2)) and report.expected_by_chance < 11
+    found = {(pair.train, pair.test) for pair in report.shared}
+    assert {(f"a{40 + i}", f"b{i}") for i in range(10)} <= found and len(found) < 40
+    with pytest.raises(InputError, match="too few for FAR 1e-05"):
+        find_leaks(train, test, far=1e-5)
 
 
 def test_disjoint_sets_share_nobody_and_dimensions_must_agree(rng: np.random.Generator) -> None:

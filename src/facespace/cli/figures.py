@@ -1,11 +1,12 @@
 """How the protocols' figures are shown: lines for people, or one JSON document."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facespace.cli.console import console, say, show_json
-from facespace.errors import InputError
+from facespace.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from facespace.evaluate.groups import GroupRates
@@ -14,7 +15,15 @@ if TYPE_CHECKING:
     from facespace.evaluate.lfw import LfwResult, PairDistances
     from facespace.metrics import Interval
 
-__all__ = ["Grouping", "read_grouping", "show_holdout", "show_leaks", "show_pairs", "show_photos"]
+__all__ = [
+    "Grouping",
+    "check_picture",
+    "read_grouping",
+    "show_holdout",
+    "show_leaks",
+    "show_pairs",
+    "show_photos",
+]
 
 GROUP_FAR_KEY, COMPARE_FAR = "1e-3", 1e-3
 
@@ -41,7 +50,23 @@ def read_grouping(groups: Path | None, plot: Path | None) -> Grouping | None:
                 "--groups-plot: expected --groups FILE beside it, which says who is in which group"
             )
         return None
+    if plot:
+        check_picture(plot, "--groups-plot", (".png", ".svg", ".pdf"))
+        if find_spec("matplotlib") is None:
+            raise MissingExtraError("--groups-plot", "report")
     return Grouping(read_groups(groups), plot)
+
+
+def check_picture(path: Path, option: str, suffixes: tuple[str, ...]) -> None:
+    """Refuse a picture that could not be written, before the work starts.
+
+    Raises:
+        InputError: another suffix, or no such folder.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{option}: expected a name that ends with {', '.join(suffixes)}, got '{path.name}'")
+    if not path.parent.is_dir():
+        raise InputError(f"{option}: expected an existing folder, there is no {path.parent}")
 
 
 def show_pairs(
@@ -58,7 +83,7 @@ def show_pairs(
         people = [[pair[side].split("/")[0] for pair in first.listed.pairs] for side in (0, 1)]
         threshold = sum(result.thresholds) / len(result.thresholds)
         rows = group_pairs(first.distance, people[0], people[1], grouping.groups, threshold=threshold)
-        _plot(rows, grouping)
+    _plot(rows, grouping)
     if json:
         _show_document(result, against=test, groups=rows if grouping else None)
         return
@@ -67,7 +92,7 @@ def show_pairs(
     console.print(f"False accepts: {result.n_false_accepts}, false rejects: {result.n_false_rejects}")
     if test:
         console.print(
-            f"{test.verdict} than the second model: {test.n_only_first} pairs right by the first alone, "
+            f"Against the second model: {test.verdict}; {test.n_only_first} pairs right by the first alone, "
             f"{test.n_only_second} by the second alone, p = {test.p_value:.3g} (McNemar, exact)"
         )
     _show_groups(rows)
@@ -86,6 +111,7 @@ def show_holdout(
     """The hold-out figures, the test against a second model, and the groups."""
     test = _compare(first, second) if second is not None else None
     rows = _group(first, result, grouping) if grouping else None
+    _plot(rows, grouping)
     if json:
         _show_document(result, against=test, groups=rows)
         return
@@ -119,9 +145,12 @@ def show_photos(
     """The figures of each collection and their mean; groups of all collections' people in turn."""
     rows = None
     if grouping:
-        found = [(name, _group(faces[name], one, grouping)) for name, one in result.collections.items()]
-        rows = [row for _, part in found for row in part]
-        _plot(rows, grouping)
+        rows = [
+            replace(row, kind=f"{name}, {row.kind}")
+            for name, one in result.collections.items()
+            for row in _group(faces[name], one, grouping)
+        ]
+    _plot(rows, grouping)
     if json:
         _show_document(result, groups=rows)
         return
@@ -147,15 +176,13 @@ def show_leaks(report: "LeakReport") -> None:
     """One line a pair of identities, then how many."""
     for pair in report.shared:
         reason = "one name, " if pair.same_name else ""
-        console.print(f"{pair.train}  {pair.test}  {reason}mean distance {pair.distance:.3f} "
+        console.print(f"{pair.train}  {pair.test}  {reason}distance {pair.distance:.3f} "
                       f"({pair.n_train} and {pair.n_test} faces)")  # fmt: skip
     console.print(f"{len(report.shared)} pairs of identities seem to be one person, of {report.n_train:,} x "
-                  f"{report.n_test:,}: {report.n_by_name} by name, {report.n_by_embedding} within a mean distance of "
+                  f"{report.n_test:,}: {report.n_by_name} by name, {report.n_by_embedding} by prototypes within "
                   f"{report.threshold:.3f}")  # fmt: skip
     if report.expected_by_chance is not None:
-        say(
-            f"strangers alone, with one face each, would give about {report.expected_by_chance:.1f} near pairs"
-        )
+        say(f"strangers alone would give about {report.expected_by_chance:.1f} pairs so near")
 
 
 def _compare(first: "HoldoutFaces", second: "HoldoutFaces") -> Any:
@@ -173,15 +200,13 @@ def _group(faces: "HoldoutFaces", result: "HoldoutResult", grouping: Grouping) -
     threshold = result.threshold[GROUP_FAR_KEY] or result.threshold["1e-2"]
     if threshold is None:
         raise InputError("--groups: the pairs support no threshold at FAR 1e-3 or 1e-2 to compare groups at")
-    rows = group_faces(faces, grouping.groups, threshold=threshold)
-    _plot(rows, grouping)
-    return rows
+    return group_faces(faces, grouping.groups, threshold=threshold)
 
 
-def _plot(rows: "list[GroupRates]", grouping: Grouping) -> None:
+def _plot(rows: "list[GroupRates] | None", grouping: Grouping | None) -> None:
     from facespace.evaluate.groups import write_group_plot
 
-    if grouping.plot:
+    if rows is not None and grouping and grouping.plot:
         write_group_plot(rows, grouping.plot)
         say(f"groups in {grouping.plot}")
 

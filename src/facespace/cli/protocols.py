@@ -1,5 +1,6 @@
 """`facespace evaluate lfw / youtube / holdout / photos / leaks`: the paper's protocols, and sets held apart."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,10 +10,14 @@ from facespace.cli import figures
 from facespace.cli.console import data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile, Workers
 from facespace.errors import InputError
-from facespace.evaluate.defaults import LEAK_FAR, N_FRAMES, N_SPLITS
+from facespace.evaluate.defaults import N_FRAMES, N_SPLITS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from facespace.embed import Embedder
     from facespace.evaluate.holdout import HoldoutFaces
+    from facespace.evaluate.lfw import PairDistances
     from facespace.faces.detect import Detector
 
 __all__ = ["holdout", "leaks", "lfw", "photos", "youtube"]
@@ -54,22 +59,16 @@ def lfw(
     """
     from PIL import Image
 
-    from facespace.embed import Embedder
     from facespace.evaluate.error_sheet import write_error_sheet
     from facespace.evaluate.lfw import measure_lfw, score_pairs
     from facespace.images import read_image
 
+    if errors:
+        figures.check_picture(errors, "--errors", (".png", ".jpg", ".jpeg"))
     root, finder = data_folder(data) / "lfw", _detector(mode, detector)
     grouping = figures.read_grouping(groups, groups_plot)
-    measured = []
-    for name in [model, *([against] if against else [])]:
-        with progress("LFW") as on_photo:
-            embedder = Embedder(name)
-            measured.append(
-                measure_lfw(
-                    root, embedder, finder, pairs=pairs, flip=flip, workers=workers, on_photo=on_photo
-                )
-            )
+    measure = partial(measure_lfw, root, detector=finder, pairs=pairs, flip=flip, workers=workers)
+    measured = _each(model, against, lambda embedder, done: measure(embedder, on_photo=done))
     if errors:
         write_error_sheet(
             measured[0], errors, picture=lambda name: Image.fromarray(read_image(root / name).pixels)
@@ -100,26 +99,13 @@ def youtube(
 
     Example: facespace evaluate youtube frame_images_DB --splits splits.txt
     """
-    from facespace.embed import Embedder
     from facespace.evaluate.lfw import score_pairs
     from facespace.evaluate.youtube import measure_youtube
 
     listed = splits or data_folder(data) / "ytf" / "splits.txt"
     finder, grouping = _detector(mode, detector), figures.read_grouping(groups, groups_plot)
-    measured = []
-    for name in [model, *([against] if against else [])]:
-        with progress("videos") as on_video:
-            measured.append(
-                measure_youtube(
-                    frames,
-                    listed,
-                    Embedder(name),
-                    finder,
-                    n_frames=n_frames,
-                    workers=workers,
-                    on_video=on_video,
-                )
-            )
+    measure = partial(measure_youtube, frames, listed, detector=finder, n_frames=n_frames, workers=workers)
+    measured = _each(model, against, lambda embedder, done: measure(embedder, on_video=done))
     figures.show_pairs(score_pairs(measured[0]), measured, grouping, what="videos", json=json)
 
 
@@ -180,10 +166,14 @@ def leaks(
     train: Annotated[Path, typer.Argument(help=f"One set: {FACES_HELP}.", show_default=False)],
     test: Annotated[Path, typer.Argument(help="The other set, likewise.", show_default=False)],
     far: Annotated[
-        float, typer.Option(help="False-accept rate that the threshold of the mean distance stands for.")
-    ] = LEAK_FAR,
+        float | None,
+        typer.Option(
+            help="Share of pairs of strangers that may seem to be one person; the least supported unless given."
+        ),
+    ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=4.0, help="Mean distance in place of that of the FAR.")
+        float | None,
+        typer.Option(min=0.0, max=4.0, help="Distance of prototypes in place of that of the FAR."),
     ] = None,
     model: ModelFile = None,
     json: AsJson = False,
@@ -193,12 +183,24 @@ def leaks(
     Example: facespace evaluate leaks faces/train faces/val
     """
     from facespace.evaluate.leaks import find_leaks
-    from facespace.models import find_model, read_spec
 
-    limit = read_spec(find_model(model, "embedder")).distance_at(far) if threshold is None else threshold
-    first, second = _read(train, model), _read(test, model)
-    report = find_leaks(first, second, threshold=limit, far=far if threshold is None else None)
+    report = find_leaks(_read(train, model), _read(test, model), far=far, threshold=threshold)
     show_json(report) if json else figures.show_leaks(report)
+
+
+def _each(
+    model: str | None,
+    against: str | None,
+    measure: "Callable[[Embedder, Callable[[int, int], None]], PairDistances]",
+) -> "list[PairDistances]":
+    """What ``measure`` gives for the model and for the one it is set against."""
+    from facespace.embed import Embedder
+
+    measured = []
+    for embedder in [Embedder(name) for name in (model, *([against] if against else []))]:
+        with progress(embedder.spec.name) as done:
+            measured.append(measure(embedder, done))
+    return measured
 
 
 def _detector(mode: str, detector: str | None) -> "Detector | None":

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import InputError
+from facespace.evaluate.defaults import LEAK_FAR
 from facespace.evaluate.holdout import HoldoutFaces
+from facespace.metrics import count_pairs, near_pairs
+from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
 
 __all__ = ["LeakReport", "SharedIdentity", "find_leaks"]
 
@@ -21,7 +24,7 @@ class SharedIdentity:
         train: its name in the first set.
         test: its name in the second.
         same_name: whether the names say so.
-        distance: mean distance of all pairs of a face of one with a face of the other.
+        distance: of their prototypes, the normalised means of their faces.
         n_train: faces of the first.
         n_test: faces of the second.
     """
@@ -39,18 +42,20 @@ class LeakReport:
     """Identities that seem to stand in both sets, nearest first.
 
     Attributes:
-        shared: pairs of identities with one name, or with a mean distance of at most the threshold.
+        shared: pairs of identities with one name, or with prototypes as near as the threshold.
         threshold: that distance.
+        far: share of the pairs of identities inside a set, who are different people, that are as near; None where the
+            threshold was given.
         n_train: identities of the first set.
         n_test: of the second.
         n_by_name: how many of the shared have one name.
         n_by_embedding: how many are near.
-        expected_by_chance: at most so many near pairs of strangers, if single faces were compared: pairs of identities
-            x FAR; None where the threshold stands for no FAR.
+        expected_by_chance: near pairs that strangers alone would give: all pairs of identities x ``far``.
     """
 
     shared: tuple[SharedIdentity, ...]
     threshold: float
+    far: float | None
     n_train: int
     n_test: int
     n_by_name: int
@@ -59,60 +64,73 @@ class LeakReport:
 
 
 def find_leaks(
-    train: HoldoutFaces, test: HoldoutFaces, *, threshold: float, far: float | None = None
+    train: HoldoutFaces, test: HoldoutFaces, *, far: float | None = None, threshold: float | None = None
 ) -> LeakReport:
     """Name the identities that seem to stand in both sets.
 
-    The mean distance of two identities comes from their mean embeddings, so that no face meets another. Names count as
-    one whatever their case, accents, spaces and underscores.
+    Identities are compared by their prototypes. These lie closer together than single faces do, so that no threshold
+    of single faces fits them: it comes from the sets themselves, in each of which two identities are two people.
+    Names count as one whatever their case, accents, spaces and underscores.
 
     Args:
         train: faces of one set.
         test: of the other, by the same model.
-        threshold: largest mean distance of what counts as one person.
-        far: what the threshold stands for.
+        far: share of the pairs of different people that may seem to be one; the least that the sets support, down to
+            `LEAK_FAR`, when absent.
+        threshold: largest distance of two prototypes in place of that of ``far``.
 
     Raises:
-        InputError: sets of different dimensions.
+        InputError: sets of different dimensions, or too few identities for ``far``.
     """
     if train.embeddings.shape[1] != test.embeddings.shape[1]:
         raise InputError(
             f"expected sets of one model, got {train.embeddings.shape[1]} and {test.embeddings.shape[1]} dimensions"
         )
-    (a, n_train), (b, n_test) = _means(train), _means(test)
-    places = _same_names(train.identities, test.identities)
-    n_by_name = len(places)
-    near = 0
-    # Some identities of the first set at a time: all pairs of identities need not stand in memory.
-    for start in range(0, len(a), 1024):
-        rows, columns = np.nonzero(2.0 - 2.0 * a[start : start + 1024] @ b.T <= threshold)
-        near += len(rows)
-        places |= {(int(i) + start, int(j)) for i, j in zip(rows, columns, strict=True)}
+    (a, n_train), (b, n_test) = _prototypes(train), _prototypes(test)
+    if threshold is None:
+        threshold, far = _threshold(a, b, far)
+    else:
+        far = None
+    found = near_pairs(a, np.arange(len(a)), b, len(a) + np.arange(len(b)), limit=threshold)
+    near = set(zip(found.row.tolist(), found.column.tolist(), strict=True))
     names = _same_names(train.identities, test.identities)
     shared = [
         SharedIdentity(
             train.identities[i],
             test.identities[j],
             (i, j) in names,
-            float(np.clip(2.0 - 2.0 * a[i] @ b[j], 0.0, 4.0)),
+            float(((a[i] - b[j]) ** 2).sum()),
             int(n_train[i]),
             int(n_test[j]),
         )
-        for i, j in places
+        for i, j in near | names
     ]
     shared.sort(key=lambda pair: (pair.distance, pair.train, pair.test))
     chance = None if far is None else far * len(a) * len(b)
-    return LeakReport(tuple(shared), threshold, len(a), len(b), n_by_name, near, chance)
+    return LeakReport(tuple(shared), threshold, far, len(a), len(b), len(names), len(near), chance)
 
 
-def _means(faces: HoldoutFaces) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Mean unit row of each identity, shape (P, D), and its number of faces."""
+def _threshold(a: NDArray[np.float32], b: NDArray[np.float32], far: float | None) -> tuple[float, float]:
+    """The distance that ``far`` stands for among the prototypes of each set, and that rate."""
+    counts = count_pairs(a, np.arange(len(a))) + count_pairs(b, np.arange(len(b)))
+    least = MIN_FALSE_ACCEPTS / max(1, counts.n_diff)
+    rate = max(LEAK_FAR, least) if far is None else far
+    if rate < least or rate > 1:
+        raise InputError(
+            f"{len(a)} and {len(b)} identities make {counts.n_diff} pairs of different people, too few for FAR "
+            f"{rate:.3g}: give a threshold instead, or a rate of {least:.2g} or more"
+        )
+    return counts.distance_at(rate), rate
+
+
+def _prototypes(faces: HoldoutFaces) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Normalised mean of each identity, shape (P, D), and its number of faces."""
     rows = faces.embeddings.astype(np.float64)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     sums = np.zeros((len(faces.identities), rows.shape[1]))
     np.add.at(sums, faces.labels, rows)
-    sizes = np.bincount(faces.labels, minlength=len(faces.identities))
-    return sums / np.maximum(sizes, 1)[:, None], sizes
+    lengths = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return (sums / lengths).astype(np.float32), np.bincount(faces.labels, minlength=len(sums))
 
 
 def _same_names(train: tuple[str, ...], test: tuple[str, ...]) -> set[tuple[int, int]]:

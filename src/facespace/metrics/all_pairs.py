@@ -78,6 +78,10 @@ class PairCounts:
         tar = np.cumsum(self.same)[steps] / max(1, self.n_same)
         return far, tar, steps / STEPS_PER_UNIT
 
+    def distance_at(self, far: float) -> float:
+        """The largest step of the grid whose FAR is at most ``far``, whatever its same-person pairs."""
+        return max(0, self._first_refused(far) - 1) / STEPS_PER_UNIT
+
     def accepted(self, threshold: float) -> tuple[int, int]:
         """Pairs of one person and of two up to the step that holds ``threshold``."""
         end = int(np.clip(np.ceil(threshold * STEPS_PER_UNIT), 0, N_STEPS)) + 1
