@@ -59,5 +59,6 @@ def test_the_quick_parts_on_real_faces(tmp_path: Path, data: Path) -> None:
     shown = [picture.path for row in pictures.rows for picture in row.pictures]
     assert len(set(shown)) == 8 and all((few / path).is_file() for path in shown)
     assert len(matrix.rows) == 7 and all(0 <= row[1] <= 4 for row in matrix.rows)
+    assert matrix.rows[0][2:] == ("",) * 6
     assert by_name["protocols"].status == MEASURED
     assert report.model == Embedder().spec.label
