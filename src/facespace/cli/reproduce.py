@@ -75,7 +75,7 @@ def reproduce(
 
 
 def _say_part(part: "MadePart") -> None:
-    say(f"{part.title.split(':')[0]}: {part.result.headline}")
+    say(f"{part.title}. {part.result.headline}")
 
 
 def _command(*, quick: bool, runs: Path | None, docs: Path) -> str:

@@ -42,9 +42,7 @@ def write_markdown(report: Report, out: Path, *, command: str) -> None:
     """
     mode = "; quick run: nothing was trained for it" if report.quick else ""
     head = HEAD.format(report=report, command=command, mode=mode)
-    overview = [
-        f"| {p.title.split(':')[0]} | {p.result.status} | {p.result.headline} |" for p in report.parts
-    ]
+    overview = [f"| {p.title} | {p.result.status} | {p.result.headline} |" for p in report.parts]
     sections = ["\n".join(_section(part)) for part in report.parts]
     try:
         write_beside(out, (head + "\n".join(overview) + "\n\n" + "\n".join(sections)).encode())

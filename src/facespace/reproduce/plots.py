@@ -109,13 +109,19 @@ def _draw_series(axes: object, series: Series, colour: str) -> None:
         linestyle=("--" if series.paper else "-") if series.line else "none",
         marker="" if many else "o", markersize=5.5, markerfacecolor="none" if series.paper else colour,
     )  # fmt: skip
-    last = max(series.x, default=0.0)
-    for x, y, text in zip(series.x, series.y, series.labels, strict=False):
-        left = x >= last and len(series.x) > 1
+    for i, (x, y, text) in enumerate(zip(series.x, series.y, series.labels, strict=False)):
         axes.annotate(
-            text, (x, y), xytext=(-7 if left else 7, -3), textcoords="offset points", color=colour, fontsize=9,
-            ha="right" if left else "left", annotation_clip=True,
-        )  # fmt: skip
+            text, (x, y), color=colour, fontsize=9, **_beside(i, one_column=len(set(series.x)) == 1)
+        )
+
+
+def _beside(i: int, *, one_column: bool) -> dict[str, Any]:
+    """Where a point's label stands: on alternate sides, since neighbours lie close."""
+    if one_column:
+        offset, side = ((8, -3), "left") if i % 2 == 0 else ((-8, -3), "right")
+    else:
+        offset, side = ((0, 7), "center") if i % 2 == 0 else ((0, -14), "center")
+    return {"xytext": offset, "textcoords": "offset points", "ha": side}
 
 
 def _power(x: float) -> str:

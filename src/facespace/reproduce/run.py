@@ -113,7 +113,7 @@ def _made(part: Part, context: Context, follow: Follow) -> Result:
     if kept := context.cache.result(part.name, _facts(part, context)):
         return kept
     started = time.monotonic()
-    with follow(part.title.split(":")[0]) as on_picture:
+    with follow(part.title) as on_picture:
         result = part.make(context, on_picture)
     result = dataclasses.replace(result, seconds=round(time.monotonic() - started, 1))
     if result.status != NOT_RUN:

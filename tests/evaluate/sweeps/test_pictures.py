@@ -102,7 +102,12 @@ def test_roc_points_agree_with_counting_one_by_one(rng: np.random.Generator) -> 
     far, tar = roc_points(count_pairs(rows, labels))
     i, j = np.triu_indices(120, 1)
     distances, same = ((rows[i] - rows[j]) ** 2).sum(1), labels[i] == labels[j]
-    assert far[0] == pytest.approx(10 / (~same).sum()) and far[-1] == 1.0 and tar[-1] == 1.0
+    assert (
+        10 / (~same).sum() <= far[0] < 13 / (~same).sum()
+        and 1e-2 in far
+        and far[-1] == 1.0
+        and tar[-1] == 1.0
+    )
     for rate, value in zip(far[:-1], tar, strict=False):
         allowed = int(rate * (~same).sum() + 1e-6)
         limit = np.sort(distances[~same])[allowed] - 2e-5

@@ -57,8 +57,8 @@ def roc_points(counts: PairCounts) -> tuple[tuple[float, ...], tuple[float, ...]
     if not n_same or not n_diff:
         return (), ()
     lowest = max(LOWEST_FAR, MIN_FALSE_ACCEPTS / n_diff)
-    n = max(2, round(-np.log10(lowest) * POINTS_PER_DECADE) + 1)
-    rates = np.logspace(np.log10(lowest), 0.0, n)
-    points = [counts.tar_at_far(float(rate)) for rate in rates * (1 + 1e-9)]
-    known = [(far, p.tar) for far, p in zip(rates.tolist(), points, strict=True) if p.tar is not None]
+    n = int(-np.log10(lowest) * POINTS_PER_DECADE)
+    rates = 10.0 ** (-np.arange(n, -1, -1) / POINTS_PER_DECADE)  # round rates, such as 1e-3, are among them
+    points = [(rate, counts.tar_at_far(rate).tar) for rate in rates.tolist()]
+    known = [(rate, tar) for rate, tar in points if tar is not None]
     return tuple(far for far, _ in known), tuple(float(tar) for _, tar in known)

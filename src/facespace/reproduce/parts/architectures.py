@@ -22,7 +22,7 @@ DECADES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 def make_figure4(context: Context, on_picture: OnPicture) -> Result:
     """Multiply-adds and weights against VAL."""
     models = measured_models(context, on_picture)
-    printed = sorted(NETWORKS, key=lambda n: n.multiply_adds)
+    printed = sorted(NETWORKS, key=lambda n: (n.multiply_adds, -n.tar[0]))
     paper = Series(
         "paper", tuple(n.multiply_adds for n in printed), tuple(n.tar[0] for n in printed), paper=True, line=False,
         labels=tuple(n.name for n in printed),

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.distance import distance_matrix
-from facespace.errors import ModelError
+from facespace.errors import DataError, ModelError
 from facespace.faces.detect import Detector
 from facespace.images import read_image
 from facespace.reproduce.blocks import MEASURED, Column, Picture, PictureRow, Pictures, Result, Table
@@ -17,12 +17,11 @@ from facespace.reproduce.parts.differences import holdout_differs, training_diff
 
 __all__ = ["FIGURE1"]
 
-N_PEOPLE, LEAST_PICTURES = 2, 12
+LEAST_PICTURES = 12
 RULE = (
-    "Rule: of the people with twelve pictures or more the two whose own distances are most usual (their "
-    "median is nearest "
-    "the median of all such people), so that neither good nor bad luck is shown; of each the most frontal, the most "
-    "turned, the darkest and the brightest picture."
+    "Rule: person A has the most usual distances of all people with twelve pictures or more (the median nearest the "
+    "median of all of them); B is the one of them who looks most like A to the model (nearest mean); of each the most "
+    "frontal, the most turned, the darkest and the brightest picture."
 )
 ROLES = ("most frontal", "most turned", "darkest", "brightest")
 MARGIN_PX = 56
@@ -41,7 +40,7 @@ def make(context: Context, on_picture: OnPicture) -> Result:
     rows = context.holdout_rows(on_picture)
     chosen = [
         _pictures_of(context, np.flatnonzero(context.holdout.labels == person))
-        for person in _usual_people(context, rows)
+        for person in _usual_and_alike(context, rows)
     ]
     idx = np.array([i for person in chosen for i in person])
     whose = np.repeat(np.arange(len(chosen)), [len(person) for person in chosen])
@@ -57,15 +56,22 @@ def make(context: Context, on_picture: OnPicture) -> Result:
     )  # fmt: skip
 
 
-def _usual_people(context: Context, rows: NDArray[np.float32]) -> list[int]:
+def _usual_and_alike(context: Context, rows: NDArray[np.float32]) -> tuple[int, int]:
+    """The most usual person, and who is nearest to them."""
     labels = context.holdout.labels
-    medians = {}
-    for person, n in enumerate(np.bincount(labels)):
-        if n >= LEAST_PICTURES:
-            own = rows[labels == person]
-            medians[person] = float(np.median(distance_matrix(own, own)[np.triu_indices(n, 1)]))
-    middle = float(np.median(list(medians.values())))
-    return sorted(sorted(medians, key=lambda person: abs(medians[person] - middle))[:N_PEOPLE])
+    people = np.flatnonzero(np.bincount(labels) >= LEAST_PICTURES)
+    if len(people) < 2:
+        raise DataError(f"{context.holdout.name}: expected two people with {LEAST_PICTURES} pictures or more")
+    medians = np.array([_own_median(rows[labels == person]) for person in people])
+    usual = int(np.abs(medians - np.median(medians)).argmin())
+    means = np.stack([rows[labels == person].mean(0) for person in people])
+    apart = ((means - means[usual]) ** 2).sum(1)
+    apart[usual] = np.inf
+    return int(people[usual]), int(people[apart.argmin()])
+
+
+def _own_median(own: NDArray[np.float32]) -> float:
+    return float(np.median(distance_matrix(own, own)[np.triu_indices(len(own), 1)]))
 
 
 def _pictures_of(context: Context, idx: NDArray[np.int64]) -> list[int]:
@@ -137,7 +143,7 @@ def _shown(context: Context, chosen: list[list[int]]) -> Pictures:
 def _matrix(names: list[str], distances: NDArray[np.float32]) -> Table:
     columns = (Column(""), *(Column(name, "distance") for name in names[:-1]))
     rows = tuple(
-        (names[i], *(round(float(distances[i, j]), 3) if j < i else None for j in range(len(names) - 1)))
+        (names[i], *(round(float(distances[i, j]), 3) if j < i else "" for j in range(len(names) - 1)))
         for i in range(1, len(names))
     )
     return Table("Distance of each two of the pictures (squared L2, 0 to 4).", columns, rows)

@@ -38,7 +38,7 @@ def _make(context: Context, on_picture: OnPicture, *, name: str, show: Callable[
     if len(runs) < 2:
         command = f"facespace evaluate sweep {name} --data DIR --out RUNS/sweeps --budget {options.budget}"
         return not_run(
-            f"The {TRAINED_SWEEPS[name].varied} sweep has to be trained first, which a quick run leaves out.",
+            f"The runs of this sweep ({TRAINED_SWEEPS[name].varied}) have to be trained first; a quick run does not.",
             remedy=f"{command}, then facespace reproduce --runs RUNS; or facespace reproduce without --quick",
         )
     result = show(measure_runs(name, runs, context.holdout, workers=options.workers, on_photo=on_picture))
