@@ -86,7 +86,7 @@ def cluster(
     """
     import numpy as np
 
-    from facespace.cluster import agglomerative
+    from facespace.cluster import Constraints, agglomerative
     from facespace.errors import IncompatibleModelsError
     from facespace.metrics import bcubed_scores, pairwise_scores
     from facespace.models import find_model, read_spec
@@ -101,7 +101,7 @@ def cluster(
         )
     limit = spec.distance_at(far) if threshold is None else threshold
     grouped = agglomerative(
-        np.asarray(table.embedding), threshold=limit, apart=table.photo_idx.astype(np.int64)
+        np.asarray(table.embedding), threshold=limit, constraints=Constraints(photo=table.photo_idx)
     )
     _write_csv(output, table, grouped)
     scores, truth = None, table.labels
