@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = ["Constraints", "Resolved"]
+__all__ = ["Constraints", "Resolved", "chains", "components"]
 
 SHOWN = 3
 
@@ -38,15 +38,39 @@ class Constraints:
         Raises:
             InputError: other shapes, faces that do not exist, or constraints that contradict each other.
         """
-        photo, person = _column(self.photo, n, "photo"), _column(self.person, n, "person")
-        together = np.concatenate([_pairs(self.must_link, n, "must_link"), _chains(person)])
-        apart = np.concatenate([_pairs(self.cannot_link, n, "cannot_link"), _cliques(photo)])
-        root = _components(n, together)
+        together, apart, person = self.links(n)
+        root = components(n, together)
         _check(root, together, apart, person)
         roots, start = np.unique(root, return_inverse=True)
         fixed = np.zeros(len(roots), bool)
         fixed[start[person >= 0]] = True
         return Resolved(start, start[apart], fixed)
+
+    def links(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Pairs of faces that are together, pairs that are not, and the confirmed person of each face or -1.
+
+        Raises:
+            InputError: other shapes or faces that do not exist.
+        """
+        photo, person = _column(self.photo, n, "photo"), _column(self.person, n, "person")
+        together = np.concatenate([_pairs(self.must_link, n, "must_link"), chains(person)])
+        apart = np.concatenate([_pairs(self.cannot_link, n, "cannot_link"), _cliques(photo)])
+        return together, apart, person
+
+    def subset(self, faces: NDArray[np.int64], n: int) -> "Constraints":
+        """The constraints among some of ``n`` faces, numbered as in ``faces``."""
+        place = np.full(n, -1)
+        place[faces] = np.arange(len(faces))
+        must, cannot = (
+            place[_pairs(self.must_link, n, "must_link")],
+            place[_pairs(self.cannot_link, n, "cannot_link")],
+        )
+        return Constraints(
+            photo=_column(self.photo, n, "photo")[faces],
+            person=_column(self.person, n, "person")[faces],
+            must_link=must[(must >= 0).all(1)],
+            cannot_link=cannot[(cannot >= 0).all(1)],
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +112,7 @@ def _pairs(pairs: Sequence[tuple[int, int]] | NDArray[np.integer], n: int, name:
     return array.astype(np.int64)
 
 
-def _chains(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+def chains(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     """Each face with the next one of its number, shape (P, 2)."""
     order = np.argsort(numbers, kind="stable")
     order = order[numbers[order] >= 0]
@@ -107,7 +131,7 @@ def _cliques(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate(found)
 
 
-def _components(n: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+def components(n: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """The smallest face that each face is linked to, shape (n,)."""
     root = np.arange(n)
     while (root[pairs[:, 0]] != root[pairs[:, 1]]).any():

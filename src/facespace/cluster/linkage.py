@@ -1,6 +1,5 @@
 """The one door to exact agglomerative clustering (paper, section 5.7): average, Ward, single and complete linkage."""
 
-from collections.abc import Callable
 from typing import Literal, get_args
 
 import numpy as np
@@ -10,6 +9,7 @@ from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.constraints import Constraints, Resolved
 from facespace.cluster.dense import chain, complete_matrix
 from facespace.cluster.groups import Groups
+from facespace.cluster.plan import Progress, Saved, SearchMethod, SearchPlan
 from facespace.cluster.rounds import Rounds
 from facespace.cluster.single import spanning_tree
 from facespace.cluster.tree import Clustering, Merges, cut, grow
@@ -30,11 +30,15 @@ def agglomerative(
     n_clusters: int | None = None,
     linkage: Linkage = "average",
     constraints: Constraints | None = None,
-    on_merge: Callable[[int, int], None] | None = None,
+    search: SearchMethod = "auto",
+    saved: Saved | None = None,
+    on_progress: Progress | None = None,
 ) -> Clustering:
-    """Merge the two closest groups, again and again, up to a distance or down to a number of groups; exact.
+    """Merge the two closest groups, again and again, up to a distance or down to a number of groups.
 
-    Average linkage and Ward take O(N D) memory, single linkage likewise; complete linkage holds N x N.
+    Exact up to 100,000 faces. Beyond, average linkage and Ward look for neighbours among cells while more
+    groups than that are left, and the result states the recall; distances of groups stay exact.
+    Memory is O(N D); complete linkage holds N x N.
 
     Args:
         embeddings: unit rows, shape (N, D).
@@ -43,7 +47,10 @@ def agglomerative(
         linkage: the distance of two groups: "average", the mean over their pairs of faces; "single", the least;
             "complete", the largest; "ward", twice the growth of the sum of squares (SciPy's is its root).
         constraints: faces that must or may not be together; not with single linkage, whose spanning tree knows none.
-        on_merge: called now and then with (merges so far, most there can be).
+        search: how nearest groups are found: "exact", "partition" (among cells), or by their number ("auto").
+        saved: a mapping that keeps the long searches, such as `facespace.saved_arrays.ArrayFolder`: the same call
+            with the same mapping goes on from there.
+        on_progress: called now and then with (done, in all), in faces.
 
     Raises:
         InputError: other shapes, rows that are not of unit length, no or two goals, constraints that contradict
@@ -56,12 +63,14 @@ def agglomerative(
     if linkage == "single" and constraints is not None:
         raise InputError("constraints: single linkage knows none; use average, ward or complete")
     resolved = (constraints or Constraints()).resolve(len(rows))
-    merges = Merges.join([_given(resolved.start), _found(rows, resolved, linkage, limit, on_merge)])
-    tree = grow(merges, len(rows))
+    told = on_progress or (lambda done, total: None)
+    plan = SearchPlan(search, saved, lambda done, total: told(done, 2 * total))
+    found = _found(rows, resolved, linkage, limit, plan, lambda done, most: told(most + done, 2 * most))
+    tree = grow(Merges.join([_given(resolved.start), found]), len(rows))
     if threshold is not None:
-        return Clustering(cut(tree, len(rows), threshold=np.inf), tree)
+        return Clustering(cut(tree, len(rows), threshold=np.inf), tree, plan.recall)
     labels = cut(tree, len(rows), n_clusters=n_clusters)
-    return Clustering(labels, tree[: len(rows) - int(n_clusters or 0)])
+    return Clustering(labels, tree[: len(rows) - int(n_clusters or 0)], plan.recall)
 
 
 def _limit(n: int, threshold: float | None, n_clusters: int | None) -> float:
@@ -88,7 +97,8 @@ def _found(
     resolved: Resolved,
     linkage: Linkage,
     limit: float,
-    on_merge: Callable[[int, int], None] | None,
+    plan: SearchPlan,
+    on_merge: Progress,
 ) -> Merges:
     if linkage == "single":
         return spanning_tree(rows, limit, on_merge)
@@ -98,7 +108,7 @@ def _found(
         kept, gone, distance = _complete(rows, resolved.start, conflicts, limit)
     else:
         groups = Groups(rows, resolved.start, linkage)
-        kept, gone, distance = Rounds(groups, conflicts, limit, on_merge=on_merge).run()
+        kept, gone, distance = Rounds(groups, conflicts, limit, make_search=plan, on_merge=on_merge).run()
     return Merges(firsts[kept], firsts[gone], distance)
 
 

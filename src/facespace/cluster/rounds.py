@@ -76,7 +76,7 @@ class Rounds:
             waiting = np.flatnonzero(self.open & ~self.ready)
             merged = self._merge_reciprocal()
             n_merges += merged
-            if self.on_merge:
+            if self.on_merge and n_merges:
                 self.on_merge(n_merges, len(self.open) - 1)
             if merged <= PATIENCE * len(waiting) or not merged:
                 if not self.open.any():

@@ -37,21 +37,23 @@ class BlockSearch:
 
     Args:
         groups: whose means stand still while the search is used.
-        slots: int64, shape (C,), the groups to find.
+        slots: int64, shape (C,), the groups to find; -1 leaves a gap.
         conflicts: pairs that are never found.
     """
 
     def __init__(self, groups: Groups, slots: NDArray[np.int64], conflicts: Conflicts) -> None:
-        self.groups, self.slots, self.conflicts = groups, slots, conflicts
+        self.groups, self.conflicts = groups, conflicts
+        self.slots = np.pad(slots, (0, -len(slots) % FOLD), constant_values=-1)
+        there = self.slots >= 0
+        here = self.slots[there]
         self.column_of = np.full(len(groups.size), -1, np.int64)
-        self.column_of[slots] = np.arange(len(slots))
-        width = -len(slots) % FOLD + len(slots)
-        self.columns = np.zeros((width, groups.mean.shape[1] + 1), np.float32)
-        self.columns[: len(slots), :-1] = -2.0 * groups.mean[slots]
-        self.columns[:, -1] = FAR_AWAY
-        self.columns[: len(slots), -1] = self._offset(slots)
-        self.inverse_size = np.ones(width, np.float32)
-        self.inverse_size[: len(slots)] = 1.0 / groups.size[slots]
+        self.column_of[here] = np.flatnonzero(there)
+        self.columns = np.zeros((len(self.slots), groups.mean.shape[1] + 1), np.float32)
+        self.columns[there, :-1] = -2.0 * groups.mean[here]
+        self.columns[:, -1] = np.where(there, 0.0, FAR_AWAY)
+        self.columns[there, -1] = self._offset(here)
+        self.inverse_size = np.ones(len(self.slots), np.float32)
+        self.inverse_size[there] = 1.0 / groups.size[here]
 
     def nearest(self, queries: NDArray[np.int64], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """See `Search`; the bound is exact to float32."""
@@ -62,49 +64,54 @@ class BlockSearch:
             found[part], bound[part] = self._nearest_of_block(queries[part], k)
         return found, bound
 
-    def _offset(self, slots: NDArray[np.int64]) -> NDArray[np.float64]:
-        mean = self.groups.mean[slots]
-        squares = np.einsum("ij,ij->i", mean, mean).astype(np.float64)
-        return squares if self.groups.linkage == "ward" else squares + self.groups.scatter[slots]
-
     def _nearest_of_block(
         self, queries: NDArray[np.int64], k: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        mean = self.groups.mean[queries]
-        left = np.concatenate([mean, np.ones((len(queries), 1), np.float32)], axis=1)
-        offset = self._offset(queries).astype(np.float32)[:, None]
-        hidden = self._hidden(queries)
+        hidden = self.hidden(queries)
         columns, values = [], []
-        for begin in range(0, len(self.columns), COLUMNS_AT_ONCE):
-            end = min(begin + COLUMNS_AT_ONCE, len(self.columns))
-            block = left @ self.columns[begin:end].T
-            if self.groups.linkage == "ward":
-                block += offset
-                block *= 2.0
-                block /= (1.0 / self.groups.size[queries]).astype(np.float32)[:, None] + self.inverse_size[
-                    begin:end
-                ]
+        for begin in range(0, len(self.slots), COLUMNS_AT_ONCE):
+            end = min(begin + COLUMNS_AT_ONCE, len(self.slots))
+            block = self.distances(queries, begin, end)
             here = (hidden[1] >= begin) & (hidden[1] < end)
             block[hidden[0][here], hidden[1][here] - begin] = FAR_AWAY
             column, value = smallest(block, min(k, end - begin))
             columns.append(column + begin)
             values.append(value)
-        return self._best(np.concatenate(columns, 1), np.concatenate(values, 1), offset, k)
+        return self.best(np.concatenate(columns, 1), np.concatenate(values, 1), k)
 
-    def _best(
-        self, column: NDArray[np.int64], value: NDArray[np.float32], offset: NDArray[np.float32], k: int
+    def distances(self, queries: NDArray[np.int64], begin: int, end: int) -> NDArray[np.float32]:
+        """Of each query to the columns from ``begin`` to ``end``, shape (Q, end - begin)."""
+        left = np.empty((len(queries), self.columns.shape[1]), np.float32)
+        np.take(self.groups.mean, queries, axis=0, out=left[:, :-1])
+        left[:, -1] = 1.0
+        block = left @ self.columns[begin:end].T
+        block += self._offset(queries).astype(np.float32)[:, None]
+        if self.groups.linkage == "ward":
+            block *= 2.0
+            block /= (1.0 / self.groups.size[queries]).astype(np.float32)[:, None] + self.inverse_size[
+                begin:end
+            ]
+        return block
+
+    def best(
+        self, column: NDArray[np.int64], value: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The ``k`` best of what was found, shape (Q, W), as slots and bound; see `Search`."""
         if value.shape[1] > k:
             place = np.argpartition(value, k - 1, axis=1)[:, :k]
             column, value = np.take_along_axis(column, place, 1), np.take_along_axis(value, place, 1)
         real = value < FAR_AWAY / 2
         found = np.full((len(value), k), -1, np.int32)
         found[:, : value.shape[1]][real] = self.slots[column[real]]
-        last = value.max(axis=1) + (0 if self.groups.linkage == "ward" else offset[:, 0])
         complete = real.all(1) & (value.shape[1] == k)
-        return found, np.where(complete, last, np.inf).astype(np.float32)
+        return found, np.where(complete, value.max(axis=1), np.inf).astype(np.float32)
 
-    def _hidden(self, queries: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _offset(self, slots: NDArray[np.int64]) -> NDArray[np.float64]:
+        mean = self.groups.mean[slots]
+        squares = np.einsum("ij,ij->i", mean, mean).astype(np.float64)
+        return squares if self.groups.linkage == "ward" else squares + self.groups.scatter[slots]
+
+    def hidden(self, queries: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Row and column of what must not be found: the group itself, and those it may not join."""
         row, slot = self.conflicts.of(queries)
         rows = np.concatenate([np.arange(len(queries)), row])
