@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "errors": set(),
     "distance": {"errors"},
     "table": {"errors", "distance", "table"},
+    "saved_arrays": {"errors"},
     "metrics": BASE | {"metrics"},
     "images": PICTURES,
     "models": BASE | {"models"},

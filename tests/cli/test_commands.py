@@ -107,7 +107,19 @@ def test_embed_then_cluster(
     assert (embedded["faces"], embedded["photos"], embedded["new"]) == (3, 3, 3)
     result = call("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", "--json")
     document = json.loads(result.stdout)
-    assert document == {"n_faces": 3, "n_people": 2, "threshold": 0.3, "far": 0.01, "scores": None}
+    assert (document["n_faces"], document["n_people"], document["scores"]) == (3, 2, None)
+    # Three faces are few: the rate is looser than any that was calibrated, and says so.
+    assert (document["far"], document["extrapolated"], document["heaps"]) == (0.05, True, [])
+    named = ("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", "--far", "1e-2")
+    document = json.loads(call(*named, "--json").stdout)
+    assert (document["threshold"], document["far"], document["extrapolated"]) == (0.3, 0.01, False)
+    shown = call(*named, "--explain", "0", "1", "--pictures", tmp_path / "pictures").stdout
+    assert "false-accept rate" in shown and "the threshold is 0.300" in shown
+    assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [
+        "dendrogram.png", "distances.png", "people.png",
+    ]  # fmt: skip
+    poor = json.loads(call(*named, "--min-quality", "1", "--json").stdout)
+    assert poor["n_faces"] == 3
     rows = (tmp_path / "people.csv").read_text().splitlines()
     assert rows[0] == "photo,x0,y0,x1,y1,person" and len(rows) == 4
 
