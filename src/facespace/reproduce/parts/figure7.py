@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster import agglomerative
+from facespace.cluster import Constraints, agglomerative
 from facespace.errors import DataError
 from facespace.evaluate.album import read_labels
 from facespace.extract import PhotoFaces, extract_photos
@@ -61,7 +61,7 @@ def make(context: Context, on_picture: OnPicture) -> Result:
         )
     album = _extract(context, on_picture)
     threshold = context.embedder.spec.distance_at(GROUP_FAR)
-    grouped = agglomerative(album.rows, threshold=threshold, apart=album.photo_idx)
+    grouped = agglomerative(album.rows, threshold=threshold, constraints=Constraints(photo=album.photo_idx))
     known = album.people >= 0
     pairwise = pairwise_scores(album.people[known], grouped.labels[known].astype(np.int64))
     bcubed = bcubed_scores(album.people[known], grouped.labels[known].astype(np.int64))
