@@ -159,3 +159,15 @@ def test_prefetching_keeps_order_and_loads_one_ahead(n: int) -> None:
 def test_an_error_while_loading_ahead_reaches_the_reader() -> None:
     with pytest.raises(ZeroDivisionError):
         list(prefetched([1, 0], lambda i: 1 // i))
+
+
+def test_identities_of_few_faces_can_be_left_out() -> None:
+    from facespace.training.data import Faces
+
+    labels = np.repeat([0, 1, 2], [3, 1, 2])
+    faces = Faces.of_arrays(np.zeros((6, 2, 2, 3), np.uint8), labels)
+    kept = faces.of_several(2)
+    assert kept.identities == ("0", "2") and kept.labels.tolist() == [0, 0, 0, 1, 1]
+    assert faces.of_several(1).labels.tolist() == labels.tolist()
+    with pytest.raises(DataError, match="least_faces = 4"):
+        faces.of_several(4)

@@ -16,7 +16,7 @@ __all__ = ["export", "train"]
 
 def train(
     recipe: Annotated[
-        Path, typer.Argument(help="Recipe in TOML, such as recipes/facespace-s.toml.", show_default=False)
+        Path, typer.Argument(help="Recipe in TOML, such as recipes/smoke.toml.", show_default=False)
     ],
     out: Annotated[Path, typer.Option(help="Run folder to make.")],
     data: Data = None,
@@ -35,7 +35,7 @@ def train(
 
     Under torchrun each process embeds its share of a batch and all mine the whole.
 
-    Example: facespace train recipes/facespace-s.toml --data ../shared/data --out runs/s
+    Example: facespace train recipes/smoke.toml --data ../shared/data --out runs/smoke
     """
     _need_torch()
     import dataclasses

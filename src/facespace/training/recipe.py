@@ -27,12 +27,14 @@ class Data:
     """Which pictures take part; paths are below the data folder that the command is given.
 
     `dev_every`: identities of five faces or more whose name's hash is a multiple are not trained on but watched, so
-    that models are not chosen on the validation faces; 0 trains on all and watches those.
+    that models are not chosen on the validation faces; 0 trains on all and watches those. `least_faces`: identities
+    with fewer are left out of training.
     """
 
     train: str = "faces/train"
     validation: str = "faces/val"
     dev_every: int = 0
+    least_faces: int = 1
     cache_gb: float = 4.0
 
 

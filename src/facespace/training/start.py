@@ -52,6 +52,7 @@ def open_run(
         faces, watched = faces.split(recipe.data.dev_every)
     elif recipe.data.validation:
         watched = open_faces(data / recipe.data.validation, size_hw=size_hw, cache_bytes=cache_bytes)
+    faces = faces.of_several(recipe.data.least_faces)
     lessons = None
     if teacher is not None:
         world = World.current()

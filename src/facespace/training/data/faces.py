@@ -86,6 +86,20 @@ class Faces:
             )
         return self._only(~dev), self._only(dev)
 
+    def of_several(self, least: int) -> "Faces":
+        """The identities that have ``least`` faces or more.
+
+        Raises:
+            DataError: fewer than two of them.
+        """
+        kept = np.bincount(self.labels, minlength=len(self.identities)) >= least
+        if kept.sum() < 2:
+            raise DataError(
+                f"least_faces = {least}: expected two identities or more with so many faces, got {kept.sum()} of "
+                f"{len(kept)}; lower it"
+            )
+        return self._only(kept)
+
     def _only(self, kept: NDArray[np.bool_]) -> "Faces":
         new_label = np.cumsum(kept) - 1
         faces = kept[self.labels]
