@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper, numpy_helper
 
 from facespace.distance import distance
-from facespace.embed import Embedder, dequantise, quantise
+from facespace.embed import Embedder, dequantise, fit_byte_scale, prepare, quantise
 from facespace.errors import InputError, ModelError
 from facespace.models import ModelSpec, write_spec
 
@@ -111,3 +111,45 @@ def test_quantising_is_stable_and_needs_a_scale() -> None:
     assert quantise(dequantise(quantise(row, 100)), 100).tolist() == [[60, -80, 0]]
     with pytest.raises(InputError, match="byte_scale"):
         quantise(row, 0.0)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("colour", ["RGB", "BGR"])
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        {"mean": 127.5, "std": 128.0},
+        {"mean": (1.0, 2.0, 3.0), "std": (4.0, 5.0, 6.0)},
+        {"scaling": "per_image"},
+    ],
+)
+def test_crops_are_prepared_as_pixel_by_pixel(
+    rng: np.random.Generator, layout: str, colour: str, scaling: dict[str, object]
+) -> None:
+    spec = ModelSpec("m", "1", "embedder", (3, 4), input_layout=layout, colour=colour, **scaling)  # type: ignore[arg-type]
+    crops = rng.integers(0, 256, (2, 3, 4, 3)).astype(np.uint8)
+    got = prepare(crops, spec)
+    assert got.dtype == np.float32 and got.flags.c_contiguous
+    for n, y, x, c in np.ndindex(2, 3, 4, 3):
+        value = float(crops[n, y, x, c if colour == "RGB" else 2 - c])
+        if spec.scaling == "per_image":
+            expected = (value - crops[n].astype(float).mean()) / crops[n].astype(float).std()
+        else:
+            mean, std = np.broadcast_to(spec.mean, 3)[c], np.broadcast_to(spec.std, 3)[c]
+            expected = (value - mean) / std
+        assert got[(n, c, y, x) if layout == "NCHW" else (n, y, x, c)] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_crop_of_one_colour_stays_finite() -> None:
+    spec = ModelSpec("m", "1", "embedder", (3, 4), scaling="per_image")
+    assert (prepare(np.full((1, 3, 4, 3), 9, np.uint8), spec) == 0).all()
+
+
+def test_the_fitted_byte_scale_is_better_than_its_neighbours(rng: np.random.Generator) -> None:
+    rows = rng.normal(size=(500, 128)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    scale = fit_byte_scale(rows)
+    loss = {f: distance(dequantise(quantise(rows, scale * f)), rows).mean() for f in (0.7, 1.0, 1.4)}
+    assert loss[1.0] < min(loss[0.7], loss[1.4])
+    with pytest.raises(InputError, match="at least one row"):
+        fit_byte_scale(rows[:0])

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "errors": set(),
     "distance": {"errors"},
     "table": {"errors", "distance", "table"},
+    "saved_arrays": {"errors"},
     "metrics": BASE | {"metrics"},
     "images": PICTURES,
     "models": BASE | {"models"},
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "extract": EXTRACT,
     "library": LIBRARY,
     "evaluate": LIBRARY - {"library"} | {"evaluate"},
+    "reproduce": LIBRARY - {"library"} | {"evaluate", "training", "reproduce"},
     "web": LIBRARY | {"web"},
     "training": FACES | {"metrics", "training"},
 }

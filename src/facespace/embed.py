@@ -1,15 +1,17 @@
 """Crops of faces to unit vectors (paper, section 3), and vectors to bytes and back."""
 
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.distance import check_embeddings, distance
 from facespace.errors import InputError, ModelError
 from facespace.models import ModelSpec, find_model, read_spec
 from facespace.models.session import open_session
 
-__all__ = ["Embedder", "dequantise", "quantise"]
+__all__ = ["Embedder", "dequantise", "fit_byte_scale", "prepare", "quantise"]
 
 BYTE_LIMIT = 127
 
@@ -42,6 +44,8 @@ class Embedder:
         self._session = open_session(self.path, threads=threads, providers=providers)
         model_input = self._session.get_inputs()[0]
         self._input_name = model_input.name
+        named = self.spec.options.get("output")
+        self._outputs = None if named is None else [str(named)]
         fixed = model_input.shape[0]
         self._fixed_batch = isinstance(fixed, int)
         self._batch_size = fixed if self._fixed_batch else batch_size
@@ -72,19 +76,49 @@ class Embedder:
             raw = raw + self._run(crops[:, :, ::-1])
         return raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12)
 
+    def fed_as(self, spec: ModelSpec) -> "Embedder":
+        """The same network with its input prepared as ``spec`` says, to compare ways to feed it."""
+        other = copy(self)
+        other.spec = spec
+        return other
+
     def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         chunks = range(0, len(crops), self._batch_size)
         return np.concatenate([self._run_chunk(crops[i : i + self._batch_size]) for i in chunks])
 
     def _run_chunk(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        channels = crops if self.spec.colour == "RGB" else crops[..., ::-1]
-        pixels = np.ascontiguousarray(channels.transpose(0, 3, 1, 2), np.float32)
-        pixels -= np.float32(self.spec.mean)
-        pixels *= np.float32(1.0 / self.spec.std)
+        pixels = prepare(crops, self.spec)
         if self._fixed_batch:
             pixels = np.pad(pixels, ((0, self._batch_size - len(crops)), (0, 0), (0, 0), (0, 0)))
-        output: NDArray[np.float32] = self._session.run(None, {self._input_name: pixels})[0][: len(crops)]
+        raw = self._session.run(self._outputs, {self._input_name: pixels})[0]
+        output: NDArray[np.float32] = raw[: len(crops)].reshape(len(crops), -1)
         return output / np.maximum(np.linalg.norm(output, axis=1, keepdims=True), 1e-12)
+
+
+def prepare(crops: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:
+    """Crops as the network of ``spec`` takes them: channel order, scaling and axes.
+
+    Args:
+        crops: uint8 RGB, shape (N, H, W, 3).
+        spec: says how.
+
+    Returns:
+        float32, shape (N, 3, H, W) or (N, H, W, 3).
+    """
+    channels = crops if spec.colour == "RGB" else crops[..., ::-1]
+    first = spec.input_layout == "NCHW"
+    pixels = np.ascontiguousarray(channels.transpose(0, 3, 1, 2) if first else channels, np.float32)
+    if spec.scaling == "per_image":
+        mean, std = pixels.mean((1, 2, 3), keepdims=True), pixels.std((1, 2, 3), keepdims=True)
+        # A crop of one colour has no spread: the least is that of one step in one value (TensorFlow's rule).
+        std = np.maximum(std, pixels[0].size ** -0.5)
+    else:
+        shape = (-1, 1, 1) if first else (-1,)
+        mean = np.asarray(spec.mean, np.float32).reshape(shape)
+        std = np.asarray(spec.std, np.float64).reshape(shape)
+    pixels -= mean
+    pixels *= (1.0 / std).astype(np.float32)
+    return pixels
 
 
 def quantise(embeddings: NDArray[np.float32], byte_scale: float) -> NDArray[np.int8]:
@@ -100,6 +134,23 @@ def quantise(embeddings: NDArray[np.float32], byte_scale: float) -> NDArray[np.i
         raise InputError(f"byte_scale: expected a positive scale from the ModelSpec, got {byte_scale}")
     scaled = np.rint(np.asarray(embeddings, np.float32) * np.float32(byte_scale))
     return np.clip(scaled, -BYTE_LIMIT, BYTE_LIMIT).astype(np.int8)
+
+
+def fit_byte_scale(embeddings: NDArray[np.float32]) -> float:
+    """The scale at which the bytes of unit rows (N, D) lie nearest to them, found on a grid.
+
+    A larger scale rounds more finely and clips more of the largest components; the spread of a component is
+    1 / sqrt(D), so the grid puts the limit at 2.5 to 8 spreads.
+
+    Raises:
+        InputError: no rows, or rows that are not of unit length.
+    """
+    rows = check_embeddings(embeddings)
+    if not len(rows):
+        raise InputError("embeddings: expected at least one row to fit a byte scale to, got none")
+    scales = [round(BYTE_LIMIT * rows.shape[1] ** 0.5 / spreads, 1) for spreads in np.arange(2.5, 8.05, 0.1)]
+    losses = [float(distance(dequantise(quantise(rows, scale)), rows).mean()) for scale in scales]
+    return scales[int(np.argmin(losses))]
 
 
 def dequantise(templates: NDArray[np.int8]) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,19 @@ def test_embed_then_cluster(
     assert (embedded["faces"], embedded["photos"], embedded["new"]) == (3, 3, 3)
     result = call("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", "--json")
     document = json.loads(result.stdout)
-    assert document == {"n_faces": 3, "n_people": 2, "threshold": 0.3, "far": 0.01, "scores": None}
+    assert (document["n_faces"], document["n_people"], document["scores"]) == (3, 2, None)
+    # Three faces are few: the rate is looser than any that was calibrated, and says so.
+    assert (document["far"], document["extrapolated"], document["heaps"]) == (0.05, True, [])
+    named = ("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", "--far", "1e-2")
+    document = json.loads(call(*named, "--json").stdout)
+    assert (document["threshold"], document["far"], document["extrapolated"]) == (0.3, 0.01, False)
+    shown = call(*named, "--explain", "0", "1", "--pictures", tmp_path / "pictures").stdout
+    assert "false-accept rate" in shown and "the threshold is 0.300" in shown
+    assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [
+        "dendrogram.png", "distances.png", "people.png",
+    ]  # fmt: skip
+    poor = json.loads(call(*named, "--min-quality", "1", "--json").stdout)
+    assert poor["n_faces"] == 3
     rows = (tmp_path / "people.csv").read_text().splitlines()
     assert rows[0] == "photo,x0,y0,x1,y1,person" and len(rows) == 4
 
@@ -162,7 +175,14 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "interrupts"),
+    [(signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_IGN)],
+    ids=["Ctrl-C", "kill, of a script's background job"],
+)
+def test_a_stop_keeps_what_is_done_and_the_next_run_goes_on(
+    sent: signal.Signals, interrupts: Any, tmp_path: Path
+) -> None:
     for i in range(400):
         draw_photo(tmp_path / "photos" / f"{i}.png", "red", "blue", "green")
     command = [
@@ -174,12 +194,14 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path) -> N
         "--library",
         str(tmp_path / "l"),
     ]
+    before = signal.signal(signal.SIGINT, interrupts)  # a child inherits only that it is ignored
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     catalogue = tmp_path / "l" / "library.sqlite"
     while not catalogue.exists() or stored_photos(catalogue) < 5:
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (130, "")
     assert (

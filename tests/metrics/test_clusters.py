@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import pair_confusion_matrix
+from sklearn.metrics import adjusted_rand_score, pair_confusion_matrix
 
 from facespace.errors import InputError
 from facespace.metrics import bcubed_scores, pairwise_scores
+from facespace.metrics.clusters import cluster_report
 
 labellings = st.integers(1, 25).flatmap(
     lambda n: st.tuples(
@@ -49,3 +50,23 @@ def test_bcubed_scores_are_those_of_a_loop_over_faces(both: tuple[list[int], lis
 def test_labels_of_two_lengths_are_refused() -> None:
     with pytest.raises(InputError, match="one shape"):
         pairwise_scores(np.zeros(2, int), np.zeros(3, int))
+
+
+@settings(deadline=None)
+@given(labellings)
+def test_purity_and_adjusted_rand_are_those_of_the_plain_definitions(
+    both: tuple[list[int], list[int]],
+) -> None:
+    truth, found = map(np.array, both)
+    most = sum(np.unique(truth[found == k], return_counts=True)[1].max() for k in np.unique(found))
+    report = cluster_report(truth, found)
+    assert report.purity == pytest.approx(most / len(truth))
+    assert report.adjusted_rand == pytest.approx(adjusted_rand_score(truth, found))
+    assert (report.n_true, report.n_found) == (len(set(both[0])), len(set(both[1])))
+    assert report.pairwise == pairwise_scores(truth, found)
+
+
+def test_the_report_of_nothing_is_perfect() -> None:
+    nothing = np.zeros(0, int)
+    report = cluster_report(nothing, nothing)
+    assert (report.purity, report.adjusted_rand, report.n_true, report.n_found) == (1.0, 1.0, 0, 0)

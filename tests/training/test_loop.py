@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from drawn import drawn_faces
 from facespace.errors import DataError, TrainingError
 from facespace.training.augment import Augmentation
-from facespace.training.health import effective_rank
+from facespace.training.health import PATIENCE, effective_rank
 from facespace.training.loop import Trainer, embed_faces, make_network
 from facespace.training.recipe import Batches, Optimiser, Recipe
 
@@ -72,6 +73,29 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_remedy(tmp_path: Path)
         trainer.network.embedding.weight.fill_(float("nan"))
     with pytest.raises(TrainingError, match="learning_rate"):
         trainer.run()
+
+
+SMALL = dataclasses.replace(RECIPE, input_px=32, dim=16, epochs=40)
+
+
+def test_a_collapse_stops_the_run_with_the_remedy(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(SMALL, optimiser=Optimiser(learning_rate=0.0, ema=0.5))
+    trainer = Trainer(recipe, drawn_faces(side=32), tmp_path)
+    trainer.network.spread = torch.nn.Identity()  # what holds the components apart
+    with (
+        torch.no_grad()
+    ):  # what hardest negatives make of a network early on: f(x) = const (paper, section 3.2)
+        trainer.network.embedding.weight.zero_()[0] = 1.0
+    with pytest.raises(TrainingError, match=r"collapsed \(effective rank 1.*semi-hard"):
+        trainer.run()
+
+
+def test_a_standstill_stops_the_run_with_the_remedy(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(SMALL, optimiser=Optimiser(learning_rate=0.0, ema=0.5))
+    trainer = Trainer(recipe, drawn_faces(side=32), tmp_path, validation=drawn_faces(side=32))
+    with pytest.raises(TrainingError, match="standstill"):
+        trainer.run()
+    assert PATIENCE < len(trainer.history) < recipe.epochs
 
 
 def test_effective_rank_of_known_clouds(rng: np.random.Generator) -> None:

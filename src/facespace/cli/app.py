@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from facespace import __version__
-from facespace.cli import bench, evaluate, faces, models, people, train, verify
+from facespace.cli import bench, evaluate, faces, models, people, reproduce, sweep, train, verify
 from facespace.cli.console import complain
 from facespace.errors import FacespaceError
 
@@ -26,7 +26,9 @@ app.command()(verify.verify)
 app.command()(faces.embed)
 app.command()(faces.cluster)
 app.command()(faces.export_table)
+evaluate.app.add_typer(sweep.app, name="sweep")
 app.add_typer(evaluate.app, name="evaluate")
+app.command()(reproduce.reproduce)
 app.command()(train.train)
 app.command()(train.export)
 app.add_typer(models.app, name="models")
@@ -52,9 +54,14 @@ def root(
     """
 
 
+def _stop(*_: object) -> None:
+    """As Ctrl-C does; not by raising SIGINT, which jobs that a script starts in the background ignore."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line; errors that facespace raises on purpose become one line and exit code 2."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _stop)
     for stream in (sys.stdout, sys.stderr):
         # Bytes of file names that are no text must not stop a run.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

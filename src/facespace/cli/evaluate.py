@@ -11,6 +11,7 @@ from facespace.cli.options import AsJson, Data, DetectorFile, Far, ModelFile, Wo
 from facespace.models import GROUP_FAR
 
 if TYPE_CHECKING:
+    from facespace.evaluate.clusters import ClusterRow
     from facespace.evaluate.detection import DetectionReport
 
 __all__ = ["app"]
@@ -57,6 +58,62 @@ def album(
     console.print(f"{result.n_photos} labelled photos, {result.n_faces} faces, {result.n_misses} without a face, "
                   f"{result.n_people} groups at distance {result.threshold:.3f}")  # fmt: skip
     console.print(f"best F1 at any threshold (chosen on this album itself): {result.best_f1:.4f}")
+
+
+@app.command()
+def clusters(
+    data: Data = None,
+    piles: Annotated[
+        list[str] | None,
+        typer.Option("--pile", help="people, val or lfw; may be repeated. All unless given."),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Calibrated embedder; may be repeated. The built-in unless given."),
+    ] = None,
+    detector: DetectorFile = None,
+    json: AsJson = False,
+) -> None:
+    """Group piles of known faces: our threshold beside our best one and beside other methods at their best.
+
+    Example: facespace evaluate clusters --data ../shared/data --pile val
+    """
+    from facespace.embed import Embedder
+    from facespace.evaluate.clusters import PILES, evaluate_clusters
+    from facespace.faces.detect import Detector
+
+    embedders = [Embedder(model) for model in models] if models else [Embedder()]
+    rows = evaluate_clusters(
+        data_folder(data), embedders, Detector(detector), piles=tuple(piles or PILES), on_pile=say
+    )
+    if json:
+        show_json(rows)
+    else:
+        _show_clusters(rows)
+
+
+def _show_clusters(rows: "list[ClusterRow]") -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("pile", "model", "method", "distance", "pair P", "pair R", "pair F1", "BCubed F1", "purity",
+                 "adj. Rand", "people", "found", "seconds"):  # fmt: skip
+        table.add_column(name)
+    for row in rows:
+        r = row.report
+        scores = (
+            r.pairwise.precision,
+            r.pairwise.recall,
+            r.pairwise.f1,
+            r.bcubed.f1,
+            r.purity,
+            r.adjusted_rand,
+        )
+        table.add_row(
+            row.pile, row.model, row.method, f"{row.threshold:.3f}", *(f"{v:.3f}" for v in scores),
+            str(r.n_true), str(r.n_found), f"{row.seconds:.2f}",
+        )  # fmt: skip
+    console.print(table)
 
 
 @app.command()

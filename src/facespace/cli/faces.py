@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facespace.cli.console import console, progress, say, show_json, warn
-from facespace.cli.options import AsJson, DetectorFile, Far, ModelFile, Workers
-from facespace.models import GROUP_FAR
+from facespace.cli.options import AsJson, DetectorFile, ModelFile, Workers
+from facespace.cluster.threshold import STRANGERS_IN_REACH
 
 if TYPE_CHECKING:
-    from facespace.cluster import Clustering
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from facespace.cluster import TableGroups
+    from facespace.models import ModelSpec
+    from facespace.saved_arrays import ArrayFolder
     from facespace.table import FaceTable
 
 __all__ = ["cluster", "embed", "export_table"]
@@ -98,11 +103,29 @@ def export_table(
 def cluster(
     faces: Annotated[Path, typer.Argument(help="A FaceTable, as `embed` writes it.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV file to write: photo, box, person.")],
-    far: Far = GROUP_FAR,
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=4.0, help="Distance in place of the one that the FAR stands for."),
+    strangers: Annotated[
+        float, typer.Option(help="Strangers expected within reach of a face: more joins more, and wrongly.")
+    ] = STRANGERS_IN_REACH,
+    far: Annotated[
+        float | None, typer.Option(help="False-accept rate of a single pair in place of --strangers.")
     ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=4.0, help="Distance in place of either rate.")
+    ] = None,
+    min_quality: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Set poorer faces aside and attach them afterwards.")
+    ] = 0.0,
+    explain: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="Two rows of the output, from 0: why they are one person or two."),
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the work on a large table, to go on after a stop.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for pictures: the merge tree, the distances, a map of people.")
+    ] = None,
+    person: Annotated[int | None, typer.Option(help="Draw the tree of this person alone.")] = None,
     model: ModelFile = None,
     json: AsJson = False,
 ) -> None:
@@ -110,60 +133,75 @@ def cluster(
 
     Example: facespace cluster faces -o people.csv
     """
-    import numpy as np
-
-    from facespace.cluster import agglomerative
-    from facespace.errors import IncompatibleModelsError
-    from facespace.metrics import bcubed_scores, pairwise_scores
+    from facespace.cluster import GroupOptions, group_table
     from facespace.models import find_model, read_spec
     from facespace.table import FaceTable
 
     table = FaceTable.load(faces)
     spec = read_spec(find_model(model, "embedder"))
-    if threshold is None and table.model != spec.sha256:
-        raise IncompatibleModelsError(
-            f"{faces}: embedded by model {table.model[:8]}, not by {spec.label}; name its file with --model, "
-            "or give --threshold"
-        )
-    limit = spec.distance_at(far) if threshold is None else threshold
-    grouped = agglomerative(
-        np.asarray(table.embedding), threshold=limit, apart=table.photo_idx.astype(np.int64)
-    )
-    _write_csv(output, table, grouped)
-    scores, truth = None, table.labels
-    if truth is not None:
-        labels = grouped.labels.astype(np.int64)
-        pairs, bcubed = pairwise_scores(truth, labels), bcubed_scores(truth, labels)
-        scores = {
-            "pairwise_precision": pairs.precision,
-            "pairwise_recall": pairs.recall,
-            "pairwise_f1": pairs.f1,
-            "bcubed_f1": bcubed.f1,
-        }
-    document = {
-        "n_faces": len(table),
-        "n_people": grouped.n_people,
-        "threshold": limit,
-        "far": far if threshold is None else None,
-        "scores": scores,
-    }
+    options = GroupOptions(strangers, far, threshold, min_quality, explain)
+    with progress("grouping") as on_progress:
+        found = group_table(table, spec, options, saved=_kept(keep, table, spec), on_progress=on_progress)
+    _write_csv(output, table, found.labels)
+    if pictures:
+        _draw(pictures, table, found, person)
     if json:
-        show_json(document)
+        show_json(found.to_json())
     else:
+        _show_groups(found, output)
+
+
+def _kept(folder: Path | None, table: "FaceTable", spec: "ModelSpec") -> "ArrayFolder | None":
+    import hashlib
+
+    import numpy as np
+
+    from facespace.saved_arrays import ArrayFolder
+
+    if folder is None:
+        return None
+    digest = hashlib.sha256(np.ascontiguousarray(table.embedding).data)
+    digest.update(table.photo_idx.tobytes())
+    return ArrayFolder(folder, digest.hexdigest())
+
+
+def _draw(folder: Path, table: "FaceTable", found: "TableGroups", person: int | None) -> None:
+    import numpy as np
+
+    from facespace.evaluate.cluster_pictures import write_cluster_pictures
+
+    rows = np.asarray(table.embedding)
+    for path in write_cluster_pictures(folder, rows, found.labels, threshold=found.threshold, person=person):
+        say(f"wrote {path}")
+
+
+def _show_groups(found: "TableGroups", output: Path) -> None:
+    console.print(
+        f"{len(found.labels)} faces, {found.n_people} people at distance {found.threshold:.3f}, written to {output}"
+    )
+    if found.collection:
+        beyond = " (extrapolated beyond the calibration)" if found.collection.extrapolated else ""
         console.print(
-            f"{len(table)} faces, {grouped.n_people} people at distance {limit:.3f}, written to {output}"
+            f"that is a false-accept rate of {found.collection.far:.2g}{beyond}: of {found.collection.n_pairs:,} pairs "
+            f"up to {found.collection.false_pairs:,.0f} of strangers are this near"
         )
-        for name, value in (scores or {}).items():
-            console.print(f"{name.replace('_', ' ')}: {value:.4f}")
+    for name, value in (found.scores or {}).items():
+        console.print(f"{name.replace('_', ' ')}: {value:.4f}")
+    for line in found.explanation.lines() if found.explanation else []:
+        console.print(line)
+    for heap in found.heaps:
+        warn(f"person {heap.label} ({heap.n_faces} faces) may be several people: {'; '.join(heap.reasons)}")
+    if found.recall < 1:
+        say(f"a large table: {100 * found.recall:.1f} % of the true nearest faces were found")
     say("people are numbered from the largest group on")
 
 
-def _write_csv(path: Path, table: "FaceTable", grouped: "Clustering") -> None:
+def _write_csv(path: Path, table: "FaceTable", labels: "NDArray[np.int32]") -> None:
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(["photo", "x0", "y0", "x1", "y1", "person"])
         for i in range(len(table)):
             box = ["" if v != v else f"{v:.2f}" for v in table.box_xyxy[i].tolist()]
-            writer.writerow([table.photos[table.photo_idx[i]], *box, int(grouped.labels[i])])
+            writer.writerow([table.photos[table.photo_idx[i]], *box, int(labels[i])])
     partial.replace(path)

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from facespace.cli.console import console, data_folder, progress, show_json
+from facespace.cli.console import console, data_folder, progress, say, show_json, warn
+from facespace.cli.importing import import_model
 from facespace.cli.options import AsJson, Data
 
 __all__ = ["app"]
@@ -22,16 +23,22 @@ PRINTED = {
 
 app = typer.Typer(help="Built-in models and models from files.", no_args_is_help=True)
 
+app.command("import")(import_model)
+
 
 @app.command("list")
 def list_models(json: AsJson = False) -> None:
-    """The built-in models.
+    """The built-in models, and those in your model folder.
 
     Example: facespace models list
     """
-    from facespace.models import built_in_models
+    from facespace.models import ModelSpec, built_in_models, installed_models, user_models_folder
 
-    specs = built_in_models()
+    found = dict(installed_models())
+    specs = [*built_in_models(), *(spec for spec in found.values() if isinstance(spec, ModelSpec))]
+    for path, error in found.items():
+        if not isinstance(error, ModelSpec):
+            warn(f"{path}: passed over: {error}")
     if json:
         show_json(specs)
         return
@@ -39,6 +46,7 @@ def list_models(json: AsJson = False) -> None:
         console.print(
             f"{spec.name:20} {spec.task:10} version {spec.version}  {spec.sha256[:12]}  {spec.licence}"
         )
+    say(f"your own: {user_models_folder()}")
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """docs/commands.md, written from the commands themselves: `python -m facespace.cli.reference > docs/commands.md`."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -19,10 +20,14 @@ Errors are one line and exit code 2; Ctrl-C keeps what is done (exit code 130). 
 
 def commands() -> list[tuple[str, Any]]:
     """All commands by their full name, such as "evaluate lfw"."""
+    return _below("", typer.main.get_group(app).commands)
+
+
+def _below(prefix: str, group: Mapping[str, Any]) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
-    for name, command in typer.main.get_group(app).commands.items():
+    for name, command in group.items():
         children = getattr(command, "commands", None)
-        found += [(f"{name} {child}", c) for child, c in children.items()] if children else [(name, command)]
+        found += _below(f"{prefix}{name} ", children) if children else [(prefix + name, command)]
     return found
 
 

@@ -1,12 +1,15 @@
 """`facespace train` and `facespace export`: from pictures to a model file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data
+
+if TYPE_CHECKING:
+    from facespace.models import ModelSpec
 
 __all__ = ["export", "train"]
 
@@ -17,6 +20,10 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Run folder to make.")],
     data: Data = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="A finished run folder whose weights to begin with, of any picture size."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or another name that torch knows.")] = "auto",
     teacher: Annotated[
@@ -35,8 +42,8 @@ def train(
     import os
 
     from facespace.embed import Embedder
-    from facespace.training.memory import keep_freed_memory
     from facespace.training.parallel import join
+    from facespace.training.processor import keep_freed_memory
     from facespace.training.recipe import read_recipe
     from facespace.training.start import open_run
 
@@ -53,6 +60,7 @@ def train(
             chosen,
             data_folder(data),
             out,
+            init=init,
             resume=resume,
             device=device,
             open_teacher=Embedder,
@@ -72,6 +80,7 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(help="A finished run folder.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write.")],
+    int8: Annotated[Path | None, typer.Option(help="Write an int8 twin there too.")] = None,
     data: Data = None,
     training_data: Annotated[
         str, typer.Option(help="What the weights saw, for the ModelSpec.")
@@ -81,24 +90,60 @@ def export(
 ) -> None:
     """Make a run an ONNX file, with thresholds calibrated on `DATA/faces/val`.
 
-    Example: facespace export runs/s -o facespace-s.onnx --data ../shared/data
+    An int8 twin is made with the ranges of training pictures; its spec says what VAL it loses.
+
+    Example: facespace export runs/s -o facespace-s.onnx --int8 facespace-s-int8.onnx --data ../shared/data
     """
     _need_torch()
-    from facespace.embed import Embedder
-    from facespace.evaluate.holdout import calibrate, embed_holdout
     from facespace.training.export import export_embedder
 
-    root = data_folder(data) / "faces" / "val"
-    spec = export_embedder(run, output, training_data=training_data, licence=licence)
-    with progress("calibrating") as on_face:
-        faces = embed_holdout(root, Embedder(output), on_face=on_face)
-    spec = calibrate(output, spec, faces, source="faces/val, all pairs")
+    root = data_folder(data)
+    export_embedder(run, output, training_data=training_data, licence=licence)
+    specs = [_calibrated(output, root / "faces" / "val")]
+    if int8 is not None:
+        specs.append(_twin(run, output, int8, root))
     if json:
-        show_json(spec)
+        show_json(specs[0] if int8 is None else specs)
     else:
-        console.print(f"{spec.label} in {output}")
-        for far, distance in spec.distances.items():
-            console.print(f"FAR {far}: {'not supported' if distance is None else f'distance {distance:.3f}'}")
+        for spec in specs:
+            _show(spec)
+
+
+def _calibrated(model: Path, holdout: Path) -> "ModelSpec":
+    from facespace.embed import Embedder
+    from facespace.evaluate.holdout import calibrate, embed_holdout
+
+    embedder = Embedder(model)
+    with progress("calibrating") as on_face:
+        faces = embed_holdout(holdout, embedder, on_face=on_face)
+    return calibrate(model, embedder.spec, faces, source="faces/val, all pairs")
+
+
+def _twin(run: Path, model: Path, out: Path, root: Path) -> "ModelSpec":
+    from facespace.embed import Embedder
+    from facespace.evaluate.holdout import embed_holdout
+    from facespace.evaluate.precision import calibrate_twin
+    from facespace.training.int8 import export_int8, training_inputs
+
+    original = Embedder(model)
+    export_int8(model, out, training_inputs(run, root))
+    twin = Embedder(out)
+    with progress("calibrating the int8 twin") as on_face:
+        faces, of_original = (
+            embed_holdout(root / "faces" / "val", e, on_face=on_face) for e in (twin, original)
+        )
+    return calibrate_twin(
+        out, twin.spec, faces, original=original.spec, of_original=of_original, source="faces/val, all pairs"
+    )
+
+
+def _show(spec: "ModelSpec") -> None:
+    console.print(f"{spec.label}, {spec.options.get('precision', 'fp32')}")
+    for far, distance in spec.distances.items():
+        console.print(f"FAR {far}: {'not supported' if distance is None else f'distance {distance:.3f}'}")
+    if "tar_original" in spec.options:
+        tar, original = (100 * spec.options[key] for key in ("tar", "tar_original"))
+        console.print(f"VAL at FAR {spec.options['far']:g}: {tar:.2f} %, of the original {original:.2f} %")
 
 
 def _need_torch() -> None:

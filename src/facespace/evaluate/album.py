@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster import agglomerative
+from facespace.cluster import Constraints, agglomerative
 from facespace.errors import DataError
 from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photos
 from facespace.metrics import ClusterScores, bcubed_scores, pairwise_scores
@@ -127,7 +127,9 @@ def evaluate_album(faces: AlbumFaces, *, threshold: float) -> AlbumResult:
 
 def _labels(faces: AlbumFaces, threshold: float) -> tuple[NDArray[np.int64], int]:
     """The group of each labelled photo's face, a fresh one for each miss; and the number of groups."""
-    grouped = agglomerative(faces.embeddings, threshold=float(threshold), apart=faces.photo_idx)
+    grouped = agglomerative(
+        faces.embeddings, threshold=float(threshold), constraints=Constraints(photo=faces.photo_idx)
+    )
     misses = faces.labelled < 0
     labels = np.zeros(len(faces.labelled), np.int64)
     labels[~misses] = grouped.labels[faces.labelled[~misses]]

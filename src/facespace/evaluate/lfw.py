@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facespace.distance import distance
 from facespace.errors import DataError, ImageError, InputError
 from facespace.extract import FaceDetector, FaceEmbedder
-from facespace.faces.align import align_faces, tight_crops
+from facespace.faces.align import crop_faces
 from facespace.faces.detections import Detections
 from facespace.images import read_image
 from facespace.metrics import auc, eer, kfold_accuracy, kfold_tar, tar_at_far
@@ -331,9 +331,7 @@ def crop_face(
     if len(found):
         nearest = _nearest_to_centre(found.boxes_xyxy, image.shape[:2])
         landmarks, box = found.landmarks_xy[nearest], found.boxes_xyxy[nearest]
-    if embedder.spec.alignment == "tight":
-        return tight_crops(image, box[None], size_hw=embedder.spec.input_hw), len(found) > 0
-    return align_faces(image, landmarks[None], size_px=embedder.spec.input_hw[0]), len(found) > 0
+    return crop_faces(image, box[None], landmarks[None], embedder.spec), len(found) > 0
 
 
 def _centre_landmarks(image: NDArray[np.uint8]) -> NDArray[np.float32]:

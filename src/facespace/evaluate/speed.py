@@ -20,13 +20,14 @@ from facespace.extract import extract_photos
 from facespace.faces.detect import Detector
 from facespace.images import list_photos, read_image
 from facespace.models import find_model
-from facespace.models.session import open_session
+from facespace.models.session import open_session, picture_shape
 
 __all__ = ["Speed", "measure_speed"]
 
 ROUNDS = 30
 DECODE_PX = 1280
 TIMED_PX = 320
+FACE_PX = 112  # of a baseline embedder that leaves its size open
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,11 @@ def measure_speed(
     n_workers = workers or os.cpu_count() or 1
     embedder, found = Embedder(model), Detector(detector)
     whole_s, decode_s = _pipeline_seconds(paths, found, embedder, n_workers)
-    embed_ms, baseline_ms = _in_turns(_network(embedder.path, (112, 112)), _maybe(baseline, (112, 112)))
+    embed_ms, baseline_ms = _in_turns(
+        _network(embedder.path, embedder.spec.input_hw[0]), _maybe(baseline, FACE_PX)
+    )
     detect_ms, other_ms = _in_turns(
-        _network(find_model(detector, "detector"), (TIMED_PX, TIMED_PX)),
-        _maybe(baseline_detector, (TIMED_PX, TIMED_PX)),
+        _network(find_model(detector, "detector"), TIMED_PX), _maybe(baseline_detector, TIMED_PX)
     )
     return Speed(
         len(paths), n_workers, len(paths) / whole_s, whole_s / decode_s,
@@ -119,15 +121,16 @@ def _pipeline_seconds(
     return whole, time.perf_counter() - started
 
 
-def _network(path: Path, size_hw: tuple[int, int]) -> Callable[[], object]:
+def _network(path: Path, side_px: int) -> Callable[[], object]:
     session = open_session(path, threads=1)
-    name = session.get_inputs()[0].name
-    pixels = np.random.default_rng(0).uniform(-1, 1, (1, 3, *size_hw)).astype(np.float32)
-    return lambda: session.run(None, {name: pixels})
+    model_input = session.get_inputs()[0]
+    shape = picture_shape(model_input.shape, side_px=side_px)
+    pixels = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    return lambda: session.run(None, {model_input.name: pixels})
 
 
-def _maybe(path: Path | None, size_hw: tuple[int, int]) -> Callable[[], object] | None:
-    return None if path is None else _network(path, size_hw)
+def _maybe(path: Path | None, side_px: int) -> Callable[[], object] | None:
+    return None if path is None else _network(path, side_px)
 
 
 def _in_turns(one: Callable[[], object], other: Callable[[], object] | None) -> tuple[float, float | None]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import ImageError
-from facespace.faces.align import align_faces, square_crops, tight_crops
+from facespace.faces.align import crop_faces, square_crops
 from facespace.faces.detections import Detections
 from facespace.faces.quality import face_quality
 from facespace.images import Picture, Unreadable, decode_image, read_bytes
@@ -88,7 +88,7 @@ def extract_image(
     """
     picture = Picture(image, image.shape[:2]) if isinstance(image, np.ndarray) else image
     found = detector.detect(picture.pixels)
-    crops = _crops(picture.pixels, found, embedder.spec)
+    crops = crop_faces(picture.pixels, found.boxes_xyxy, found.landmarks_xy, embedder.spec)
     whole = found.scaled(1.0 / picture.scale) if picture.scale < 1.0 else found
     return ImageFaces(
         whole,
@@ -159,9 +159,3 @@ def _extract_photo(photo: Path, detector: FaceDetector, embedder: FaceEmbedder) 
     return PhotoFaces(
         found.faces, found.quality, found.embeddings, found.thumbnails, photo, digest, picture.size_hw
     )
-
-
-def _crops(image: NDArray[np.uint8], found: Detections, spec: ModelSpec) -> NDArray[np.uint8]:
-    if spec.alignment == "tight":
-        return tight_crops(image, found.boxes_xyxy, size_hw=spec.input_hw)
-    return align_faces(image, found.landmarks_xy, size_px=spec.input_hw[0])

@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facespace.errors import InputError
+from facespace.models import ModelSpec
 
-__all__ = ["TEMPLATE_XY", "align_faces", "similarity_transforms", "square_crops", "tight_crops"]
+__all__ = ["TEMPLATE_XY", "align_faces", "crop_faces", "similarity_transforms", "square_crops", "tight_crops"]
 
 TEMPLATE_PX = 112
 # Left eye, right eye, nose, left and right mouth corner, as seen in the picture.
@@ -65,6 +66,28 @@ def align_faces(
     factor = size_px / TEMPLATE_PX
     target = (TEMPLATE_XY + 0.5) * factor - 0.5
     return _warp(image, similarity_transforms(landmarks, target), (size_px, size_px))
+
+
+def crop_faces(
+    image: NDArray[np.uint8],
+    boxes_xyxy: NDArray[np.float32],
+    landmarks_xy: NDArray[np.float32],
+    spec: ModelSpec,
+) -> NDArray[np.uint8]:
+    """Faces cut out as the embedder of ``spec`` wants them.
+
+    Args:
+        image: uint8 RGB, shape (H, W, 3).
+        boxes_xyxy: shape (N, 4), pixels of ``image``.
+        landmarks_xy: shape (N, 5, 2), likewise.
+        spec: says by what they are aligned, and how large they are.
+
+    Returns:
+        uint8, shape (N, *spec.input_hw, 3).
+    """
+    if spec.alignment == "tight":
+        return tight_crops(image, boxes_xyxy, size_hw=spec.input_hw, margin=spec.crop_margin)
+    return align_faces(image, landmarks_xy, size_px=spec.input_hw[0])
 
 
 def square_crops(

@@ -120,8 +120,8 @@ class Detector:
         channels = image if self.spec.colour == "RGB" else image[:, :, ::-1]
         tensor[0, :, :height, :width] = channels.transpose(2, 0, 1)
         if self.spec.mean or self.spec.std != 1:
-            tensor -= np.float32(self.spec.mean)
-            tensor *= np.float32(1 / self.spec.std)
+            tensor -= np.asarray(self.spec.mean, np.float32).reshape(-1, 1, 1)
+            tensor *= (1 / np.asarray(self.spec.std)).astype(np.float32).reshape(-1, 1, 1)
         return tensor
 
 
@@ -153,6 +153,14 @@ def _spec_and_layout(path: Path, outputs: list[Output]) -> tuple[ModelSpec, Layo
             f"met {', '.join(o.name for o in outputs)}"
         )
     spec = ModelSpec(
-        path.stem, "", "detector", (0, 0), layout.colour, layout.mean, layout.std, dim=0, byte_scale=0.0
+        path.stem,
+        "",
+        "detector",
+        (0, 0),
+        colour=layout.colour,
+        mean=layout.mean,
+        std=layout.std,
+        dim=0,
+        byte_scale=0.0,
     )
     return dataclasses.replace(spec, sha256=weights_sha256(path)), layout

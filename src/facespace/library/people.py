@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster import agglomerative, tightness
+from facespace.cluster import Constraints, agglomerative, tightness
 from facespace.images import Unreadable
 from facespace.library.library import Library, StoredFaces
 from facespace.models import GROUP_FAR, ModelSpec
@@ -129,7 +129,9 @@ def group_people(
     """
     threshold = spec.distance_at(far)
     faces = library.faces_of_model(spec.sha256, spec.dim)
-    grouped = agglomerative(faces.embeddings, threshold=threshold, apart=faces.photo_id)
+    grouped = agglomerative(
+        faces.embeddings, threshold=threshold, constraints=Constraints(photo=faces.photo_id)
+    )
     persons = _keep(library, faces, grouped.labels)
     tight = tightness(faces.embeddings, grouped.labels)
     rows = _face_rows(library)

@@ -1,6 +1,12 @@
 """Models: the spec inside each file, the built-in ones, and whether two models' embeddings may meet."""
 
-from facespace.models.built_in import BUILT_IN, built_in_models, find_model
+from facespace.models.built_in import (
+    BUILT_IN,
+    built_in_models,
+    find_model,
+    installed_models,
+    user_models_folder,
+)
 from facespace.models.onnx_metadata import read_metadata, weights_sha256, write_metadata
 from facespace.models.spec import (
     FARS,
@@ -23,8 +29,10 @@ __all__ = [
     "common_threshold",
     "far_key",
     "find_model",
+    "installed_models",
     "read_metadata",
     "read_spec",
+    "user_models_folder",
     "weights_sha256",
     "write_metadata",
     "write_spec",

@@ -1,12 +1,15 @@
-"""The models inside the package, and the one door from a name or path to a model file."""
+"""The models inside the package and in the user's model folder, and the one door from a name to a file."""
 
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+
+from platformdirs import user_data_path
 
 from facespace.errors import ModelError
 from facespace.models.spec import ModelSpec, read_spec
 
-__all__ = ["BUILT_IN", "built_in_models", "find_model"]
+__all__ = ["BUILT_IN", "built_in_models", "find_model", "installed_models", "user_models_folder"]
 
 BUILT_IN = {"embedder": "facespace-s", "detector": "facespace-detector"}
 
@@ -16,24 +19,46 @@ def weights_folder() -> Path:
     return Path(str(files("facespace.models") / "weights"))
 
 
+def user_models_folder() -> Path:
+    """Where models of the user's own are found by name: `<data directory>/facespace/models`."""
+    return user_data_path("facespace", appauthor=False) / "models"
+
+
 def built_in_models() -> list[ModelSpec]:
     """The specs of all built-in models, by name."""
     return [read_spec(path) for path in sorted(weights_folder().glob("*.onnx"))]
 
 
+def installed_models() -> Iterator[tuple[Path, ModelSpec | ModelError]]:
+    """The files of the user's model folder with their specs, by name; where one cannot be read, why not."""
+    for path in sorted(user_models_folder().glob("*.onnx")):
+        try:
+            yield path, read_spec(path)
+        except ModelError as error:
+            yield path, error
+
+
 def find_model(model: str | Path | None, task: str) -> Path:
-    """The file of a built-in model by name, or of any model by path; None is the built-in one for ``task``.
+    """The file of a model: a built-in name, a path, or a name in the user's model folder, in that order.
+
+    None is the built-in model for ``task``.
 
     Raises:
-        ModelError: neither a built-in name nor a file.
+        ModelError: none of them.
     """
     name = BUILT_IN[task] if model is None else str(model)
-    built_in = weights_folder() / f"{name}.onnx"
-    if Path(name).name == name and built_in.is_file():
-        return built_in
+    plain = Path(name).name == name
+    if plain and (weights_folder() / f"{name}.onnx").is_file():
+        return weights_folder() / f"{name}.onnx"
     if Path(name).is_file():
         return Path(name)
-    known = ", ".join(path.stem for path in sorted(weights_folder().glob("*.onnx")))
+    if plain and (user_models_folder() / f"{name}.onnx").is_file():
+        return user_models_folder() / f"{name}.onnx"
+    known = ", ".join(
+        path.stem
+        for folder in (weights_folder(), user_models_folder())
+        for path in sorted(folder.glob("*.onnx"))
+    )
     raise ModelError(
-        f"{name}: expected a built-in model ({known}) or the path of an ONNX file, found neither"
+        f"{name}: expected a built-in model or one of your own ({known}), or the path of an ONNX file, found neither"
     )

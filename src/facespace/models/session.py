@@ -6,7 +6,7 @@ import onnxruntime
 
 from facespace.errors import ModelError
 
-__all__ = ["open_session"]
+__all__ = ["open_session", "picture_shape"]
 
 
 def open_session(
@@ -29,3 +29,17 @@ def open_session(
         raise ModelError(
             f"{path}: onnxruntime cannot load this model: {str(error).splitlines()[0]}"
         ) from error
+
+
+def picture_shape(declared: list[int | str | None], *, side_px: int) -> tuple[int, int, int, int]:
+    """The shape of the smallest batch for an input declared so; sides that the model leaves open are ``side_px``.
+
+    Channels are the last axis where that is declared as three and the second is not, else the second.
+    """
+    last = len(declared) == 4 and declared[3] == 3 and declared[1] != 3
+    rows, columns = (
+        side if isinstance(side, int) and side > 0 else side_px
+        for side in (declared[1:3] if last else declared[2:4])
+    )
+    batch = declared[0] if isinstance(declared[0], int) and declared[0] > 0 else 1
+    return (batch, rows, columns, 3) if last else (batch, 3, rows, columns)

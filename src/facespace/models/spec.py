@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from facespace.errors import IncompatibleModelsError, ModelError
 from facespace.models.onnx_metadata import SPEC_KEY, read_metadata, weights_sha256, write_metadata
 
@@ -38,10 +40,14 @@ class ModelSpec:
         version: of the weights.
         task: "embedder" or "detector".
         input_hw: rows and columns of an embedder's input in pixels; (0, 0) where any size goes.
+        input_layout: "NCHW" or "NHWC", the order of the input's axes.
         colour: "RGB" or "BGR", the channel order of the input.
-        mean: subtracted from each pixel value in 0..255.
-        std: then divides it.
+        scaling: "fixed" (by ``mean`` and ``std``) or "per_image" (each crop by the mean and spread of its own
+            values, as FaceNet-type models of the TensorFlow family have it).
+        mean: subtracted from each pixel value in 0..255; one number, or three in the order of ``colour``.
+        std: then divides it; likewise.
         alignment: "similarity" (five landmarks onto the template) or "tight" (the box alone).
+        crop_margin: of a tight crop, the share of the box's side added on each side.
         dim: components of an embedding; 0 for a detector.
         sha256: of the weights, in hex; filled in when the file is read.
         distances: largest distance that counts as the same person, at each FAR ("1e-3": 0.9);
@@ -59,10 +65,13 @@ class ModelSpec:
     version: str
     task: str
     input_hw: tuple[int, int]
+    input_layout: str = "NCHW"
     colour: str = "RGB"
-    mean: float = 127.5
-    std: float = 127.5
+    scaling: str = "fixed"
+    mean: float | tuple[float, ...] = 127.5
+    std: float | tuple[float, ...] = 127.5
     alignment: str = "similarity"
+    crop_margin: float = 0.0
     dim: int = 128
     sha256: str = ""
     distances: dict[str, float | None] = field(default_factory=dict)
@@ -77,13 +86,19 @@ class ModelSpec:
     def __post_init__(self) -> None:
         choices = {
             "task": ("embedder", "detector"),
+            "input_layout": ("NCHW", "NHWC"),
             "colour": ("RGB", "BGR"),
+            "scaling": ("fixed", "per_image"),
             "alignment": ("similarity", "tight"),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ModelError(f"ModelSpec.{name}: expected one of {allowed}, got {getattr(self, name)!r}")
         object.__setattr__(self, "input_hw", tuple(self.input_hw))
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, _one_or_three(name, getattr(self, name)))
+        if not np.all(np.asarray(self.std) > 0):
+            raise ModelError(f"ModelSpec.std: expected positive numbers, got {self.std}")
 
     @property
     def label(self) -> str:
@@ -97,6 +112,13 @@ class ModelSpec:
             ModelError: the spec holds no distance at that FAR.
         """
         return _distance_at(self.distances, far, self.label)
+
+
+def _one_or_three(name: str, value: Any) -> float | tuple[float, ...]:
+    numbers = np.asarray(value, np.float64)
+    if numbers.shape not in ((), (3,)) or not np.isfinite(numbers).all():
+        raise ModelError(f"ModelSpec.{name}: expected one finite number or three, got {value!r}")
+    return tuple(numbers.tolist()) if numbers.ndim else float(numbers)
 
 
 def far_key(far: float) -> str:

@@ -10,6 +10,7 @@ import onnxruntime
 from facespace.errors import ModelError
 from facespace.models.onnx_metadata import SPEC_KEY, read_metadata
 from facespace.models.protobuf import VARINT, encode_field, fields, packed_integers, read_varint
+from facespace.models.session import picture_shape
 from facespace.models.spec import ModelSpec, read_spec
 
 __all__ = ["Layer", "ModelSummary", "summarise"]
@@ -80,9 +81,10 @@ def summarise(path: Path) -> ModelSummary:
         for kind, inputs, output in nodes
         if kind in ("Conv", "Gemm", "MatMul") and len(inputs) > 1 and inputs[1] in sizes
     ]
-    input_hw, shapes = _run(content, graph, [output for _, _, output in weighted], path)
-    layers = tuple(_layer(kind, dims, shapes[output]) for kind, dims, output in weighted)
     spec = read_spec(path) if SPEC_KEY in read_metadata(path) else None
+    side_px = (spec.input_hw[0] if spec else 0) or DEFAULT_SIDE_PX
+    input_hw, shapes = _run(content, graph, [output for _, _, output in weighted], path, side_px)
+    layers = tuple(_layer(kind, dims, shapes[output]) for kind, dims, output in weighted)
     return ModelSummary(
         spec.name if spec else path.stem,
         sum(layer.weights for layer in layers),
@@ -103,7 +105,7 @@ def _layer(kind: str, dims: list[int], out: tuple[int, ...]) -> Layer:
 
 
 def _run(
-    content: bytes, graph: bytes, outputs: list[str], path: Path
+    content: bytes, graph: bytes, outputs: list[str], path: Path, side_px: int
 ) -> tuple[tuple[int, int], dict[str, tuple[int, ...]]]:
     """The shape of each named tensor for one picture, without the batch."""
     shown = graph + b"".join(
@@ -116,8 +118,8 @@ def _run(
     try:
         session = onnxruntime.InferenceSession(rest + encode_field(MODEL_GRAPH, shown), options)
         model_input = session.get_inputs()[0]
-        sides = [side if isinstance(side, int) else DEFAULT_SIDE_PX for side in model_input.shape[2:]]
-        arrays = session.run(outputs, {model_input.name: np.zeros((1, 3, *sides), np.float32)})
+        shape = picture_shape(model_input.shape, side_px=side_px)
+        arrays = session.run(outputs, {model_input.name: np.zeros(shape, np.float32)})
     except Exception as error:  # onnxruntime raises its own unrelated classes
         raise ModelError(
             f"{path}: onnxruntime cannot run this model: {str(error).splitlines()[0]}"
@@ -125,7 +127,7 @@ def _run(
     shapes = {
         name: tuple(int(n) for n in array.shape[1:]) for name, array in zip(outputs, arrays, strict=True)
     }
-    return (sides[0], sides[1]), shapes
+    return (shape[1:3] if shape[3] == 3 else shape[2:4]), shapes
 
 
 def _node(message: bytes) -> tuple[str, list[str], str]:

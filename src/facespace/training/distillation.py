@@ -5,7 +5,9 @@ between two people, and a student that is told where learns more of the space th
 """
 
 import hashlib
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,7 +29,7 @@ BLEND_SHARE = (0.35, 0.65)
 
 
 class Teacher(Protocol):
-    """An embedder, such as `facespace.embed.Embedder`."""
+    """An embedder that may be called from several threads, such as `facespace.embed.Embedder`."""
 
     spec: ModelSpec
 
@@ -143,12 +145,15 @@ def _embed(
     n: int,
     on_done: Callable[[int], None],
 ) -> NDArray[np.float32]:
-    rows = np.zeros((n, teacher.spec.dim), np.float32)
-    for start in range(0, n, CHUNK):
-        chunk = np.arange(start, min(start + CHUNK, n))
-        rows[chunk] = teacher.embed(crops(chunk), flip=True)
-        on_done(int(chunk[-1]) + 1)
-    return rows
+    chunks = [np.arange(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
+    rows = [np.zeros((0, teacher.spec.dim), np.float32)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for chunk, part in zip(
+            chunks, pool.map(lambda c: teacher.embed(crops(c), flip=True), chunks), strict=True
+        ):
+            rows.append(part)
+            on_done(int(chunk[-1]) + 1)
+    return np.concatenate(rows)
 
 
 def _key(teacher: Teacher, faces: Faces, n_blends: int, seed: int) -> str:

@@ -8,13 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facespace.errors import DataError
 from facespace.models import ModelSpec, write_spec
 from facespace.training.networks import build
+from facespace.training.run_folder import read_model
 
-__all__ = ["byte_scale", "export_embedder"]
+__all__ = ["INPUT_NAME", "byte_scale", "export_embedder"]
 
 OPSET = 18
+INPUT_NAME = "crops"
 # The byte form clips at so many spreads (1/sqrt(dim)) of a component: about 1 value in a million lies beyond.
 CLIP_SPREADS = 4.8
 IMITATED = "tight crops were imitated in training by random scale, shift and rotation of aligned faces"
@@ -43,12 +44,7 @@ def load_run(run: Path) -> tuple[nn.Module, dict[str, object]]:
     Raises:
         DataError: no finished run there.
     """
-    path = run / "model.pt"
-    if not path.is_file():
-        raise DataError(
-            f"{run}: expected a finished run with model.pt, there is none; finish it with --resume"
-        )
-    state = torch.load(path, weights_only=True)
+    state = read_model(run)
     height, width = state["input_hw"]
     network = build(str(state["network"]), dim=int(state["dim"]), input_hw=(height, width))
     network.load_state_dict(state["weights"])
@@ -100,7 +96,7 @@ def _to_onnx(network: nn.Module, input_hw: tuple[int, int], path: Path) -> None:
             network,
             (torch.zeros(2, 3, *input_hw),),  # two, since an example of one would fix the batch at one
             str(path),
-            input_names=["crops"],
+            input_names=[INPUT_NAME],
             output_names=["embeddings"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             opset_version=OPSET,

@@ -70,6 +70,8 @@ class Feed:
 
     def n_steps(self, epoch: int) -> int:
         """Steps of an epoch: each face is an anchor about once, or, mined offline, as many as fill it once."""
+        if self.recipe.epoch_steps:
+            return self.recipe.epoch_steps
         if self.recipe.mining.every:
             return max(1, len(self.faces) // self.recipe.batches.batch_size)
         return self.sampler.n_batches(epoch)
@@ -82,7 +84,7 @@ class Feed:
                 items, triplets = self._offline(step + i - start, (epoch + i / n_steps) / self.recipe.epochs)
                 yield Portion(items, self._crops(items), triplets)
             return
-        batches = enumerate(self.sampler.batches(epoch))
+        batches = enumerate(self._batches(epoch))
         items_of = (self._with_blends(b, epoch, i) for i, b in itertools.islice(batches, start, None))
         for items, crops in prefetched(items_of, self._crops):
             yield Portion(items, crops)
@@ -98,6 +100,14 @@ class Feed:
         rows = self.lessons.targets[np.maximum(items, 0)]
         rows[items < 0] = self.lessons.blends.targets[-1 - items[items < 0]]
         return torch.from_numpy(rows)
+
+    def _batches(self, epoch: int) -> Iterator[NDArray[np.int64]]:
+        """One pass over the faces, or the epoch's steps of an endless row of passes."""
+        n_steps = self.recipe.epoch_steps
+        if not n_steps:
+            return self.sampler.batches(epoch)
+        endless = itertools.chain.from_iterable(self.sampler.batches(i) for i in itertools.count())
+        return itertools.islice(endless, epoch * n_steps, (epoch + 1) * n_steps)
 
     def _crops(self, items: NDArray[np.int64]) -> NDArray[np.uint8]:
         own = items[self.world.share(len(items))]

@@ -28,8 +28,10 @@ from facespace.training.networks import build
 from facespace.training.objective import Objective, Outcome, pairs_and_hands
 from facespace.training.optimisers import learning_rate_at, make_optimiser
 from facespace.training.parallel import World
+from facespace.training.processor import has_bfloat16
 from facespace.training.recipe import Recipe
-from facespace.training.run_folder import RunFolder
+from facespace.training.run_folder import RunFolder, read_weights
+from facespace.training.transfer import transfer
 
 __all__ = ["Trainer", "embed_faces", "make_network"]
 
@@ -45,11 +47,13 @@ class Trainer:
         out: the run folder; made if absent.
         validation: faces of other identities, embedded after each epoch.
         lessons: the teacher's embeddings of ``faces``, where the recipe has a teacher.
+        init: a finished run whose weights the network begins with; see `facespace.training.transfer`.
         resume: go on from the folder's checkpoint instead of refusing a folder in use.
         device: "cpu", "cuda", ...
 
     Raises:
-        DataError: the folder holds a run and ``resume`` is not set, or none and it is.
+        DataError: the folder holds a run and ``resume`` is not set, or none and it is; ``init`` is no finished run,
+            or one of another network.
     """
 
     def __init__(
@@ -60,15 +64,19 @@ class Trainer:
         *,
         validation: Faces | None = None,
         lessons: Lessons | None = None,
+        init: Path | None = None,
         resume: bool = False,
         device: str = "cpu",
     ) -> None:
         self.recipe, self.faces, self.validation = recipe, faces, validation
         self.device, self.world = torch.device(device), World.current()
+        self.bfloat16 = recipe.bfloat16 and has_bfloat16(device)
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         torch.manual_seed(recipe.seed)
         self.network = make_network(recipe).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if init is not None and not resume:  # a checkpoint holds what came of them
+            transfer(read_weights(init), self.network)
         self.average = make_network(recipe).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
         means = lessons.identity_means(faces.labels) if lessons and recipe.margin_softmax.of_teacher else None
@@ -85,7 +93,14 @@ class Trainer:
         if resume:
             self._load()
         if self.world.first:
-            self.folder.write_recipe(recipe, n_faces=len(faces), n_identities=len(faces.identities))
+            self.folder.write_recipe(
+                recipe,
+                n_faces=len(faces),
+                n_identities=len(faces.identities),
+                init=str(init or ""),
+                device=str(self.device),
+                in_bfloat16=self.bfloat16,
+            )
 
     def run(
         self,
@@ -187,7 +202,7 @@ class Trainer:
             torch.Generator().manual_seed(seed),
             size_hw=self.network.input_hw,
         )
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             raw = self.network(images)
         return F.normalize(raw.float(), dim=1)
 
@@ -198,7 +213,7 @@ class Trainer:
 
     def _embed_now(self, face_idx: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(
-            embed_faces(self.network, self.faces, face_idx, bfloat16=self.recipe.bfloat16, device=self.device)
+            embed_faces(self.network, self.faces, face_idx, bfloat16=self.bfloat16, device=self.device)
         )
 
     @torch.no_grad()
@@ -226,7 +241,7 @@ class Trainer:
             return math.nan
         everyone = np.arange(len(self.validation))
         embeddings = embed_faces(
-            self.average, self.validation, everyone, bfloat16=self.recipe.bfloat16, device=self.device
+            self.average, self.validation, everyone, bfloat16=self.bfloat16, device=self.device
         )
         tar = all_pairs(embeddings, self.validation.labels, fars=(1e-3,))[0].tar
         return math.nan if tar is None else tar

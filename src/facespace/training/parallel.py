@@ -8,6 +8,7 @@ during a backward pass; a batch in chunks has many of those, so gradients are su
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 __all__ = ["World", "join"]
+
+# The others wait while the first asks a teacher about every picture.
+PATIENCE = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -100,5 +104,6 @@ def join(device: str, environment: Mapping[str, str]) -> tuple[str, World]:
         if device == "cuda":
             device = f"cuda:{environment['LOCAL_RANK']}"
             torch.cuda.set_device(device)
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        backend = "nccl" if device.startswith("cuda") else "gloo"
+        dist.init_process_group(backend, timeout=PATIENCE)
     return device, World.current()

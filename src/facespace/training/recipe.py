@@ -135,9 +135,12 @@ class Recipe:
     detector's box alone (paper, section 5). Tight crops are imitated: `augmentation` must then move the aligned
     faces as far as boxes do, and the exported spec says that they were.
 
+    An epoch shows each face as an anchor about once; with `epoch_steps` it is so many steps instead, whatever the
+    number of faces, so that runs on more and on fewer faces are equally long.
+
     `input_px` is the side of a square input where the network bears another than its own; 0 keeps it.
-    `freeze_norms` keeps batch norm at its running statistics. A checkpoint is written every `checkpoint_steps` and
-    after each epoch.
+    `bfloat16` computes in it where the device has it, elsewhere in float32. `freeze_norms` keeps batch norm at its
+    running statistics. A checkpoint is written every `checkpoint_steps` and after each epoch.
     """
 
     name: str
@@ -147,6 +150,7 @@ class Recipe:
     input_px: int = 0
     alignment: str = "similarity"
     epochs: int = 20
+    epoch_steps: int = 0
     seed: int = 0
     bfloat16: bool = False
     freeze_norms: bool = False

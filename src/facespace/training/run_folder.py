@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 import facespace
 from facespace.errors import DataError
 from facespace.training.health import Epoch
 from facespace.training.recipe import Recipe
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "read_facts", "read_model", "read_weights"]
 
 CURVES = {
     "loss": ("loss", "teacher_dist"),
@@ -55,12 +56,13 @@ class RunFolder:
             raise DataError(f"{checkpoint}: expected a checkpoint to resume from, there is none")
         path.mkdir(parents=True, exist_ok=True)
 
-    def write_recipe(self, recipe: Recipe, *, n_faces: int, n_identities: int) -> None:
-        """The recipe as it was resolved, and what is needed to repeat it."""
+    def write_recipe(self, recipe: Recipe, **facts_of_run: Any) -> None:
+        """The recipe as it was resolved, and what is needed to repeat it; a resumed run keeps its first."""
+        if (self.path / "recipe.json").exists():
+            return
         facts = {
             **dataclasses.asdict(recipe),
-            "n_faces": n_faces,
-            "n_identities": n_identities,
+            **facts_of_run,
             "facespace": facespace.__version__,
             "revision": _revision(),
             "torch": torch.__version__,
@@ -110,7 +112,8 @@ class RunFolder:
                     axes.plot([e.epoch for e in epochs], values, marker=".", label=name)
             axes.set(title=title, xlabel="epoch")
             axes.grid(alpha=0.3)
-            axes.legend(loc="best")
+            if axes.lines:  # a recipe without that term has none
+                axes.legend(loc="best")
         partial = self.path / "curves.partial.svg"
         figure.savefig(partial)
         partial.replace(self.path / "curves.svg")
@@ -122,6 +125,44 @@ class RunFolder:
             for name, value in dataclasses.asdict(epoch).items():
                 if value == value:
                     writer.add_scalar(name, value, epoch.epoch)
+
+
+def read_model(run: Path) -> dict[str, Any]:
+    """What `write_model` left in a finished run folder.
+
+    Raises:
+        DataError: no finished run there.
+    """
+    path = run / "model.pt"
+    if not path.is_file():
+        raise DataError(
+            f"{run}: expected a finished run with model.pt, there is none; finish it with --resume"
+        )
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    return state
+
+
+def read_weights(run: Path) -> dict[str, Tensor]:
+    """The averaged weights of a finished run, by name.
+
+    Raises:
+        DataError: no finished run there.
+    """
+    weights: dict[str, Tensor] = read_model(run)["weights"]
+    return weights
+
+
+def read_facts(run: Path) -> dict[str, Any]:
+    """The resolved recipe of a run folder, as `write_recipe` left it.
+
+    Raises:
+        DataError: none there.
+    """
+    try:
+        facts: dict[str, Any] = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{run / 'recipe.json'}: expected a run's resolved recipe, got: {error}") from error
+    return facts
 
 
 def _revision() -> str:

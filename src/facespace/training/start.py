@@ -7,6 +7,7 @@ from facespace.errors import DataError
 from facespace.training.data import Faces, open_faces
 from facespace.training.distillation import Lessons, Teacher, prepare_lessons
 from facespace.training.loop import Trainer, make_network
+from facespace.training.parallel import World
 from facespace.training.recipe import Recipe
 
 __all__ = ["open_run"]
@@ -19,6 +20,7 @@ def open_run(
     data: Path,
     out: Path,
     *,
+    init: Path | None = None,
     resume: bool = False,
     device: str = "cpu",
     open_teacher: Callable[[Path], Teacher] | None = None,
@@ -30,15 +32,19 @@ def open_run(
         recipe: what to train and how.
         data: the recipe's paths are below it.
         out: the run folder; the teacher's answers are kept beside it, in `lessons/`, for other runs.
-        resume: go on from the folder's checkpoint.
+        init: a finished run folder whose weights the network begins with.
+        resume: go on from the folder's checkpoint; it holds the weights, so that ``init`` is not looked at.
         device: torch's name of it.
         open_teacher: makes an embedder of a model file, for recipes that have a teacher.
         on_lesson: follows the teacher, called with (done, total).
 
     Raises:
-        DataError: pictures, teacher or run folder are not as expected.
+        DataError: pictures, teacher or run folders are not as expected.
     """
     size_hw: tuple[int, int] = make_network(recipe).input_hw  # type: ignore[assignment]
+    teacher = _open_teacher(recipe, data, open_teacher)
+    if teacher is not None:  # it may see more than the network: one that is trained small first, say
+        size_hw = teacher.spec.input_hw
     cache_bytes = int(recipe.data.cache_gb * GIGABYTE)
     faces = open_faces(data / recipe.data.train, size_hw=size_hw, cache_bytes=cache_bytes)
     watched: Faces | None = None
@@ -47,12 +53,26 @@ def open_run(
     elif recipe.data.validation:
         watched = open_faces(data / recipe.data.validation, size_hw=size_hw, cache_bytes=cache_bytes)
     lessons = None
-    if recipe.distillation.teacher:
-        if open_teacher is None:
-            raise DataError("the recipe has a teacher: expected open_teacher, got nothing that opens one")
-        teacher = open_teacher(data / recipe.distillation.teacher)
+    if teacher is not None:
+        world = World.current()
+        if not world.first:  # one process asks, the others read what it kept
+            world.wait()
         lessons = _ask(teacher, recipe, faces, out.parent / "lessons", on_lesson)
-    return Trainer(recipe, faces, out, validation=watched, lessons=lessons, resume=resume, device=device)
+        if world.first:
+            world.wait()
+    return Trainer(
+        recipe, faces, out, validation=watched, lessons=lessons, init=init, resume=resume, device=device
+    )
+
+
+def _open_teacher(
+    recipe: Recipe, data: Path, open_teacher: Callable[[Path], Teacher] | None
+) -> Teacher | None:
+    if not recipe.distillation.teacher:
+        return None
+    if open_teacher is None:
+        raise DataError("the recipe has a teacher: expected open_teacher, got nothing that opens one")
+    return open_teacher(data / recipe.distillation.teacher)
 
 
 def _ask(

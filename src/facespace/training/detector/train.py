@@ -18,6 +18,7 @@ from facespace.errors import TrainingError
 from facespace.training.detector.data import DataOptions, Sources, load_sources, pictures
 from facespace.training.detector.network import DetectorNetwork, NetworkOptions
 from facespace.training.detector.targets import Batch, LossOptions, detection_loss
+from facespace.training.processor import has_bfloat16
 
 __all__ = ["DetectorRecipe", "train_detector"]
 
@@ -111,7 +112,7 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         pixels = batch.pixels.float()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu")):
             maps = self.network(pixels)
         loss, parts = detection_loss(maps, batch, self.recipe.loss)
         self.optimiser.zero_grad(set_to_none=True)

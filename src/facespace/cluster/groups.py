@@ -1,0 +1,96 @@
+"""Groups as sums: a mean, a scatter and a size each, which is all that average linkage and Ward need.
+
+The mean of all squared distances between two groups is the squared distance of their means plus their scatters
+(the mean squared distance of a group's members to its mean). Ward's distance is the growth of the sum of squares
+when two groups join, doubled, so that for two single faces it is their squared distance (SciPy's is its root).
+"""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.distance import check_embeddings
+
+__all__ = ["GroupLinkage", "Groups", "tightness"]
+
+GroupLinkage = Literal["average", "ward"]
+PAIRS_AT_ONCE = 2**15
+
+
+class Groups:
+    """Groups of unit rows in numbered slots; a merge keeps one slot of two.
+
+    Args:
+        rows: unit rows, shape (N, D).
+        start: int64, shape (N,), the slot 0 .. M - 1 that each face begins in.
+        linkage: what distance means.
+
+    Attributes:
+        mean: float32, shape (M, D).
+        scatter: float64, shape (M,).
+        size: float64, shape (M,).
+    """
+
+    def __init__(
+        self, rows: NDArray[np.float32], start: NDArray[np.int64], linkage: GroupLinkage = "average"
+    ) -> None:
+        self.linkage = linkage
+        self.size = np.bincount(start).astype(np.float64)
+        self.scatter = np.zeros(len(self.size))
+        if len(self.size) == len(rows):
+            self.mean = np.empty_like(rows)
+            self.mean[start] = rows
+            return
+        order = np.argsort(start, kind="stable")
+        begins = np.cumsum(self.size[:-1], dtype=np.int64)
+        sums = np.add.reduceat(rows[order], np.concatenate([[0], begins]), dtype=np.float64)
+        squares = np.bincount(start, np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+        mean = sums / self.size[:, None]
+        self.scatter = np.maximum(squares / self.size - (mean**2).sum(1), 0.0)
+        self.scatter[self.size == 1] = 0.0
+        self.mean = mean.astype(np.float32)
+
+    def distance(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Distances of slots ``a`` to slots ``b``, both of shape (P,); the same either way round, to the bit."""
+        distance = np.empty(len(a), np.float32)
+        for begin in range(0, len(a), PAIRS_AT_ONCE):
+            part = slice(begin, begin + PAIRS_AT_ONCE)
+            distance[part] = self._distance(a[part], b[part])
+        return distance
+
+    def _distance(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float64]:
+        gap = self.mean[a]
+        gap -= self.mean[b]
+        squares = np.einsum("ij,ij->i", gap, gap).astype(np.float64)
+        if self.linkage == "ward":
+            return squares * 2.0 / (1.0 / self.size[a] + 1.0 / self.size[b])
+        return squares + (self.scatter[a] + self.scatter[b])
+
+    def merge(self, kept: NDArray[np.integer], gone: NDArray[np.integer]) -> None:
+        """Join slots pairwise; no slot may occur twice."""
+        n_a, n_b = self.size[kept], self.size[gone]
+        share = n_b / (n_a + n_b)
+        gap = self.mean[gone] - self.mean[kept]
+        squares = np.einsum("ij,ij->i", gap, gap).astype(np.float64)
+        self.scatter[kept] += (
+            share * (self.scatter[gone] - self.scatter[kept]) + share * (1 - share) * squares
+        )
+        self.mean[kept] += share.astype(np.float32)[:, None] * gap
+        self.size[kept] = n_a + n_b
+
+
+def tightness(embeddings: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Mean distance between the faces of each group, shape (K,) for labels 0 .. K - 1; nan for a single face.
+
+    Raises:
+        InputError: other shapes or rows that are not of unit length.
+    """
+    rows = check_embeddings(embeddings)
+    present, start = np.unique(labels, return_inverse=True)
+    groups = Groups(rows, start)
+    found = np.full(int(np.max(labels, initial=-1)) + 1, np.nan, np.float32)
+    several = groups.size > 1
+    # The mean over ordered pairs, a face with itself among them, is twice the scatter.
+    found[present[several]] = (2.0 * groups.scatter * groups.size / np.maximum(groups.size - 1, 1))[several]
+    return found

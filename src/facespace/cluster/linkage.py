@@ -1,0 +1,126 @@
+"""The one door to exact agglomerative clustering (paper, section 5.7): average, Ward, single and complete linkage."""
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.cluster.conflicts import Conflicts
+from facespace.cluster.constraints import Constraints, Resolved
+from facespace.cluster.dense import chain, complete_matrix
+from facespace.cluster.groups import Groups
+from facespace.cluster.plan import Progress, Saved, SearchMethod, SearchPlan
+from facespace.cluster.rounds import Rounds
+from facespace.cluster.single import spanning_tree
+from facespace.cluster.tree import Clustering, Merges, cut, grow
+from facespace.distance import check_embeddings
+from facespace.errors import InputError
+
+__all__ = ["MAX_COMPLETE", "Linkage", "agglomerative"]
+
+Linkage = Literal["average", "ward", "single", "complete"]
+# Complete linkage has no sums to work with: it holds N x N float32, 1.6 GB at this many groups.
+MAX_COMPLETE = 20_000
+
+
+def agglomerative(
+    embeddings: NDArray[np.float32],
+    *,
+    threshold: float | None = None,
+    n_clusters: int | None = None,
+    linkage: Linkage = "average",
+    constraints: Constraints | None = None,
+    search: SearchMethod = "auto",
+    saved: Saved | None = None,
+    on_progress: Progress | None = None,
+) -> Clustering:
+    """Merge the two closest groups, again and again, up to a distance or down to a number of groups.
+
+    Exact up to 100,000 faces. Beyond, average linkage and Ward look for neighbours among cells while more
+    groups than that are left, and the result states the recall; distances of groups stay exact.
+    Memory is O(N D); complete linkage holds N x N.
+
+    Args:
+        embeddings: unit rows, shape (N, D).
+        threshold: largest distance of two groups that still merges them, squared L2; or
+        n_clusters: how many groups are left.
+        linkage: the distance of two groups: "average", the mean over their pairs of faces; "single", the least;
+            "complete", the largest; "ward", twice the growth of the sum of squares (SciPy's is its root).
+        constraints: faces that must or may not be together; not with single linkage, whose spanning tree knows none.
+        search: how nearest groups are found: "exact", "partition" (among cells), or by their number ("auto").
+        saved: a mapping that keeps the long searches, such as `facespace.saved_arrays.ArrayFolder`: the same call
+            with the same mapping goes on from there.
+        on_progress: called now and then with (done, in all), in faces.
+
+    Raises:
+        InputError: other shapes, rows that are not of unit length, no or two goals, constraints that contradict
+            each other, too many faces for complete linkage.
+    """
+    rows = check_embeddings(embeddings)
+    limit = _limit(len(rows), threshold, n_clusters)
+    if linkage not in get_args(Linkage):
+        raise InputError(f"linkage: expected one of {get_args(Linkage)}, got {linkage!r}")
+    if linkage == "single" and constraints is not None:
+        raise InputError("constraints: single linkage knows none; use average, ward or complete")
+    resolved = (constraints or Constraints()).resolve(len(rows))
+    told = on_progress or (lambda done, total: None)
+    plan = SearchPlan(search, saved, lambda done, total: told(done, 2 * total))
+    found = _found(rows, resolved, linkage, limit, plan, lambda done, most: told(most + done, 2 * most))
+    tree = grow(Merges.join([_given(resolved.start), found]), len(rows))
+    if threshold is not None:
+        return Clustering(cut(tree, len(rows), threshold=np.inf), tree, plan.recall)
+    labels = cut(tree, len(rows), n_clusters=n_clusters)
+    return Clustering(labels, tree[: len(rows) - int(n_clusters or 0)], plan.recall)
+
+
+def _limit(n: int, threshold: float | None, n_clusters: int | None) -> float:
+    if (threshold is None) == (n_clusters is None):
+        raise InputError(
+            "expected either threshold or n_clusters, got " + ("none" if threshold is None else "both")
+        )
+    if threshold is not None and not threshold >= 0:
+        raise InputError(f"threshold: expected a distance of 0 or more, got {threshold}")
+    if n_clusters is not None and not min(1, n) <= n_clusters <= n:
+        raise InputError(f"n_clusters: expected 1 to {n}, got {n_clusters}")
+    return np.inf if threshold is None else float(threshold)
+
+
+def _given(start: NDArray[np.int64]) -> Merges:
+    """The merges that the constraints made before the start: each face with the first one of its group."""
+    _, firsts = np.unique(start, return_index=True)
+    others = np.setdiff1d(np.arange(len(start)), firsts)
+    return Merges(firsts[start[others]], others, np.zeros(len(others)))
+
+
+def _found(
+    rows: NDArray[np.float32],
+    resolved: Resolved,
+    linkage: Linkage,
+    limit: float,
+    plan: SearchPlan,
+    on_merge: Progress,
+) -> Merges:
+    if linkage == "single":
+        return spanning_tree(rows, limit, on_merge)
+    _, firsts = np.unique(resolved.start, return_index=True)
+    conflicts = Conflicts(len(firsts), resolved.apart, resolved.fixed)
+    if linkage == "complete":
+        kept, gone, distance = _complete(rows, resolved.start, conflicts, limit)
+    else:
+        groups = Groups(rows, resolved.start, linkage)
+        kept, gone, distance = Rounds(groups, conflicts, limit, make_search=plan, on_merge=on_merge).run()
+    return Merges(firsts[kept], firsts[gone], distance)
+
+
+def _complete(
+    rows: NDArray[np.float32], start: NDArray[np.int64], conflicts: Conflicts, limit: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    if len(rows) > MAX_COMPLETE:
+        raise InputError(
+            f"complete linkage: expected at most {MAX_COMPLETE} faces, got {len(rows)}; use average linkage"
+        )
+    matrix = complete_matrix(rows, start)
+    place, other = conflicts.of(np.arange(len(matrix)))
+    matrix[place, other] = np.inf
+    found = np.array(chain(matrix, np.bincount(start).astype(np.float64), "complete", limit)).reshape(-1, 3)
+    return found[:, 0].astype(np.int64), found[:, 1].astype(np.int64), found[:, 2]

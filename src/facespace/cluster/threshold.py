@@ -1,0 +1,90 @@
+"""The threshold for a collection of n faces, from false-accept rates that a calibration measured.
+
+n faces make n (n - 1) / 2 pairs, nearly all of strangers, so a rate that is good for one comparison puts a large
+collection in a heap. What keeps groups good as collections grow is the number of strangers within reach of a face,
+(n - 1) x FAR: on two models and 300 to 8,000 faces the best rate fell as 1 / n (docs/clustering.md).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from facespace.errors import InputError, ModelError
+from facespace.models import far_key
+
+__all__ = ["STRANGERS_IN_REACH", "CollectionThreshold", "collection_threshold", "distance_at"]
+
+STRANGERS_IN_REACH = 20.0
+# Small collections: beyond one pair in twenty a rate says little of identity.
+LOOSEST_FAR = 0.05
+
+
+@dataclass(frozen=True)
+class CollectionThreshold:
+    """What a collection is grouped at.
+
+    Attributes:
+        distance: the threshold.
+        far: share of the pairs of strangers within it.
+        n_pairs: pairs of faces in the collection.
+        false_pairs: so many pairs of strangers are expected within the threshold, were all faces strangers.
+        extrapolated: the rate lies beyond those that the calibration measured; the distance comes from a fitted tail.
+    """
+
+    distance: float
+    far: float
+    n_pairs: int
+    false_pairs: float
+    extrapolated: bool
+
+
+def collection_threshold(
+    distances: Mapping[str, float | None],
+    n_faces: int,
+    *,
+    strangers: float = STRANGERS_IN_REACH,
+    far: float | None = None,
+) -> CollectionThreshold:
+    """The threshold at which a face of the collection has so many strangers within reach.
+
+    Args:
+        distances: at each FAR, as a ModelSpec holds them; at least two measured.
+        n_faces: of the collection.
+        strangers: expected number of other people's faces within the threshold of a face, or
+        far: the rate of a single pair, whatever the collection's size.
+
+    Raises:
+        InputError: a rate or number that is not positive.
+        ModelError: fewer than two distances are known.
+    """
+    if not (strangers > 0 and (far is None or 0 < far < 1)):
+        raise InputError(f"expected strangers above 0 and far in (0, 1), got {strangers} and {far}")
+    rate = min(LOOSEST_FAR, strangers / max(1, n_faces - 1)) if far is None else far
+    distance, extrapolated = distance_at(distances, rate)
+    n_pairs = n_faces * (n_faces - 1) // 2
+    return CollectionThreshold(distance, rate, n_pairs, rate * n_pairs, extrapolated)
+
+
+def distance_at(distances: Mapping[str, float | None], far: float) -> tuple[float, bool]:
+    """The distance at any FAR, and whether it is extrapolated.
+
+    The logarithm of the distance is close to linear in the normal quantile of the rate: between two measured rates
+    it is interpolated so, beyond them it follows the line through the last two.
+
+    Raises:
+        ModelError: fewer than two distances are known.
+    """
+    known = sorted((float(key), value) for key, value in distances.items() if value)
+    if far_key(far) in distances and distances[far_key(far)] and math.isclose(float(far_key(far)), far):
+        return float(distances[far_key(far)] or 0.0), False
+    if len(known) < 2:
+        raise ModelError(
+            "expected distances at two or more false-accept rates; run `facespace models calibrate`"
+        )
+    quantile = NormalDist().inv_cdf
+    above = min(max(1, sum(rate < far for rate, _ in known)), len(known) - 1)
+    (low_far, low), (high_far, high) = known[above - 1], known[above]
+    slope = (math.log(high) - math.log(low)) / (quantile(high_far) - quantile(low_far))
+    value = math.exp(math.log(low) + slope * (quantile(far) - quantile(low_far)))
+    return min(4.0, value), not known[0][0] <= far <= known[-1][0]

@@ -1,0 +1,51 @@
+"""What a model of lower precision loses, and may it meet its original: measured, then kept in its spec."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from facespace.evaluate.holdout import HoldoutFaces, calibrate
+from facespace.metrics import all_pairs, count_pairs
+from facespace.models import FARS, ModelSpec, far_key, write_spec
+
+__all__ = ["calibrate_twin"]
+
+FAR = 1e-3
+
+
+def calibrate_twin(
+    model: Path,
+    spec: ModelSpec,
+    faces: HoldoutFaces,
+    *,
+    original: ModelSpec,
+    of_original: HoldoutFaces,
+    source: str,
+) -> ModelSpec:
+    """Calibrate a lower-precision twin; returns the spec that was written.
+
+    The spec says what the twin loses, `options["tar"]` beside `options["tar_original"]` at FAR 1e-3, and that its
+    embeddings may meet the original's, at distances measured between faces of the one and other faces of the other.
+
+    Args:
+        model: the twin's ONNX file.
+        spec: its spec so far.
+        faces: the hold-out faces embedded by the twin.
+        original: spec of the model that it was made from.
+        of_original: the same faces embedded by that.
+        source: what the faces are, for the spec.
+    """
+    spec = calibrate(model, spec, faces, source=source)
+    tar, tar_original = (all_pairs(f.embeddings, f.labels, fars=(FAR,))[0].tar for f in (faces, of_original))
+    even = np.arange(len(faces.labels)) % 2 == 0
+    mixed = count_pairs(
+        faces.embeddings[even], faces.labels[even], of_original.embeddings[~even], of_original.labels[~even]
+    )
+    distances = {far_key(far): mixed.tar_at_far(far).threshold for far in FARS}
+    twin = dataclasses.replace(
+        spec,
+        compatible_with={**spec.compatible_with, original.sha256: distances},
+        options={**spec.options, "tar": tar, "tar_original": tar_original, "far": FAR},
+    )
+    return write_spec(model, twin)

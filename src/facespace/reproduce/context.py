@@ -1,0 +1,151 @@
+"""What parts share: the options, the models, and pictures and embeddings that are made once and kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.embed import Embedder
+from facespace.evaluate.sweeps import (
+    TRAINING_FACES,
+    HoldoutMaterial,
+    LfwMaterial,
+    embed_views,
+    open_holdout,
+    open_lfw,
+)
+from facespace.faces.detect import Detector
+from facespace.reproduce.cache import Cache
+from facespace.reproduce.part import OnPicture
+from facespace.reproduce.runs import RunModel, find_runs
+
+__all__ = ["Context", "Options"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a report is made of.
+
+    Attributes:
+        data: the data sets' folder.
+        model: embedder by name or path; None for the built-in one.
+        detector: likewise.
+        runs: folder of run folders of trained networks; None for none.
+        quick: train nothing; what is not trained already stays "not yet run".
+        budget: faces that each run of a trained sweep sees, repeated ones counted each time.
+        device: torch's name of where sweeps are trained.
+        workers: threads; all cores when absent.
+    """
+
+    data: Path
+    model: str | None = None
+    detector: str | None = None
+    runs: Path | None = None
+    quick: bool = False
+    budget: int = 200_000
+    device: str = "cpu"
+    workers: int | None = None
+
+
+class Context:
+    """The models and pictures of one report; everything costly is made at first use and kept in ``cache``.
+
+    Args:
+        options: what to report on.
+        cache: where embeddings are kept.
+
+    Raises:
+        ModelError: no such model.
+    """
+
+    def __init__(self, options: Options, cache: Cache) -> None:
+        self.options, self.cache, self.data = options, cache, options.data
+        self.embedder, self.detector = Embedder(options.model), Detector(options.detector)
+
+    @cached_property
+    def holdout(self) -> HoldoutMaterial:
+        """The validation faces."""
+        return open_holdout(self.data / "faces" / "val")
+
+    @property
+    def sweeps_folder(self) -> Path:
+        """Where the trained sweeps' runs lie: in the runs' folder, else beside the report."""
+        return (self.options.runs or self.cache.folder) / "sweeps"
+
+    @cached_property
+    def runs(self) -> list[RunModel]:
+        """The trained networks that the report was given, exported."""
+        if self.options.runs is None:
+            return []
+        return find_runs(self.options.runs, self.cache.folder / "models")
+
+    @property
+    def sweep_runs(self) -> list[RunModel]:
+        """The finished runs of trained sweeps, exported."""
+        if not self.sweeps_folder.is_dir():
+            return []
+        return find_runs(self.sweeps_folder, self.cache.folder / "models")
+
+    def lfw(self, on_picture: OnPicture) -> LfwMaterial:
+        """LFW with the face of each picture found."""
+        if self._lfw is None:
+            root = self.data / "lfw"
+            self._lfw = open_lfw(root, self.detector, workers=self.options.workers, on_photo=on_picture)
+        return self._lfw
+
+    _lfw: LfwMaterial | None = None
+
+    def holdout_rows(self, on_picture: OnPicture, embedder: Embedder | None = None) -> NDArray[np.float32]:
+        """Embeddings (N, D) of the validation faces, by the report's model or another."""
+        chosen = embedder or self.embedder
+        facts = self._facts(chosen)
+        return self.cache.rows(
+            "val",
+            facts,
+            lambda: embed_views(self.holdout, chosen, workers=self.options.workers, on_photo=on_picture)[0],
+        )
+
+    def lfw_rows(self, on_picture: OnPicture) -> NDArray[np.float32]:
+        """Embeddings (N, D) of LFW's pictures."""
+        facts = {**self._facts(self.embedder), "detector": self.detector.spec.sha256}
+        material = self.lfw(on_picture)
+        return self.cache.rows(
+            "lfw",
+            facts,
+            lambda: embed_views(material, self.embedder, workers=self.options.workers, on_photo=on_picture)[
+                0
+            ],
+        )
+
+    def training_rows(self, on_picture: OnPicture) -> NDArray[np.float32]:
+        """Embeddings (M, D) of every so many-th training face, for what must be fitted on other people."""
+
+        def make() -> NDArray[np.float32]:
+            faces = open_holdout(self.data / "faces" / "train").every(TRAINING_FACES)
+            return embed_views(faces, self.embedder, workers=self.options.workers, on_photo=on_picture)[0]
+
+        return self.cache.rows("train", self._facts(self.embedder), make)
+
+    def relative(self, path: Path) -> str:
+        """A path below the data folder, for results."""
+        return path.relative_to(self.data).as_posix()
+
+    def facts(self, needs: Sequence[str]) -> dict[str, Any]:
+        """What a result depends on, as plain values."""
+        known: dict[str, Any] = {
+            "model": self.embedder.spec.sha256,
+            "detector": self.detector.spec.sha256,
+            "data": str(self.data.resolve()),
+        }
+        if "runs" in needs:
+            known["runs"] = [[run.name, run.sha256] for run in self.runs]
+        if "sweeps" in needs:
+            known["sweeps"] = [[run.name, run.sha256] for run in self.sweep_runs]
+        return {need: known[need] for need in needs}
+
+    def _facts(self, embedder: Embedder) -> dict[str, Any]:
+        return {"model": embedder.spec.sha256, "data": str(self.data.resolve())}

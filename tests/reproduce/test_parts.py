@@ -1,0 +1,64 @@
+"""The parts themselves: each is there once, in the paper's order, and says what the paper says."""
+
+from pathlib import Path
+
+import pytest
+
+from facespace.embed import Embedder
+from facespace.reproduce import PARTS, Options, reproduce
+from facespace.reproduce.blocks import COMPUTED, MEASURED, NOT_RUN, Pictures, Table
+
+PAPER_ORDER = (
+    "figure1", "table1", "table2", "figure4", "table3", "figure5", "table4", "table5", "table6", "figure6", "figure7",
+    "figure8", "figure9", "figure10",
+)  # fmt: skip
+
+
+def test_every_table_and_figure_of_the_paper_is_there_in_its_order() -> None:
+    names = [part.name for part in PARTS]
+    assert len(set(names)) == len(names)
+    assert tuple(name for name in names if name in PAPER_ORDER) == PAPER_ORDER
+    assert {"protocols", "alignment", "bytes", "resolution", "lfw", "youtube"} <= set(names)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_a_part_says_what_the_paper_did(part) -> None:  # type: ignore[no-untyped-def]
+    assert part.title and part.paper.endswith(".")
+    assert set(part.needs) <= {"model", "detector", "data", "runs", "sweeps"}
+
+
+def test_the_networks_are_counted_to_the_paper_s_rows(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    data = tmp_path / "data"
+    data.mkdir()
+    report = reproduce(Options(data, quick=True), tmp_path / "work", only=["table1", "table2", "figure8"])
+    by_name = {part.name: part.result for part in report.parts}
+    assert by_name["figure8"].status == NOT_RUN
+    for name, weights in (("table1", 140_006_592), ("table2", 7_448_256)):
+        result = by_name[name]
+        (table,) = result.blocks
+        assert result.status == COMPUTED and isinstance(table, Table)
+        *rows, total = table.rows
+        assert total[3] == weights == sum(row[3] for row in rows)
+        for row in rows:  # the paper rounds, to one digit where a row has a few thousand
+            assert row[3] == pytest.approx(row[2], rel=0.13) and row[5] == pytest.approx(row[4], rel=0.32)
+
+
+def test_the_quick_parts_on_real_faces(tmp_path: Path, data: Path) -> None:
+    few = tmp_path / "data"
+    for part in ("val", "train"):
+        (few / "faces" / part).mkdir(parents=True)
+        for person in sorted((data / "faces" / "val").iterdir())[:24]:
+            (few / "faces" / part / person.name).symlink_to(person)
+    made = ["figure1", "protocols", "table5"]
+    report = reproduce(Options(few, quick=True), tmp_path / "work", only=made)
+    by_name = {part.name: part.result for part in report.parts}
+    assert by_name["table5"].status == NOT_RUN and "--runs" in by_name["table5"].remedy
+    pictures, matrix = by_name["figure1"].blocks
+    assert isinstance(pictures, Pictures) and isinstance(matrix, Table)
+    shown = [picture.path for row in pictures.rows for picture in row.pictures]
+    assert len(set(shown)) == 8 and all((few / path).is_file() for path in shown)
+    assert len(matrix.rows) == 7 and all(0 <= row[1] <= 4 for row in matrix.rows)
+    assert matrix.rows[0][2:] == ("",) * 6
+    assert by_name["protocols"].status == MEASURED
+    assert report.model == Embedder().spec.label

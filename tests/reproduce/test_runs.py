@@ -1,0 +1,103 @@
+"""Trained networks as models; the run folders here hold the built-in model as theirs, so that nothing is trained."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facespace.embed import Embedder
+from facespace.errors import DataError, InputError
+from facespace.evaluate.sweeps import open_holdout
+from facespace.models import find_model
+from facespace.reproduce import Options, reproduce
+from facespace.reproduce.blocks import MEASURED, Table
+from facespace.reproduce.paper import NETWORKS
+from facespace.reproduce.runs import find_runs
+from facespace.reproduce.trained import finished_runs, measure_runs
+
+RECIPE: dict[str, Any] = {
+    "network": "plain-residual", "dim": 128, "input_px": 56, "epochs": 4, "epoch_steps": 10, "n_faces": 5000,
+    "n_identities": 70, "batches": {"batch_size": 128}, "augmentation": {"low_resolution": 0.1},
+}  # fmt: skip
+
+
+def make_run(folder: Path, name: str, *, model: bool = True, **changes: Any) -> Path:
+    run = folder / name
+    run.mkdir(parents=True)
+    (run / "recipe.json").write_text(json.dumps(RECIPE | changes))
+    if model:
+        shutil.copy(find_model(None, "embedder"), run / "model.onnx")
+    return run
+
+
+def few_faces(data: Path, folder: Path, n: int = 10) -> Path:
+    """The faces of some people, as a data folder of its own."""
+    for part in ("val", "train"):
+        (folder / "faces" / part).mkdir(parents=True)
+        for person in sorted((data / "faces" / "val").iterdir())[:n]:
+            (folder / "faces" / part / person.name).symlink_to(person)
+    return folder
+
+
+def test_finished_runs_are_found_and_others_passed_over(tmp_path: Path) -> None:
+    make_run(tmp_path, "b")
+    make_run(tmp_path, "a", network="nn4")
+    make_run(tmp_path, "under-way", model=False)
+    (tmp_path / "notes").mkdir()
+    runs = find_runs(tmp_path, tmp_path / "exported")
+    assert [(run.name, run.network) for run in runs] == [("a", "nn4"), ("b", "plain-residual")]
+    assert runs[0].budget() == "40 steps of 128 faces, 5,000 images of 70 people"
+    assert not (tmp_path / "exported").exists()
+
+
+def test_what_is_no_folder_of_runs_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="folder of run folders"):
+        find_runs(tmp_path / "nowhere", tmp_path)
+    (make_run(tmp_path, "a") / "recipe.json").write_text("{")
+    with pytest.raises(DataError, match="recipe of a run"):
+        find_runs(tmp_path, tmp_path)
+
+
+def test_a_sweep_has_a_point_for_each_run_in_order(tmp_path: Path, data: Path) -> None:
+    few = few_faces(data, tmp_path / "data", 3)
+    for name, n in (
+        ("images-by-image-100", 100),
+        ("base", 5000),
+        ("images-by-identity-100", 100),
+        ("dim-64", 9),
+    ):
+        make_run(tmp_path / "sweeps", name, n_faces=n)
+    runs = finished_runs("images", tmp_path / "sweeps", tmp_path / "exported")
+    sweep = measure_runs("images", runs, open_holdout(few / "faces" / "val"))
+    assert [(p.value, p.note) for p in sweep.points] == [
+        (100.0, "by identity"),
+        (100.0, "by image"),
+        (5000.0, ""),
+    ]
+    assert sweep.notes == ("each run: 40 steps of 128 faces", "network plain-residual at 56 px")
+
+
+def test_runs_of_two_budgets_may_not_stand_in_one_table(tmp_path: Path, data: Path) -> None:
+    make_run(tmp_path, "base")
+    make_run(tmp_path, "dim-64", epoch_steps=20)
+    runs = finished_runs("dimension", tmp_path, tmp_path / "exported")
+    with pytest.raises(InputError, match="one budget"):
+        measure_runs("dimension", runs, open_holdout(few_faces(data, tmp_path / "data", 3) / "faces" / "val"))
+
+
+def test_no_other_model_fills_a_network_s_row(tmp_path: Path, data: Path) -> None:
+    few = few_faces(data, tmp_path / "data", 24)
+    make_run(tmp_path / "runs", "mine")
+    make_run(tmp_path / "runs", "called-nn4", network="nn4")  # its model has not nn4's input
+    report = reproduce(
+        Options(few, runs=tmp_path / "runs", quick=True), tmp_path / "work", only=["table3", "figure5"]
+    )
+    by_name = {part.name: part.result for part in report.parts}
+    (table,) = by_name["table3"].blocks
+    assert isinstance(table, Table)
+    rows = {row[0]: row for row in table.rows}
+    assert all(rows[n.name][3:] == (None, None, "not trained") for n in NETWORKS)
+    assert rows["mine"][4] == rows["called-nn4"][4] == rows[Embedder().spec.name][4] is not None
+    assert by_name["figure5"].status == MEASURED and "Not trained: NN1, NN2" in by_name["figure5"].headline
