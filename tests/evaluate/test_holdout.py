@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facespace.errors import DataError
-from facespace.evaluate.holdout import HoldoutFaces, embed_holdout, evaluate_holdout
+from facespace.errors import DataError, InputError
+from facespace.evaluate import holdout
+from facespace.evaluate.holdout import HoldoutFaces, embed_holdout, evaluate_holdout, evaluate_photos
+from facespace.metrics import tar_at_far
 from fakes import DrawnEmbedder
 
 
@@ -49,3 +51,56 @@ def test_fewer_than_two_people_are_refused(tmp_path: Path, names: list[str]) -> 
         (tmp_path / name).mkdir()
     with pytest.raises(DataError, match="<identity>/<image>"):
         embed_holdout(tmp_path, DrawnEmbedder())
+
+
+def half_against_half(faces: HoldoutFaces, split: int, n_splits: int, far: float) -> float | None:
+    """The paper's figure of one split, pair by pair: every other face of each identity against the others."""
+    halves: tuple[list, list] = ([], [])
+    for identity in range(split, len(faces.identities), n_splits):
+        for k, face in enumerate(np.flatnonzero(faces.labels == identity)):
+            halves[k % 2].append((identity, faces.embeddings[face].astype(float)))
+    pairs = [(2 - 2 * a @ b, x == y) for x, a in halves[0] for y, b in halves[1]]
+    return tar_at_far(np.array([d for d, _ in pairs]), np.array([s for _, s in pairs]), far).tar
+
+
+def test_the_mean_is_over_splits_half_against_half(rng: np.random.Generator) -> None:
+    faces = gallery(rng, 25, 17, 0.7)
+    mixed = rng.permutation(len(faces.labels))
+    faces = HoldoutFaces(faces.embeddings[mixed], faces.labels[mixed], faces.identities)
+    tars = [half_against_half(faces, k, 5, 1e-2) for k in range(5)]
+    result = evaluate_holdout(faces)
+    assert result.tar["1e-2"]["mean"] == pytest.approx(np.mean(tars))
+    assert result.tar["1e-2"]["se"] == pytest.approx(np.std(tars, ddof=1) / 5**0.5)
+    assert result.split_pairs == (25 * 8 * 9, 5 * 20 * 8 * 9)
+
+
+def test_collections_count_all_their_pairs(rng: np.random.Generator) -> None:
+    collections = {str(k): gallery(rng, 12, 8, 0.5) for k in range(3)}
+    result = evaluate_photos(collections, intervals=True)
+    tars = []
+    for name, faces in collections.items():
+        i, j = np.triu_indices(96, 1)
+        distance = 2 - 2 * (faces.embeddings[i].astype(float) * faces.embeddings[j]).sum(1)
+        tars.append(tar_at_far(distance, faces.labels[i] == faces.labels[j], 1e-2).tar)
+        assert result.collections[name].tar["1e-2"]["all"] == tars[-1]
+        interval = result.collections[name].interval["1e-2"]
+        assert interval.low <= tars[-1] <= interval.high
+    assert result.tar["1e-2"]["mean"] == pytest.approx(np.mean(tars))
+    with pytest.raises(InputError, match="one collection"):
+        evaluate_photos({})
+
+
+def test_large_sets_give_the_splits_alone_and_a_bound(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = gallery(rng, 25, 17, 0.7)
+    exact = evaluate_holdout(faces)
+    monkeypatch.setattr(holdout, "EXACT_PAIRS", 0)
+    grid = evaluate_holdout(faces)
+    assert grid.tar["1e-2"]["all"] <= exact.tar["1e-2"]["all"] <= grid.tar_high["1e-2"]
+    monkeypatch.setattr(holdout, "ALL_PAIRS", 10_000)
+    large = evaluate_holdout(faces)
+    assert large.tar["1e-2"]["all"] is None and "only the splits" in large.note
+    assert large.tar["1e-2"]["mean"] == grid.tar["1e-2"]["mean"]
+    with pytest.raises(InputError, match="n_splits"):
+        evaluate_holdout(faces, n_splits=0)

@@ -149,7 +149,7 @@ def evaluate_holdout(
     n_splits = min(n_splits, max(1, len(faces.identities) // 2))
     half = _alternate(faces.labels)
     splits = [_halves(faces, half, faces.labels % n_splits == k) for k in range(n_splits)]
-    whole = _whole(faces, intervals=intervals)
+    whole = _whole(faces, intervals=intervals, most=ALL_PAIRS)
     tar = {}
     for i, far in enumerate(FARS):
         mean, se = _mean_and_se([points[i].tar for points in splits])
@@ -189,7 +189,7 @@ def calibrate(model: Path, spec: ModelSpec, faces: HoldoutFaces, *, source: str)
     return write_spec(model, dataclasses.replace(spec, distances=distances, calibration=calibration))
 
 
-def _whole(faces: HoldoutFaces, *, intervals: bool, most: int | None = ALL_PAIRS) -> HoldoutResult:
+def _whole(faces: HoldoutFaces, *, intervals: bool, most: int | None) -> HoldoutResult:
     """The figures over all pairs i < j; none of them where these are more than ``most``."""
     n, sizes = len(faces.labels), np.bincount(faces.labels)
     n_same = int((sizes * (sizes - 1) // 2).sum())
