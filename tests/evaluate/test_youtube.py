@@ -9,7 +9,7 @@ from PIL import Image
 from facespace.embed import Embedder
 from facespace.errors import DataError, MissingExtraError
 from facespace.evaluate import video
-from facespace.evaluate.youtube import evaluate_youtube, mean_similarity, measure_youtube, read_splits
+from facespace.evaluate.youtube import evaluate_youtube, measure_youtube, read_splits
 from fakes import COLOURS, DrawnDetector, DrawnEmbedder
 
 NAMES = list(COLOURS)
@@ -71,13 +71,6 @@ def test_drawn_people_are_told_apart_over_ten_splits(videos: Path) -> None:
     result = evaluate_youtube(videos, draw_splits(videos), DrawnEmbedder(), DrawnDetector(), n_frames=5)
     assert (result.accuracy_mean, result.accuracy_se, result.n_folds, result.note) == (1.0, 0.0, 10, None)
     assert (result.n_same, result.n_diff, result.detector_failures) == (20, 20, 0)
-
-
-def test_the_mean_over_frame_pairs_comes_exactly_from_sums(rng: np.random.Generator) -> None:
-    a, b = (rng.normal(size=(n, 128)).astype(np.float32) for n in (100, 37))
-    a, b = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (a, b))
-    pairs = [float(x.astype(float) @ y.astype(float)) for x, y in product(a, b)]
-    assert mean_similarity(a, b) == pytest.approx(np.mean(pairs), abs=1e-12)
 
 
 class NumberedEmbedder(DrawnEmbedder):

@@ -23,7 +23,7 @@ from facespace.evaluate.video import VIDEO_SUFFIXES, read_frames
 from facespace.extract import FaceDetector, FaceEmbedder
 from facespace.images import read_image
 
-__all__ = ["evaluate_youtube", "mean_similarity", "measure_youtube", "read_splits"]
+__all__ = ["evaluate_youtube", "measure_youtube", "read_splits"]
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 FRAMES_PER_BATCH = 32
@@ -57,13 +57,6 @@ def read_splits(path: Path) -> LfwPairs:
     if not pairs:
         raise DataError(f"{path}: expected lines 'split, pair, Name/video, Name/video, same', met none")
     return LfwPairs(tuple(pairs), np.array(same, bool), np.array(folds, np.int64))
-
-
-def mean_similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Mean cosine of all pairs of frames, shapes (N, D) and (M, D), from the two sums: N + M additions, not N x M."""
-    return float(first.sum(0, dtype=np.float64) @ second.sum(0, dtype=np.float64)) / (
-        len(first) * len(second)
-    )
 
 
 def evaluate_youtube(
@@ -122,6 +115,7 @@ def measure_youtube(
             failures += detector is not None and not found
             if on_video:
                 on_video(len(means), len(sources))
+    # The mean over all pairs of frames, without making the pairs: the product of sums over both numbers of frames.
     similarity = np.array([means[a] @ means[b] for a, b in listed.pairs])
     mode = "detector" if detector else "centre"
     return PairDistances(listed, (2.0 - 2.0 * similarity).astype(np.float32), failures, mode)

@@ -32,8 +32,8 @@ def make(context: Context, on_picture: OnPicture) -> Result:
         f"{percent(at['all'])} over all pairs.",
         (Table(f"{result.n_same:,} same and {result.n_diff:,} different pairs.", columns, tuple(rows)),),
         (
-            "A split here is a fifth of the people, every pair of its faces; the paper takes half of a split "
-            "against the other half.",
+            "A split is a fifth of the people; half of their faces meet the other half, as in the paper: "
+            f"{result.split_pairs[1]:,} different pairs in all splits.",
             "A rate is stated only where ten false accepts or more stand behind it.",
             training_differs(context), holdout_differs(context),
         ),
