@@ -28,6 +28,8 @@ from facespace.metrics import pairwise_scores
 from facespace.saved_arrays import ArrayFolder
 
 FACES_A_PERSON = 8
+# The others hold all distances as float64: 2.5 GB at this many faces.
+MAX_MATRIX = 25_000
 AGREEMENT_FACES = 50_000
 # As a million faces are searched: 48 of 976 cells.
 CELLS_LOOKED_INTO = 0.05
@@ -196,7 +198,7 @@ def main() -> None:
         if asked.what == "exact":
             found.append(measured(ours, val.embeddings, val.labels, n, np.inf))
             print(found[-1], flush=True)
-            for package in ("scipy", "fastcluster"):
+            for package in ("scipy", "fastcluster") if n <= MAX_MATRIX else ():
                 try:
                     print(measured(scipy_average, val.embeddings, val.labels, n, package), flush=True)
                 except ImportError:

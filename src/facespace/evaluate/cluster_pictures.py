@@ -154,7 +154,8 @@ def _map(rows: NDArray[np.float32], labels: NDArray[np.integer]) -> Any:
         faces, places = np.pad(faces, ((0, 0), (0, 1))), np.pad(places, ((0, 0), (0, 1)))
     sizes = np.bincount(labels[inside], minlength=len(shown))
     figure, axes = _axes(9, 7.5)
-    axes.scatter(faces[:, 0], faces[:, 1], s=5, c=_colours(labels[inside]), alpha=0.35, linewidths=0)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.scatter(faces[:, 0], faces[:, 1], s=9, c=_colours(labels[inside]), alpha=0.5, linewidths=0)
     axes.scatter(
         places[:, 0],
         places[:, 1],

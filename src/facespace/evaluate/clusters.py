@@ -19,7 +19,7 @@ from facespace.metrics.clusters import ClusterReport, cluster_report
 __all__ = ["PILES", "ClusterRow", "evaluate_clusters", "read_pile", "score_pile"]
 
 PILES = ("people", "val", "lfw")
-GRID = np.geomspace(0.08, 2.0, 40)
+GRID = np.geomspace(0.15, 1.9, 28)
 
 
 @dataclass(frozen=True)
