@@ -14,6 +14,7 @@ from facespace.evaluate.sweeps import (
     TRAINING_FACES,
     HoldoutMaterial,
     LfwMaterial,
+    Material,
     embed_views,
     open_holdout,
     open_lfw,
@@ -101,34 +102,25 @@ class Context:
 
     def holdout_rows(self, on_picture: OnPicture, embedder: Embedder | None = None) -> NDArray[np.float32]:
         """Embeddings (N, D) of the validation faces, by the report's model or another."""
-        chosen = embedder or self.embedder
-        facts = self._facts(chosen)
-        return self.cache.rows(
-            "val",
-            facts,
-            lambda: embed_views(self.holdout, chosen, workers=self.options.workers, on_photo=on_picture)[0],
-        )
+        return self._rows("val", self.holdout, on_picture, embedder=embedder)
 
     def lfw_rows(self, on_picture: OnPicture) -> NDArray[np.float32]:
-        """Embeddings (N, D) of LFW's pictures."""
-        facts = {**self._facts(self.embedder), "detector": self.detector.spec.sha256}
-        material = self.lfw(on_picture)
-        return self.cache.rows(
-            "lfw",
-            facts,
-            lambda: embed_views(material, self.embedder, workers=self.options.workers, on_photo=on_picture)[
-                0
-            ],
-        )
+        """Embeddings (N, D) of LFW's pictures, each cropped where its face was found."""
+        return self._rows("lfw", self.lfw(on_picture), on_picture, detector=self.detector.spec.sha256)
+
+    @cached_property
+    def lfw_centre(self) -> LfwMaterial:
+        """LFW with one fixed crop for all pictures."""
+        return open_lfw(self.data / "lfw", None, workers=self.options.workers)
+
+    def lfw_centre_rows(self, on_picture: OnPicture) -> NDArray[np.float32]:
+        """Embeddings (N, D) of LFW's pictures by that crop."""
+        return self._rows("lfw-centre", self.lfw_centre, on_picture)
 
     def training_rows(self, on_picture: OnPicture) -> NDArray[np.float32]:
         """Embeddings (M, D) of every so many-th training face, for what must be fitted on other people."""
-
-        def make() -> NDArray[np.float32]:
-            faces = open_holdout(self.data / "faces" / "train").every(TRAINING_FACES)
-            return embed_views(faces, self.embedder, workers=self.options.workers, on_photo=on_picture)[0]
-
-        return self.cache.rows("train", self._facts(self.embedder), make)
+        faces = open_holdout(self.data / "faces" / "train").every(TRAINING_FACES)
+        return self._rows("train", faces, on_picture)
 
     def relative(self, path: Path) -> str:
         """A path below the data folder, for results."""
@@ -147,5 +139,18 @@ class Context:
             known["sweeps"] = [[run.name, run.sha256] for run in self.sweep_runs]
         return {need: known[need] for need in needs}
 
-    def _facts(self, embedder: Embedder) -> dict[str, Any]:
-        return {"model": embedder.spec.sha256, "data": str(self.data.resolve())}
+    def _rows(
+        self,
+        name: str,
+        material: Material,
+        on_picture: OnPicture,
+        *,
+        embedder: Embedder | None = None,
+        **facts: str,
+    ) -> NDArray[np.float32]:
+        chosen = embedder or self.embedder
+        known = {"model": chosen.spec.sha256, "data": str(self.data.resolve()), **facts}
+        workers = self.options.workers
+        return self.cache.rows(
+            name, known, lambda: embed_views(material, chosen, workers=workers, on_photo=on_picture)[0]
+        )

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.evaluate.sweeps import LfwMaterial, embed_views, open_lfw
+from facespace.evaluate.sweeps import LfwMaterial
 from facespace.metrics import FoldAccuracy, auc, eer, kfold_accuracy, tar_at_far
 from facespace.reproduce.blocks import MEASURED, Cell, Column, Picture, PictureRow, Pictures, Result, Table
 from facespace.reproduce.context import Context
@@ -24,10 +24,7 @@ CENTRE_CROP = (
 def make_lfw(context: Context, on_picture: OnPicture) -> Result:
     """Both modes."""
     found, rows = context.lfw(on_picture), context.lfw_rows(on_picture)
-    centre = open_lfw(context.data / "lfw", None, workers=context.options.workers)
-    centre_rows = embed_views(centre, context.embedder, workers=context.options.workers, on_photo=on_picture)[
-        0
-    ]
+    centre, centre_rows = context.lfw_centre, context.lfw_centre_rows(on_picture)
     modes = (("centre crop", LFW_CENTRE, centre, centre_rows), ("detector's crop", LFW_DETECTOR, found, rows))
     cells: list[tuple[Cell, ...]] = []
     thresholds: list[tuple[Cell, ...]] = []

@@ -1,7 +1,6 @@
 """Section 4 and 5.6: alignment by a similarity transform against the plain crop."""
 
-from facespace.evaluate.sweeps import open_lfw, sweep_placement
-from facespace.evaluate.sweeps.material import embed_views
+from facespace.evaluate.sweeps import sweep_placement
 from facespace.reproduce.blocks import MEASURED, Cell, Column, Result, Table
 from facespace.reproduce.context import Context
 from facespace.reproduce.part import OnPicture, Part
@@ -15,8 +14,7 @@ def make(context: Context, on_picture: OnPicture) -> Result:
     """LFW's whole pictures, cropped in four ways; faces/val are aligned crops already and cannot be undone."""
     workers = context.options.workers
     sweep = sweep_placement(context.lfw(on_picture), context.embedder, workers=workers, on_photo=on_picture)
-    centre = open_lfw(context.data / "lfw", None, workers=workers)
-    score = centre.score(embed_views(centre, context.embedder, workers=workers, on_photo=on_picture)[0])
+    score = context.lfw_centre.score(context.lfw_centre_rows(on_picture))
     rows: list[tuple[Cell, ...]] = [
         (p.setting, p.score.tar, (p.score.accuracy or 0.0, p.score.accuracy_se)) for p in sweep.points
     ]
