@@ -10,7 +10,7 @@ from facespace.distance import check_embeddings, distance_matrix
 __all__ = ["Heap", "find_heaps"]
 
 MIN_FACES = 10
-# On 128 people as one pile: of the groups of one person hardly any has so many pairs beyond the threshold.
+# Few groups of one person have so many pairs beyond the threshold, many groups of several do.
 MAX_BEYOND = 0.2
 # A person is seldom so large a part of a collection of this size.
 MAX_SHARE = 0.25

@@ -2,7 +2,7 @@
 
 n faces make n (n - 1) / 2 pairs, nearly all of strangers, so a rate that is good for one comparison puts a large
 collection in a heap. What keeps groups good as collections grow is the number of strangers within reach of a face,
-(n - 1) x FAR: on two models and 300 to 8,000 faces the best rate fell as 1 / n (docs/clustering.md).
+(n - 1) x FAR: on two models and 300 to 8,000 faces the best rate fell roughly as 1 / n (docs/clustering.md).
 """
 
 import math
