@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facespace.cli import measures
 from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data, DetectorFile, Far, ModelFile, Workers
 from facespace.models import GROUP_FAR
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure models by the standard protocols.", no_args_is_help=True)
+app.command("quality")(measures.quality)
+app.command("bytes")(measures.byte_form)
 
 
 @app.command()
