@@ -52,7 +52,8 @@ class FaceTable:
         box_xyxy: float32, shape (N, 4), pixels of the whole upright photo; nan for ready crops.
         landmarks_xy: float32, shape (N, 5, 2), likewise.
         score: float32, shape (N,), the detector's; nan for ready crops.
-        quality: float32, shape (N,), in [0, 1]; nan for ready crops.
+        quality: float32, shape (N,), in [0, 1]: a rank among ordinary faces, below 0.1 better set aside; of the
+            crop alone for ready crops; nan where it is not known.
         embedding: float32 unit rows, shape (N, D).
         identities: the person of each photo where it is known, else None.
     """

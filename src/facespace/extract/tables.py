@@ -17,6 +17,7 @@ from facespace.extract.photos import (
     extract_crops,
     extract_photos,
 )
+from facespace.faces.quality import face_quality
 from facespace.images import Unreadable, list_photos, read_bytes
 from facespace.table import FaceTable, FaceTableWriter, face_id
 
@@ -178,7 +179,7 @@ def _crop_table(crops: list[tuple[Path, str, NDArray[np.uint8]]], embedder: Face
         np.full((n, 4), np.nan, np.float32),
         np.full((n, 5, 2), np.nan, np.float32),
         unknown,
-        unknown,
+        face_quality(pixels),
         np.concatenate(rows),
         tuple(path.parent.name for path, _, _ in crops),
     )
