@@ -49,7 +49,7 @@ def test_an_embedder_gives_unit_rows_whatever_the_batch(spec: ModelSpec, rng: np
 
 def test_a_layer_costs_what_the_architecture_says() -> None:
     summary = summarise(find_model("facespace-s", "embedder"))
-    assert (summary.weights, summary.multiply_adds, summary.input_hw) == (849_408, 83_571_360, (112, 112))
+    assert (summary.weights, summary.multiply_adds, summary.input_hw) == (1_007_784, 57_509_280, (80, 80))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_bytes_are_as_good_as_floats(val: HoldoutFaces) -> None:
     rows = dequantise(quantise(val.embeddings, Embedder().spec.byte_scale))
     assert distance(rows, val.embeddings).max() < 2e-3
     floats, bytes_ = (all_pairs(r, val.labels, fars=(1e-3,))[0].tar for r in (val.embeddings, rows))
-    assert bytes_ == pytest.approx(floats, abs=0.002)
+    assert bytes_ == pytest.approx(floats, abs=0.001)
 
 
 def test_lfw_with_our_own_detector(data: Path) -> None:
@@ -100,4 +100,4 @@ def test_the_album_of_thirty_people(album: AlbumFaces) -> None:
 
 
 # Measured by the commands of docs/models/facespace-s.md.
-GOLDEN = {"val 1e-2": 0.6307, "val 1e-3": 0.3178, "lfw": 0.8940, "album": 0.529}
+GOLDEN = {"val 1e-2": 0.7903, "val 1e-3": 0.5966, "lfw": 0.9480, "album": 0.866}

@@ -26,14 +26,15 @@ def inputs_of(crops: np.ndarray) -> np.ndarray:
 def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Path) -> None:
     from facespace.training.data import open_faces
 
-    train = open_faces(data / "faces" / "train", cache_bytes=0)
+    size_hw = Embedder().spec.input_hw
+    train = open_faces(data / "faces" / "train", size_hw=size_hw, cache_bytes=0)
     original, int8 = twin(tmp_path, inputs_of(train.crops(np.arange(0, len(train), 300))))
     assert int8.stat().st_size < 2_000_000
     assert int8.stat().st_size < 0.4 * original.stat().st_size
     operators = {node.op_type for node in onnx.load(int8).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators
     assert sorted(p.name for p in tmp_path.iterdir()) == ["int8.onnx"]
-    val = open_faces(data / "faces" / "val", cache_bytes=0)
+    val = open_faces(data / "faces" / "val", size_hw=size_hw, cache_bytes=0)
     chosen = np.arange(0, len(val), 2)
     faces, of_original = (
         HoldoutFaces(e.embed(val.crops(chosen)), val.labels[chosen], val.identities)
@@ -55,9 +56,9 @@ def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Pa
     assert mixed == pytest.approx(spec.distance_at(1e-3), abs=0.02)
 
 
-@pytest.mark.parametrize("shape", [(0, 3, 112, 112), (2, 3, 96, 112), (2, 112, 112, 3)])
+@pytest.mark.parametrize("shape", [(0, 3, 80, 80), (2, 3, 96, 80), (2, 80, 80, 3)])
 def test_pictures_of_another_size_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"expected some of shape \(N, 3, 112, 112\)"):
+    with pytest.raises(InputError, match=r"expected some of shape \(N, 3, 80, 80\)"):
         twin(tmp_path, np.zeros(shape, np.float32))
     assert list(tmp_path.iterdir()) == []
 
