@@ -7,11 +7,12 @@ from facespace.reproduce.parts.figure1 import FIGURE1
 from facespace.reproduce.parts.figure7 import FIGURE7
 from facespace.reproduce.parts.lfw import FIGURE6, LFW
 from facespace.reproduce.parts.networks import TABLE1, TABLE2
-from facespace.reproduce.parts.pending import FIGURE8, FIGURE9, FIGURE10, YOUTUBE
+from facespace.reproduce.parts.pending import FIGURE8, FIGURE9, FIGURE10
 from facespace.reproduce.parts.placement import ALIGNMENT
 from facespace.reproduce.parts.protocols import PROTOCOLS
 from facespace.reproduce.parts.table4 import TABLE4
 from facespace.reproduce.parts.trained import RESOLUTION, TABLE5, TABLE6
+from facespace.reproduce.parts.youtube import YOUTUBE
 
 __all__ = ["PARTS"]
 
