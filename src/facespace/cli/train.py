@@ -9,6 +9,7 @@ from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data
 
 if TYPE_CHECKING:
+    from facespace.evaluate.holdout import HoldoutFaces
     from facespace.models import ModelSpec
 
 __all__ = ["export", "train"]
@@ -99,9 +100,10 @@ def export(
 
     root = data_folder(data)
     export_embedder(run, output, training_data=training_data, licence=licence)
-    specs = [_calibrated(output, root / "faces" / "val")]
+    spec, faces = _calibrated(output, root / "faces" / "val")
+    specs = [spec]
     if int8 is not None:
-        specs.append(_twin(run, output, int8, root))
+        specs.append(_twin(run, output, int8, root, original=spec, of_original=faces))
     if json:
         show_json(specs[0] if int8 is None else specs)
     else:
@@ -109,31 +111,30 @@ def export(
             _show(spec)
 
 
-def _calibrated(model: Path, holdout: Path) -> "ModelSpec":
+def _calibrated(model: Path, holdout: Path) -> "tuple[ModelSpec, HoldoutFaces]":
     from facespace.embed import Embedder
     from facespace.evaluate.holdout import calibrate, embed_holdout
 
     embedder = Embedder(model)
     with progress("calibrating") as on_face:
         faces = embed_holdout(holdout, embedder, on_face=on_face)
-    return calibrate(model, embedder.spec, faces, source="faces/val, all pairs")
+    return calibrate(model, embedder.spec, faces, source="faces/val, all pairs"), faces
 
 
-def _twin(run: Path, model: Path, out: Path, root: Path) -> "ModelSpec":
+def _twin(
+    run: Path, model: Path, out: Path, root: Path, *, original: "ModelSpec", of_original: "HoldoutFaces"
+) -> "ModelSpec":
     from facespace.embed import Embedder
     from facespace.evaluate.holdout import embed_holdout
     from facespace.evaluate.precision import calibrate_twin
     from facespace.training.int8 import export_int8, training_inputs
 
-    original = Embedder(model)
     export_int8(model, out, training_inputs(run, root))
     twin = Embedder(out)
     with progress("calibrating the int8 twin") as on_face:
-        faces, of_original = (
-            embed_holdout(root / "faces" / "val", e, on_face=on_face) for e in (twin, original)
-        )
+        faces = embed_holdout(root / "faces" / "val", twin, on_face=on_face)
     return calibrate_twin(
-        out, twin.spec, faces, original=original.spec, of_original=of_original, source="faces/val, all pairs"
+        out, twin.spec, faces, original=original, of_original=of_original, source="faces/val, all pairs"
     )
 
 

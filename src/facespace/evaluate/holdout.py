@@ -29,6 +29,7 @@ __all__ = [
     "embed_holdout",
     "evaluate_holdout",
     "evaluate_photos",
+    "find_crops",
 ]
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -101,6 +102,20 @@ class PhotosResult:
     collections: dict[str, HoldoutResult]
 
 
+def find_crops(root: Path) -> dict[str, list[Path]]:
+    """The pictures of each identity in `root/<identity>/<image>`, by name; identities without any are left out.
+
+    Raises:
+        DataError: no such folder, or fewer than two identities in it.
+    """
+    folders = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+    files = {d.name: sorted(f for f in d.iterdir() if f.suffix.lower() in SUFFIXES) for d in folders}
+    files = {name: paths for name, paths in files.items() if paths}
+    if len(files) < 2:
+        raise DataError(f"{root}: expected folders <identity>/<image>, met {len(files)} identities")
+    return files
+
+
 def embed_holdout(
     root: Path, embedder: FaceEmbedder, *, on_face: Callable[[int, int], None] | None = None
 ) -> HoldoutFaces:
@@ -110,11 +125,7 @@ def embed_holdout(
         DataError: no such folder, or fewer than two identities in it.
         ImageError: a picture cannot be read.
     """
-    folders = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-    files = {d.name: [f for f in sorted(d.iterdir()) if f.suffix.lower() in SUFFIXES] for d in folders}
-    files = {name: paths for name, paths in files.items() if paths}
-    if len(files) < 2:
-        raise DataError(f"{root}: expected folders <identity>/<image>, met {len(files)} identities")
+    files = find_crops(root)
     paths = [path for group in files.values() for path in group]
     rows, batch = [], []
     for done, (_, _, crop) in enumerate(extract_crops(paths, embedder), 1):

@@ -27,8 +27,10 @@ __all__ = [
     "LfwResult",
     "PairDistances",
     "check_folds",
+    "check_present",
     "crop_face",
     "evaluate_lfw",
+    "find_face",
     "measure_lfw",
     "read_pairs",
     "score_pairs",
@@ -201,7 +203,7 @@ def measure_lfw(
     listed = read_pairs(pairs or root / "pairs.txt")
     check_folds(listed, pairs or root / "pairs.txt")
     names = listed.names
-    _check_present(root, names)
+    check_present(root, names)
     rows, failures = _embed(root, names, embedder, detector, flip=flip, workers=workers, on_photo=on_photo)
     index = {name: i for i, name in enumerate(names)}
     left, right = ([index[pair[side]] for pair in listed.pairs] for side in (0, 1))
@@ -277,7 +279,12 @@ def _picture(name: str, number: str) -> str:
     return f"{name}/{name}_{int(number):04d}.jpg"
 
 
-def _check_present(root: Path, names: Iterable[str]) -> None:
+def check_present(root: Path, names: Iterable[str]) -> None:
+    """Refuse a pairs file some of whose pictures are missing.
+
+    Raises:
+        DataError: names the first of them, and how many more there are.
+    """
     missing = [name for name in names if not (root / name).is_file()]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -325,13 +332,20 @@ def crop_face(
     image: NDArray[np.uint8], detector: FaceDetector | None, embedder: FaceEmbedder
 ) -> tuple[NDArray[np.uint8], bool]:
     """The crop, shape (1, H, W, 3), of the face nearest the centre, else of the centre; and whether one was found."""
-    landmarks = _centre_landmarks(image)
-    box = np.concatenate([landmarks.min(0), landmarks.max(0)])
+    box, landmarks, found = find_face(image, detector)
+    return crop_faces(image, box[None], landmarks[None], embedder.spec), found
+
+
+def find_face(
+    image: NDArray[np.uint8], detector: FaceDetector | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
+    """Box (4,) and landmarks (5, 2) of the face nearest the centre, else of the centre crop; whether there was one."""
     found = Detections.empty() if detector is None else detector.detect(image)
     if len(found):
         nearest = _nearest_to_centre(found.boxes_xyxy, image.shape[:2])
-        landmarks, box = found.landmarks_xy[nearest], found.boxes_xyxy[nearest]
-    return crop_faces(image, box[None], landmarks[None], embedder.spec), len(found) > 0
+        return found.boxes_xyxy[nearest], found.landmarks_xy[nearest], True
+    landmarks = _centre_landmarks(image)
+    return np.concatenate([landmarks.min(0), landmarks.max(0)]), landmarks, False
 
 
 def _centre_landmarks(image: NDArray[np.uint8]) -> NDArray[np.float32]:

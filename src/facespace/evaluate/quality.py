@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import InputError
-from facespace.evaluate.holdout import SUFFIXES, HoldoutFaces
+from facespace.evaluate.holdout import HoldoutFaces, find_crops
 from facespace.evaluate.resample import IdentityPairs, draw_weights, interval
 from facespace.extract import CROPS_PER_BATCH, FaceEmbedder, extract_crops
 from facespace.faces.quality import face_quality
@@ -99,10 +99,10 @@ def holdout_quality(root: Path, embedder: FaceEmbedder) -> NDArray[np.float32]:
     """Quality of every crop of `root/<identity>/<image>`, in the order of `embed_holdout`.
 
     Raises:
+        DataError: no such folder, or fewer than two identities in it.
         ImageError: a picture cannot be read.
     """
-    folders = sorted(p for p in root.iterdir() if p.is_dir())
-    paths = [f for folder in folders for f in sorted(folder.iterdir()) if f.suffix.lower() in SUFFIXES]
+    paths = [path for group in find_crops(root).values() for path in group]
     found = [np.zeros(0, np.float32)]
     for start in range(0, len(paths), CROPS_PER_BATCH):
         crops = [crop for _, _, crop in extract_crops(paths[start : start + CROPS_PER_BATCH], embedder)]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facespace.distance import check_embeddings, distance_matrix
 from facespace.errors import InputError
+from facespace.metrics.resampling import draw_identities
 
 __all__ = ["IdentityPairs", "draw_weights", "interval"]
 
@@ -118,9 +119,8 @@ class IdentityPairs:
 
 def draw_weights(n_identities: int, n_draws: int, *, seed: int = 0) -> NDArray[np.float32]:
     """Bootstrap weights, shape (1 + n_draws, n_identities): the first row is the sample itself, all ones."""
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(n_identities, np.full(n_identities, 1 / n_identities), n_draws)
-    return np.vstack([np.ones(n_identities), drawn]).astype(np.float32)
+    drawn = draw_identities(n_identities, n_draws=n_draws, seed=seed).T
+    return np.vstack([np.ones(n_identities, np.float32), drawn])
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -13,20 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.distance import distance
-from facespace.errors import DataError
-from facespace.evaluate.holdout import HoldoutFaces, evaluate_holdout
-from facespace.evaluate.lfw import CENTRE_LANDMARKS_XY, LfwPairs, read_pairs
+from facespace.evaluate.holdout import HoldoutFaces, evaluate_holdout, find_crops
+from facespace.evaluate.lfw import LfwPairs, check_present, find_face, read_pairs
 from facespace.evaluate.sweeps.degrade import jpeg_quality
 from facespace.evaluate.sweeps.score import Score
 from facespace.evaluate.sweeps.views import AS_IT_IS, FacePlace, View, crop_face, crop_span_px
 from facespace.extract import FaceDetector, FaceEmbedder
-from facespace.faces.detections import Detections
 from facespace.images import read_image
 from facespace.metrics import kfold_accuracy, tar_at_far
 
 __all__ = ["HoldoutMaterial", "LfwMaterial", "Material", "embed_views", "open_holdout", "open_lfw"]
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 LFW_FAR, HOLDOUT_FAR = 1e-2, 1e-3
 PICTURES_PER_BATCH = 32
 PICTURES_LOOKED_AT = 50
@@ -146,8 +143,8 @@ def open_lfw(
     """
     listed = read_pairs(pairs or root / "pairs.txt")
     names = listed.names
+    check_present(root, names)
     paths = tuple(root / name for name in names)
-    _check(paths, root)
     places, found_all, sides = [], [], []
     for place, found, size_hw in _in_threads(partial(_find, detector=detector), paths, workers, on_photo):
         places.append(place)
@@ -168,11 +165,7 @@ def open_holdout(root: Path) -> HoldoutMaterial:
     Raises:
         DataError: no such folder, or fewer than two identities in it.
     """
-    folders = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-    files = {d.name: sorted(f for f in d.iterdir() if f.suffix.lower() in SUFFIXES) for d in folders}
-    files = {name: group for name, group in files.items() if group}
-    if len(files) < 2:
-        raise DataError(f"{root}: expected folders <identity>/<image>, met {len(files)} identities")
+    files = find_crops(root)
     paths = tuple(path for group in files.values() for path in group)
     labels = np.repeat(np.arange(len(files)), [len(group) for group in files.values()]).astype(np.int64)
     own_px = _own_px(paths)
@@ -232,31 +225,8 @@ def _in_threads(
 
 def _find(path: Path, *, detector: FaceDetector | None) -> tuple[FacePlace, bool, tuple[int, ...]]:
     image = read_image(path).pixels
-    centre = np.asarray(CENTRE_LANDMARKS_XY * (image.shape[0] / 250.0), np.float32)
-    found = detector.detect(image) if detector else Detections.empty()
-    if len(found) == 0:
-        return (
-            FacePlace(np.concatenate([centre.min(0), centre.max(0)]), centre),
-            detector is None,
-            image.shape,
-        )
-    nearest = _nearest_to_centre(found.boxes_xyxy, image.shape)
-    return FacePlace(found.boxes_xyxy[nearest], found.landmarks_xy[nearest]), True, image.shape
-
-
-def _nearest_to_centre(boxes_xyxy: NDArray[np.float32], size_hw: tuple[int, ...]) -> int:
-    """LFW names the person in the middle of the picture, who is not always the largest."""
-    middle = (np.array([size_hw[1], size_hw[0]]) - 1) / 2.0
-    return int((((boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2.0 - middle) ** 2).sum(1).argmin())
-
-
-def _check(paths: Sequence[Path], root: Path) -> None:
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(
-            f"{root}: pictures named in the pairs file are missing: {missing[0].relative_to(root)}{more}"
-        )
+    box, landmarks, found = find_face(image, detector)
+    return FacePlace(box, landmarks), found or detector is None, image.shape
 
 
 def _some(paths: Sequence[Path]) -> list[Path]:
