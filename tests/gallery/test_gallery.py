@@ -85,7 +85,7 @@ def test_an_enrolment_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 def test_no_kill_loses_what_was_acknowledged(tmp_path: Path) -> None:
     path, acknowledged = tmp_path / "g", []
-    for round_ in range(4):
+    for round_ in range(3):
         process = enrolling(path, 1 + 100_000 * round_, 5000)
         assert process.stdout is not None
         acknowledged += [int(process.stdout.readline()) for _ in range(3 + 20 * round_)]
@@ -98,13 +98,13 @@ def test_no_kill_loses_what_was_acknowledged(tmp_path: Path) -> None:
 
 
 def test_processes_that_make_and_fill_a_gallery_together_lose_nothing(tmp_path: Path) -> None:
-    for attempt in range(3):
+    for attempt in range(2):
         path = tmp_path / f"g{attempt}"
-        together = [enrolling(path, 1 + 1000 * p, 10) for p in range(3)]
+        together = [enrolling(path, 1 + 1000 * p, 10) for p in range(2)]
         for process in together:
             process.communicate(timeout=60)
-        assert [process.returncode for process in together] == [0, 0, 0]
-        assert whole(path) == [1000 * p + i for p in range(3) for i in range(1, 21)]
+        assert [process.returncode for process in together] == [0, 0]
+        assert whole(path) == [1000 * p + i for p in range(2) for i in range(1, 21)]
 
 
 def test_the_file_is_the_owners_alone_and_no_other_kind_is_taken(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ def test_an_old_catalogue_ends_like_a_new_one(old: Path) -> None:
 
 
 def test_processes_that_open_an_old_catalogue_together_bring_it_up_once(old: Path) -> None:
-    together = [subprocess.Popen([sys.executable, "-c", OPEN, str(old)]) for _ in range(3)]
-    assert [process.wait(60) for process in together] == [0, 0, 0]
+    together = [subprocess.Popen([sys.executable, "-c", OPEN, str(old)]) for _ in range(2)]
+    assert [process.wait(60) for process in together] == [0, 0]
     with Library(old) as library:
         assert library.templates.count() == {SPEC.sha256: 6}
 

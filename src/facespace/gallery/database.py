@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,10 +107,7 @@ class Database:
                 yield self.connection
                 self.connection.execute(commit)
             except BaseException:
-                # SQLite itself ends the transaction where the disk is full.
-                if self.connection.in_transaction:
-                    for statement in undo:
-                        self.connection.execute(statement)
+                self._undo(undo)
                 raise
             finally:
                 self._depth -= 1
@@ -131,10 +128,18 @@ class Database:
             try:
                 yield self.connection
             finally:
-                if not nested and self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
+                if not nested:
+                    self._undo(("ROLLBACK",))
         except sqlite3.Error as error:
             raise self.kind.error(f"{self.path}: cannot read the {self.kind.noun}: {error}") from error
+
+    def _undo(self, statements: tuple[str, ...]) -> None:
+        # A file that an interrupt has closed already has nothing to undo.
+        with suppress(sqlite3.ProgrammingError):
+            # SQLite itself ends the transaction where the disk is full.
+            if self.connection.in_transaction:
+                for statement in statements:
+                    self.connection.execute(statement)
 
     def _prepare(self) -> None:
         # Looked at before anything is set: a file of another program stays as it is to the byte.

@@ -167,8 +167,7 @@ class SqliteTemplates:
 
     def _pairs(self, spec: ModelSpec, far: float) -> list[_Pair]:
         """The models with templates that may meet the probes', in the order in which a face's templates are taken."""
-        counts = self.count()
-        known = [(i, stored) for i, stored in self._stored_specs() if stored.sha256 in counts]
+        known = [(i, stored) for i, stored in self._stored_specs() if self._has_templates(i)]
         # The probes' own model first, then the newest.
         known.sort(key=lambda item: (item[1].sha256 != spec.sha256, -item[0]))
         pairs, refused = [], []
@@ -190,6 +189,12 @@ class SqliteTemplates:
                 "declares compatibility; use the templates' model, or enrol the photos with the new one"
             )
         return pairs
+
+    def _has_templates(self, model_id: int) -> bool:
+        row = self._database.connection.execute(
+            "SELECT 1 FROM templates WHERE model_id = ? LIMIT 1", (model_id,)
+        ).fetchone()
+        return row is not None
 
     def _matrix(self, model_id: int, dim: int) -> TemplateMatrix:
         """All templates of a model as the file has them now; call it inside a snapshot."""

@@ -3,8 +3,7 @@
 import dataclasses
 import io
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
@@ -97,15 +96,13 @@ class Library:
         """The open catalogue, to read from; writes go through `transaction`."""
         return self._database.connection
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """All or nothing of the statements inside; see `facespace.gallery.Database.transaction`.
 
         Raises:
             LibraryError: another process holds the library, or the disk refuses.
         """
-        with self._database.transaction() as catalogue:
-            yield catalogue
+        return self._database.transaction()
 
     def photos(self) -> list[StoredPhoto]:
         """All photos, by path."""
