@@ -7,10 +7,11 @@ import pytest
 
 from facespace.distance import distance
 from facespace.embed import Embedder, dequantise, quantise
-from facespace.evaluate.album import AlbumFaces, evaluate_album, extract_album, read_labels
+from facespace.evaluate.album import AlbumFaces, evaluate_album, extract_album
 from facespace.evaluate.holdout import HoldoutFaces, embed_holdout, evaluate_holdout
 from facespace.evaluate.lfw import evaluate_lfw
 from facespace.faces.detect import Detector
+from facespace.gallery import read_labels
 from facespace.metrics import all_pairs
 from facespace.models import BUILT_IN, ModelSpec, built_in_models, find_model, weights_sha256
 from facespace.models.summary import summarise

@@ -41,8 +41,9 @@ def album(
     Example: facespace evaluate album albums/people --labels albums/people/labels.csv
     """
     from facespace.embed import Embedder
-    from facespace.evaluate.album import evaluate_album, extract_album, read_labels
+    from facespace.evaluate.album import evaluate_album, extract_album
     from facespace.faces.detect import Detector
+    from facespace.gallery import read_labels
 
     embedder = Embedder(model)
     with progress("finding faces") as on_photo:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from facespace.cluster import Constraints, agglomerative
 from facespace.errors import DataError
-from facespace.evaluate.album import read_labels
 from facespace.extract import PhotoFaces, extract_photos
+from facespace.gallery import read_labels
 from facespace.metrics import bcubed_scores, pairwise_scores
 from facespace.models import GROUP_FAR
 from facespace.reproduce.blocks import MEASURED, Column, Picture, PictureRow, Pictures, Result, Table
