@@ -78,7 +78,7 @@ def identities(
             who,
             f"{found.distance[i]:.3f}",
             f"{found.threshold[i]:.3f}",
-            chance,
+            _chance(found, i),
         )
     _print(table)
     _say_without(probes)

@@ -51,6 +51,12 @@ class Identities:
     n_subjects: int
     n_comparisons: int
 
+    @classmethod
+    def nobody(cls, n_probes: int, fpir: float) -> "Identities":
+        """What an empty gallery says."""
+        none, nan = (None,) * n_probes, np.full(n_probes, np.nan)
+        return cls(none, none, nan, nan, nan, (math.nan, math.nan), fpir, math.nan, True, 0, 0)
+
     def meaning(self) -> str:
         """What a name, and what "unknown", is worth, in words."""
         if not self.n_subjects:
@@ -99,10 +105,7 @@ def identify(
         sets = read_prototypes(gallery, spec)
         names = {subject.subject_id: subject.name for subject in gallery.subjects()}
     if not sets:
-        nobody, nothing = (None,) * len(rows), np.full(len(rows), np.nan)
-        return Identities(
-            nobody, nobody, nothing, nothing, nothing, (math.nan, math.nan), fpir, math.nan, True, 0, 0
-        )
+        return Identities.nobody(len(rows), fpir)
     as_stored = dequantise(quantise(rows, gallery.templates.byte_scale(spec)))
     n = sum(prototypes.n_comparisons for prototypes in sets)
     far = comparison_far(fpir, n)
@@ -114,10 +117,18 @@ def identify(
     nearest = tuple(names[int(i)] for i in found.subject_id)
     near = found.distance <= found.threshold
     return Identities(
-        tuple(name if is_near else None for name, is_near in zip(nearest, near, strict=True)), nearest,
-        found.distance, found.threshold, np.clip(_chance(found.log_far, n), low, high), (low, high), fpir, far, all(_is_measured(s, far) for s in sets),
-        len(np.unique(np.concatenate([s.subject_id for s in sets]))), n,
-    )  # fmt: skip
+        subject=tuple(name if is_near else None for name, is_near in zip(nearest, near, strict=True)),
+        nearest=nearest,
+        distance=found.distance,
+        threshold=found.threshold,
+        chance=np.clip(_chance(found.log_far, n), low, high),
+        chance_range=(low, high),
+        fpir=fpir,
+        far=far,
+        measured=all(_is_measured(prototypes, far) for prototypes in sets),
+        n_subjects=len(np.unique(np.concatenate([prototypes.subject_id for prototypes in sets]))),
+        n_comparisons=n,
+    )
 
 
 @dataclass(frozen=True)
