@@ -118,6 +118,7 @@ class Gallery:
         """Keep faces with their templates: all of them or, after an error, none.
 
         A face that is there already keeps its id and takes the new template in place of its old one of this model.
+        The model of the first enrolment becomes the gallery's.
 
         Args:
             faces: N faces with embeddings of ``spec``'s model.
@@ -137,9 +138,14 @@ class Gallery:
             )
         if len(names) != len(faces):
             raise InputError(f"names: expected one for each of {len(faces)} faces, got {len(names)}")
-        with self.database.transaction():
+        with self.database.transaction() as connection:
             new = sum(self._add_face(row, name) for row, name in zip(_face_rows(faces), names, strict=True))
             self.templates.add(faces.face_id, faces.embedding, spec, quality=faces.quality)
+            connection.execute(
+                "INSERT INTO history (moment, action, model_id) SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), 'use',"
+                " model_id FROM models WHERE sha256 = ? AND NOT EXISTS (SELECT 1 FROM history)",
+                (spec.sha256,),
+            )
         return new
 
     def _add_face(self, row: tuple[Any, ...], name: str) -> bool:
