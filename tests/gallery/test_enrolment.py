@@ -16,6 +16,7 @@ from facespace.gallery import (
     open_model,
     overview,
     remove,
+    use_model,
 )
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from gallery.acting import NewerEmbedder
@@ -136,7 +137,7 @@ def test_an_export_holds_of_each_face_the_template_that_counts(tmp_path: Path) -
             export(gallery, tmp_path / "out.csv")
         gallery.enrol(faces(3), ["Bob", "Ann", "Ann"], V1)
         gallery.enrol(faces(1, V2, start=2), ["Ann"], V2)
-        enrol(gallery, [], None, type("V2", (), {"spec": V2})())
+        use_model(gallery, V2)
         for form in ("csv", "json", "npz"):
             assert export(gallery, tmp_path / f"out.{form}") == 3
         with pytest.raises(InputError, match=r"\.npz"):
