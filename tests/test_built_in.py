@@ -9,6 +9,7 @@ from facespace.distance import distance
 from facespace.embed import Embedder, dequantise, quantise
 from facespace.evaluate.album import AlbumFaces, evaluate_album, extract_album
 from facespace.evaluate.holdout import HoldoutFaces, embed_holdout, evaluate_holdout
+from facespace.evaluate.identification import evaluate_identification
 from facespace.evaluate.lfw import evaluate_lfw
 from facespace.faces.detect import Detector
 from facespace.gallery import read_labels
@@ -85,6 +86,18 @@ def test_bytes_are_as_good_as_floats(val: HoldoutFaces) -> None:
     assert distance(rows, val.embeddings).max() < 2e-3
     floats, bytes_ = (all_pairs(r, val.labels, fars=(1e-3,))[0].tar for r in (val.embeddings, rows))
     assert bytes_ == pytest.approx(floats, abs=0.001)
+
+
+def test_prototypes_identify_better_and_the_share_of_strangers_asked_for_is_met(val: HoldoutFaces) -> None:
+    result = evaluate_identification(val, Embedder().spec, n_draws=4)
+    nearest, prototype = (
+        {row.fpir: row for row in result.rows if row.method == name}
+        for name in ("nearest template", "prototype")
+    )
+    assert result.rank_1["prototype"][0] > result.rank_1["nearest template"][0] > 0.9
+    assert prototype[0.01].fnir < 0.26 < nearest[0.01].fnir < 0.34  # type: ignore[operator]
+    for row in result.rows:
+        assert 0.6 * row.fpir < row.fpir_met < 1.15 * row.fpir
 
 
 def test_lfw_with_our_own_detector(data: Path) -> None:
