@@ -24,6 +24,7 @@ app.command()(protocols.photos)
 app.command()(protocols.leaks)
 app.command("quality")(measures.quality)
 app.command("bytes")(measures.byte_form)
+app.command()(measures.card)
 
 
 @app.command()
@@ -131,6 +132,10 @@ def detector(
     sheet: Annotated[
         Path | None, typer.Option(help="PNG to write: what the built-in detector missed or invented.")
     ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(help="Model card (Markdown) to write the figures into, and a JSON file beside it."),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Precision, recall, landmark error and speed of detectors on held-out photos and group stills.
@@ -139,13 +144,18 @@ def detector(
 
     Example: facespace evaluate detector --data ../shared/data --sheet faults.png
     """
+    from facespace.evaluate.card import plain, write_card
     from facespace.evaluate.detection import evaluate_detector
     from facespace.evaluate.detection_sheet import write_sheet
+    from facespace.evaluate.detector_card import render_detectors
 
     folder = data_folder(data)
     reports = evaluate_detector(folder, [None, *(model or [])], seen_by_eye=not every_label)
     if sheet:
         say(f"{write_sheet(folder, sheet)} photos with faults in {sheet}")
+    if card:
+        figures = plain(reports)
+        say(f"figures in {card} and {write_card(card, figures, render_detectors(figures))}")
     if json:
         show_json(reports)
     else:

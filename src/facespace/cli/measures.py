@@ -1,9 +1,44 @@
-"""`facespace evaluate quality` and `facespace evaluate bytes`: is quality of use, and what do bytes cost?"""
+"""`facespace evaluate quality / bytes / card`: is quality of use, what do bytes cost, and a model's card."""
 
-from facespace.cli.console import console, data_folder, progress, show_json
-from facespace.cli.options import AsJson, Data, ModelFile
+from pathlib import Path
+from typing import Annotated
 
-__all__ = ["byte_form", "quality"]
+import typer
+
+from facespace.cli.console import console, data_folder, progress, say, show_json
+from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile
+
+__all__ = ["byte_form", "card", "quality"]
+
+
+def card(
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--card", help="Model card (Markdown) to write the figures into, and a JSON file beside it."
+        ),
+    ] = None,
+    data: Data = None,
+    model: ModelFile = None,
+    detector: DetectorFile = None,
+    json: AsJson = False,
+) -> None:
+    """Every figure of an embedder's model card: hold-out, LFW, an album, bytes, quality, size and speed.
+
+    Example: facespace evaluate card --data ../shared/data --card docs/models/facespace-s.md
+    """
+    from facespace.embed import Embedder
+    from facespace.evaluate.card import write_card
+    from facespace.evaluate.embedder_card import measure_embedder, render_embedder
+    from facespace.faces.detect import Detector
+
+    figures = measure_embedder(data_folder(data), Embedder(model), Detector(detector), on_part=say)
+    if file:
+        say(f"figures in {file} and {write_card(file, figures, render_embedder(figures))}")
+    if json:
+        show_json(figures)
+    elif not file:
+        console.print(render_embedder(figures), markup=False)
 
 
 def quality(data: Data = None, model: ModelFile = None, json: AsJson = False) -> None:
