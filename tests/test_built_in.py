@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import facespace
-
 from facespace.distance import distance
 from facespace.embed import Embedder, dequantise, quantise
 from facespace.evaluate.album import evaluate_album, extract_album, read_labels
