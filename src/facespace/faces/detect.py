@@ -10,6 +10,7 @@ from PIL import Image
 from facespace.errors import InputError, ModelError
 from facespace.faces.detections import Detections
 from facespace.faces.layouts import LAYOUTS, Layout, Output, recognise, suppress
+from facespace.faces.second_look import look_again
 from facespace.models import ModelSpec, find_model, read_metadata, read_spec, weights_sha256
 from facespace.models.onnx_metadata import SPEC_KEY
 from facespace.models.session import open_session
@@ -56,6 +57,7 @@ class Detector:
         if not 0 < self.score_threshold < 1:
             raise InputError(f"score_threshold: expected between 0 and 1, got {self.score_threshold}")
         self.nms_iou, self.input_px = nms_iou, input_px
+        self._second_look_px = tuple(int(px) for px in self.spec.options.get("second_look_px", ()))
         self._input, self._output_names = self._session.get_inputs()[0].name, [o.name for o in outputs]
         rows, columns = self._session.get_inputs()[0].shape[2:]
         self._fixed_hw = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
@@ -78,9 +80,14 @@ class Detector:
         if 0 in image.shape:
             return Detections.empty()
         small, scale_xy = self._fitted(image)
-        tensor = self._prepared(small)
-        found = self._read(self.run(tensor), tensor.shape[3])
-        return _in_picture(found, scale_xy, image.shape[:2])
+        found = _in_picture(self._find(small), scale_xy, image.shape[:2])
+        landmarks = look_again(image, found.landmarks_xy, self._find, sides_px=self._second_look_px)
+        return dataclasses.replace(found, landmarks_xy=landmarks)
+
+    def _find(self, image: NDArray[np.uint8]) -> Detections:
+        """Faces in a picture that is no larger than the network's input."""
+        tensor = self._prepared(image)
+        return self._read(self.run(tensor), tensor.shape[3])
 
     def run(self, tensor: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The network alone: raw outputs by name for a prepared input of shape (1, 3, H, W)."""
