@@ -23,7 +23,10 @@ import numpy as np
 from facespace.cluster import agglomerative, collection_threshold, partition
 from facespace.embed import Embedder
 from facespace.evaluate.holdout import embed_holdout
+from facespace.evaluate.lfw import crop_face
 from facespace.extract import extract_crops
+from facespace.faces.detect import Detector
+from facespace.images import read_image
 from facespace.metrics import pairwise_scores
 from facespace.saved_arrays import ArrayFolder
 
@@ -123,28 +126,34 @@ def agreement(rows: np.ndarray, truth: np.ndarray, threshold: float) -> dict[str
 
 
 def real_faces(data: Path, embedder: Embedder, n: int, cache: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of faces/train and faces/val, filled to ``n`` with shifted and brightened copies of their crops."""
+    """Embeddings of faces/train, faces/val and LFW, filled to ``n`` with shifted and brightened copies of their crops."""
     if cache and cache.exists():
         with np.load(cache) as kept:
             return kept["rows"], kept["truth"]
-    rng = np.random.default_rng(0)
-    paths = sorted((data / "faces").glob("*/*/*.jpg"))
-    again = rng.choice(len(paths), max(0, n - len(paths)), replace=False)
-    names = [path.parent.name for path in paths]
+    rng, detector = np.random.default_rng(0), Detector()
+    found = [*sorted((data / "faces").glob("*/*/*.jpg")), *sorted((data / "lfw").glob("*/*.jpg"))][:n]
+    copied = [found[i] for i in rng.choice(len(found), n - len(found), replace=False)]
     rows = []
-    for extra, chosen in ((False, np.arange(len(paths))[:n]), (True, again)):
+    for begin in range(0, n, 512):
         crops = []
-        for _, _, crop in extract_crops([paths[i] for i in chosen], embedder):
-            crops.append(_augmented(crop, rng) if extra else crop)
-            if len(crops) == 512:
-                rows.append(embedder.embed(np.stack(crops)))
-                crops = []
-        if crops:
-            rows.append(embedder.embed(np.stack(crops)))
-    _, truth = np.unique([*names[:n], *(names[i] for i in again)], return_inverse=True)
+        for k, path in enumerate([*found, *copied][begin : begin + 512], begin):
+            crop = _crop(path, data, detector, embedder)
+            crops.append(_augmented(crop, rng) if k >= len(found) else crop)
+        rows.append(embedder.embed(np.stack(crops)))
+    # A name is one person only within its data set.
+    names = [str(path.parent.relative_to(data)) for path in [*found, *copied]]
+    _, truth = np.unique(names, return_inverse=True)
     if cache:
         np.savez(cache, rows=np.concatenate(rows), truth=truth)
     return np.concatenate(rows), truth
+
+
+def _crop(path: Path, data: Path, detector: Detector, embedder: Embedder) -> np.ndarray:
+    """A ready thumbnail, or the face in the middle of a picture of LFW."""
+    if path.is_relative_to(data / "lfw"):
+        return crop_face(read_image(path).pixels, detector, embedder)[0][0]
+    ((_, _, crop),) = extract_crops([path], embedder)
+    return crop
 
 
 def _augmented(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
