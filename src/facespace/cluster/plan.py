@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.groups import Groups
@@ -77,10 +78,12 @@ class _InParts:
         found: list[Found] = []
         pool = ThreadPoolExecutor(os.cpu_count())
         try:
-            for part in pool.map(nearest, parts):
-                found.append(part)
-                if self.plan.on_search and self.number == 1:
-                    self.plan.on_search(min(len(found) * self.at_once, len(queries)), len(queries))
+            # A core a part: the threads of one product would wait for each other, above all on a busy machine.
+            with threadpool_limits(1, user_api="blas"):
+                for part in pool.map(nearest, parts):
+                    found.append(part)
+                    if self.plan.on_search and self.number == 1:
+                        self.plan.on_search(min(len(found) * self.at_once, len(queries)), len(queries))
         finally:
             # Parts that are being searched are finished, and kept.
             pool.shutdown(wait=True, cancel_futures=True)
