@@ -7,8 +7,8 @@ import typer
 
 from facespace.cli import measures, protocols
 from facespace.cli.console import console, data_folder, progress, say, show_json
-from facespace.cli.options import AsJson, Data, DetectorFile, Far, ModelFile, Workers
-from facespace.models import GROUP_FAR
+from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile, PairFar, Strangers, Workers
+from facespace.cluster.threshold import STRANGERS_IN_REACH, collection_threshold
 
 if TYPE_CHECKING:
     from facespace.evaluate.clusters import ClusterRow
@@ -24,13 +24,15 @@ app.command()(protocols.photos)
 app.command()(protocols.leaks)
 app.command("quality")(measures.quality)
 app.command("bytes")(measures.byte_form)
+app.command()(measures.strangers)
 
 
 @app.command()
 def album(
     photos: Annotated[Path, typer.Argument(help="Folder of photos.", show_default=False)],
     labels: Annotated[Path, typer.Option(help="CSV file with columns photo,person.")],
-    far: Far = GROUP_FAR,
+    strangers: Strangers = STRANGERS_IN_REACH,
+    far: PairFar = None,
     model: ModelFile = None,
     detector: DetectorFile = None,
     workers: Workers = None,
@@ -49,7 +51,9 @@ def album(
         faces = extract_album(
             photos, read_labels(labels), Detector(detector), embedder, workers=workers, on_photo=on_photo
         )
-    result = evaluate_album(faces, threshold=embedder.spec.distance_at(far))
+    n_faces, distances = len(faces.embeddings), embedder.spec.distances
+    chosen = collection_threshold(distances, n_faces, strangers=strangers, far=far)
+    result = evaluate_album(faces, threshold=chosen.distance)
     if json:
         show_json(result)
         return

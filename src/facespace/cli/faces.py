@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facespace.cli.console import console, progress, say, show_json, warn
-from facespace.cli.options import AsJson, DetectorFile, ModelFile, Workers
+from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, Workers
 from facespace.cluster.threshold import STRANGERS_IN_REACH
 
 if TYPE_CHECKING:
@@ -103,12 +103,8 @@ def export_table(
 def cluster(
     faces: Annotated[Path, typer.Argument(help="A FaceTable, as `embed` writes it.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV file to write: photo, box, person.")],
-    strangers: Annotated[
-        float, typer.Option(help="Strangers expected within reach of a face: more joins more, and wrongly.")
-    ] = STRANGERS_IN_REACH,
-    far: Annotated[
-        float | None, typer.Option(help="False-accept rate of a single pair in place of --strangers.")
-    ] = None,
+    strangers: Strangers = STRANGERS_IN_REACH,
+    far: PairFar = None,
     threshold: Annotated[
         float | None, typer.Option(min=0.0, max=4.0, help="Distance in place of either rate.")
     ] = None,

@@ -1,9 +1,17 @@
-"""`facespace evaluate quality` and `facespace evaluate bytes`: is quality of use, and what do bytes cost?"""
+"""`facespace evaluate quality`, `bytes` and `strangers`: is quality of use, what do bytes cost, who groups well?"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from facespace.cli.console import console, data_folder, progress, show_json
 from facespace.cli.options import AsJson, Data, ModelFile
+from facespace.cluster.threshold import STRANGERS_IN_REACH
 
-__all__ = ["byte_form", "quality"]
+if TYPE_CHECKING:
+    from facespace.evaluate.strangers import StrangersPile
+
+__all__ = ["byte_form", "quality", "strangers"]
 
 
 def quality(data: Data = None, model: ModelFile = None, json: AsJson = False) -> None:
@@ -58,3 +66,49 @@ def byte_form(data: Data = None, model: ModelFile = None, json: AsJson = False) 
         f"as bytes: {100 * result.change:+.3f} points (95 %: {low:+.3f} to {high:+.3f})"
     )
     console.print(f"scale {result.byte_scale}, {100 * result.clipped:.4f} % of the components clipped")
+
+
+def strangers(
+    data: Data = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Calibrated embedder; may be repeated. The built-in unless given."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Which --strangers groups best: piles of 8 people and more of `DATA/faces/val`, grouped at many thresholds.
+
+    Example: facespace evaluate strangers --data ../shared/data
+    """
+    from facespace.embed import Embedder
+    from facespace.evaluate.holdout import embed_holdout
+    from facespace.evaluate.strangers import measure_strangers
+
+    root, found = data_folder(data) / "faces" / "val", {}
+    for embedder in [Embedder(model) for model in models] if models else [Embedder()]:
+        with progress("embedding") as on_face:
+            faces = embed_holdout(root, embedder, on_face=on_face)
+        found[embedder.spec.label] = measure_strangers(faces, embedder.spec.distances)
+    if json:
+        show_json(found)
+        return
+    for model, piles in found.items():
+        _show_strangers(model, piles)
+
+
+def _show_strangers(model: str, piles: "list[StrangersPile]") -> None:
+    from rich.table import Table
+
+    from facespace.evaluate.strangers import FIXED_FAR, TRIED, best_strangers
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("people", "faces", *(f"{value:g}" for value in TRIED), f"FAR {FIXED_FAR:g}"):
+        table.add_column(heading, justify="right")
+    for pile in piles:
+        scores = (f"{value:.3f}" for value in (*pile.f1, pile.fixed_f1))
+        table.add_row(str(pile.n_people), f"{pile.n_faces:.0f}", *scores)
+    console.print(f"{model}: pairwise F1 by strangers within reach of a face")
+    console.print(table)
+    console.print(
+        f"best over these piles: --strangers {best_strangers(piles):g} (default {STRANGERS_IN_REACH:g})"
+    )

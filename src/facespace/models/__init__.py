@@ -10,7 +10,6 @@ from facespace.models.built_in import (
 from facespace.models.onnx_metadata import read_metadata, weights_sha256, write_metadata
 from facespace.models.spec import (
     FARS,
-    GROUP_FAR,
     VERIFY_FAR,
     ModelSpec,
     common_threshold,
@@ -22,7 +21,6 @@ from facespace.models.spec import (
 __all__ = [
     "BUILT_IN",
     "FARS",
-    "GROUP_FAR",
     "VERIFY_FAR",
     "ModelSpec",
     "built_in_models",
