@@ -149,15 +149,15 @@ def _augmented(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _show_growth(points: list[GrowthPoint], path: Path | None) -> None:
-    print(f"time grows as n^{exponent(points):.2f}; {local_exponents(points)}")
+    print(f"processor time grows as n^{exponent(points):.2f}; {local_exponents(points)}")
     if path:
         from matplotlib.figure import Figure
 
-        n, seconds = np.array([p.n for p in points]), np.array([p.seconds for p in points])
+        n, seconds = np.array([p.n for p in points]), np.array([p.processor_seconds for p in points])
         axes = (figure := Figure(figsize=(7, 5), layout="constrained")).add_subplot()
         axes.loglog(n, seconds, "o-", label=f"measured, n^{exponent(points):.2f}")
         axes.loglog(n, seconds[0] * (n / n[0]) ** 2, "--", color="grey", label="n^2")
-        axes.set(xlabel="faces", ylabel="seconds", title="Average linkage, facespace")
+        axes.set(xlabel="faces", ylabel="processor seconds", title="Average linkage, facespace")
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
         figure.savefig(path, dpi=130)

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facespace.cluster import add_faces, agglomerative, collection_threshold
 from facespace.distance import distance
 from facespace.embed import Embedder, dequantise, quantise
 from facespace.evaluate.album import AlbumFaces, evaluate_album, extract_album, read_labels
 from facespace.evaluate.holdout import HoldoutFaces, embed_holdout, evaluate_holdout
 from facespace.evaluate.lfw import evaluate_lfw
 from facespace.faces.detect import Detector
-from facespace.metrics import all_pairs
+from facespace.metrics import all_pairs, pairwise_scores
 from facespace.models import BUILT_IN, ModelSpec, built_in_models, find_model, weights_sha256
 from facespace.models.summary import summarise
 
@@ -86,6 +87,18 @@ def test_bytes_are_as_good_as_floats(val: HoldoutFaces) -> None:
     assert bytes_ == pytest.approx(floats, abs=0.001)
 
 
+def test_faces_added_in_parts_are_grouped_as_from_scratch(val: HoldoutFaces) -> None:
+    limit = collection_threshold(Embedder().spec.distances, len(val.labels)).distance
+    order = np.random.default_rng(0).permutation(len(val.labels))
+    rows, truth = val.embeddings[order], val.labels[order]
+    labels = np.full(len(rows), -1)
+    for end in np.linspace(0, len(rows), 5).astype(int)[1:]:
+        labels[:end] = add_faces(rows[:end], labels[:end], threshold=limit)
+    scratch = pairwise_scores(truth, agglomerative(rows, threshold=limit).labels.astype(np.int64)).f1
+    assert scratch > 0.7
+    assert pairwise_scores(truth, labels.astype(np.int64)).f1 > scratch - 0.02
+
+
 def test_lfw_with_our_own_detector(data: Path) -> None:
     result = evaluate_lfw(data / "lfw", Embedder(), Detector())
     assert result.accuracy_mean == pytest.approx(GOLDEN["lfw"], abs=0.004)
@@ -93,7 +106,8 @@ def test_lfw_with_our_own_detector(data: Path) -> None:
 
 
 def test_the_album_of_thirty_people(album: AlbumFaces) -> None:
-    result = evaluate_album(album, threshold=Embedder().spec.distance_at(1e-2))
+    chosen = collection_threshold(Embedder().spec.distances, len(album.embeddings))
+    result = evaluate_album(album, threshold=chosen.distance)
     assert result.n_photos == 650
     assert result.n_misses <= 6
     assert result.pairwise.f1 == pytest.approx(GOLDEN["album"], abs=0.02)

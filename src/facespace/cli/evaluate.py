@@ -78,6 +78,9 @@ def clusters(
         typer.Option("--model", help="Calibrated embedder; may be repeated. The built-in unless given."),
     ] = None,
     detector: DetectorFile = None,
+    docs: Annotated[
+        Path | None, typer.Option(help="Write the scores as a Markdown page to this file.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Group piles of known faces: our threshold beside our best one and beside other methods at their best.
@@ -85,6 +88,7 @@ def clusters(
     Example: facespace evaluate clusters --data ../shared/data --pile val
     """
     from facespace.embed import Embedder
+    from facespace.evaluate.cluster_page import write_cluster_page
     from facespace.evaluate.clusters import PILES, evaluate_clusters
     from facespace.faces.detect import Detector
 
@@ -92,10 +96,18 @@ def clusters(
     rows = evaluate_clusters(
         data_folder(data), embedders, Detector(detector), piles=tuple(piles or PILES), on_pile=say
     )
+    if docs:
+        write_cluster_page(rows, docs, command=_clusters_command(piles, models, docs))
     if json:
         show_json(rows)
     else:
         _show_clusters(rows)
+
+
+def _clusters_command(piles: list[str] | None, models: list[str] | None, docs: Path) -> str:
+    """As a reader would type it; the data and imported models lie elsewhere for them."""
+    chosen = [f"--pile {pile}" for pile in piles or ()] + [f"--model {Path(m).name}" for m in models or ()]
+    return " ".join(["facespace evaluate clusters --data DIR", *chosen, f"--docs {docs}"])
 
 
 def _show_clusters(rows: "list[ClusterRow]") -> None:

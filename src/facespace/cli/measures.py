@@ -97,18 +97,15 @@ def strangers(
 
 
 def _show_strangers(model: str, piles: "list[StrangersPile]") -> None:
-    from rich.table import Table
-
     from facespace.evaluate.strangers import FIXED_FAR, TRIED, best_strangers
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("people", "faces", *(f"{value:g}" for value in TRIED), f"FAR {FIXED_FAR:g}"):
-        table.add_column(heading, justify="right")
+    console.print(
+        f"{model}: pairwise F1 by strangers within reach of a face, and at FAR {FIXED_FAR:g} for all"
+    )
+    console.print("people  faces" + "".join(f"{value:>7g}" for value in TRIED) + "    fixed")
     for pile in piles:
-        scores = (f"{value:.3f}" for value in (*pile.f1, pile.fixed_f1))
-        table.add_row(str(pile.n_people), f"{pile.n_faces:.0f}", *scores)
-    console.print(f"{model}: pairwise F1 by strangers within reach of a face")
-    console.print(table)
+        scores = "".join(f"{value:7.3f}" for value in pile.f1)
+        console.print(f"{pile.n_people:6}{pile.n_faces:7.0f}{scores}{pile.fixed_f1:9.3f}")
     console.print(
         f"best over these piles: --strangers {best_strangers(piles):g} (default {STRANGERS_IN_REACH:g})"
     )

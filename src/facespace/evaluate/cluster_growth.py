@@ -103,8 +103,8 @@ def measure_growth(
 
 
 def exponent(points: Sequence[GrowthPoint]) -> float:
-    """The e of seconds = c n^e that fits the points best (least squares of logarithms)."""
-    n, seconds = np.log([p.n for p in points]), np.log([p.seconds for p in points])
+    """The e of processor seconds = c n^e that fits the points best (least squares of logarithms)."""
+    n, seconds = np.log([p.n for p in points]), np.log([p.processor_seconds for p in points])
     return float(np.polyfit(n, seconds, 1)[0])
 
 

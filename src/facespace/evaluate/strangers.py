@@ -13,7 +13,7 @@ from facespace.metrics import pairwise_scores
 
 __all__ = ["TRIED", "StrangersPile", "best_strangers", "measure_strangers"]
 
-TRIED = (2.0, 3.0, 5.0, 7.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 60.0)
+TRIED = (2.0, 3.0, 5.0, 7.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0)
 PEOPLE = (8, 16, 32, 64, 128, 256, 512)
 DRAWS = 8
 # The rate of one pair, whatever the pile's size, for comparison.

@@ -105,7 +105,6 @@ class People:
             "model": self.model,
             "threshold": self.threshold,
             "far": self.far,
-            "extrapolated": self.extrapolated,
             "people": [
                 {
                     "person": person.person,
@@ -116,6 +115,7 @@ class People:
                 for person in self.people
             ],
             "unreadable": [{"photo": str(u.photo), "reason": u.reason} for u in self.unreadable],
+            "extrapolated": self.extrapolated,
         }
 
 
