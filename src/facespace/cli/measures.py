@@ -82,7 +82,7 @@ def strangers(
     """
     from facespace.embed import Embedder
     from facespace.evaluate.holdout import embed_holdout
-    from facespace.evaluate.strangers import measure_strangers
+    from facespace.evaluate.strangers import best_strangers, measure_strangers
 
     root, found = data_folder(data) / "faces" / "val", {}
     for embedder in [Embedder(model) for model in models] if models else [Embedder()]:
@@ -94,10 +94,12 @@ def strangers(
         return
     for model, piles in found.items():
         _show_strangers(model, piles)
+    best = best_strangers([pile for piles in found.values() for pile in piles])
+    console.print(f"best over all these piles: --strangers {best:g} (default {STRANGERS_IN_REACH:g})")
 
 
 def _show_strangers(model: str, piles: "list[StrangersPile]") -> None:
-    from facespace.evaluate.strangers import FIXED_FAR, TRIED, best_strangers
+    from facespace.evaluate.strangers import FIXED_FAR, TRIED
 
     console.print(
         f"{model}: pairwise F1 by strangers within reach of a face, and at FAR {FIXED_FAR:g} for all"
@@ -106,6 +108,3 @@ def _show_strangers(model: str, piles: "list[StrangersPile]") -> None:
     for pile in piles:
         scores = "".join(f"{value:7.3f}" for value in pile.f1)
         console.print(f"{pile.n_people:6}{pile.n_faces:7.0f}{scores}{pile.fixed_f1:9.3f}")
-    console.print(
-        f"best over these piles: --strangers {best_strangers(piles):g} (default {STRANGERS_IN_REACH:g})"
-    )
