@@ -114,4 +114,4 @@ def test_the_album_of_thirty_people(album: AlbumFaces) -> None:
 
 
 # Measured by the commands of docs/models/facespace-s.md.
-GOLDEN = {"val 1e-2": 0.7903, "val 1e-3": 0.5966, "lfw": 0.9480, "album": 0.866}
+GOLDEN = {"val 1e-2": 0.7903, "val 1e-3": 0.5966, "lfw": 0.9480, "album": 0.837}

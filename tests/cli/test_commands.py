@@ -240,3 +240,30 @@ def test_an_empty_folder_gets_a_friendly_line(tmp_path: Path) -> None:
 
 def test_version() -> None:
     assert as_a_process("--version").stdout.startswith("facespace 0.")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "nowhere/people.csv"], "folder that exists"),
+        (["--person", "1"], "--pictures"),
+        (["--explain", "0", "3"], "faces 0 to 2"),
+        (["--far", "2"], "far in"),
+    ],
+)
+def test_cluster_refuses_before_it_groups(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    photos: Path,
+    drawn: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("facespace.models.read_spec", lambda _: SPEC)
+    monkeypatch.setattr("facespace.models.find_model", lambda *_: Path("drawn"))
+    monkeypatch.setattr(
+        "facespace.cluster.table_groups.agglomerative", lambda *_, **__: pytest.fail("grouped")
+    )
+    call("embed", photos, "-o", tmp_path / "faces")
+    result = call("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", *options)
+    assert isinstance(result.exception, FacespaceError) and message in str(result.exception)

@@ -133,6 +133,7 @@ def cluster(
     from facespace.models import find_model, read_spec
     from facespace.table import FaceTable
 
+    _check_outputs(output, pictures, person)
     table = FaceTable.load(faces)
     spec = read_spec(find_model(model, "embedder"))
     options = GroupOptions(strangers, far, threshold, min_quality, explain)
@@ -145,6 +146,20 @@ def cluster(
         show_json(found.to_json())
     else:
         _show_groups(found, output)
+
+
+def _check_outputs(output: Path, pictures: Path | None, person: int | None) -> None:
+    """Fail before the work and not after it."""
+    from importlib.util import find_spec
+
+    from facespace.errors import DataError, InputError, MissingExtraError
+
+    if not output.parent.is_dir():
+        raise DataError(f"{output}: expected a file in a folder that exists; make {output.parent} first")
+    if person is not None and pictures is None:
+        raise InputError("--person: expected together with --pictures DIR, whose merge tree it chooses")
+    if pictures and find_spec("matplotlib") is None:
+        raise MissingExtraError("a picture", "report")
 
 
 def _kept(folder: Path | None, table: "FaceTable", spec: "ModelSpec") -> "ArrayFolder | None":
