@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import facespace
+from facespace.cluster import add_faces, agglomerative, collection_threshold
 from facespace.distance import distance
 from facespace.embed import Embedder, dequantise, quantise
 from facespace.evaluate.album import evaluate_album, extract_album, read_labels
@@ -16,7 +17,7 @@ from facespace.evaluate.holdout import HoldoutFaces, embed_holdout, evaluate_hol
 from facespace.evaluate.lfw import evaluate_lfw
 from facespace.evaluate.quality import evaluate_quality, holdout_quality
 from facespace.faces.detect import Detector
-from facespace.metrics import all_pairs
+from facespace.metrics import all_pairs, pairwise_scores
 from facespace.models import BUILT_IN, ModelSpec, built_in_models, find_model, weights_sha256
 from facespace.models.summary import summarise
 
@@ -118,6 +119,18 @@ def test_dropping_blurred_faces_helps_more_than_dropping_any(
     assert result.gain_interval[0] > 0
 
 
+def test_faces_added_in_parts_are_grouped_as_from_scratch(val: HoldoutFaces, embedder: Embedder) -> None:
+    limit = collection_threshold(embedder.spec.distances, len(val.labels)).distance
+    order = np.random.default_rng(0).permutation(len(val.labels))
+    rows, truth = val.embeddings[order], val.labels[order]
+    labels = np.full(len(rows), -1)
+    for end in np.linspace(0, len(rows), 5).astype(int)[1:]:
+        labels[:end] = add_faces(rows[:end], labels[:end], threshold=limit)
+    scratch = pairwise_scores(truth, agglomerative(rows, threshold=limit).labels.astype(np.int64)).f1
+    assert scratch > 0.6
+    assert pairwise_scores(truth, labels.astype(np.int64)).f1 > scratch - 0.02
+
+
 def test_lfw_with_our_own_detector(data: Path) -> None:
     result = evaluate_lfw(data / "lfw", Embedder(), Detector())
     assert result.accuracy_mean == pytest.approx(card_of("facespace-s")["lfw"]["accuracy_mean"], abs=0.004)
@@ -127,7 +140,8 @@ def test_lfw_with_our_own_detector(data: Path) -> None:
 def test_the_album_of_thirty_people(data: Path) -> None:
     folder = data / "albums" / "people"
     faces = extract_album(folder, read_labels(folder / "labels.csv"), Detector(), Embedder())
-    result = evaluate_album(faces, threshold=Embedder().spec.distance_at(1e-2))
+    chosen = collection_threshold(Embedder().spec.distances, len(faces.embeddings))
+    result = evaluate_album(faces, threshold=chosen.distance)
     assert result.n_photos == 650
     assert result.n_misses <= 6
     assert result.pairwise.f1 == pytest.approx(card_of("facespace-s")["album"]["pairwise"]["f1"], abs=0.02)

@@ -1,14 +1,18 @@
-"""`facespace evaluate quality / bytes / card`: is quality of use, what do bytes cost, and a model's card."""
+"""`facespace evaluate quality / bytes / strangers / card`: is quality of use, what do bytes cost, who groups well?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile
+from facespace.cluster.threshold import STRANGERS_IN_REACH
 
-__all__ = ["byte_form", "card", "quality"]
+if TYPE_CHECKING:
+    from facespace.evaluate.strangers import StrangersPile
+
+__all__ = ["byte_form", "card", "quality", "strangers"]
 
 
 def card(
@@ -93,3 +97,45 @@ def byte_form(data: Data = None, model: ModelFile = None, json: AsJson = False) 
         f"as bytes: {100 * result.change:+.3f} points (95 %: {low:+.3f} to {high:+.3f})"
     )
     console.print(f"scale {result.byte_scale}, {100 * result.clipped:.4f} % of the components clipped")
+
+
+def strangers(
+    data: Data = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Calibrated embedder; may be repeated. The built-in unless given."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Which --strangers groups best: piles of 8 people and more of `DATA/faces/val`, grouped at many thresholds.
+
+    Example: facespace evaluate strangers --data ../shared/data
+    """
+    from facespace.embed import Embedder
+    from facespace.evaluate.holdout import embed_holdout
+    from facespace.evaluate.strangers import best_strangers, measure_strangers
+
+    root, found = data_folder(data) / "faces" / "val", {}
+    for embedder in [Embedder(model) for model in models] if models else [Embedder()]:
+        with progress("embedding") as on_face:
+            faces = embed_holdout(root, embedder, on_face=on_face)
+        found[embedder.spec.label] = measure_strangers(faces, embedder.spec.distances)
+    if json:
+        show_json(found)
+        return
+    for model, piles in found.items():
+        _show_strangers(model, piles)
+    best = best_strangers([pile for piles in found.values() for pile in piles])
+    console.print(f"best over all these piles: --strangers {best:g} (default {STRANGERS_IN_REACH:g})")
+
+
+def _show_strangers(model: str, piles: "list[StrangersPile]") -> None:
+    from facespace.evaluate.strangers import FIXED_FAR, TRIED
+
+    console.print(
+        f"{model}: pairwise F1 by strangers within reach of a face, and at FAR {FIXED_FAR:g} for all"
+    )
+    console.print("people  faces" + "".join(f"{value:>7g}" for value in TRIED) + "    fixed")
+    for pile in piles:
+        scores = "".join(f"{value:7.3f}" for value in pile.f1)
+        console.print(f"{pile.n_people:6}{pile.n_faces:7.0f}{scores}{pile.fixed_f1:9.3f}")

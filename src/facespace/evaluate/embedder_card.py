@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from facespace.cluster import collection_threshold
 from facespace.embed import Embedder
 from facespace.evaluate.album import evaluate_album, extract_album, read_labels
 from facespace.evaluate.byte_form import evaluate_bytes
@@ -14,7 +15,6 @@ from facespace.evaluate.lfw import evaluate_lfw
 from facespace.evaluate.quality import evaluate_quality, holdout_quality
 from facespace.evaluate.speed import time_embedder
 from facespace.faces.detect import Detector
-from facespace.models import GROUP_FAR
 from facespace.models.summary import summarise
 
 __all__ = ["measure_embedder", "render_embedder"]
@@ -67,7 +67,8 @@ def measure_embedder(
 
 def _album(folder: Path, embedder: Embedder, detector: Detector) -> Any:
     faces = extract_album(folder, read_labels(folder / "labels.csv"), detector, embedder)
-    return evaluate_album(faces, threshold=embedder.spec.distance_at(GROUP_FAR))
+    chosen = collection_threshold(embedder.spec.distances, len(faces.embeddings))
+    return evaluate_album(faces, threshold=chosen.distance)
 
 
 def _speed(embedder: Embedder, baseline: Path) -> dict[str, Any]:
