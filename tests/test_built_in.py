@@ -143,5 +143,5 @@ def test_the_album_of_thirty_people(data: Path) -> None:
     chosen = collection_threshold(Embedder().spec.distances, len(faces.embeddings))
     result = evaluate_album(faces, threshold=chosen.distance)
     assert result.n_photos == 650
-    assert result.n_misses <= 6
+    assert result.n_misses <= 7
     assert result.pairwise.f1 == pytest.approx(card_of("facespace-s")["album"]["pairwise"]["f1"], abs=0.02)

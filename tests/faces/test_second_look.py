@@ -36,11 +36,10 @@ def see_discs(picture: np.ndarray) -> Detections:
     return Detections(box[None], landmarks[None], np.ones(1, np.float32))
 
 
-def test_no_faces_and_no_sizes_change_nothing() -> None:
-    none = np.zeros((0, 5, 2), np.float32)
-    assert look_again(drawn_face(), none, see_discs, sides_px=(96,)).shape == (0, 5, 2)
-    first = TRUE_XY[None].astype(np.float32)
-    np.testing.assert_array_equal(look_again(drawn_face(), first, see_discs, sides_px=()), first)
+def test_no_faces_are_seen_again_as_none() -> None:
+    landmarks, scores = look_again(drawn_face(), np.zeros((0, 5, 2), np.float32), see_discs, sides_px=(96,))
+    assert landmarks.shape == (0, 5, 2)
+    assert scores.shape == (0,)
 
 
 @pytest.mark.parametrize("sides_px", [(96,), (80, 96), (128,)])
@@ -48,15 +47,29 @@ def test_coarse_landmarks_become_those_that_the_detector_sees_upright(
     sides_px: tuple[int, ...], rng: np.random.Generator
 ) -> None:
     coarse = (TRUE_XY + rng.normal(0, 2.5, (5, 2)))[None].astype(np.float32)
-    better = look_again(drawn_face(), coarse, see_discs, sides_px=sides_px)
+    better, scores = look_again(drawn_face(), coarse, see_discs, sides_px=sides_px)
     assert np.abs(better - TRUE_XY).max() < 0.8 < np.abs(coarse - TRUE_XY).max()
+    assert scores == pytest.approx([1.0])
 
 
-def test_a_look_that_sees_nothing_or_something_else_leaves_the_first_landmarks() -> None:
+def only_upright(picture: np.ndarray) -> Detections:
+    """Sees the face in the crop, not in its mirror image."""
+    found = see_discs(picture)
+    left_eye_is_left = np.argwhere(picture[..., 1] < 20)[:, 1].mean() < picture.shape[1] / 2
+    return found if left_eye_is_left else Detections.empty()
+
+
+@pytest.mark.parametrize(
+    ("find", "score"),
+    [
+        (lambda _: Detections.empty(), 0.0),
+        (lambda _: Detections(np.zeros((1, 4)), np.full((1, 5, 2), 5.0), np.ones(1)), 0.0),  # type: ignore[arg-type]
+        (only_upright, 0.5),
+    ],
+    ids=["nothing", "something else", "one side"],
+)
+def test_a_look_that_fails_leaves_the_first_landmarks_and_costs_score(find, score: float) -> None:  # type: ignore[no-untyped-def]
     first = (TRUE_XY + 1.5)[None].astype(np.float32)
-    image = drawn_face()
-    np.testing.assert_array_equal(
-        look_again(image, first, lambda _: Detections.empty(), sides_px=(96,)), first
-    )
-    elsewhere = Detections(np.zeros((1, 4)), np.full((1, 5, 2), 5.0), np.ones(1))  # type: ignore[arg-type]
-    np.testing.assert_array_equal(look_again(image, first, lambda _: elsewhere, sides_px=(96,)), first)
+    landmarks, scores = look_again(drawn_face(), first, find, sides_px=(96,))
+    np.testing.assert_array_equal(landmarks, first)
+    assert scores == pytest.approx([score])
