@@ -16,9 +16,9 @@ from facespace.models import far_key
 __all__ = ["STRANGERS_IN_REACH", "CollectionThreshold", "collection_threshold", "distance_at"]
 
 # Both by `facespace evaluate strangers`, on piles of 8 to 128 people by two models.
-STRANGERS_IN_REACH = 15.0
-# Small collections: beyond one pair in fifty a rate says little of identity.
-LOOSEST_FAR = 0.02
+STRANGERS_IN_REACH = 12.0
+# Small collections: a looser rate joins look-alikes, and calibrations measure none.
+LOOSEST_FAR = 0.01
 
 
 @dataclass(frozen=True)
