@@ -43,7 +43,16 @@ def test_people_are_grouped_largest_first_with_the_keys_of_the_command(tmp_path:
     with Library(tmp_path / "library") as library:
         people = group_people(library, SPEC, far=1e-3)
     document = people.to_json()
-    assert list(document) == ["photos", "faces", "model", "threshold", "far", "people", "unreadable"]
+    assert list(document) == [
+        "photos",
+        "faces",
+        "model",
+        "threshold",
+        "far",
+        "people",
+        "unreadable",
+        "extrapolated",
+    ]
     assert (document["photos"], document["faces"], document["threshold"]) == (4, 5, 0.2)
     assert [len(p["faces"]) for p in document["people"]] == [3, 1, 1]
     assert {f["photo"] for f in document["people"][0]["faces"]} == {"1.png", "2.png", "sub/3.png"}

@@ -11,7 +11,6 @@ from facespace.models.far_curve import FarCurve, far_curve
 from facespace.models.onnx_metadata import read_metadata, weights_sha256, write_metadata
 from facespace.models.spec import (
     FARS,
-    GROUP_FAR,
     VERIFY_FAR,
     ModelSpec,
     common_distances,
@@ -24,7 +23,6 @@ from facespace.models.spec import (
 __all__ = [
     "BUILT_IN",
     "FARS",
-    "GROUP_FAR",
     "VERIFY_FAR",
     "FarCurve",
     "ModelSpec",

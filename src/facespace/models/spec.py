@@ -14,7 +14,6 @@ from facespace.models.onnx_metadata import SPEC_KEY, read_metadata, weights_sha2
 
 __all__ = [
     "FARS",
-    "GROUP_FAR",
     "VERIFY_FAR",
     "ModelSpec",
     "common_distances",
@@ -27,9 +26,6 @@ __all__ = [
 FARS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 # Of a single comparison, 1:1.
 VERIFY_FAR = 1e-3
-# Of the pairs inside a collection, for groups by average linkage: the calibrated rate whose threshold groups the
-# calibration faces, as one pile, best.
-GROUP_FAR = 1e-2
 
 
 @dataclass(frozen=True)

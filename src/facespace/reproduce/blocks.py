@@ -33,7 +33,7 @@ class Column:
     Attributes:
         name: heading.
         kind: "text", "percent" (a share of 1; "percent2" with two digits), "points" (a difference of two such),
-            "count", "millions" or "distance".
+            "count", "millions", "seconds" or "distance".
         paper: its numbers are the paper's, not ours.
     """
 
@@ -75,7 +75,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Plot:
-    """Series over axes; y is a share of 1 and shown in per cent."""
+    """Series over axes; y is a share of 1 and shown in per cent, or with ``y_log`` any number above 0."""
 
     caption: str
     x_label: str
@@ -84,6 +84,7 @@ class Plot:
     x_log: bool = False
     x_limits: tuple[float, float] | None = None
     y_limits: tuple[float, float] | None = None
+    y_log: bool = False
     kind: str = "plot"
 
 

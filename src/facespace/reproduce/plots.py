@@ -94,7 +94,12 @@ def _set_axes(axes: object, plot: Plot) -> None:
         axes.set_xlim(*plot.x_limits)
     if plot.y_limits:
         axes.set_ylim(*plot.y_limits)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    if plot.y_log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.grid(True, linewidth=0.6)
     axes.set_axisbelow(True)
 
