@@ -76,4 +76,4 @@ def test_the_cast_of_a_series_is_found_among_strangers(data: Path, tmp_path: Pat
         assert enrol(gallery, named, detector, embedder, workers=1).n_new == 40
         scores = evaluate_gallery(gallery, album, read_named_points(labels), detector, embedder)
     assert (scores.n_mated, scores.n_unmated, scores.n_same_picture) == (23, 9, 2)
-    assert scores.n_rank_1 >= 22 and scores.n_wrong == 0 and scores.n_false == 0 and scores.n_missed <= 12
+    assert scores.n_rank_1 >= 22 and scores.n_wrong == 0 and scores.n_false == 0 and scores.n_missed <= 5
