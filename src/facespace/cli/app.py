@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from facespace import __version__
-from facespace.cli import bench, evaluate, faces, gallery, models, people, reproduce, sweep, train, verify
+from facespace.cli import (
+    bench,
+    corrections,
+    evaluate,
+    faces,
+    gallery,
+    models,
+    people,
+    reproduce,
+    sweep,
+    train,
+    verify,
+)
 from facespace.cli.console import complain
 from facespace.errors import FacespaceError
 
@@ -22,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(people.people)
+corrections.register(app)
 app.command()(verify.verify)
 app.command()(faces.embed)
 app.command()(faces.cluster)
