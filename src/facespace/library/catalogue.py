@@ -15,6 +15,7 @@ from PIL import Image
 from facespace.embed import dequantise
 from facespace.errors import LibraryError
 from facespace.extract import PhotoFaces
+from facespace.faces.quality import SET_ASIDE
 from facespace.gallery import Database, SqliteTemplates, path_in, path_out
 from facespace.images import Exif, Unreadable
 from facespace.library.carried import carried_ids, known_faces
@@ -26,6 +27,8 @@ from facespace.table import face_id
 __all__ = ["CATALOGUE", "Catalogue", "StoredFaces", "StoredPhoto"]
 
 CATALOGUE = "library.sqlite"
+# Faces below this side and of a quality below SET_ASIDE are mostly lights, logos and heads far away.
+TINY_PX = 24.0
 THUMBNAIL_QUALITY = 82
 
 
@@ -64,11 +67,13 @@ class StoredFaces:
         face_id: int64.
         photo_id: int64.
         embeddings: float32 unit rows, shape (N, D).
+        blurs: bool, shape (N,): tiny and of poor quality, so that it may be anybody or no face at all.
     """
 
     face_id: NDArray[np.int64]
     photo_id: NDArray[np.int64]
     embeddings: NDArray[np.float32]
+    blurs: NDArray[np.bool_]
 
 
 class Catalogue:
@@ -225,14 +230,17 @@ class Catalogue:
     def faces_of_model(self, model: str, dim: int) -> StoredFaces:
         """All faces that take part and have a template of the model with that sha256, in order of photo and place."""
         rows = self.catalogue.execute(
-            "SELECT face_id, photo_id, vector FROM models JOIN templates USING (model_id) JOIN faces USING (face_id)"
-            " JOIN photos USING (photo_id) WHERE models.sha256 = ?"
+            "SELECT face_id, photo_id, vector, faces.quality < ? AND (x1 - x0) * (y1 - y0) < ?"
+            " FROM models JOIN templates USING (model_id) JOIN faces USING (face_id) JOIN photos USING (photo_id)"
+            " WHERE models.sha256 = ?"
             " AND face_id NOT IN (SELECT face_id FROM ignored) ORDER BY path, x0, face_id",
-            (model,),
+            (SET_ASIDE, TINY_PX**2, model),
         ).fetchall()
         vectors = np.frombuffer(b"".join(row[2] for row in rows), np.int8).reshape(len(rows), dim)
         ids = np.array([row[:2] for row in rows], np.int64).reshape(len(rows), 2)
-        return StoredFaces(ids[:, 0], ids[:, 1], dequantise(vectors))
+        return StoredFaces(
+            ids[:, 0], ids[:, 1], dequantise(vectors), np.array([row[3] for row in rows], bool)
+        )
 
     def thumbnail(self, number: int) -> bytes:
         """The thumbnail of the face with that id, as JPEG.

@@ -153,7 +153,13 @@ def _stored(library: Catalogue) -> str | None:
 def _group(standing: Standing, threshold: float) -> NDArray[np.integer]:
     rows, constraints = standing.faces.embeddings, standing.constraints()
     if len(rows) <= ANEW_UP_TO:
-        return agglomerative(rows, threshold=threshold, constraints=constraints).labels
+        # Blurs stand alone unless somebody spoke of them: they are near to many, most of all to each other.
+        clear = np.flatnonzero(~standing.faces.blurs | standing.confirmed)
+        labels = np.arange(len(rows)) + len(rows)
+        labels[clear] = agglomerative(
+            rows[clear], threshold=threshold, constraints=constraints.subset(clear, len(rows))
+        ).labels
+        return labels_by_size(labels)
     return labels_by_size(add_faces(rows, standing.person, threshold=threshold, constraints=constraints))
 
 
