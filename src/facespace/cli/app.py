@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from facespace import __version__
-from facespace.cli import bench, evaluate, faces, models, people, reproduce, sweep, train, verify
+from facespace.cli import bench, evaluate, faces, harmonic, models, people, reproduce, sweep, train, verify
 from facespace.cli.console import complain
 from facespace.errors import FacespaceError
 
@@ -30,6 +30,7 @@ evaluate.app.add_typer(sweep.app, name="sweep")
 app.add_typer(evaluate.app, name="evaluate")
 app.command()(reproduce.reproduce)
 app.command()(train.train)
+app.command()(harmonic.harmonise)
 app.command()(train.export)
 app.add_typer(models.app, name="models")
 app.command()(bench.bench)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.cli import measures, protocols
+from facespace.cli import harmonic, measures, protocols
 from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data, DetectorFile, Far, ModelFile, Workers
 from facespace.models import GROUP_FAR
@@ -22,6 +22,7 @@ app.command()(protocols.youtube)
 app.command()(protocols.holdout)
 app.command()(protocols.photos)
 app.command()(protocols.leaks)
+app.command("harmonic")(harmonic.evaluate_versions)
 app.command("quality")(measures.quality)
 app.command("bytes")(measures.byte_form)
 

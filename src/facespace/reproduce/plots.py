@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import MissingExtraError
-from facespace.evaluate.sweeps import ModelCurve
 from facespace.reproduce.blocks import Plot, Series
 from facespace.reproduce.cache import write_beside
 
@@ -64,16 +63,16 @@ def draw(plot: Plot, *, name: str) -> str:
     return _themed(file.getvalue(), plot)
 
 
-def write_roc(curves: Sequence[ModelCurve], out: Path) -> None:
-    """The ROC of several models as an SVG file of its own (paper, Figure 5).
+def write_roc(series: Sequence[Series], out: Path) -> None:
+    """ROC of several models or comparisons, TAR by FAR, as an SVG file of its own (paper, Figures 5 and 8).
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
     check_matplotlib()
-    series = tuple(Series(curve.name, curve.far, curve.tar) for curve in curves)
     body = draw(
-        Plot("", "FAR", "VAL", series, x_log=True, x_limits=(1e-6, 1.0), y_limits=(0.0, 1.0)), name="roc"
+        Plot("", "FAR", "VAL", tuple(series), x_log=True, x_limits=(1e-6, 1.0), y_limits=(0.0, 1.0)),
+        name="roc",
     )
     for variable, colour in PLAIN.items():
         body = body.replace(f"var({variable})", colour)
