@@ -1,17 +1,17 @@
-"""Harmonic triplet loss (paper, appendix): a newer model v2 learns to lie in one space with an older one, v1.
+r"""Harmonic triplet loss (paper, appendix): a newer model v2 learns to lie in one space with an older one, v1.
 
 The batch is held twice, by v1, whose embeddings are fixed, and by v2, whose are learned. Anchor, positive and negative
 of a triplet each come from either; a combination is written as three digits in that order.
 
-                anchor         positive                      negative
-    v2 learned    o--------------o . . . . . . . . . . . . . . x         o, x  move
-                  |\\            /|                            /|          #, +  stay
-                  |  \\        /  |                         /   |
-                  |    \\    /    |                      /      |        ---  drawn together
-                  |     /  \\     |                   /         |        . .  pushed apart, where semi-hard
-                  |   /      \\   |                /            |
-                  | /          \\ |             /               |        every o or # of the left with any of the
-    v1 fixed      #--------------# . . . . . . . . . . . . . . +        middle, and any of the right as its negative
+                positive          anchor          negative
+    v2 learned     o <------------- o . . . . . . . > o       ---  drawn together
+                     ^           /     .           ^          . .  pushed apart, where the miner's rule says so
+                       \       /          .     .             ===  fixed: both are v1's
+                         \   /              . .
+                         /   \              . .
+                       /       \          .     .
+                     v           \     .           v
+    v1 fixed       # <============= # = = = = = = = > #
 
     222   the triplet loss of v2 alone
     221   v2 keeps its people together and away from where v1 has others
