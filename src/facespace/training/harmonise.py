@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import DataError
-from facespace.training.harmonic import COMBINATIONS
 from facespace.training.health import Epoch
 from facespace.training.recipe import (
     Batches,
     Data,
-    Harmonic,
-    Mining,
+    Distillation,
+    EmbeddingStage,
     Optimiser,
     Recipe,
     read_recipe,
@@ -117,6 +116,8 @@ def first_stage(recipe: Recipe) -> Recipe:
 def default_recipe(init: Path, *, dim: int) -> Recipe:
     """What `facespace harmonise` does without a recipe: the network and augmentation of the run to begin with.
 
+    A teacher, where one is named, says how v2's faces lie to each other and not where: that is v1's business.
+
     Args:
         init: a finished run.
         dim: components of the older model's embeddings, which the newer one must have too.
@@ -133,7 +134,7 @@ def default_recipe(init: Path, *, dim: int) -> Recipe:
         epochs=6,
         data=Data(dev_every=10),
         batches=Batches(batch_size=192, faces_per_identity=4, anchor_share=0.9),
-        mining=Mining(),
-        harmonic=Harmonic(combinations=COMBINATIONS),
-        optimiser=Optimiser(learning_rate=1e-3, weight_decay=0.02),
+        distillation=Distillation(vectors=0.0, relations=3.0),
+        embedding_stage=EmbeddingStage(epochs=2, learning_rate=1e-2),
+        optimiser=Optimiser(learning_rate=1.5e-3, weight_decay=0.02),
     )
