@@ -16,7 +16,7 @@ from facespace.training.harmonise import default_recipe, first_stage, harmonise,
 from facespace.training.health import Epoch
 from facespace.training.loop import Trainer
 from facespace.training.old_version import ask_old_version
-from facespace.training.recipe import Batches, EmbeddingStage, Harmonic, Optimiser, Recipe
+from facespace.training.recipe import Batches, EmbeddingStage, Harmonic, Mining, Optimiser, Recipe
 from facespace.training.run_folder import read_facts, read_model
 from facespace.training.start import Material
 
@@ -161,5 +161,26 @@ def test_without_a_recipe_the_run_to_begin_with_decides(init: Path, tmp_path: Pa
     assert Path(resolved.harmonic.old).is_absolute() and resolved.distillation.teacher.endswith("t.onnx")
     with pytest.raises(DataError, match="give --old"):
         two_stages(init, tmp_path / "x", dataclasses.replace(RECIPE, harmonic=Harmonic()))
+    with pytest.raises(DataError, match="mines each batch"):
+        two_stages(init, tmp_path / "x", dataclasses.replace(RECIPE, mining=Mining(every=10)))
     with pytest.raises(DataError, match="finished run"):
         two_stages(tmp_path, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"dim": 16}, "set dim to 8"),
+        ({"alignment": "tight"}, "alignment 'similarity', expected the recipe's 'tight'"),
+    ],
+)
+def test_models_that_cannot_meet_are_refused_before_pictures_are_read(
+    init: Path, tmp_path: Path, changed: dict, expected: str
+) -> None:
+    from facespace.training.start import open_material
+
+    recipe = dataclasses.replace(RECIPE, **changed)
+    with pytest.raises(DataError, match=expected):
+        open_material(recipe, tmp_path / "no data here", tmp_path, open_model=OldColours)
+    with pytest.raises(DataError, match="expected open_model"):
+        open_material(recipe, tmp_path, tmp_path)

@@ -139,8 +139,8 @@ def _show(result: "HarmonicResult") -> None:
         )
     console.print(table)
     for gap in result.gaps:
-        word = "clear" if gap.clear else "not clear"
-        console.print(f"{gap.higher} - {gap.lower}: {_percent(gap.mean)} +- {_percent(gap.se)}, {word}")
+        size = f"{_percent(gap.mean)} +- {_percent(gap.se)}, {'clear' if gap.clear else 'not clear'}"
+        console.print(f"{gap.higher} less {gap.lower}: {_percent(None) if gap.mean is None else size}")
     console.print(
         f"v2-v2 > v2-v1 > v1-v1, each gap above its standard error: {'yes' if result.in_order else 'no'}"
     )

@@ -64,12 +64,17 @@ def harmonise(
         The epochs of both stages that were run now.
 
     Raises:
-        DataError: no older model, one of another dimension, or pictures or run folders that are not as expected.
+        DataError: no older model, one of another dimension, offline mining, or pictures or run folders that are not
+            as expected.
         TrainingError: a stage does not learn.
     """
     if not recipe.harmonic.old:
         raise DataError(
             "[harmonic] old: expected an older model to stay compatible with, got none; give --old"
+        )
+    if recipe.mining.every:
+        raise DataError(
+            f"[mining] every = {recipe.mining.every}: expected 0, a harmonic run mines each batch; leave it out"
         )
     read_model(init)  # before the work
     first = out / FIRST_STAGE
