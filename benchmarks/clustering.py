@@ -11,47 +11,34 @@ machine is seldom idle.
 """
 
 import argparse
+import dataclasses
 import multiprocessing
 import resource
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from facespace.cli.console import progress
 from facespace.cluster import agglomerative, collection_threshold, partition
 from facespace.embed import Embedder
-from facespace.evaluate.holdout import embed_holdout
+from facespace.evaluate.cluster_growth import GrowthPoint, draw_faces, exponent, measure_growth
+from facespace.evaluate.holdout import HoldoutFaces, embed_holdout
+from facespace.evaluate.lfw import crop_face
 from facespace.extract import extract_crops
+from facespace.faces.detect import Detector
+from facespace.images import read_image
 from facespace.metrics import pairwise_scores
 from facespace.saved_arrays import ArrayFolder
 
-FACES_A_PERSON = 8
 # The others hold all distances as float64: 2.5 GB at this many faces.
 MAX_MATRIX = 25_000
 AGREEMENT_FACES = 50_000
 # As a million faces are searched: 48 of 976 cells.
 CELLS_LOOKED_INTO = 0.05
-
-
-def draw_faces(real: np.ndarray, labels: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Unit rows of people with the means and covariances, within and between, of the real ones."""
-    rng = np.random.default_rng(1)
-    means = np.stack([real[labels == k].mean(0) for k in np.unique(labels)])
-    within, between = np.cov((real - means[labels]).T), np.cov(means.T)
-    tiny = 1e-6 * np.eye(real.shape[1])
-    spread = [np.linalg.cholesky(c + tiny).astype(np.float32).T for c in (within, between)]
-    sizes = 1 + rng.geometric(1 / FACES_A_PERSON, n // FACES_A_PERSON + 1)
-    truth = np.repeat(np.arange(len(sizes)), sizes)[:n]
-    people = real.mean(0) + rng.standard_normal((len(sizes), real.shape[1]), np.float32) @ spread[1]
-    rows = np.empty((len(truth), real.shape[1]), np.float32)
-    for begin in range(0, len(truth), 50_000):
-        part = slice(begin, begin + 50_000)
-        noise = rng.standard_normal((len(truth[part]), real.shape[1]), np.float32)
-        rows[part] = people[truth[part]] + noise @ spread[0]
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows, truth
 
 
 def measured(job: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
@@ -75,34 +62,34 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
     }
 
 
-def ours(
-    real: np.ndarray, labels: np.ndarray, n: int, threshold: float, folder: str | None = None
-) -> dict[str, Any]:
-    """Average linkage by facespace."""
-    rows, truth = draw_faces(real, labels, n)
-    saved = ArrayFolder(Path(folder), f"{n}") if folder else None
-    found, seconds = _timed(lambda: agglomerative(rows, threshold=threshold, saved=saved))
-    scores = pairwise_scores(truth, found.labels)
-    return {
-        "method": "facespace",
-        "n": len(rows),
-        **seconds,
-        "recall@8": found.recall,
-        "f1": round(scores.f1, 4),
-    }
+def ours(real: HoldoutFaces, n: int) -> dict[str, Any]:
+    """The whole tree of average linkage by facespace."""
+    rows, _ = draw_faces(real, n)
+    tree, seconds = _timed(lambda: agglomerative(rows, threshold=np.inf).merges)
+    return {"method": "facespace", "n": n, **seconds, "highest_merge": round(float(tree[-1, 2]), 4)}
 
 
-def scipy_average(real: np.ndarray, labels: np.ndarray, n: int, package: str) -> dict[str, Any]:
-    """Average linkage by SciPy or fastcluster, distances included."""
+def theirs(real: HoldoutFaces, n: int, package: str) -> dict[str, Any]:
+    """The same by SciPy or fastcluster, distances included."""
     from scipy.spatial.distance import pdist
 
     if package == "scipy":
         from scipy.cluster.hierarchy import linkage
     else:
         from fastcluster import linkage
-    rows, _ = draw_faces(real, labels, n)
+    rows, _ = draw_faces(real, n)
     tree, seconds = _timed(lambda: linkage(pdist(rows.astype(np.float64), "sqeuclidean"), "average"))
-    return {"method": package, "n": len(rows), **seconds, "highest_merge": round(float(tree[-1, 2]), 4)}
+    return {"method": package, "n": n, **seconds, "highest_merge": round(float(tree[-1, 2]), 4)}
+
+
+def large(
+    real: HoldoutFaces, distances: dict[str, float | None], n: int, folder: Path | None
+) -> dict[str, Any]:
+    """One size of the growth, with a bar on a terminal."""
+    with progress(f"{n:,} faces") as on_progress:
+        keep = (lambda n: ArrayFolder(folder / f"{n}", f"{n}")) if folder else None
+        (point,) = measure_growth(real, distances, [n], keep=keep, on_progress=on_progress)
+    return dataclasses.asdict(point)
 
 
 def agreement(rows: np.ndarray, truth: np.ndarray, threshold: float) -> dict[str, Any]:
@@ -123,28 +110,34 @@ def agreement(rows: np.ndarray, truth: np.ndarray, threshold: float) -> dict[str
 
 
 def real_faces(data: Path, embedder: Embedder, n: int, cache: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of faces/train and faces/val, filled to ``n`` with shifted and brightened copies of their crops."""
+    """Embeddings of faces/train, faces/val and LFW, filled to ``n`` with shifted and brightened copies."""
     if cache and cache.exists():
         with np.load(cache) as kept:
             return kept["rows"], kept["truth"]
-    rng = np.random.default_rng(0)
-    paths = sorted((data / "faces").glob("*/*/*.jpg"))
-    again = rng.choice(len(paths), max(0, n - len(paths)), replace=False)
-    names = [path.parent.name for path in paths]
+    rng, detector = np.random.default_rng(0), Detector()
+    found = [*sorted((data / "faces").glob("*/*/*.jpg")), *sorted((data / "lfw").glob("*/*.jpg"))][:n]
+    copied = [found[i] for i in rng.choice(len(found), n - len(found), replace=False)]
     rows = []
-    for extra, chosen in ((False, np.arange(len(paths))[:n]), (True, again)):
+    for begin in range(0, n, 512):
         crops = []
-        for _, _, crop in extract_crops([paths[i] for i in chosen], embedder):
-            crops.append(_augmented(crop, rng) if extra else crop)
-            if len(crops) == 512:
-                rows.append(embedder.embed(np.stack(crops)))
-                crops = []
-        if crops:
-            rows.append(embedder.embed(np.stack(crops)))
-    _, truth = np.unique([*names[:n], *(names[i] for i in again)], return_inverse=True)
+        for k, path in enumerate([*found, *copied][begin : begin + 512], begin):
+            crop = _crop(path, data, detector, embedder)
+            crops.append(_augmented(crop, rng) if k >= len(found) else crop)
+        rows.append(embedder.embed(np.stack(crops)))
+    # A name is one person only within its data set.
+    names = [str(path.parent.relative_to(data)) for path in [*found, *copied]]
+    _, truth = np.unique(names, return_inverse=True)
     if cache:
         np.savez(cache, rows=np.concatenate(rows), truth=truth)
     return np.concatenate(rows), truth
+
+
+def _crop(path: Path, data: Path, detector: Detector, embedder: Embedder) -> np.ndarray:
+    """A ready thumbnail, or the face in the middle of a picture of LFW."""
+    if path.is_relative_to(data / "lfw"):
+        return crop_face(read_image(path).pixels, detector, embedder)[0][0]
+    ((_, _, crop),) = extract_crops([path], embedder)
+    return crop
 
 
 def _augmented(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -155,19 +148,25 @@ def _augmented(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def _growth(rows: list[dict[str, Any]], path: Path | None) -> None:
-    n, seconds = (np.log([row[key] for row in rows]) for key in ("n", "processor_seconds"))
-    slope, start = np.polyfit(n, seconds, 1)
-    print(f"processor time grows as n^{slope:.2f}")
+def _show_growth(points: list[GrowthPoint], path: Path | None) -> None:
+    print(f"processor time grows as n^{exponent(points):.2f}; {local_exponents(points)}")
     if path:
         from matplotlib.figure import Figure
 
+        n, seconds = np.array([p.n for p in points]), np.array([p.processor_seconds for p in points])
         axes = (figure := Figure(figsize=(7, 5), layout="constrained")).add_subplot()
-        axes.loglog(np.exp(n), np.exp(seconds), "o", label="measured")
-        axes.loglog(np.exp(n), np.exp(start + slope * n), label=f"n^{slope:.2f}")
+        axes.loglog(n, seconds, "o-", label=f"measured, n^{exponent(points):.2f}")
+        axes.loglog(n, seconds[0] * (n / n[0]) ** 2, "--", color="grey", label="n^2")
         axes.set(xlabel="faces", ylabel="processor seconds", title="Average linkage, facespace")
+        axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
         figure.savefig(path, dpi=130)
+
+
+def local_exponents(points: list[GrowthPoint]) -> str:
+    """From each size to the next."""
+    steps = [f"n^{exponent([a, b]):.2f} from {a.n:,} to {b.n:,}" for a, b in pairwise(points)]
+    return ", ".join(steps)
 
 
 def main() -> None:
@@ -178,13 +177,11 @@ def main() -> None:
     parser.add_argument("what", choices=["exact", "large", "agreement"])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--model", help="calibrated embedder; the built-in one unless given")
-    parser.add_argument("--n", type=int, nargs="+", default=[20_000], help="faces")
-    parser.add_argument(
-        "--threshold", type=float, help="of large and agreement; by the collection's size unless given"
-    )
-    parser.add_argument("--keep", help="folder that keeps the searches of large, to go on after a stop")
+    parser.add_argument("--n", type=int, nargs="+", default=[20_000], help="faces, of exact and large")
+    parser.add_argument("--threshold", type=float, help="of agreement; by the collection's size unless given")
+    parser.add_argument("--keep", type=Path, help="folder that keeps large's searches, to go on after a stop")
     parser.add_argument("--cache", type=Path, help="npz file that keeps the embeddings of agreement")
-    parser.add_argument("--plot", type=Path, help="picture of the growth to write")
+    parser.add_argument("--plot", type=Path, help="picture of large's growth to write")
     asked = parser.parse_args()
     embedder = Embedder(asked.model)
     if asked.what == "agreement":
@@ -192,28 +189,27 @@ def main() -> None:
         limit = asked.threshold or collection_threshold(embedder.spec.distances, len(rows)).distance
         print(measured(agreement, rows, truth, limit))
         return
-    val = embed_holdout(asked.data / "faces" / "val", embedder)
+    real = embed_holdout(asked.data / "faces" / "val", embedder)
+    if asked.what == "exact":
+        _exact(real, asked.n)
+        return
     found = []
     for n in asked.n:
-        if asked.what == "exact":
-            found.append(measured(ours, val.embeddings, val.labels, n, np.inf))
-            print(found[-1], flush=True)
-            for package in ("scipy", "fastcluster") if n <= MAX_MATRIX else ():
-                try:
-                    print(measured(scipy_average, val.embeddings, val.labels, n, package), flush=True)
-                except ImportError:
-                    print(f"{package} is not installed")
-        else:
-            limit = asked.threshold or collection_threshold(embedder.spec.distances, n).distance
-            found.append(
-                {
-                    **measured(ours, val.embeddings, val.labels, n, limit, asked.keep),
-                    "threshold": round(limit, 3),
-                }
-            )
-            print(found[-1], flush=True)
+        found.append(measured(large, real, embedder.spec.distances, n, asked.keep))
+        print(found[-1], flush=True)
     if len(found) > 1:
-        _growth(found, asked.plot)
+        fields = [field.name for field in dataclasses.fields(GrowthPoint)]
+        _show_growth([GrowthPoint(**{name: row[name] for name in fields}) for row in found], asked.plot)
+
+
+def _exact(real: HoldoutFaces, sizes: list[int]) -> None:
+    for n in sizes:
+        print(measured(ours, real, n), flush=True)
+        for package in ("scipy", "fastcluster") if n <= MAX_MATRIX else ():
+            try:
+                print(measured(theirs, real, n, package), flush=True)
+            except ImportError:
+                print(f"{package} is not installed")
 
 
 if __name__ == "__main__":

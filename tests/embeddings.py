@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from facespace.cluster import rounds, search, single
+from facespace.cluster import plan, rounds, search, single
 
 
 def unit_rows(rng: np.random.Generator, n: int, dim: int = 3) -> np.ndarray:
@@ -22,6 +22,7 @@ def small_sizes(dense: int, neighbours: int) -> Iterator[None]:
         patch.setattr(rounds, "NEIGHBOURS", neighbours)
         patch.setattr(single, "NEIGHBOURS", neighbours)
         patch.setattr(single, "COLUMNS_AT_ONCE", 32)
+        patch.setattr(plan, "EXACT_QUERIES_AT_ONCE", 20)
         patch.setattr(search, "ROWS_AT_ONCE", 7)
         patch.setattr(search, "COLUMNS_AT_ONCE", 32)
         yield

@@ -18,7 +18,8 @@ FACES = PICTURES | {"faces", "models"}
 EMBED = BASE | {"models", "embed"}
 GROUPS = EMBED | {"metrics"}
 EXTRACT = FACES | EMBED | {"extract"}
-LIBRARY = EXTRACT | {"cluster", "search", "verify", "gallery", "library", "metrics"}
+GALLERY = EXTRACT | {"cluster", "search", "verify", "gallery", "metrics"}
+LIBRARY = GALLERY | {"library"}
 MAY_IMPORT = {
     "errors": set(),
     "distance": {"errors"},
@@ -33,6 +34,7 @@ MAY_IMPORT = {
     "search": GROUPS | {"search"},
     "verify": GROUPS | {"verify"},
     "extract": EXTRACT,
+    "gallery": GALLERY,
     "library": LIBRARY,
     "evaluate": LIBRARY - {"library"} | {"evaluate"},
     "reproduce": LIBRARY - {"library"} | {"evaluate", "training", "reproduce"},

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facespace.cluster import agglomerative
+    from facespace.cluster import agglomerative, collection_threshold
     from facespace.distance import distance, distance_matrix, same_person, similarity
     from facespace.embed import Embedder, dequantise, quantise
     from facespace.errors import FacespaceError
@@ -34,6 +34,7 @@ _HOMES = {
     "ModelSpec": "facespace.models",
     "agglomerative": "facespace.cluster",
     "align_faces": "facespace.faces.align",
+    "collection_threshold": "facespace.cluster",
     "common_threshold": "facespace.models",
     "dequantise": "facespace.embed",
     "distance": "facespace.distance",
@@ -58,6 +59,7 @@ __all__ = [
     "ModelSpec",
     "agglomerative",
     "align_faces",
+    "collection_threshold",
     "common_threshold",
     "dequantise",
     "distance",

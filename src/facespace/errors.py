@@ -7,6 +7,7 @@
     |-- DataError (ValueError)       a data set, FaceTable or protocol file is missing or malformed
     |-- ModelError (ValueError)      a model file is missing, unreadable or says too little of itself
     |   `-- IncompatibleModelsError  embeddings of two models that may not meet
+    |-- GalleryError                 a gallery file is locked, foreign or of a newer version
     |-- LibraryError                 a photo library is locked, foreign or of a newer version
     |-- TrainingError                a training run stopped: carries the remedy in its text
     `-- MissingExtraError (ImportError)  an optional dependency is not installed
@@ -19,6 +20,7 @@ from pathlib import Path
 __all__ = [
     "DataError",
     "FacespaceError",
+    "GalleryError",
     "ImageError",
     "IncompatibleModelsError",
     "InputError",
@@ -61,6 +63,10 @@ class ModelError(FacespaceError, ValueError):
 
 class IncompatibleModelsError(ModelError):
     """Embeddings of two models were about to meet though neither declares compatibility."""
+
+
+class GalleryError(FacespaceError):
+    """A gallery file is locked, foreign or of a newer version, or does not hold what was asked for."""
 
 
 class LibraryError(FacespaceError):

@@ -57,7 +57,7 @@ def test_people_prints_the_table_and_writes_the_page(tmp_path: Path, photos: Pat
     result = call("people", photos, "--library", tmp_path / "library")
     assert result.exit_code == 0
     assert "1 person in 4 photos (4 new); 1 face seen once; 1 file not readable" in result.stdout
-    assert "about 1 in 100 pairs of strangers" in result.stdout
+    assert "a collection of 3 faces: about 1 in 100 pairs of strangers" in result.stdout
     assert "warning: bad.jpg: not a picture" in result.stderr and "people.html" in result.stderr
     assert (tmp_path / "library" / "people.html").is_file()
     assert "(0 new)" in call("people", photos, "--library", tmp_path / "library").stdout
@@ -65,7 +65,16 @@ def test_people_prints_the_table_and_writes_the_page(tmp_path: Path, photos: Pat
 
 def test_people_as_json_has_the_fixed_keys(tmp_path: Path, photos: Path, drawn: None) -> None:
     document = json.loads(call("people", photos, "--library", tmp_path / "library", "--json").stdout)
-    assert list(document) == ["photos", "faces", "model", "threshold", "far", "people", "unreadable"]
+    assert list(document) == [
+        "photos",
+        "faces",
+        "model",
+        "threshold",
+        "far",
+        "people",
+        "unreadable",
+        "extrapolated",
+    ]
     assert [len(person["faces"]) for person in document["people"]] == [2, 1]
     assert document["unreadable"] == [{"photo": "bad.jpg", "reason": "not a picture, whatever its name says"}]
 
@@ -109,7 +118,7 @@ def test_embed_then_cluster(
     document = json.loads(result.stdout)
     assert (document["n_faces"], document["n_people"], document["scores"]) == (3, 2, None)
     # Three faces are few: the rate is looser than any that was calibrated, and says so.
-    assert (document["far"], document["extrapolated"], document["heaps"]) == (0.05, True, [])
+    assert (document["far"], document["extrapolated"], document["heaps"]) == (0.01, False, [])
     named = ("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", "--far", "1e-2")
     document = json.loads(call(*named, "--json").stdout)
     assert (document["threshold"], document["far"], document["extrapolated"]) == (0.3, 0.01, False)
@@ -231,3 +240,30 @@ def test_an_empty_folder_gets_a_friendly_line(tmp_path: Path) -> None:
 
 def test_version() -> None:
     assert as_a_process("--version").stdout.startswith("facespace 0.")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "nowhere/people.csv"], "folder that exists"),
+        (["--person", "1"], "--pictures"),
+        (["--explain", "0", "3"], "faces 0 to 2"),
+        (["--far", "2"], "far in"),
+    ],
+)
+def test_cluster_refuses_before_it_groups(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    photos: Path,
+    drawn: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("facespace.models.read_spec", lambda _: SPEC)
+    monkeypatch.setattr("facespace.models.find_model", lambda *_: Path("drawn"))
+    monkeypatch.setattr(
+        "facespace.cluster.table_groups.agglomerative", lambda *_, **__: pytest.fail("grouped")
+    )
+    call("embed", photos, "-o", tmp_path / "faces")
+    result = call("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", *options)
+    assert isinstance(result.exception, FacespaceError) and message in str(result.exception)

@@ -196,6 +196,8 @@ def test_labels_go_from_the_largest_group_on() -> None:
         (np.eye(2, dtype=np.float32), {"n_clusters": 3}, "n_clusters"),
         (np.eye(2, dtype=np.float32), {"threshold": 1.0, "linkage": "median"}, "linkage"),
         (np.eye(2, dtype=np.float32), {"threshold": 1.0, "linkage": "single", "constraints": Constraints()}, "single"),
+        (np.eye(2, dtype=np.float32), {"n_clusters": 2, "constraints": Constraints(must_link=[(0, 1)])}, "0 to 1"),
+        (np.eye(2, dtype=np.float32), {"n_clusters": 1, "constraints": Constraints(person=np.arange(2))}, "2 to 2"),
         (np.eye(2, dtype=np.float32), {"n_clusters": 1, "constraints": Constraints(cannot_link=[(0, 1)])}, "apart"),
     ],
 )  # fmt: skip

@@ -8,8 +8,9 @@ from facespace.cluster import agglomerative
 from facespace.errors import DataError, InputError
 from facespace.evaluate.album import AlbumFaces
 from facespace.evaluate.cluster_methods import METHODS, chinese_whispers
+from facespace.evaluate.cluster_page import write_cluster_page
 from facespace.evaluate.cluster_pictures import write_cluster_pictures
-from facespace.evaluate.clusters import read_pile, score_pile
+from facespace.evaluate.clusters import ClusterRow, read_pile, score_pile
 from fakes import DrawnDetector, DrawnEmbedder
 
 DISTANCES: dict[str, float | None] = {"1e-2": 0.9, "1e-3": 0.7}
@@ -67,3 +68,13 @@ def test_pictures_are_written_whole(pile: AlbumFaces, tmp_path: Path) -> None:
         write_cluster_pictures(tmp_path, pile.embeddings, labels, threshold=0.6, person=99)
     two = write_cluster_pictures(tmp_path, pile.embeddings[:2], labels[:2] * 0, threshold=0.6)
     assert len(two) == 3
+
+
+def test_the_page_holds_every_row_and_what_the_threshold_loses(pile: AlbumFaces, tmp_path: Path) -> None:
+    rows = [ClusterRow("drawn", "m", *row) for row in score_pile(pile, DISTANCES)]
+    write_cluster_page(rows, tmp_path / "scores.md", command="facespace evaluate clusters --data DIR")
+    text = (tmp_path / "scores.md").read_text()
+    assert text.count("| drawn | m |") == len(rows) and "    facespace evaluate clusters --data DIR\n" in text
+    lost = rows[1].report.pairwise.f1 - rows[0].report.pairwise.f1
+    assert f"- drawn, m: {lost:.3f} F1 below the best threshold." in text
+    assert [p.name for p in tmp_path.iterdir()] == ["scores.md"]

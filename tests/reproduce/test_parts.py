@@ -1,12 +1,14 @@
 """The parts themselves: each is there once, in the paper's order, and says what the paper says."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from facespace.embed import Embedder
 from facespace.reproduce import PARTS, Options, reproduce
-from facespace.reproduce.blocks import COMPUTED, MEASURED, NOT_RUN, Pictures, Result, Table
+from facespace.reproduce.blocks import COMPUTED, MEASURED, NOT_RUN, Pictures, Plot, Result, Table
+from facespace.reproduce.parts import clustering
 
 PAPER_ORDER = (
     "figure1", "table1", "table2", "figure4", "table3", "figure5", "table4", "table5", "table6", "figure6", "figure7",
@@ -26,7 +28,7 @@ def test_every_table_and_figure_of_the_paper_is_there_in_its_order() -> None:
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
 def test_a_part_says_what_the_paper_did(part) -> None:  # type: ignore[no-untyped-def]
     assert part.title and part.paper.endswith(".")
-    assert set(part.needs) <= {"model", "detector", "data", "runs", "sweeps"}
+    assert set(part.needs) <= {"model", "detector", "data", "runs", "sweeps", "quick"}
 
 
 def test_the_networks_are_counted_to_the_paper_s_rows(tmp_path: Path) -> None:
@@ -46,13 +48,14 @@ def test_the_networks_are_counted_to_the_paper_s_rows(tmp_path: Path) -> None:
             assert row[3] == pytest.approx(row[2], rel=0.13) and row[5] == pytest.approx(row[4], rel=0.32)
 
 
-def test_the_quick_parts_on_real_faces(tmp_path: Path, data: Path) -> None:
+def test_the_quick_parts_on_real_faces(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = tmp_path / "data"
     for part in ("val", "train"):
         (few / "faces" / part).mkdir(parents=True)
         for person in sorted((data / "faces" / "val").iterdir())[:24]:
             (few / "faces" / part / person.name).symlink_to(person)
-    made = ["figure1", "protocols", "table5"]
+    monkeypatch.setattr(clustering, "QUICK_SIZES", (300, 900))
+    made = ["figure1", "protocols", "table5", "clustering"]
     report = reproduce(Options(few, quick=True), tmp_path / "work", only=made)
     by_name = {part.name: part.result for part in report.parts}
     assert by_name["table5"].status == NOT_RUN and "--runs" in by_name["table5"].remedy
@@ -63,6 +66,10 @@ def test_the_quick_parts_on_real_faces(tmp_path: Path, data: Path) -> None:
     assert len(matrix.rows) == 7 and all(0 <= row[1] <= 4 for row in matrix.rows)
     assert matrix.rows[0][2:] == ("",) * 6
     assert by_name["protocols"].status == MEASURED
+    plot, sizes = by_name["clustering"].blocks
+    assert isinstance(plot, Plot) and plot.series[0].x == (300.0, 900.0) and min(plot.series[0].y) > 0
+    assert isinstance(sizes, Table) and [row[0] for row in sizes.rows] == [300, 900]
+    assert re.search(r"grows as n\^-?\d\.\d\d", by_name["clustering"].headline)
     assert report.model == Embedder().spec.label
 
 

@@ -13,7 +13,7 @@ from facespace.training.detector import DetectorRecipe, export_detector, train_d
 from facespace.training.detector.calibrate import best_threshold
 from facespace.training.detector.canvas import MIRRORED, Canvas, FaceSource, Motion, place
 from facespace.training.detector.data import DataOptions, Sources, load_sources, pictures
-from facespace.training.detector.export import load_detector
+from facespace.training.detector.export import load_detector, unfold_norms
 from facespace.training.detector.network import DetectorNetwork, NetworkOptions, fold_norms
 from facespace.training.detector.targets import (
     Batch,
@@ -220,3 +220,33 @@ def test_a_short_run_resumes_and_exports(tmp_path: Path, rng: np.random.Generato
         expected = load_detector(checkpoint)(torch.from_numpy(pixels))
     for a, b in zip(expected, detector.run(pixels).values(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
+def test_exported_weights_can_be_trained_on(tmp_path: Path, rng: np.random.Generator) -> None:
+    from facespace.training.detector.export import _to_onnx
+
+    torch.manual_seed(3)
+    trained = DetectorNetwork(SMALL)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+    pixels = torch.from_numpy(rng.integers(0, 256, (8, 96, 96, 3), dtype=np.uint8))
+    trained.train()(pixels.permute(0, 3, 1, 2).float())  # norms that are not the first ones
+    _to_onnx(fold_norms(trained), tmp_path / "model.onnx")
+    unfolded = DetectorNetwork(SMALL)
+    unfolded.load_state_dict(unfold_norms(tmp_path / "model.onnx", SMALL, pixels))
+    x = pixels.permute(0, 3, 1, 2).float()
+    for expected, in_use, in_training in zip(
+        trained(x), unfolded.eval()(x), unfolded.train()(x), strict=True
+    ):
+        torch.testing.assert_close(in_use, expected, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(in_training, expected, rtol=1e-2, atol=1e-2)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    from facespace.errors import DataError
+    from facespace.training.detector.export import _to_onnx
+
+    _to_onnx(fold_norms(DetectorNetwork(SMALL)), tmp_path / "model.onnx")
+    with pytest.raises(DataError, match=r"model\.onnx: expected an exported detector"):
+        unfold_norms(tmp_path / "model.onnx", NetworkOptions(), torch.zeros(1, 64, 64, 3, dtype=torch.uint8))

@@ -7,8 +7,8 @@ import typer
 
 from facespace.cli import harmonic, measures, protocols
 from facespace.cli.console import console, data_folder, progress, say, show_json
-from facespace.cli.options import AsJson, Data, DetectorFile, Far, ModelFile, Workers
-from facespace.models import GROUP_FAR
+from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile, PairFar, Strangers, Workers
+from facespace.cluster.threshold import STRANGERS_IN_REACH, collection_threshold
 
 if TYPE_CHECKING:
     from facespace.evaluate.clusters import ClusterRow
@@ -25,13 +25,16 @@ app.command()(protocols.leaks)
 app.command("harmonic")(harmonic.evaluate_versions)
 app.command("quality")(measures.quality)
 app.command("bytes")(measures.byte_form)
+app.command()(measures.card)
+app.command()(measures.strangers)
 
 
 @app.command()
 def album(
     photos: Annotated[Path, typer.Argument(help="Folder of photos.", show_default=False)],
     labels: Annotated[Path, typer.Option(help="CSV file with columns photo,person.")],
-    far: Far = GROUP_FAR,
+    strangers: Strangers = STRANGERS_IN_REACH,
+    far: PairFar = None,
     model: ModelFile = None,
     detector: DetectorFile = None,
     workers: Workers = None,
@@ -50,7 +53,9 @@ def album(
         faces = extract_album(
             photos, read_labels(labels), Detector(detector), embedder, workers=workers, on_photo=on_photo
         )
-    result = evaluate_album(faces, threshold=embedder.spec.distance_at(far))
+    n_faces, distances = len(faces.embeddings), embedder.spec.distances
+    chosen = collection_threshold(distances, n_faces, strangers=strangers, far=far)
+    result = evaluate_album(faces, threshold=chosen.distance)
     if json:
         show_json(result)
         return
@@ -75,6 +80,9 @@ def clusters(
         typer.Option("--model", help="Calibrated embedder; may be repeated. The built-in unless given."),
     ] = None,
     detector: DetectorFile = None,
+    docs: Annotated[
+        Path | None, typer.Option(help="Write the scores as a Markdown page to this file.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Group piles of known faces: our threshold beside our best one and beside other methods at their best.
@@ -82,6 +90,7 @@ def clusters(
     Example: facespace evaluate clusters --data ../shared/data --pile val
     """
     from facespace.embed import Embedder
+    from facespace.evaluate.cluster_page import write_cluster_page
     from facespace.evaluate.clusters import PILES, evaluate_clusters
     from facespace.faces.detect import Detector
 
@@ -89,10 +98,18 @@ def clusters(
     rows = evaluate_clusters(
         data_folder(data), embedders, Detector(detector), piles=tuple(piles or PILES), on_pile=say
     )
+    if docs:
+        write_cluster_page(rows, docs, command=_clusters_command(piles, models, docs))
     if json:
         show_json(rows)
     else:
         _show_clusters(rows)
+
+
+def _clusters_command(piles: list[str] | None, models: list[str] | None, docs: Path) -> str:
+    """As a reader would type it; the data and imported models lie elsewhere for them."""
+    chosen = [f"--pile {pile}" for pile in piles or ()] + [f"--model {Path(m).name}" for m in models or ()]
+    return " ".join(["facespace evaluate clusters --data DIR", *chosen, f"--docs {docs}"])
 
 
 def _show_clusters(rows: "list[ClusterRow]") -> None:
@@ -132,6 +149,10 @@ def detector(
     sheet: Annotated[
         Path | None, typer.Option(help="PNG to write: what the built-in detector missed or invented.")
     ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(help="Model card (Markdown) to write the figures into, and a JSON file beside it."),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Precision, recall, landmark error and speed of detectors on held-out photos and group stills.
@@ -140,13 +161,18 @@ def detector(
 
     Example: facespace evaluate detector --data ../shared/data --sheet faults.png
     """
+    from facespace.evaluate.card import plain, write_card
     from facespace.evaluate.detection import evaluate_detector
     from facespace.evaluate.detection_sheet import write_sheet
+    from facespace.evaluate.detector_card import render_detectors
 
     folder = data_folder(data)
     reports = evaluate_detector(folder, [None, *(model or [])], seen_by_eye=not every_label)
     if sheet:
         say(f"{write_sheet(folder, sheet)} photos with faults in {sheet}")
+    if card:
+        figures = plain(reports)
+        say(f"figures in {card} and {write_card(card, figures, render_detectors(figures))}")
     if json:
         show_json(reports)
     else:

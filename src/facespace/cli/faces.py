@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facespace.cli.console import console, progress, say, show_json, warn
-from facespace.cli.options import AsJson, DetectorFile, ModelFile, Workers
+from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, Workers
 from facespace.cluster.threshold import STRANGERS_IN_REACH
 
 if TYPE_CHECKING:
@@ -103,12 +103,8 @@ def export_table(
 def cluster(
     faces: Annotated[Path, typer.Argument(help="A FaceTable, as `embed` writes it.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV file to write: photo, box, person.")],
-    strangers: Annotated[
-        float, typer.Option(help="Strangers expected within reach of a face: more joins more, and wrongly.")
-    ] = STRANGERS_IN_REACH,
-    far: Annotated[
-        float | None, typer.Option(help="False-accept rate of a single pair in place of --strangers.")
-    ] = None,
+    strangers: Strangers = STRANGERS_IN_REACH,
+    far: PairFar = None,
     threshold: Annotated[
         float | None, typer.Option(min=0.0, max=4.0, help="Distance in place of either rate.")
     ] = None,
@@ -137,6 +133,7 @@ def cluster(
     from facespace.models import find_model, read_spec
     from facespace.table import FaceTable
 
+    _check_outputs(output, pictures, person)
     table = FaceTable.load(faces)
     spec = read_spec(find_model(model, "embedder"))
     options = GroupOptions(strangers, far, threshold, min_quality, explain)
@@ -149,6 +146,20 @@ def cluster(
         show_json(found.to_json())
     else:
         _show_groups(found, output)
+
+
+def _check_outputs(output: Path, pictures: Path | None, person: int | None) -> None:
+    """Fail before the work and not after it."""
+    from importlib.util import find_spec
+
+    from facespace.errors import DataError, InputError, MissingExtraError
+
+    if not output.parent.is_dir():
+        raise DataError(f"{output}: expected a file in a folder that exists; make {output.parent} first")
+    if person is not None and pictures is None:
+        raise InputError("--person: expected together with --pictures DIR, whose merge tree it chooses")
+    if pictures and find_spec("matplotlib") is None:
+        raise MissingExtraError("a picture", "report")
 
 
 def _kept(folder: Path | None, table: "FaceTable", spec: "ModelSpec") -> "ArrayFolder | None":

@@ -1,9 +1,48 @@
-"""`facespace evaluate quality` and `facespace evaluate bytes`: is quality of use, and what do bytes cost?"""
+"""`facespace evaluate quality / bytes / strangers / card`: is quality of use, what do bytes cost, who groups well?"""
 
-from facespace.cli.console import console, data_folder, progress, show_json
-from facespace.cli.options import AsJson, Data, ModelFile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-__all__ = ["byte_form", "quality"]
+import typer
+
+from facespace.cli.console import console, data_folder, progress, say, show_json
+from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile
+from facespace.cluster.threshold import STRANGERS_IN_REACH
+
+if TYPE_CHECKING:
+    from facespace.evaluate.strangers import StrangersPile
+
+__all__ = ["byte_form", "card", "quality", "strangers"]
+
+
+def card(
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--card", help="Model card (Markdown) to write the figures into, and a JSON file beside it."
+        ),
+    ] = None,
+    data: Data = None,
+    model: ModelFile = None,
+    detector: DetectorFile = None,
+    json: AsJson = False,
+) -> None:
+    """Every figure of an embedder's model card: hold-out, LFW, an album, bytes, quality, size and speed.
+
+    Example: facespace evaluate card --data ../shared/data --card docs/models/facespace-s.md
+    """
+    from facespace.embed import Embedder
+    from facespace.evaluate.card import write_card
+    from facespace.evaluate.embedder_card import measure_embedder, render_embedder
+    from facespace.faces.detect import Detector
+
+    figures = measure_embedder(data_folder(data), Embedder(model), Detector(detector), on_part=say)
+    if file:
+        say(f"figures in {file} and {write_card(file, figures, render_embedder(figures))}")
+    if json:
+        show_json(figures)
+    elif not file:
+        console.print(render_embedder(figures), markup=False)
 
 
 def quality(data: Data = None, model: ModelFile = None, json: AsJson = False) -> None:
@@ -58,3 +97,45 @@ def byte_form(data: Data = None, model: ModelFile = None, json: AsJson = False) 
         f"as bytes: {100 * result.change:+.3f} points (95 %: {low:+.3f} to {high:+.3f})"
     )
     console.print(f"scale {result.byte_scale}, {100 * result.clipped:.4f} % of the components clipped")
+
+
+def strangers(
+    data: Data = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Calibrated embedder; may be repeated. The built-in unless given."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Which --strangers groups best: piles of 8 people and more of `DATA/faces/val`, grouped at many thresholds.
+
+    Example: facespace evaluate strangers --data ../shared/data
+    """
+    from facespace.embed import Embedder
+    from facespace.evaluate.holdout import embed_holdout
+    from facespace.evaluate.strangers import best_strangers, measure_strangers
+
+    root, found = data_folder(data) / "faces" / "val", {}
+    for embedder in [Embedder(model) for model in models] if models else [Embedder()]:
+        with progress("embedding") as on_face:
+            faces = embed_holdout(root, embedder, on_face=on_face)
+        found[embedder.spec.label] = measure_strangers(faces, embedder.spec.distances)
+    if json:
+        show_json(found)
+        return
+    for model, piles in found.items():
+        _show_strangers(model, piles)
+    best = best_strangers([pile for piles in found.values() for pile in piles])
+    console.print(f"best over all these piles: --strangers {best:g} (default {STRANGERS_IN_REACH:g})")
+
+
+def _show_strangers(model: str, piles: "list[StrangersPile]") -> None:
+    from facespace.evaluate.strangers import FIXED_FAR, TRIED
+
+    console.print(
+        f"{model}: pairwise F1 by strangers within reach of a face, and at FAR {FIXED_FAR:g} for all"
+    )
+    console.print("people  faces" + "".join(f"{value:>7g}" for value in TRIED) + "    fixed")
+    for pile in piles:
+        scores = "".join(f"{value:7.3f}" for value in pile.f1)
+        console.print(f"{pile.n_people:6}{pile.n_faces:7.0f}{scores}{pile.fixed_f1:9.3f}")

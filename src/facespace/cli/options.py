@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "Data", "DetectorFile", "Far", "ModelFile", "Workers"]
+__all__ = ["AsJson", "Data", "DetectorFile", "Far", "ModelFile", "PairFar", "Strangers", "Workers"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Strangers = Annotated[
+    float, typer.Option(help="Strangers expected within reach of a face: more joins more, and wrongly.")
+]
 Far = Annotated[float, typer.Option(help="False-accept rate that the threshold stands for, such as 1e-3.")]
+PairFar = Annotated[
+    float | None, typer.Option(help="False-accept rate of a single pair in place of --strangers.")
+]
 ModelFile = Annotated[
     str | None, typer.Option("--model", help="Embedder: a built-in name or an ONNX file with a ModelSpec.")
 ]

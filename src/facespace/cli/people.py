@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facespace.cli.console import console, progress, say, show_json, warn
-from facespace.cli.options import AsJson, DetectorFile, Far, ModelFile, Workers
-from facespace.models import GROUP_FAR
+from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, Workers
+from facespace.cluster.threshold import STRANGERS_IN_REACH
 
 if TYPE_CHECKING:
     from facespace.library import People
@@ -25,7 +25,8 @@ def people(
         Path | None,
         typer.Option(help="Folder of the library; one per photo folder in your data directory unless given."),
     ] = None,
-    far: Far = GROUP_FAR,
+    strangers: Strangers = STRANGERS_IN_REACH,
+    far: PairFar = None,
     model: ModelFile = None,
     detector: DetectorFile = None,
     workers: Workers = None,
@@ -54,7 +55,9 @@ def people(
     with Library(folder) as opened, progress("finding faces") as on_photo:
         embedder = Embedder(model)
         result = scan(opened, photos, Detector(detector), embedder, workers=workers, on_photo=on_photo)
-        found = group_people(opened, embedder.spec, far=far, unreadable=result.unreadable)
+        found = group_people(
+            opened, embedder.spec, strangers=strangers, far=far, unreadable=result.unreadable
+        )
         page = write_page(opened, found, photos)
     for unreadable in found.unreadable:
         warn(f"{unreadable.photo}: {unreadable.reason}")
@@ -83,7 +86,9 @@ def _show(found: "People", n_new: int) -> None:
         f"{_count(len(found.seen_once), 'face')} seen once; {_count(len(found.unreadable), 'file')} not readable"
     )
     console.print(
-        f"threshold {found.threshold:.3f}: about 1 in {round(1 / found.far):,} pairs of strangers look that much alike"
+        f"threshold {found.threshold:.3f}, for a collection of {_count(found.n_faces, 'face')}: about 1 in "
+        f"{round(1 / found.far):,} pairs of strangers look that much alike"
+        + (" (extrapolated beyond the calibration)" if found.extrapolated else "")
     )
 
 

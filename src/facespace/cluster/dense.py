@@ -15,6 +15,7 @@ __all__ = ["chain", "complete_matrix", "group_matrix"]
 
 Matrix = NDArray[np.floating[Any]]
 SMALL = 2048
+ROWS_AT_ONCE = 128
 
 
 def group_matrix(groups: Groups, slots: NDArray[np.int64]) -> Matrix:
@@ -52,8 +53,8 @@ def _squared(rows: Matrix) -> Matrix:
     matrix = rows @ rows.T
     matrix *= -2.0
     # Summed first, so that the matrix is symmetric to the last bit.
-    for begin in range(0, len(rows), SMALL):
-        part = slice(begin, begin + SMALL)
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        part = slice(begin, begin + ROWS_AT_ONCE)
         matrix[part] += squares[part, None] + squares
     return np.maximum(matrix, 0.0, out=matrix)
 

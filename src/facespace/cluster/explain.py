@@ -11,7 +11,7 @@ from facespace.cluster.tree import Clustering
 from facespace.distance import check_embeddings, distance
 from facespace.errors import InputError
 
-__all__ = ["Explanation", "Step", "explain"]
+__all__ = ["Explanation", "Step", "check_pair", "explain"]
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,7 @@ def explain(
         InputError: faces that do not exist, or twice the same one.
     """
     rows = check_embeddings(embeddings)
-    for face in (a, b):
-        if not 0 <= face < len(rows):
-            raise InputError(f"explain: expected faces 0 to {len(rows) - 1}, got {face}")
-    if a == b:
-        raise InputError(f"explain: expected two faces, got {a} twice")
+    check_pair(a, b, len(rows))
     up_a, up_b = _path(clustering.merges, len(rows), a), _path(clustering.merges, len(rows), b)
     shared = set(up_a) & set(up_b)
     chain_a = tuple(_step(rows, clustering.merges, a, k) for k in up_a if k not in shared)
@@ -113,6 +109,19 @@ def explain(
     gap = _group_distance(rows, one, other)
     reason = _conflict(constraints, len(rows), one, other)
     return Explanation(False, apart, gap, threshold, chain_a, chain_b, reason)
+
+
+def check_pair(a: int, b: int, n: int) -> None:
+    """Fail unless ``a`` and ``b`` are two of ``n`` faces.
+
+    Raises:
+        InputError: faces that do not exist, or twice the same one.
+    """
+    for face in (a, b):
+        if not 0 <= face < n:
+            raise InputError(f"explain: expected faces 0 to {n - 1}, got {face}")
+    if a == b:
+        raise InputError(f"explain: expected two faces, got {a} twice")
 
 
 def _path(merges: NDArray[np.float64], n: int, face: int) -> list[int]:

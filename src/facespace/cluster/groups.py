@@ -15,7 +15,7 @@ from facespace.distance import check_embeddings
 __all__ = ["GroupLinkage", "Groups", "tightness"]
 
 GroupLinkage = Literal["average", "ward"]
-PAIRS_AT_ONCE = 2**15
+PAIRS_AT_ONCE = 2**12
 
 
 class Groups:

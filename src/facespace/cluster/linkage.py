@@ -63,6 +63,7 @@ def agglomerative(
     if linkage == "single" and constraints is not None:
         raise InputError("constraints: single linkage knows none; use average, ward or complete")
     resolved = (constraints or Constraints()).resolve(len(rows))
+    _check_reachable(n_clusters, resolved)
     told = on_progress or (lambda done, total: None)
     plan = SearchPlan(search, saved, lambda done, total: told(done, 2 * total))
     found = _found(rows, resolved, linkage, limit, plan, lambda done, most: told(most + done, 2 * most))
@@ -83,6 +84,13 @@ def _limit(n: int, threshold: float | None, n_clusters: int | None) -> float:
     if n_clusters is not None and not min(1, n) <= n_clusters <= n:
         raise InputError(f"n_clusters: expected 1 to {n}, got {n_clusters}")
     return np.inf if threshold is None else float(threshold)
+
+
+def _check_reachable(n_clusters: int | None, resolved: Resolved) -> None:
+    """The constraints' own bounds; what listed pairs make impossible shows only at the end."""
+    fewest, most = int(resolved.fixed.sum()), len(resolved.fixed)
+    if n_clusters is not None and not fewest <= n_clusters <= most:
+        raise InputError(f"n_clusters: expected {fewest} to {most} under these constraints, got {n_clusters}")
 
 
 def _given(start: NDArray[np.int64]) -> Merges:

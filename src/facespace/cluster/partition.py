@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.groups import Groups
-from facespace.cluster.search import FAR_AWAY, FOLD, BlockSearch, Search, smallest
+from facespace.cluster.search import FAR_AWAY, FOLD, BlockSearch, Search, fold, smallest, smallest_of
 
 __all__ = ["CELL_SIZE", "PROBES", "PartitionSearch", "recall"]
 
@@ -21,7 +21,7 @@ PROBES = 48
 FIRST_PROBES = 4
 SAMPLE_PER_CELL = 48
 N_ROUNDS = 6
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 1024
 
 
 class PartitionSearch:
@@ -103,11 +103,12 @@ class PartitionSearch:
         block = self.columns.distances(queries[rows], begin, end)
         asked = place[hidden[0]] >= 0
         block[place[hidden[0][asked]], hidden[1][asked] - begin] = FAR_AWAY
-        better = np.flatnonzero(block.min(axis=1) < value[rows].max(axis=1))
+        folded = fold(block, k)
+        better = np.flatnonzero(folded.min(axis=1) < value[rows].max(axis=1))
         if not len(better):
             return
         rows = rows[better]
-        near, distance = smallest(block[better], min(k, end - begin))
+        near, distance = smallest_of(block, folded, min(k, end - begin), better)
         columns = np.concatenate([column[rows], near + begin], axis=1)
         values = np.concatenate([value[rows], distance], axis=1)
         kept = np.argpartition(values, k - 1, axis=1)[:, :k]

@@ -1,7 +1,7 @@
 """Nearest groups of groups, exactly: blocks of one matrix product, and the smallest of each row.
 
-With [mean, 1] of the asking group and [-2 mean, |mean|^2 + scatter] of the others, the product is the distance but
-for a term of the asking group: BLAS does all the work, and no more than a block of distances is ever held.
+The product of [mean, 1, |mean|^2 + scatter] of the asking group and [-2 mean, |mean|^2 + scatter, 1] of the others is
+their distance: BLAS does all the work, and no more than a block of distances is ever held.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.groups import Groups
 
-__all__ = ["BlockSearch", "Search", "smallest"]
+__all__ = ["BlockSearch", "Search", "fold", "smallest", "smallest_of"]
 
 ROWS_AT_ONCE = 256
 COLUMNS_AT_ONCE = 16_384
@@ -48,10 +48,11 @@ class BlockSearch:
         here = self.slots[there]
         self.column_of = np.full(len(groups.size), -1, np.int64)
         self.column_of[here] = np.flatnonzero(there)
-        self.columns = np.zeros((len(self.slots), groups.mean.shape[1] + 1), np.float32)
-        self.columns[there, :-1] = -2.0 * groups.mean[here]
-        self.columns[:, -1] = np.where(there, 0.0, FAR_AWAY)
-        self.columns[there, -1] = self._offset(here)
+        self.columns = np.zeros((len(self.slots), groups.mean.shape[1] + 2), np.float32)
+        self.columns[there, :-2] = -2.0 * groups.mean[here]
+        self.columns[~there, -2] = FAR_AWAY
+        self.columns[there, -2] = self._offset(here)
+        self.columns[:, -1] = 1.0
         self.inverse_size = np.ones(len(self.slots), np.float32)
         self.inverse_size[there] = 1.0 / groups.size[here]
 
@@ -82,10 +83,10 @@ class BlockSearch:
     def distances(self, queries: NDArray[np.int64], begin: int, end: int) -> NDArray[np.float32]:
         """Of each query to the columns from ``begin`` to ``end``, shape (Q, end - begin)."""
         left = np.empty((len(queries), self.columns.shape[1]), np.float32)
-        np.take(self.groups.mean, queries, axis=0, out=left[:, :-1])
-        left[:, -1] = 1.0
+        left[:, :-2] = self.groups.mean[queries]
+        left[:, -2] = 1.0
+        left[:, -1] = self._offset(queries)
         block = left @ self.columns[begin:end].T
-        block += self._offset(queries).astype(np.float32)[:, None]
         if self.groups.linkage == "ward":
             block *= 2.0
             block /= (1.0 / self.groups.size[queries]).astype(np.float32)[:, None] + self.inverse_size[
@@ -121,18 +122,25 @@ class BlockSearch:
 
 
 def smallest(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Columns and values of the ``k`` smallest of each row, in no order; the width is a multiple of FOLD or small.
+    """Columns and values of the ``k`` smallest of each row, both of shape (R, k), in no order."""
+    return smallest_of(block, fold(block, k), k, np.arange(len(block)))
 
-    A row is folded to the minima of FOLD columns that stand apart; the k smallest lie behind the k smallest minima.
-    """
+
+def fold(block: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    """The minima of FOLD columns that stand apart; the block itself where it is narrow or no multiple of FOLD."""
     rows, width = block.shape
-    folded = width // FOLD
-    if folded <= 2 * k or width % FOLD:
-        columns = np.argpartition(block, k - 1, axis=1)[:, :k]
-        return columns, np.take_along_axis(block, columns, 1)
-    minima = block.reshape(rows, FOLD, folded).min(axis=1)
-    ahead = np.argpartition(minima, k - 1, axis=1)[:, :k]
-    columns = (ahead[:, :, None] + folded * np.arange(FOLD)).reshape(rows, k * FOLD)
-    values = block.ravel()[columns + width * np.arange(rows)[:, None]]
+    if width // FOLD <= 2 * k or width % FOLD:
+        return block
+    return np.asarray(block.reshape(rows, FOLD, width // FOLD).min(axis=1))
+
+
+def smallest_of(
+    block: NDArray[np.float32], folded: NDArray[np.float32], k: int, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """`smallest` of some rows, (R,): the k smallest of a row lie behind its k smallest minima."""
+    width, n_minima = block.shape[1], folded.shape[1]
+    ahead = np.argpartition(folded[rows], k - 1, axis=1)[:, :k]
+    columns = (ahead[:, :, None] + n_minima * np.arange(width // n_minima)).reshape(len(rows), -1)
+    values = block.ravel()[columns + width * rows[:, None]]
     place = np.argpartition(values, k - 1, axis=1)[:, :k]
     return np.take_along_axis(columns, place, 1), np.take_along_axis(values, place, 1)

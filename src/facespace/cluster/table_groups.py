@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.cluster.constraints import Constraints
-from facespace.cluster.explain import Explanation, explain
+from facespace.cluster.explain import Explanation, check_pair, explain
 from facespace.cluster.heaps import Heap, find_heaps
 from facespace.cluster.incremental import group_good_faces
 from facespace.cluster.linkage import agglomerative
@@ -104,7 +104,7 @@ def group_table(
 
     Raises:
         IncompatibleModelsError: the table was embedded by another model, and no distance is named.
-        InputError: an explanation together with a least quality.
+        InputError: an explanation of faces that do not exist, or together with a least quality.
         ModelError: the model is not calibrated.
     """
     if options.threshold is None and table.model != spec.sha256:
@@ -116,6 +116,8 @@ def group_table(
         raise InputError(
             "explain: faces that were set aside have no place in the tree; leave out the least quality"
         )
+    if options.explain:
+        check_pair(*options.explain, len(table))
     collection = None
     if options.threshold is None:
         collection = collection_threshold(

@@ -7,7 +7,15 @@ from PIL import Image
 from facespace.errors import InputError
 from facespace.models import ModelSpec
 
-__all__ = ["TEMPLATE_XY", "align_faces", "crop_faces", "similarity_transforms", "square_crops", "tight_crops"]
+__all__ = [
+    "TEMPLATE_XY",
+    "align_faces",
+    "crop_faces",
+    "similarity_transforms",
+    "square_crops",
+    "tight_crops",
+    "warp",
+]
 
 TEMPLATE_PX = 112
 # Left eye, right eye, nose, left and right mouth corner, as seen in the picture.
@@ -65,7 +73,7 @@ def align_faces(
         raise InputError(f"landmarks_xy: expected finite values of shape (N, 5, 2), got {landmarks.shape}")
     factor = size_px / TEMPLATE_PX
     target = (TEMPLATE_XY + 0.5) * factor - 0.5
-    return _warp(image, similarity_transforms(landmarks, target), (size_px, size_px))
+    return warp(image, similarity_transforms(landmarks, target), (size_px, size_px))
 
 
 def crop_faces(
@@ -137,13 +145,22 @@ def tight_crops(
     matrices[:, 0, 0], matrices[:, 1, 1] = scale[:, 0], scale[:, 1]
     # The box edge maps to the crop edge, half a pixel outside the first centre.
     matrices[:, :, 2] = -start * scale - 0.5
-    return _warp(image, matrices, size_hw)
+    return warp(image, matrices, size_hw)
 
 
-def _warp(
+def warp(
     image: NDArray[np.uint8], matrices: NDArray[np.float64], size_hw: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Sample the picture at the pixels of each crop; ``matrices`` (N, 2, 3) lead from picture to crop."""
+    """Crops of a picture, bilinear, black beyond it.
+
+    Args:
+        image: uint8 RGB, shape (H, W, 3).
+        matrices: shape (N, 2, 3): crop = matrix[:, :2] @ picture + matrix[:, 2], in pixel centres.
+        size_hw: rows and columns of the crops.
+
+    Returns:
+        uint8, shape (N, *size_hw, 3).
+    """
     crops = np.zeros((len(matrices), *size_hw, 3), np.uint8)
     for crop, matrix in zip(crops, matrices, strict=True):
         crop[:] = _warp_one(image, matrix, size_hw)

@@ -1,6 +1,7 @@
 """Find faces in a picture with an ONNX detector: our own, or a user's in the YuNet or SCRFD layout."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from facespace.errors import InputError, ModelError
 from facespace.faces.detections import Detections
 from facespace.faces.layouts import LAYOUTS, Layout, Output, recognise, suppress
+from facespace.faces.second_look import look_again
 from facespace.models import ModelSpec, find_model, read_metadata, read_spec, weights_sha256
 from facespace.models.onnx_metadata import SPEC_KEY
 from facespace.models.session import open_session
@@ -19,6 +21,9 @@ __all__ = ["DEFAULT_INPUT_PX", "Detector"]
 DEFAULT_INPUT_PX = 640
 STEP_PX = 32  # sides of the network's input are multiples of this, the coarsest stride
 MAX_CANDIDATES = 2000
+FIRST_SCORE = 0.3  # what is worth a second look
+SECOND_LOOK_FACE_PX = 24.0  # a smaller face has too few pixels to be enlarged
+LEAST_SCORE = 0.05  # what a second look still sees
 
 
 class Detector:
@@ -56,6 +61,8 @@ class Detector:
         if not 0 < self.score_threshold < 1:
             raise InputError(f"score_threshold: expected between 0 and 1, got {self.score_threshold}")
         self.nms_iou, self.input_px = nms_iou, input_px
+        self._second_look_px = tuple(int(px) for px in self.spec.options.get("second_look_px", ()))
+        self._first_score = min(FIRST_SCORE, self.score_threshold)
         self._input, self._output_names = self._session.get_inputs()[0].name, [o.name for o in outputs]
         rows, columns = self._session.get_inputs()[0].shape[2:]
         self._fixed_hw = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
@@ -78,18 +85,32 @@ class Detector:
         if 0 in image.shape:
             return Detections.empty()
         small, scale_xy = self._fitted(image)
-        tensor = self._prepared(small)
-        found = self._read(self.run(tensor), tensor.shape[3])
-        return _in_picture(found, scale_xy, image.shape[:2])
+        if not self._second_look_px:
+            return _in_picture(self._find(small, self.score_threshold), scale_xy, image.shape[:2])
+        found = _in_picture(self._find(small, self._first_score), scale_xy, image.shape[:2])
+        find = partial(self._find, score_threshold=LEAST_SCORE)
+        large = np.sqrt(found.areas_px) >= SECOND_LOOK_FACE_PX
+        landmarks, scores = found.landmarks_xy.copy(), found.scores.copy()
+        landmarks[large], again = look_again(image, landmarks[large], find, sides_px=self._second_look_px)
+        scores[large] = (scores[large] + again) / 2
+        both = Detections(found.boxes_xyxy, landmarks, scores)
+        return both[np.argsort(-scores, kind="stable")][: int((scores >= self.score_threshold).sum())]
+
+    def _find(self, image: NDArray[np.uint8], score_threshold: float) -> Detections:
+        """Faces in a picture that is no larger than the network's input."""
+        tensor = self._prepared(image)
+        return self._read(self.run(tensor), tensor.shape[3], score_threshold)
 
     def run(self, tensor: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The network alone: raw outputs by name for a prepared input of shape (1, 3, H, W)."""
         arrays = self._session.run(self._output_names, {self._input: tensor})
         return dict(zip(self._output_names, arrays, strict=True))
 
-    def _read(self, outputs: dict[str, NDArray[np.float32]], width: int) -> Detections:
+    def _read(
+        self, outputs: dict[str, NDArray[np.float32]], width: int, score_threshold: float
+    ) -> Detections:
         """Raw outputs as faces in the pixels of an input of that width."""
-        boxes, landmarks, scores = self._layout.decode(outputs, width, self.score_threshold)
+        boxes, landmarks, scores = self._layout.decode(outputs, width, score_threshold)
         if len(scores) > MAX_CANDIDATES:
             best = np.argpartition(-scores, MAX_CANDIDATES)[:MAX_CANDIDATES]
             boxes, landmarks, scores = boxes[best], landmarks[best], scores[best]

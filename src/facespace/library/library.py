@@ -2,11 +2,8 @@
 
 import dataclasses
 import io
-import json
-import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
@@ -14,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facespace.embed import dequantise, quantise
+from facespace.embed import dequantise
 from facespace.errors import LibraryError
 from facespace.extract import PhotoFaces
+from facespace.gallery import Database, SqliteTemplates, path_in, path_out
 from facespace.images import Unreadable
-from facespace.library.schema import open_catalogue
+from facespace.library.schema import LIBRARY_FILE
 from facespace.models import ModelSpec
 from facespace.table import face_id
 
@@ -64,6 +62,10 @@ class Library:
 
     Raises:
         LibraryError: the folder or its catalogue cannot be opened, or is another program's.
+
+    Attributes:
+        folder: as given.
+        templates: the store of all faces' templates.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -74,7 +76,8 @@ class Library:
             raise LibraryError(
                 f"{self.folder}: cannot make the library's folder: {error.strerror}"
             ) from error
-        self.catalogue = open_catalogue(self.folder / CATALOGUE)
+        self._database = Database(self.folder / CATALOGUE, LIBRARY_FILE)
+        self.templates = SqliteTemplates(self._database)
 
     def __enter__(self) -> "Library":
         return self
@@ -86,25 +89,20 @@ class Library:
 
     def close(self) -> None:
         """Close the catalogue."""
-        self.catalogue.close()
+        self._database.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing of the statements inside.
+    @property
+    def catalogue(self) -> sqlite3.Connection:
+        """The open catalogue, to read from; writes go through `transaction`."""
+        return self._database.connection
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """All or nothing of the statements inside; see `facespace.gallery.Database.transaction`.
 
         Raises:
             LibraryError: another process holds the library, or the disk refuses.
         """
-        try:
-            self.catalogue.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.catalogue
-            except BaseException:
-                self.catalogue.execute("ROLLBACK")
-                raise
-            self.catalogue.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise LibraryError(f"{self.folder / CATALOGUE}: cannot write the library: {error}") from error
+        return self._database.transaction()
 
     def photos(self) -> list[StoredPhoto]:
         """All photos, by path."""
@@ -112,15 +110,11 @@ class Library:
             "SELECT photo_id, path, sha256, device, inode, size_bytes, mtime_ns, detector, embedder, unreadable"
             " FROM photos ORDER BY path"
         )
-        return [StoredPhoto(r[0], _path_out(r[1]), r[2], (r[3], r[4], r[5], r[6]), *r[7:]) for r in rows]
+        return [StoredPhoto(r[0], path_out(r[1]), r[2], (r[3], r[4], r[5], r[6]), *r[7:]) for r in rows]
 
     def add_model(self, spec: ModelSpec) -> None:
-        """Remember a model by its sha256; its spec is brought up to date."""
-        with self.transaction() as catalogue:
-            catalogue.execute(
-                "INSERT INTO models VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET spec = excluded.spec",
-                (spec.sha256, spec.label, json.dumps(dataclasses.asdict(spec))),
-            )
+        """Remember a model; see `facespace.gallery.TemplateStore.add_model`."""
+        self.templates.add_model(spec)
 
     def add_faces(
         self,
@@ -132,22 +126,20 @@ class Library:
         embedder: ModelSpec,
     ) -> None:
         """Keep a photo's faces in place of what was known of it."""
-        vectors = quantise(found.embeddings, embedder.byte_scale)
         with self.transaction() as catalogue:
             _remove_photo(catalogue, path)
             height, width = found.size_hw
             photo_id = _insert_photo(
                 catalogue, path, found.sha256, stamp, (width, height, detector, embedder.sha256, None)
             )
+            numbers = []
             for i in range(len(found.faces)):
-                number = _new_face_id(catalogue, found.sha256, i)
+                numbers.append(_new_face_id(catalogue, found.sha256, i))
                 catalogue.execute(
                     "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (number, photo_id, *_face_row(found, i)),
+                    (numbers[i], photo_id, *_face_row(found, i)),
                 )
-                catalogue.execute(
-                    "INSERT INTO templates VALUES (?, ?, ?)", (number, embedder.sha256, vectors[i].tobytes())
-                )
+            self.templates.add(np.array(numbers, np.int64), found.embeddings, embedder, quality=found.quality)
 
     def add_unreadable(self, photo: Unreadable, path: str, stamp: tuple[int, int, int, int]) -> None:
         """Remember that a photo cannot be read, and why."""
@@ -160,7 +152,7 @@ class Library:
         with self.transaction() as catalogue:
             catalogue.execute(
                 "UPDATE photos SET path = ?, device = ?, inode = ?, size_bytes = ?, mtime_ns = ? WHERE photo_id = ?",
-                (_path_in(path), *stamp, photo_id),
+                (path_in(path), *stamp, photo_id),
             )
 
     def remove_photos(self, photo_ids: list[int]) -> None:
@@ -171,8 +163,8 @@ class Library:
     def faces_of_model(self, model: str, dim: int) -> StoredFaces:
         """All faces with a template of the model with that sha256, in order of photo and place."""
         rows = self.catalogue.execute(
-            "SELECT face_id, photo_id, vector FROM templates JOIN faces USING (face_id) JOIN photos USING (photo_id)"
-            " WHERE model = ? ORDER BY path, x0, face_id",
+            "SELECT face_id, photo_id, vector FROM models JOIN templates USING (model_id) JOIN faces USING (face_id)"
+            " JOIN photos USING (photo_id) WHERE models.sha256 = ? ORDER BY path, x0, face_id",
             (model,),
         ).fetchall()
         vectors = np.frombuffer(b"".join(row[2] for row in rows), np.int8).reshape(len(rows), dim)
@@ -194,7 +186,7 @@ class Library:
 
 
 def _remove_photo(catalogue: sqlite3.Connection, path: str) -> None:
-    catalogue.execute("DELETE FROM photos WHERE path = ?", (_path_in(path),))
+    catalogue.execute("DELETE FROM photos WHERE path = ?", (path_in(path),))
 
 
 def _insert_photo(
@@ -207,7 +199,7 @@ def _insert_photo(
     cursor = catalogue.execute(
         "INSERT INTO photos (path, sha256, device, inode, size_bytes, mtime_ns, width, height, detector, embedder,"
         " unreadable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (_path_in(path), sha256, *stamp, *rest),
+        (path_in(path), sha256, *stamp, *rest),
     )
     return int(cursor.lastrowid or 0)
 
@@ -231,16 +223,3 @@ def _face_row(found: PhotoFaces, i: int) -> tuple[object, ...]:
         float(found.quality[i]),
         jpeg.getvalue(),
     )
-
-
-def _path_in(path: str) -> str | bytes:
-    """SQLite text is UTF-8: a name whose bytes are not is kept as its bytes."""
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return os.fsencode(path)
-    return path
-
-
-def _path_out(path: str | bytes) -> str:
-    return os.fsdecode(path)

@@ -6,10 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster import Constraints, agglomerative, tightness
+from facespace.cluster import (
+    STRANGERS_IN_REACH,
+    Constraints,
+    agglomerative,
+    collection_threshold,
+    tightness,
+)
 from facespace.images import Unreadable
 from facespace.library.library import Library, StoredFaces
-from facespace.models import GROUP_FAR, ModelSpec
+from facespace.models import ModelSpec
 
 __all__ = ["People", "Person", "PersonFace", "group_people"]
 
@@ -67,6 +73,7 @@ class People:
         model: the embedder.
         threshold: largest mean distance of two groups that were put together.
         far: the false accept rate that the threshold stands for.
+        extrapolated: the rate lies beyond those that the model's calibration measured.
         people: groups.
         unreadable: photos that could not be read.
     """
@@ -76,6 +83,7 @@ class People:
     model: str
     threshold: float
     far: float
+    extrapolated: bool
     people: tuple[Person, ...]
     unreadable: tuple[Unreadable, ...] = field(default=())
 
@@ -107,11 +115,17 @@ class People:
                 for person in self.people
             ],
             "unreadable": [{"photo": str(u.photo), "reason": u.reason} for u in self.unreadable],
+            "extrapolated": self.extrapolated,
         }
 
 
 def group_people(
-    library: Library, spec: ModelSpec, *, far: float = GROUP_FAR, unreadable: tuple[Unreadable, ...] = ()
+    library: Library,
+    spec: ModelSpec,
+    *,
+    strangers: float = STRANGERS_IN_REACH,
+    far: float | None = None,
+    unreadable: tuple[Unreadable, ...] = (),
 ) -> People:
     """Group all faces that this embedder has seen, two faces of one photo apart, and keep the groups.
 
@@ -120,17 +134,19 @@ def group_people(
     Args:
         library: with scanned photos.
         spec: of the embedder.
-        far: its threshold comes from the spec.
+        strangers: expected number of other people's faces within the threshold of a face, or
+        far: the false-accept rate of a single pair, whatever the number of faces.
         unreadable: passed on to the result.
 
     Raises:
-        ModelError: the spec has no distance at that FAR.
+        InputError: a rate or number that is not positive.
+        ModelError: the model is not calibrated.
         LibraryError: the library cannot be written.
     """
-    threshold = spec.distance_at(far)
     faces = library.faces_of_model(spec.sha256, spec.dim)
+    chosen = collection_threshold(spec.distances, len(faces.face_id), strangers=strangers, far=far)
     grouped = agglomerative(
-        faces.embeddings, threshold=threshold, constraints=Constraints(photo=faces.photo_id)
+        faces.embeddings, threshold=chosen.distance, constraints=Constraints(photo=faces.photo_id)
     )
     persons = _keep(library, faces, grouped.labels)
     tight = tightness(faces.embeddings, grouped.labels)
@@ -143,7 +159,10 @@ def group_people(
         value = None if np.isnan(tight[label]) else float(tight[label])
         people.append(Person(person, names[person], tuple(members), value))
     n_photos = library.catalogue.execute("SELECT count(*) FROM photos").fetchone()[0]
-    return People(n_photos, len(faces.face_id), spec.label, threshold, far, tuple(people), unreadable)
+    return People(
+        n_photos, len(faces.face_id), spec.label, chosen.distance, chosen.far, chosen.extrapolated,
+        tuple(people), unreadable,
+    )  # fmt: skip
 
 
 def _keep(library: Library, faces: StoredFaces, labels: NDArray[np.int32]) -> list[int]:

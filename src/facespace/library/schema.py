@@ -1,17 +1,14 @@
-"""The catalogue's tables, schema version 1, and opening the file they stand in."""
+"""The catalogue's tables: the history of their schema, step by step."""
 
 import sqlite3
-from pathlib import Path
 
 from facespace.errors import LibraryError
+from facespace.gallery import FileKind, run_script, template_tables_1
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "open_catalogue"]
+__all__ = ["LIBRARY_FILE"]
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x46414345  # "FACE"
-BUSY_TIMEOUT_S = 30.0
-
-SCHEMA = """
+# A step is never changed once it has been released; see facespace.gallery.database.
+CATALOGUE_1 = """
 CREATE TABLE models (
     sha256 TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -59,53 +56,48 @@ CREATE TABLE assignments (
 CREATE INDEX assignments_of_person ON assignments (person_id);
 """
 
+# The template store's own tables take the place of the first ones: a number in place of a hash with every template,
+# and its quality beside it.
+ASIDE_2 = """
+ALTER TABLE models RENAME TO models_1;
+ALTER TABLE templates RENAME TO templates_1;
+"""
+CATALOGUE_2 = """
+INSERT INTO models (sha256, label, spec) SELECT sha256, name, spec FROM models_1 ORDER BY rowid;
+INSERT INTO templates (face_id, model_id, vector, quality)
+    SELECT face_id, model_id, vector, quality
+    FROM templates_1 JOIN models ON models.sha256 = templates_1.model JOIN faces USING (face_id)
+    ORDER BY face_id, model_id;
+DROP TABLE templates_1;
+CREATE TABLE photos_2 (
+    photo_id INTEGER PRIMARY KEY,
+    path ANY NOT NULL UNIQUE,          -- relative to the photo folder; bytes where the name is not UTF-8
+    sha256 TEXT,                       -- of the content; null where it could not be read
+    device INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    width INTEGER,                     -- of the upright picture, in pixels
+    height INTEGER,
+    detector TEXT REFERENCES models (sha256),
+    embedder TEXT REFERENCES models (sha256),
+    unreadable TEXT                    -- why there is nothing to see, else null
+) STRICT;
+INSERT INTO photos_2 SELECT * FROM photos;
+DROP TABLE photos;
+DROP TABLE models_1;
+ALTER TABLE photos_2 RENAME TO photos;
+"""
 
-def open_catalogue(path: Path) -> sqlite3.Connection:
-    """Open the catalogue at ``path``, making it with the current schema if there is none.
 
-    Raises:
-        LibraryError: the file is not a catalogue, is of a newer version, damaged, locked or not writable.
-    """
-    try:
-        if not path.exists():
-            path.touch(mode=0o600)
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        try:
-            _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-    except (sqlite3.Error, OSError) as error:
-        raise LibraryError(f"{path}: cannot open the library: {error}") from error
-    return connection
+def _catalogue_1(connection: sqlite3.Connection) -> None:
+    run_script(connection, CATALOGUE_1)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        _check_or_create(connection, path)
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+def _catalogue_2(connection: sqlite3.Connection) -> None:
+    run_script(connection, ASIDE_2)
+    template_tables_1(connection)
+    run_script(connection, CATALOGUE_2)
 
 
-def _check_or_create(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if not has_tables:
-        for statement in SCHEMA.split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    elif application != APPLICATION_ID:
-        raise LibraryError(f"{path}: expected a facespace library, met another program's database")
-    elif version > SCHEMA_VERSION:
-        raise LibraryError(
-            f"{path}: the library is of version {version}, this facespace knows up to {SCHEMA_VERSION}; "
-            "use the newer facespace that wrote it"
-        )
+LIBRARY_FILE = FileKind("library", 0x46414345, (_catalogue_1, _catalogue_2), LibraryError)  # "FACE"

@@ -7,12 +7,13 @@ from facespace.models.built_in import (
     installed_models,
     user_models_folder,
 )
+from facespace.models.far_curve import FarCurve, far_curve
 from facespace.models.onnx_metadata import read_metadata, weights_sha256, write_metadata
 from facespace.models.spec import (
     FARS,
-    GROUP_FAR,
     VERIFY_FAR,
     ModelSpec,
+    common_distances,
     common_threshold,
     far_key,
     read_spec,
@@ -22,11 +23,13 @@ from facespace.models.spec import (
 __all__ = [
     "BUILT_IN",
     "FARS",
-    "GROUP_FAR",
     "VERIFY_FAR",
+    "FarCurve",
     "ModelSpec",
     "built_in_models",
+    "common_distances",
     "common_threshold",
+    "far_curve",
     "far_key",
     "find_model",
     "installed_models",

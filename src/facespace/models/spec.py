@@ -14,9 +14,9 @@ from facespace.models.onnx_metadata import SPEC_KEY, read_metadata, weights_sha2
 
 __all__ = [
     "FARS",
-    "GROUP_FAR",
     "VERIFY_FAR",
     "ModelSpec",
+    "common_distances",
     "common_threshold",
     "far_key",
     "read_spec",
@@ -26,9 +26,6 @@ __all__ = [
 FARS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 # Of a single comparison, 1:1.
 VERIFY_FAR = 1e-3
-# Of the pairs inside a collection, for groups by average linkage: the calibrated rate whose threshold groups the
-# calibration faces, as one pile, best.
-GROUP_FAR = 1e-2
 
 
 @dataclass(frozen=True)
@@ -113,6 +110,24 @@ class ModelSpec:
         """
         return _distance_at(self.distances, far, self.label)
 
+    def to_json(self) -> str:
+        """The spec as one JSON document."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelSpec":
+        """Read what `to_json` wrote; keys of later versions are passed over.
+
+        Raises:
+            ModelError: not the JSON of a spec.
+        """
+        try:
+            values = json.loads(text)
+            known = {f.name for f in dataclasses.fields(cls)}
+            return cls(**{k: v for k, v in values.items() if k in known})
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"expected the JSON of a ModelSpec: {error}") from error
+
 
 def _one_or_three(name: str, value: Any) -> float | tuple[float, ...]:
     numbers = np.asarray(value, np.float64)
@@ -127,6 +142,23 @@ def far_key(far: float) -> str:
     return f"{far / 10**exponent:.3g}e{exponent}"
 
 
+def common_distances(a: ModelSpec, b: ModelSpec) -> dict[str, float | None]:
+    """May embeddings of two models meet, and which distance of theirs stands for each FAR?
+
+    Raises:
+        IncompatibleModelsError: two models, neither of which declares compatibility with the other.
+    """
+    if a.sha256 == b.sha256:
+        return a.distances
+    for one, other in ((a, b), (b, a)):
+        if other.sha256 in one.compatible_with:
+            return one.compatible_with[other.sha256]
+    raise IncompatibleModelsError(
+        f"embeddings of {a.label} and of {b.label} cannot be compared: neither model declares compatibility; "
+        "embed both sides with the same model"
+    )
+
+
 def common_threshold(a: ModelSpec, b: ModelSpec, far: float) -> float:
     """May embeddings of two models meet, and up to which distance are they the same person at ``far``?
 
@@ -134,15 +166,8 @@ def common_threshold(a: ModelSpec, b: ModelSpec, far: float) -> float:
         IncompatibleModelsError: two models, neither of which declares compatibility with the other.
         ModelError: the pair has no distance calibrated at that FAR.
     """
-    if a.sha256 == b.sha256:
-        return a.distance_at(far)
-    for one, other in ((a, b), (b, a)):
-        if other.sha256 in one.compatible_with:
-            return _distance_at(one.compatible_with[other.sha256], far, f"{a.label} with {b.label}")
-    raise IncompatibleModelsError(
-        f"embeddings of {a.label} and of {b.label} cannot be compared: neither model declares compatibility; "
-        "embed both sides with the same model"
-    )
+    who = a.label if a.sha256 == b.sha256 else f"{a.label} with {b.label}"
+    return _distance_at(common_distances(a, b), far, who)
 
 
 def _distance_at(distances: dict[str, float | None], far: float, who: str) -> float:
@@ -166,10 +191,8 @@ def read_spec(path: Path) -> ModelSpec:
     if text is None:
         raise ModelError(f"{path}: expected a facespace model, this ONNX file carries no ModelSpec")
     try:
-        values = json.loads(text)
-        known = {f.name for f in dataclasses.fields(ModelSpec)}
-        spec = ModelSpec(**{k: v for k, v in values.items() if k in known})
-    except (TypeError, ValueError, AttributeError) as error:
+        spec = ModelSpec.from_json(text)
+    except ModelError as error:
         raise ModelError(f"{path}: its ModelSpec cannot be understood: {error}") from error
     return dataclasses.replace(spec, sha256=weights_sha256(path))
 

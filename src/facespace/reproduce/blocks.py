@@ -33,7 +33,7 @@ class Column:
     Attributes:
         name: heading.
         kind: "text", "percent" (a share of 1; "percent2" with two digits), "points" (a difference of two such),
-            "count", "millions" or "distance".
+            "count", "millions", "seconds" or "distance".
         paper: its numbers are the paper's, not ours.
     """
 
@@ -83,7 +83,8 @@ class Series:
 
 @dataclass(frozen=True)
 class Plot:
-    """Series over axes; y is a share of 1 and shown in per cent, or, ``bare``, both are places in a plane."""
+    """Series over axes; y is a share of 1 and shown in per cent, or with ``y_log`` any number above 0; ``bare``, both
+    are places in a plane."""
 
     caption: str
     x_label: str
@@ -93,6 +94,7 @@ class Plot:
     x_limits: tuple[float, float] | None = None
     y_limits: tuple[float, float] | None = None
     bare: bool = False
+    y_log: bool = False
     kind: str = "plot"
 
 

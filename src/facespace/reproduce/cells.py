@@ -34,4 +34,6 @@ def _number(value: float, kind: str) -> str:
         )
     if kind == "distance":
         return f"{value:.3f}"
+    if kind == "seconds":
+        return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
     return f"{value:,.0f}" if kind == "count" else f"{value:g}"

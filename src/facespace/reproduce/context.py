@@ -36,7 +36,7 @@ class Options:
         model: embedder by name or path; None for the built-in one.
         detector: likewise.
         runs: folder of run folders of trained networks; None for none.
-        quick: train nothing; what is not trained already stays "not yet run".
+        quick: train nothing and cluster no large sets; what is not trained already stays "not yet run".
         budget: faces that each run of a trained sweep sees, repeated ones counted each time.
         device: torch's name of where sweeps are trained.
         workers: threads; all cores when absent.
@@ -147,6 +147,7 @@ class Context:
             "model": self.embedder.spec.sha256,
             "detector": self.detector.spec.sha256,
             "data": str(self.data.resolve()),
+            "quick": self.options.quick,
         }
         if "runs" in needs:
             known["runs"] = [[run.name, run.sha256] for run in self._all_runs]

@@ -98,7 +98,12 @@ def _set_axes(axes: object, plot: Plot) -> None:
         axes.set_axis_off()
         axes.set_aspect("equal")
         return
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    if plot.y_log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.grid(True, linewidth=0.6)
     axes.set_axisbelow(True)
 

@@ -2,6 +2,7 @@
 
 from facespace.reproduce.part import Part
 from facespace.reproduce.parts.architectures import FIGURE4, FIGURE5, TABLE3
+from facespace.reproduce.parts.clustering import CLUSTERING
 from facespace.reproduce.parts.compact import BYTES
 from facespace.reproduce.parts.figure1 import FIGURE1
 from facespace.reproduce.parts.figure7 import FIGURE7
@@ -18,5 +19,5 @@ __all__ = ["PARTS"]
 
 PARTS: tuple[Part, ...] = (
     FIGURE1, TABLE1, TABLE2, PROTOCOLS, ALIGNMENT, FIGURE4, TABLE3, FIGURE5, TABLE4, RESOLUTION, TABLE5, BYTES, TABLE6,
-    LFW, FIGURE6, YOUTUBE, FIGURE7, FIGURE8, FIGURE9, FIGURE10,
+    LFW, FIGURE6, YOUTUBE, FIGURE7, CLUSTERING, FIGURE8, FIGURE9, FIGURE10,
 )  # fmt: skip

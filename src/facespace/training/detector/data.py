@@ -3,6 +3,7 @@
 Faces from 12 px to the whole frame, none to dozens in a picture, on grounds whose edges alone mean nothing.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,11 +18,14 @@ from facespace.faces.matching import box_iou
 from facespace.faces.split import LabelledPhoto, is_held_out, read_labels
 from facespace.training.detector.canvas import Canvas, FaceSource, Motion, paste_soft, place
 from facespace.training.detector.photometric import disturb, texture
+from facespace.training.detector.relabel import FaceLabels, read_relabels
 
-__all__ = ["DataOptions", "Sources", "load_sources", "pictures"]
+__all__ = ["DataOptions", "Sources", "Thumbnail", "load_sources", "pictures"]
 
 # The mean box of an upright face, on a thumbnail aligned to the template: measured on the labelled photos.
 THUMBNAIL_BOX = np.array([16.7, 9.2, 95.8, 119.0], np.float32)
+
+SMALL_FACES = (0.04, 0.16)  # of the canvas: 12 to 50 px, as heads in a group
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class DataOptions:
 
     canvas_px: int = 320
     photo_share: float = 0.40
+    far_photo_share: float = 0.0  # of the photos, those shown from so far that faces are small
     mosaic_share: float = 0.31
     collage_share: float = 0.15
     faceless_share: float = 0.14
@@ -38,19 +43,38 @@ class DataOptions:
 
 
 @dataclass(frozen=True)
+class Thumbnail:
+    """An aligned face: its file, and where the face is on it."""
+
+    path: Path
+    box_xyxy: NDArray[np.float32]
+    landmarks_xy: NDArray[np.float32]
+
+    def read(self) -> FaceSource:
+        image = Image.open(self.path).convert("RGB")
+        return FaceSource(image, self.box_xyxy[None], self.landmarks_xy[None], np.ones(1, np.int64))
+
+
+@dataclass(frozen=True)
 class Sources:
     """All pictures to cut from."""
 
     photos: list[FaceSource]
-    thumbnails: list[Path]
+    thumbnails: list[Thumbnail]
     decoys: list[tuple[FaceSource, NDArray[np.float32]]] = field(default_factory=list)
 
 
 def load_sources(
-    data: Path, *, dev_share: int = 0, doubtful: Path | None = None, decoys: Path | None = None
+    data: Path,
+    *,
+    dev_share: int = 0,
+    faces: Path | None = None,
+    doubtful: Path | None = None,
+    decoys: Path | None = None,
 ) -> tuple[Sources, list[LabelledPhoto]]:
     """The training photos, decoded, and those set aside to choose models by (one in ``dev_share``).
 
+    ``faces`` names a file of `write_relabels`; without it each thumbnail has the mean box and the template's landmarks.
     ``doubtful`` names a JSON file of regions that may hold a face, {photo: [box_xyxy, ...]}: nothing is
     trained there, and a label that fills one of them is withdrawn. ``decoys`` names one of places that look like
     faces and are not, to be shown often. The held-out photos are in neither list.
@@ -59,14 +83,29 @@ def load_sources(
     dev = labelled[::dev_share] if dev_share else []
     chosen = {p.path for p in dev}
     further = json.loads(doubtful.read_text("utf-8")) if doubtful is not None else {}
+    known = read_relabels(faces) if faces is not None else {}
     by_name = {
-        p.path.name: _source(p, further.get(p.path.name, [])) for p in labelled if p.path not in chosen
+        p.path.name: _source(_relabelled(p, data, known), further.get(p.path.name, []))
+        for p in labelled
+        if p.path not in chosen
     }
     photos = [photo for photo in by_name.values() if (photo.kind == 1).any()]
     places = json.loads(decoys.read_text("utf-8")) if decoys is not None else {}
     lures = [(by_name[name], np.array(box, np.float32)) for name in places for box in places[name]]
-    thumbnails = sorted((data / "faces" / "train").glob("*/*.jpg"))
-    return Sources(photos, thumbnails, lures), dev
+    return Sources(photos, _thumbnails(data, known), lures), dev
+
+
+def _thumbnails(data: Path, known: FaceLabels) -> list[Thumbnail]:
+    if not known:
+        paths = sorted((data / "faces" / "train").glob("*/*.jpg"))
+        return [Thumbnail(path, THUMBNAIL_BOX, TEMPLATE_XY) for path in paths]
+    named = [name for name in sorted(known) if name.startswith("faces/train/")]
+    return [Thumbnail(data / name, known[name][0][0], known[name][1][0]) for name in named]
+
+
+def _relabelled(photo: LabelledPhoto, data: Path, known: FaceLabels) -> LabelledPhoto:
+    name = photo.path.relative_to(data).as_posix()
+    return dataclasses.replace(photo, landmarks_xy=known[name][1]) if name in known else photo
 
 
 def _source(photo: LabelledPhoto, doubtful: list[list[float]]) -> FaceSource:
@@ -79,15 +118,6 @@ def _source(photo: LabelledPhoto, doubtful: list[list[float]]) -> FaceSource:
         np.concatenate([photo.boxes_xyxy, further]),
         np.concatenate([photo.landmarks_xy, np.zeros((n, 5, 2), np.float32)]),
         np.concatenate([np.where(withdrawn, -1, 1), np.full(n, -1, np.int64)]),
-    )
-
-
-def _thumbnail(path: Path) -> FaceSource:
-    return FaceSource(
-        Image.open(path).convert("RGB"),
-        THUMBNAIL_BOX[None],
-        TEMPLATE_XY[None],
-        np.ones(1, np.int64),
     )
 
 
@@ -110,6 +140,8 @@ def _photo(sources: Sources, options: DataOptions, rng: np.random.Generator) -> 
     px = options.canvas_px
     canvas = Canvas.blank(_ground(sources, (px, px), rng))
     low, high = (0.1, 0.95) if rng.random() < 0.3 else (0.2, 0.6)
+    if rng.random() < options.far_photo_share:
+        low, high = SMALL_FACES
     face_px = float(np.exp(rng.uniform(np.log(low * px), np.log(high * px))))
     place(canvas, _pick_photo(sources, rng), (0, 0, px, px), face_px, options.motion, rng)
     return canvas
@@ -196,7 +228,7 @@ def _pick_photo(sources: Sources, rng: np.random.Generator) -> FaceSource:
 def _pick_thumbnail(sources: Sources, rng: np.random.Generator) -> FaceSource:
     if not sources.thumbnails:
         return _pick_photo(sources, rng)
-    return _thumbnail(sources.thumbnails[rng.integers(len(sources.thumbnails))])
+    return sources.thumbnails[rng.integers(len(sources.thumbnails))].read()
 
 
 def _ground(sources: Sources, size_wh: tuple[int, int], rng: np.random.Generator) -> Image.Image:

@@ -2,19 +2,30 @@
 
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
 
 from facespace.errors import DataError
 from facespace.faces.layouts import OWN_OUTPUTS
 from facespace.models import ModelSpec, write_spec
-from facespace.training.detector.network import STRIDES, DetectorNetwork, NetworkOptions, fold_norms
+from facespace.training.detector.network import (
+    STRIDES,
+    ConvUnit,
+    DetectorNetwork,
+    NetworkOptions,
+    fold_norms,
+)
 
-__all__ = ["export_detector", "load_detector"]
+__all__ = ["export_detector", "load_detector", "unfold_norms"]
 
 OPSET = 18
 NAME = "facespace-detector"
+SECOND_LOOK_PX = (80, 96)  # sides at which landmarks were found to be most accurate, of 64 to 320
 TRAINING_DATA = (
     "about 1,400 photographs with the boxes and landmarks of a published detector, and 29,840 aligned face "
     "thumbnails (CelebA, PINS, Glint360K) pasted into collages"
@@ -36,6 +47,55 @@ def load_detector(checkpoint: Path) -> DetectorNetwork:
     average = {key.removeprefix(prefix): v for key, v in state["average"].items() if key.startswith(prefix)}
     network.load_state_dict(average)
     return network.eval()
+
+
+@torch.no_grad()
+def unfold_norms(model: Path, options: NetworkOptions, pixels: Tensor) -> dict[str, Tensor]:
+    """The weights of an exported detector as a network in training has them: `fold_norms` undone.
+
+    Each norm gets the mean and spread that its convolution's output has on ``pixels``, uint8 (B, H, W, 3), and the
+    gain and shift that undo them there: the network computes what the exported one does.
+
+    Raises:
+        DataError: the model is of another network.
+    """
+    network = DetectorNetwork(options).eval()
+    weights = {
+        i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in onnx.load(model).graph.initializer
+    }
+    x, hooks = pixels.permute(0, 3, 1, 2).float(), []
+    try:
+        weights["stem.0.conv.weight"] /= network.pixel_scale
+        for name, module in network.named_modules():
+            if isinstance(module, ConvUnit):
+                module.conv.weight.copy_(weights[f"{name}.conv.weight"])
+                hooks.append(
+                    module.conv.register_forward_hook(_norm_setter(module.norm, weights[f"{name}.conv.bias"]))
+                )
+        for name, parameter in network.head.named_parameters(prefix="head"):
+            parameter.copy_(weights[name])
+    except (KeyError, RuntimeError) as error:
+        raise DataError(
+            f"{model}: expected an exported detector of the recipe's network, got another: {error}"
+        ) from error
+    network(x)
+    for hook in hooks:
+        hook.remove()
+    return network.state_dict()
+
+
+def _norm_setter(norm: nn.Module, bias: Tensor) -> Callable[..., None]:
+    """A hook that sets ``norm`` so that it only adds ``bias`` to what passes it, before it passes."""
+
+    def set_norm(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        mean, var = output.mean((0, 2, 3)), output.var((0, 2, 3))
+        norm.running_mean.copy_(mean)  # type: ignore[union-attr]
+        norm.running_var.copy_(var)  # type: ignore[union-attr]
+        norm.weight.copy_((var + norm.eps).sqrt())
+        norm.bias.copy_(bias + mean)
+
+    return set_norm
 
 
 def export_detector(
@@ -63,7 +123,12 @@ def export_detector(
         dim=0,
         training_data=TRAINING_DATA,
         licence=LICENCE,
-        options={"layout": "facespace", "score_threshold": score_threshold, "strides": list(STRIDES)},
+        options={
+            "layout": "facespace",
+            "score_threshold": score_threshold,
+            "strides": list(STRIDES),
+            "second_look_px": list(SECOND_LOOK_PX),
+        },
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:

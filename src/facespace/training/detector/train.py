@@ -16,11 +16,14 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from facespace.errors import TrainingError
 from facespace.training.detector.data import DataOptions, Sources, load_sources, pictures
+from facespace.training.detector.export import unfold_norms
 from facespace.training.detector.network import DetectorNetwork, NetworkOptions
 from facespace.training.detector.targets import Batch, LossOptions, detection_loss
 from facespace.training.processor import has_bfloat16
 
 __all__ = ["DetectorRecipe", "train_detector"]
+
+NORM_PICTURES = 64  # to fit the norms of exported weights to
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,13 @@ class _Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
 
+    def begin_with(self, model: Path, sources: Sources) -> None:
+        """The weights of an exported detector, with norms that fit the training pictures."""
+        stream = pictures(sources, self.recipe.data, np.random.default_rng(self.recipe.seed))
+        pixels = np.stack([next(stream)[0] for _ in range(NORM_PICTURES)])
+        self.network.load_state_dict(unfold_norms(model, self.recipe.network, torch.from_numpy(pixels)))
+        self.average.module.load_state_dict(self.network.state_dict())
+
     def learn(self, batch: Batch) -> tuple[float, dict[str, float]]:
         """One step of the optimiser."""
         rate = _rate(self.recipe, self.seconds / (60 * self.recipe.minutes))
@@ -145,10 +155,15 @@ def train_detector(
     folder: Path,
     recipe: DetectorRecipe = DetectorRecipe(),
     *,
+    init: Path | None = None,
+    faces: Path | None = None,
     doubtful: Path | None = None,
     decoys: Path | None = None,
 ) -> Path:
     """Train for ``recipe.minutes`` on ``data``/photos and ``data``/faces/train; returns the last checkpoint.
+
+    Begins with the weights of ``init``, an exported detector of the same network, where one is given. ``faces``,
+    ``doubtful`` and ``decoys`` are as `load_sources` has them.
 
     ``folder`` receives log.jsonl and last.pt; a run that was cut off goes on from there.
 
@@ -158,10 +173,12 @@ def train_detector(
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(recipe.threads)
-    sources, _ = load_sources(data, dev_share=recipe.dev_every, doubtful=doubtful, decoys=decoys)
+    sources, _ = load_sources(data, dev_share=recipe.dev_every, faces=faces, doubtful=doubtful, decoys=decoys)
     run, checkpoint = _Run(recipe), folder / "last.pt"
     if checkpoint.exists():
         run.load(checkpoint)
+    elif init is not None:
+        run.begin_with(init, sources)
     loader = DataLoader(
         _Pictures(sources, recipe.data, recipe.seed + run.step),
         batch_size=recipe.batch_size,

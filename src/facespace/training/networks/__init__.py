@@ -7,7 +7,12 @@ from torch import nn
 from facespace.errors import InputError
 from facespace.training.networks.inception import nn2, nn3, nn4, table6
 from facespace.training.networks.mini_inception import nns1, nns2
-from facespace.training.networks.plain_residual import PlainResidual, plain_residual_s, plain_residual_xs
+from facespace.training.networks.plain_residual import (
+    PlainResidual,
+    plain_residual_s,
+    plain_residual_tiny,
+    plain_residual_xs,
+)
 from facespace.training.networks.zeiler_fergus import nn1
 
 __all__ = ["EMBEDDING_LAYERS", "NETWORKS", "build"]
@@ -25,6 +30,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "plain-residual": PlainResidual,
     "plain-residual-s": plain_residual_s,
     "plain-residual-xs": plain_residual_xs,
+    "plain-residual-tiny": plain_residual_tiny,
     "table6": table6,
 }
 

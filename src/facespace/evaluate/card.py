@@ -1,0 +1,52 @@
+"""A model card's figures: kept as JSON beside the card, and written into it from there.
+
+The prose of a card is written by people; what stands between its two marks is not. Mitchell et al., "Model cards for
+model reporting" (2019).
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from facespace.errors import DataError
+
+__all__ = ["BEGIN", "END", "Figures", "figures_in", "plain", "write_card"]
+
+BEGIN, END = "<!-- figures, written by a command -->", "<!-- end of figures -->"
+
+Figures = dict[str, Any]
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as dicts, tuples as lists: what reading the JSON back gives."""
+    return json.loads(json.dumps(value, default=dataclasses.asdict))
+
+
+def write_card(card: Path, figures: Any, table: str) -> Path:
+    """Keep ``figures`` beside the Markdown file ``card`` as JSON, and write their ``table`` between its marks.
+
+    Raises:
+        DataError: no such card, or one without the marks.
+    """
+    try:
+        text = card.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{card}: expected a model card in Markdown: {error.strerror}") from error
+    if BEGIN not in text or END not in text:
+        raise DataError(f"{card}: expected the marks '{BEGIN}' and '{END}', between which the figures go")
+    head, tail = text.split(BEGIN)[0], text.split(END)[1]
+    kept = card.with_suffix(".json")
+    for path, content in (
+        (kept, json.dumps(figures, indent=1) + "\n"),
+        (card, f"{head}{BEGIN}\n{table}{END}{tail}"),
+    ):
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(content, encoding="utf-8")
+        partial.replace(path)
+    return kept
+
+
+def figures_in(card: Path) -> str:
+    """What stands between the marks of a card."""
+    return card.read_text(encoding="utf-8").split(BEGIN + "\n")[1].split(END)[0]

@@ -1,0 +1,164 @@
+"""Every figure of an embedder's model card, measured in one go, and the table that shows them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from facespace.cluster import collection_threshold
+from facespace.embed import Embedder
+from facespace.evaluate.album import evaluate_album, extract_album, read_labels
+from facespace.evaluate.byte_form import evaluate_bytes
+from facespace.evaluate.card import Figures, plain
+from facespace.evaluate.cross_fit import cross_fit
+from facespace.evaluate.holdout import embed_holdout, evaluate_holdout
+from facespace.evaluate.lfw import evaluate_lfw
+from facespace.evaluate.quality import evaluate_quality, holdout_quality
+from facespace.evaluate.speed import time_embedder
+from facespace.faces.detect import Detector
+from facespace.models.summary import summarise
+
+__all__ = ["measure_embedder", "render_embedder"]
+
+BASELINE = Path("peers") / "mobilefacenet.onnx"
+
+
+def measure_embedder(
+    data: Path, embedder: Embedder, detector: Detector, *, on_part: Callable[[str], None] = lambda _: None
+) -> Figures:
+    """Every figure of an embedder's card, as plain JSON values.
+
+    Args:
+        data: holds `faces/val`, `lfw`, `albums/people` and `peers/mobilefacenet.onnx`.
+        embedder: calibrated.
+        detector: finds the faces of LFW and of the album.
+        on_part: follows along, called with the name of each part.
+
+    Raises:
+        DataError: one of them is missing.
+    """
+    spec, summary = embedder.spec, summarise(embedder.path)
+    on_part("faces/val")
+    val = embed_holdout(data / "faces" / "val", embedder)
+    parts: dict[str, Callable[[], Any]] = {
+        "holdout": lambda: evaluate_holdout(val, intervals=True),
+        "cross_fit": lambda: cross_fit(val),
+        "bytes": lambda: evaluate_bytes(val, spec.byte_scale),
+        "quality": lambda: evaluate_quality(val, holdout_quality(data / "faces" / "val", embedder)),
+        "lfw": lambda: evaluate_lfw(data / "lfw", embedder, detector),
+        "lfw_centre": lambda: evaluate_lfw(data / "lfw", embedder, None),
+        "album": lambda: _album(data / "albums" / "people", embedder, detector),
+        "speed": lambda: _speed(embedder, data / BASELINE),
+    }
+    figures: Figures = {
+        "model": spec.name,
+        "version": spec.version,
+        "sha256": spec.sha256,
+        "detector": detector.spec.label,
+        "weights": summary.weights,
+        "multiply_adds": summary.multiply_adds,
+        "input_hw": list(spec.input_hw),
+        "file_bytes": embedder.path.stat().st_size,
+    }
+    for name, measure in parts.items():
+        on_part(name)
+        figures[name] = plain(measure())
+    return figures
+
+
+def _album(folder: Path, embedder: Embedder, detector: Detector) -> Any:
+    faces = extract_album(folder, read_labels(folder / "labels.csv"), detector, embedder)
+    chosen = collection_threshold(embedder.spec.distances, len(faces.embeddings))
+    return evaluate_album(faces, threshold=chosen.distance)
+
+
+def _speed(embedder: Embedder, baseline: Path) -> dict[str, Any]:
+    milliseconds, ratio = time_embedder(embedder, baseline)
+    return {"embed_ms": milliseconds, "embed_ratio": ratio, "baseline": baseline.name}
+
+
+def render_embedder(figures: Figures) -> str:
+    """The figures as a Markdown table, each row with the command that gives it alone."""
+    model = "" if figures["model"] == "facespace-s" else f" --model {figures['model']}"
+    rows = [*_size_rows(figures), *_holdout_rows(figures), *_use_rows(figures), *_form_rows(figures)]
+    lines = [f"| {what} | {value} | {f'`facespace {by}{model}`' if by else ''} |" for what, value, by in rows]
+    h, c = figures["holdout"], figures["cross_fit"][0]
+    notes = (
+        f"`faces/val`: {h['n_faces']:,} faces of {h['n_identities']} people, {h['n_same']:,} pairs of the same and "
+        f"{h['n_diff']:,} of different people; {h['split_pairs'][1]:,} different pairs in the five splits together; "
+        f"{c['n_same']:,} and {c['n_diff']:,} pairs within its halves. Intervals resample people. LFW has "
+        f"{figures['lfw']['n_folds']} of its ten folds here, {figures['lfw']['n_same']:,} pairs of each kind. "
+        f"Faces were found by {figures['detector']}."
+    )
+    return "\n".join(["| what | figure | command |", "|---|---|---|", *lines, "", notes, ""])
+
+
+def _size_rows(figures: Figures) -> list[tuple[str, str, str]]:
+    rows, columns = figures["input_hw"]
+    size = (
+        f"{figures['weights']:,} weights, {figures['multiply_adds'] / 1e6:.1f}M multiply-adds at {rows}x{columns}, "
+        f"{figures['file_bytes'] / 1e6:.2f} MB"
+    )
+    ratio = f"{figures['speed']['embed_ratio']:.2f} times its time"
+    return [
+        ("size", size, "models show " + figures["model"]),
+        ("a face on one thread, beside a published MobileFaceNet", ratio, "bench PHOTOS --baseline PEER"),
+    ]
+
+
+def _holdout_rows(figures: Figures) -> list[tuple[str, str, str]]:
+    tar, interval = figures["holdout"]["tar"], figures["holdout"]["interval"]
+    rows = []
+    for key in (key for key, value in tar.items() if value["all"] is not None):
+        low, high = interval[key]["low"], interval[key]["high"]
+        value = f"{_percent(tar[key]['all'])} ({100 * low:.1f} to {100 * high:.1f})"
+        rows.append((f"VAL at FAR {key}, all pairs (95 %)", value, "evaluate holdout"))
+    split = tar["1e-3"]
+    rows.append((
+        "VAL at FAR 1e-3, half against half of five splits",
+        f"{100 * split['mean']:.1f} +- {_percent(split['se'])}",
+        "evaluate holdout",
+    ))  # fmt: skip
+    for row in figures["cross_fit"]:
+        low, high = row["tar_interval"]
+        value = f"{_percent(row['tar'])} ({100 * low:.1f} to {100 * high:.1f}); FAR met: {row['far_met']:.1e}"
+        rows.append(
+            (
+                f"VAL at FAR {row['far']:.0e}, threshold from the other half of the people",
+                value,
+                "evaluate card",
+            )
+        )
+    return [(what.replace("e-0", "e-"), value.replace("e-0", "e-"), by) for what, value, by in rows]
+
+
+def _use_rows(figures: Figures) -> list[tuple[str, str, str]]:
+    album, rows = figures["album"], []
+    for key, crop in (("lfw", "our detector and alignment"), ("lfw_centre", "fixed centre crop")):
+        lfw = figures[key]
+        value = f"{100 * lfw['accuracy_mean']:.2f} +- {_percent(lfw['accuracy_se'], 2)}"
+        command = "evaluate lfw" + (" --mode centre" if key == "lfw_centre" else "")
+        rows.append((f"LFW, {crop}", value, command))
+    pairwise = ", ".join(f"{album['pairwise'][part]:.3f}" for part in ("precision", "recall", "f1"))
+    rows.append((
+        f"album of 30 people, {album['n_photos']} photos: pairwise precision, recall, F1", pairwise,
+        "evaluate album DIR/albums/people --labels DIR/albums/people/labels.csv",
+    ))  # fmt: skip
+    best = f"{album['bcubed']['f1']:.3f}; best pairwise F1 {album['best_f1']:.3f}"
+    rows.append(("the same, BCubed F1; at its best threshold", best, ""))
+    return rows
+
+
+def _form_rows(figures: Figures) -> list[tuple[str, str, str]]:
+    form, quality = figures["bytes"], figures["quality"]
+    low, high = form["change_interval"]
+    change = f"{100 * form['change']:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f})"
+    least, most = quality["gain_interval"]
+    gain = f"{100 * quality['gain']:+.2f} points ({100 * least:+.2f} to {100 * most:+.2f})"
+    return [
+        ("bytes in place of floats, VAL at FAR 1e-3 (95 %)", change, "evaluate bytes"),
+        ("dropping the worst tenth by quality, more than a random tenth (95 %)", gain, "evaluate quality"),
+    ]
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"

@@ -1,0 +1,85 @@
+"""How many strangers within reach of a face suit groups best, on piles of known people of several sizes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.cluster import agglomerative, collection_threshold, cut
+from facespace.errors import InputError
+from facespace.evaluate.holdout import HoldoutFaces
+from facespace.metrics import pairwise_scores
+
+__all__ = ["TRIED", "StrangersPile", "best_strangers", "measure_strangers"]
+
+TRIED = (2.0, 3.0, 5.0, 7.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0)
+PEOPLE = (8, 16, 32, 64, 128, 256, 512)
+DRAWS = 8
+# The rate of one pair, whatever the pile's size, for comparison.
+FIXED_FAR = 1e-2
+
+
+@dataclass(frozen=True)
+class StrangersPile:
+    """Piles of so many people, drawn several times; scores are means over the draws.
+
+    Attributes:
+        n_people: people in each pile, with all their faces.
+        n_faces: faces of a pile.
+        f1: pairwise F1 at each number of strangers tried, shape (T,).
+        fixed_f1: at the distance of FAR 1e-2, whatever the size.
+    """
+
+    n_people: int
+    n_faces: float
+    f1: tuple[float, ...]
+    fixed_f1: float
+
+
+def measure_strangers(
+    faces: HoldoutFaces, distances: dict[str, float | None], *, tried: Sequence[float] = TRIED
+) -> list[StrangersPile]:
+    """Group piles of 8 to 512 whole people, as far as there are so many, at every number of strangers.
+
+    Args:
+        faces: embeddings of known people.
+        distances: of their model, at each FAR.
+        tried: numbers of strangers.
+
+    Raises:
+        InputError: fewer than eight people.
+        ModelError: the model is not calibrated.
+    """
+    people = np.unique(faces.labels)
+    sizes = [n for n in PEOPLE if n <= len(people)]
+    if not sizes:
+        raise InputError(f"strangers: expected faces of {PEOPLE[0]} people or more, got {len(people)}")
+    rng = np.random.default_rng(0)
+    piles = []
+    for n in sizes:
+        draws = [rng.choice(people, n, replace=False) for _ in range(DRAWS if n < len(people) else 1)]
+        scored = [_scored(faces, np.isin(faces.labels, who), distances, tried) for who in draws]
+        n_faces, *f1 = np.mean(scored, axis=0).tolist()
+        piles.append(StrangersPile(n, n_faces, tuple(f1[:-1]), f1[-1]))
+    return piles
+
+
+def best_strangers(piles: Sequence[StrangersPile], tried: Sequence[float] = TRIED) -> float:
+    """The number with the best mean F1 over all piles, each size counting once."""
+    return float(tried[int(np.mean([pile.f1 for pile in piles], axis=0).argmax())])
+
+
+def _scored(
+    faces: HoldoutFaces,
+    chosen: NDArray[np.bool_],
+    distances: dict[str, float | None],
+    tried: Sequence[float],
+) -> list[float]:
+    """Faces in the pile, F1 at each number of strangers, F1 at the fixed rate."""
+    rows, truth = faces.embeddings[chosen], faces.labels[chosen]
+    limits = [collection_threshold(distances, len(rows), strangers=s).distance for s in tried]
+    limits.append(collection_threshold(distances, len(rows), far=FIXED_FAR).distance)
+    tree = agglomerative(rows, threshold=max(limits)).merges
+    cuts = (cut(tree, len(rows), threshold=limit).astype(np.int64) for limit in limits)
+    return [float(len(rows)), *(pairwise_scores(truth, labels).f1 for labels in cuts)]

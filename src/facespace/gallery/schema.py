@@ -1,0 +1,60 @@
+"""The tables of templates, the same in a library and in a gallery file, and the other tables of a gallery file."""
+
+import sqlite3
+
+from facespace.errors import GalleryError
+from facespace.gallery.database import FileKind, run_script
+
+__all__ = ["GALLERY_FILE", "template_tables_1"]
+
+# A file with these tables has a table `faces` whose key is `face_id INTEGER PRIMARY KEY`.
+# Template ids are never used twice, in the order of adding: who holds the templates up to an id in memory reads only
+# the later ones, and knows by the number of templates whether any is gone.
+TEMPLATE_TABLES_1 = """
+CREATE TABLE models (
+    model_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sha256 TEXT NOT NULL UNIQUE,
+    label TEXT NOT NULL,
+    spec TEXT NOT NULL                 -- the ModelSpec as JSON; its byte_scale stays as it was when the model came
+) STRICT;
+CREATE TABLE templates (
+    template_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    face_id INTEGER NOT NULL REFERENCES faces ON DELETE CASCADE,
+    model_id INTEGER NOT NULL REFERENCES models,
+    vector BLOB NOT NULL,              -- one signed byte a component
+    quality REAL,                      -- in [0, 1]; null where it is not known
+    UNIQUE (face_id, model_id)
+) STRICT;
+CREATE INDEX templates_of_model ON templates (model_id);
+"""
+
+GALLERY_TABLES_1 = """
+CREATE TABLE subjects (
+    subject_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE faces (
+    face_id INTEGER PRIMARY KEY,
+    subject_id INTEGER NOT NULL REFERENCES subjects ON DELETE CASCADE,
+    photo ANY NOT NULL,                -- its path as it was given; bytes where the name is not UTF-8
+    photo_sha256 TEXT NOT NULL,
+    x0 REAL, y0 REAL, x1 REAL, y1 REAL,  -- of the box, in pixels of the upright photo; null for a ready crop
+    landmarks BLOB,                    -- 10 float32, little endian: x, y of the five points; null for a ready crop
+    score REAL,                        -- the detector's; null for a ready crop
+    quality REAL                       -- in [0, 1]; null where it is not known
+) STRICT;
+CREATE INDEX faces_of_subject ON faces (subject_id);
+"""
+
+
+def template_tables_1(connection: sqlite3.Connection) -> None:
+    """Step: make the tables `models` and `templates`, empty."""
+    run_script(connection, TEMPLATE_TABLES_1)
+
+
+def _gallery_1(connection: sqlite3.Connection) -> None:
+    run_script(connection, GALLERY_TABLES_1)
+    template_tables_1(connection)
+
+
+GALLERY_FILE = FileKind("gallery", 0x46474C59, (_gallery_1,), GalleryError)  # "FGLY"

@@ -1,0 +1,62 @@
+"""Which false-accept rate a distance stands for: the one scale on which hits of different models are ordered."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import ModelError
+from facespace.models.spec import ModelSpec, common_distances
+
+__all__ = ["FarCurve", "far_curve"]
+
+
+@dataclass(frozen=True)
+class FarCurve:
+    """log10 FAR as a function of distance, for one pair of models.
+
+    Straight lines through the calibrated distances, since the tail of impostor distances falls about exponentially;
+    above them on to (4, FAR 1), which holds of any model; below them the lowest line goes on. A rate is *measured*
+    between the smallest and the largest calibrated distance; outside it is an extension, good for order and not to
+    be stated.
+
+    Attributes:
+        distances: calibrated, increasing, at least one.
+        log_fars: log10 of the FAR of each, increasing.
+    """
+
+    distances: tuple[float, ...]
+    log_fars: tuple[float, ...]
+
+    def log_far(self, distance: NDArray[np.floating] | float) -> NDArray[np.float64]:
+        """log10 of the FAR that each distance stands for; increases strictly with the distance up to 4."""
+        d = np.asarray(distance, np.float64)
+        x, y = np.array([*self.distances, 4.0]), np.array([*self.log_fars, 0.0])
+        slope = (y[1] - y[0]) / (x[1] - x[0])
+        return np.where(d < x[0], y[0] + slope * (d - x[0]), np.interp(d, x, y))
+
+    def is_measured(self, distance: NDArray[np.floating] | float) -> NDArray[np.bool_]:
+        """Whether the rate of each distance lies between calibrated ones and may be stated."""
+        d = np.asarray(distance, np.float64)
+        return np.asarray((d >= self.distances[0]) & (d <= self.distances[-1]))
+
+
+def far_curve(a: ModelSpec, b: ModelSpec) -> FarCurve:
+    """The curve of comparing embeddings of ``a`` with embeddings of ``b``, or of one model with itself.
+
+    Raises:
+        IncompatibleModelsError: two models, neither of which declares compatibility with the other.
+        ModelError: the pair is not calibrated, or its distances do not grow with the FAR from 0 to 4.
+    """
+    who = a.label if a.sha256 == b.sha256 else f"{a.label} with {b.label}"
+    known = {float(key): d for key, d in common_distances(a, b).items() if d is not None}
+    points = sorted(known.items())
+    if not points:
+        raise ModelError(f"{who}: expected distances at one FAR at least, the pair is not calibrated")
+    distances = [d for _, d in points]
+    if distances != sorted(distances) or not (distances[0] >= 0 and distances[-1] < 4):
+        raise ModelError(f"{who}: expected distances in [0, 4) that grow with the FAR, met {dict(points)}")
+    # Of rates with the same distance the largest is what it stands for.
+    rates = {d: math.log10(far) for far, d in points}
+    return FarCurve(tuple(rates), tuple(rates.values()))

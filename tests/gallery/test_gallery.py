@@ -1,0 +1,123 @@
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facespace.errors import GalleryError, InputError
+from facespace.gallery import Gallery
+from facespace.library import Library
+from stored import V1, V2, faces
+
+ENROL = """
+import sys
+sys.path.insert(0, {tests!r})
+from facespace.gallery import Gallery
+from stored import V1, faces
+start, n = int(sys.argv[1]), int(sys.argv[2])
+with Gallery({path!r}) as gallery:
+    for i in range(start, start + 2 * n, 2):
+        gallery.enrol(faces(2, start=i), ["Ann", f"Nr {{i}}"], V1)
+        print(i, flush=True)
+"""
+
+
+def enrolling(path: Path, start: int, n: int) -> subprocess.Popen[str]:
+    code = ENROL.format(tests=str(Path(__file__).parents[1]), path=str(path))
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(start), str(n)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def whole(path: Path) -> list[int]:
+    """The ids of all faces of a file that is sound; each has its template."""
+    with Gallery(path, create=False) as gallery:
+        connection = gallery.database.connection
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        ids = sorted(face.face_id for face in gallery.faces())
+        assert ids == sorted(int(i) for batch in gallery.templates.batches() for i in batch.face_id)
+    return ids
+
+
+def test_faces_come_back_as_they_were_enrolled(tmp_path: Path) -> None:
+    table = faces(3)
+    with Gallery(tmp_path / "g") as gallery:
+        assert gallery.subjects() == [] and list(gallery.faces()) == []
+        assert gallery.enrol(table, ["Bob", "Ann", " Ann "], V1) == 3
+        assert gallery.enrol(faces(3, V2), ["Bob", "Ann", "Ann"], V2) == 0
+        assert [(s.name, s.n_faces) for s in gallery.subjects()] == [("Ann", 2), ("Bob", 1)]
+        ann, again, bob = gallery.faces()
+    assert (ann.face_id, again.face_id, bob.face_id, bob.photo) == (2, 3, 1, "p1.png")
+    assert (ann.box_xyxy, ann.landmarks_xy, ann.score) == (None, None, None)
+    assert bob.box_xyxy == tuple(table.box_xyxy[0].tolist()) and bob.score == float(table.score[0])
+    assert bob.landmarks_xy is not None and np.array_equal(bob.landmarks_xy, table.landmarks_xy[0])
+
+
+def test_what_is_removed_takes_its_templates_along(tmp_path: Path) -> None:
+    with Gallery(tmp_path / "g") as gallery:
+        gallery.enrol(faces(4), ["Ann", "Ann", "Bob", "Cy"], V1)
+        ids = {s.name: s.subject_id for s in gallery.subjects()}
+        assert gallery.remove_subject("Ann") == 2
+        assert gallery.remove_faces([3, 99]) == 1
+        assert gallery.templates.count() == {V1.sha256: 1}
+        assert gallery.subjects_of(np.array([[1, 3], [4, 4]])).tolist() == [[-1, -1], [ids["Cy"]] * 2]
+        assert [(s.name, s.n_faces) for s in gallery.subjects()] == [("Bob", 0), ("Cy", 1)]
+        with pytest.raises(GalleryError, match="nobody is called Ann"):
+            gallery.remove_subject("Ann")
+
+
+def test_an_enrolment_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with Gallery(tmp_path / "g") as gallery:
+        gallery.enrol(faces(1, start=3), ["Ann"], V1)
+        with pytest.raises(GalleryError, match="enrolled for Ann"):
+            gallery.enrol(faces(4), ["Bob"] * 4, V1)
+        with pytest.raises(InputError, match="embeddings of space 2"):
+            gallery.enrol(faces(1), ["Bob"], V2)
+        for names in ([], [" "]):
+            with pytest.raises(InputError, match="name"):
+                gallery.enrol(faces(1), names, V1)
+        assert [s.name for s in gallery.subjects()] == ["Ann"]
+
+
+def test_no_kill_loses_what_was_acknowledged(tmp_path: Path) -> None:
+    path, acknowledged = tmp_path / "g", []
+    for round_ in range(3):
+        process = enrolling(path, 1 + 100_000 * round_, 5000)
+        assert process.stdout is not None
+        acknowledged += [int(process.stdout.readline()) for _ in range(3 + 20 * round_)]
+        process.send_signal(signal.SIGKILL)
+        rest, _ = process.communicate()
+        acknowledged += [int(line) for line in rest.split("\n")[:-1]]
+        ids = whole(path)
+        assert {i + j for i in acknowledged for j in (0, 1)} <= set(ids)
+        assert len(ids) % 2 == 0 and len(ids) <= 2 * (len(acknowledged) + round_ + 1)
+
+
+def test_processes_that_make_and_fill_a_gallery_together_lose_nothing(tmp_path: Path) -> None:
+    for attempt in range(2):
+        path = tmp_path / f"g{attempt}"
+        together = [enrolling(path, 1 + 1000 * p, 10) for p in range(2)]
+        for process in together:
+            process.communicate(timeout=60)
+        assert [process.returncode for process in together] == [0, 0]
+        assert whole(path) == [1000 * p + i for p in range(2) for i in range(1, 21)]
+
+
+def test_the_file_is_the_owners_alone_and_no_other_kind_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(GalleryError, match="no such file"):
+        Gallery(tmp_path / "g", create=False)
+    Gallery(tmp_path / "g").close()
+    assert (tmp_path / "g").stat().st_mode & 0o077 == 0
+    with Library(tmp_path / "l"):
+        pass
+    with pytest.raises(GalleryError, match="another kind"):
+        Gallery(tmp_path / "l" / "library.sqlite")
+    with sqlite3.connect(tmp_path / "g") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(GalleryError, match="of version 99"):
+        Gallery(tmp_path / "g")
