@@ -11,12 +11,14 @@ import facespace
 from facespace.cluster import add_faces, agglomerative, collection_threshold
 from facespace.distance import distance
 from facespace.embed import Embedder, dequantise, quantise
-from facespace.evaluate.album import evaluate_album, extract_album, read_labels
+from facespace.evaluate.album import evaluate_album, extract_album
 from facespace.evaluate.cross_fit import cross_fit
 from facespace.evaluate.holdout import HoldoutFaces, embed_holdout, evaluate_holdout
+from facespace.evaluate.identification import evaluate_identification
 from facespace.evaluate.lfw import evaluate_lfw
 from facespace.evaluate.quality import evaluate_quality, holdout_quality
 from facespace.faces.detect import Detector
+from facespace.gallery import read_labels
 from facespace.metrics import all_pairs, pairwise_scores
 from facespace.models import BUILT_IN, ModelSpec, built_in_models, find_model, weights_sha256
 from facespace.models.summary import summarise
@@ -108,6 +110,20 @@ def test_bytes_are_as_good_as_floats(val: HoldoutFaces, embedder: Embedder) -> N
     assert distance(rows, val.embeddings).max() < 2e-3
     floats, bytes_ = (all_pairs(r, val.labels, fars=(1e-3,))[0].tar for r in (val.embeddings, rows))
     assert bytes_ == pytest.approx(floats, abs=0.001)
+
+
+def test_prototypes_identify_better_and_the_share_of_strangers_asked_for_is_met(
+    val: HoldoutFaces, embedder: Embedder
+) -> None:
+    result = evaluate_identification(val, embedder.spec, n_draws=4)
+    nearest, prototype = (
+        {row.fpir: row for row in result.rows if row.method == name}
+        for name in ("nearest template", "prototype")
+    )
+    assert result.rank_1["prototype"][0] > result.rank_1["nearest template"][0] > 0.85
+    assert prototype[0.01].fnir < nearest[0.01].fnir - 0.02  # type: ignore[operator]
+    for row in result.rows:
+        assert 0.6 * row.fpir < row.fpir_met < 1.15 * row.fpir
 
 
 def test_dropping_blurred_faces_helps_more_than_dropping_any(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from facespace.faces.align import align_faces
     from facespace.faces.detect import Detector
     from facespace.faces.detections import Detections
+    from facespace.gallery import Gallery, enrol, identify
     from facespace.images import read_image
     from facespace.library import Library
     from facespace.models import ModelSpec, common_threshold, read_spec
@@ -30,6 +31,7 @@ _HOMES = {
     "Embedder": "facespace.embed",
     "FaceTable": "facespace.table",
     "FacespaceError": "facespace.errors",
+    "Gallery": "facespace.gallery",
     "Library": "facespace.library",
     "ModelSpec": "facespace.models",
     "agglomerative": "facespace.cluster",
@@ -39,8 +41,10 @@ _HOMES = {
     "dequantise": "facespace.embed",
     "distance": "facespace.distance",
     "distance_matrix": "facespace.distance",
+    "enrol": "facespace.gallery",
     "extract_image": "facespace.extract",
     "extract_photos": "facespace.extract",
+    "identify": "facespace.gallery",
     "quantise": "facespace.embed",
     "read_image": "facespace.images",
     "read_spec": "facespace.models",
@@ -55,6 +59,7 @@ __all__ = [
     "Embedder",
     "FaceTable",
     "FacespaceError",
+    "Gallery",
     "Library",
     "ModelSpec",
     "agglomerative",
@@ -64,8 +69,10 @@ __all__ = [
     "dequantise",
     "distance",
     "distance_matrix",
+    "enrol",
     "extract_image",
     "extract_photos",
+    "identify",
     "quantise",
     "read_image",
     "read_spec",

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from facespace.errors import DataError
-from facespace.evaluate.album import evaluate_album, extract_album, read_labels
+from facespace.evaluate.album import evaluate_album, extract_album
+from facespace.gallery import read_labels
 from fakes import DrawnDetector, DrawnEmbedder, draw_photo
 
 

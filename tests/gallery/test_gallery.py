@@ -1,7 +1,4 @@
-import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,36 +8,6 @@ from facespace.errors import GalleryError, InputError
 from facespace.gallery import Gallery
 from facespace.library import Library
 from stored import V1, V2, faces
-
-ENROL = """
-import sys
-sys.path.insert(0, {tests!r})
-from facespace.gallery import Gallery
-from stored import V1, faces
-start, n = int(sys.argv[1]), int(sys.argv[2])
-with Gallery({path!r}) as gallery:
-    for i in range(start, start + 2 * n, 2):
-        gallery.enrol(faces(2, start=i), ["Ann", f"Nr {{i}}"], V1)
-        print(i, flush=True)
-"""
-
-
-def enrolling(path: Path, start: int, n: int) -> subprocess.Popen[str]:
-    code = ENROL.format(tests=str(Path(__file__).parents[1]), path=str(path))
-    return subprocess.Popen(
-        [sys.executable, "-c", code, str(start), str(n)], stdout=subprocess.PIPE, text=True
-    )
-
-
-def whole(path: Path) -> list[int]:
-    """The ids of all faces of a file that is sound; each has its template."""
-    with Gallery(path, create=False) as gallery:
-        connection = gallery.database.connection
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        ids = sorted(face.face_id for face in gallery.faces())
-        assert ids == sorted(int(i) for batch in gallery.templates.batches() for i in batch.face_id)
-    return ids
 
 
 def test_faces_come_back_as_they_were_enrolled(tmp_path: Path) -> None:
@@ -81,30 +48,6 @@ def test_an_enrolment_that_fails_leaves_nothing(tmp_path: Path) -> None:
             with pytest.raises(InputError, match="name"):
                 gallery.enrol(faces(1), names, V1)
         assert [s.name for s in gallery.subjects()] == ["Ann"]
-
-
-def test_no_kill_loses_what_was_acknowledged(tmp_path: Path) -> None:
-    path, acknowledged = tmp_path / "g", []
-    for round_ in range(3):
-        process = enrolling(path, 1 + 100_000 * round_, 5000)
-        assert process.stdout is not None
-        acknowledged += [int(process.stdout.readline()) for _ in range(3 + 20 * round_)]
-        process.send_signal(signal.SIGKILL)
-        rest, _ = process.communicate()
-        acknowledged += [int(line) for line in rest.split("\n")[:-1]]
-        ids = whole(path)
-        assert {i + j for i in acknowledged for j in (0, 1)} <= set(ids)
-        assert len(ids) % 2 == 0 and len(ids) <= 2 * (len(acknowledged) + round_ + 1)
-
-
-def test_processes_that_make_and_fill_a_gallery_together_lose_nothing(tmp_path: Path) -> None:
-    for attempt in range(2):
-        path = tmp_path / f"g{attempt}"
-        together = [enrolling(path, 1 + 1000 * p, 10) for p in range(2)]
-        for process in together:
-            process.communicate(timeout=60)
-        assert [process.returncode for process in together] == [0, 0]
-        assert whole(path) == [1000 * p + i for p in range(2) for i in range(1, 21)]
 
 
 def test_the_file_is_the_owners_alone_and_no_other_kind_is_taken(tmp_path: Path) -> None:

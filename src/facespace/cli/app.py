@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from facespace import __version__
-from facespace.cli import bench, evaluate, faces, harmonic, models, people, reproduce, sweep, train, verify
+from facespace.cli import (
+    bench,
+    evaluate,
+    faces,
+    gallery,
+    harmonic,
+    models,
+    people,
+    reproduce,
+    sweep,
+    train,
+    verify,
+)
 from facespace.cli.console import complain
 from facespace.errors import FacespaceError
 
@@ -26,6 +38,7 @@ app.command()(verify.verify)
 app.command()(faces.embed)
 app.command()(faces.cluster)
 app.command()(faces.export_table)
+app.add_typer(gallery.app, name="gallery")
 evaluate.app.add_typer(sweep.app, name="sweep")
 app.add_typer(evaluate.app, name="evaluate")
 app.command()(reproduce.reproduce)

@@ -56,8 +56,10 @@ def show_json(document: Any) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str) -> Iterator[Callable[..., None]]:
     """A bar on stderr; yields a function to call with (done, in all). Silent where stderr is no terminal.
+
+    A third argument, a few words, takes the place of ``what``.
 
     Ctrl-C inside ends the command with exit code 130 after one line.
     """
@@ -71,7 +73,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         try:
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            yield lambda done, total, now=what: bar.update(task, completed=done, total=total, description=now)
         except KeyboardInterrupt:
             bar.stop()
             complain("stopped; what was done is kept, and the same command goes on from there")

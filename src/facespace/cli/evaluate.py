@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.cli import harmonic, measures, protocols
+from facespace.cli import harmonic, identification, measures, protocols
 from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile, PairFar, Strangers, Workers
 from facespace.cluster.threshold import STRANGERS_IN_REACH, collection_threshold
@@ -23,6 +23,8 @@ app.command()(protocols.holdout)
 app.command()(protocols.photos)
 app.command()(protocols.leaks)
 app.command("harmonic")(harmonic.evaluate_versions)
+app.command()(identification.identification)
+app.command()(identification.gallery)
 app.command("quality")(measures.quality)
 app.command("bytes")(measures.byte_form)
 app.command()(measures.card)
@@ -45,8 +47,9 @@ def album(
     Example: facespace evaluate album albums/people --labels albums/people/labels.csv
     """
     from facespace.embed import Embedder
-    from facespace.evaluate.album import evaluate_album, extract_album, read_labels
+    from facespace.evaluate.album import evaluate_album, extract_album
     from facespace.faces.detect import Detector
+    from facespace.gallery import read_labels
 
     embedder = Embedder(model)
     with progress("finding faces") as on_photo:

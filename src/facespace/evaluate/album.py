@@ -1,6 +1,5 @@
 """The main job, scored: photos of known people are grouped, and the groups compared with the truth."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_ph
 from facespace.metrics import ClusterScores, bcubed_scores, pairwise_scores
 from facespace.verify import choose_face
 
-__all__ = ["AlbumFaces", "AlbumResult", "evaluate_album", "extract_album", "read_labels"]
+__all__ = ["AlbumFaces", "AlbumResult", "evaluate_album", "extract_album"]
 
 
 @dataclass(frozen=True)
@@ -60,19 +59,6 @@ class AlbumResult:
     n_people: int
     best_f1: float
     best_threshold: float
-
-
-def read_labels(path: Path) -> dict[str, str]:
-    """Photo -> person from a CSV file with the columns `photo` and `person`.
-
-    Raises:
-        DataError: no such file or columns.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {row["photo"]: row["person"] for row in csv.DictReader(file)}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: expected a CSV file with columns photo,person, got: {error}") from error
 
 
 def extract_album(

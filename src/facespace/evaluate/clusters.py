@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from facespace.cluster import Constraints, agglomerative, collection_threshold, cut
 from facespace.errors import DataError, InputError
-from facespace.evaluate.album import AlbumFaces, extract_album, read_labels
+from facespace.evaluate.album import AlbumFaces, extract_album
 from facespace.evaluate.cluster_methods import METHODS, SIZES
 from facespace.evaluate.holdout import embed_holdout
 from facespace.extract import FaceDetector, FaceEmbedder
+from facespace.gallery import read_labels
 from facespace.metrics.clusters import ClusterReport, cluster_report
 
 __all__ = ["PILES", "ClusterRow", "evaluate_clusters", "read_pile", "score_pile"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from facespace.cluster import collection_threshold
 from facespace.embed import Embedder
-from facespace.evaluate.album import evaluate_album, extract_album, read_labels
+from facespace.evaluate.album import evaluate_album, extract_album
 from facespace.evaluate.byte_form import evaluate_bytes
 from facespace.evaluate.card import Figures, plain
 from facespace.evaluate.cross_fit import cross_fit
@@ -15,6 +15,7 @@ from facespace.evaluate.lfw import evaluate_lfw
 from facespace.evaluate.quality import evaluate_quality, holdout_quality
 from facespace.evaluate.speed import time_embedder
 from facespace.faces.detect import Detector
+from facespace.gallery import read_labels
 from facespace.models.summary import summarise
 
 __all__ = ["measure_embedder", "render_embedder"]

@@ -6,11 +6,21 @@ from facespace.extract.photos import (
     FaceEmbedder,
     ImageFaces,
     PhotoFaces,
+    embed_known_faces,
     extract_crops,
     extract_image,
     extract_photos,
+    in_order,
 )
-from facespace.extract.tables import EmbedResult, embed_crops, embed_photos
+from facespace.extract.tables import (
+    EmbedResult,
+    content_hash,
+    embed_crops,
+    embed_photos,
+    expand_paths,
+    extract_table,
+    extract_tables,
+)
 
 __all__ = [
     "CROPS_PER_BATCH",
@@ -19,9 +29,15 @@ __all__ = [
     "FaceEmbedder",
     "ImageFaces",
     "PhotoFaces",
+    "content_hash",
     "embed_crops",
+    "embed_known_faces",
     "embed_photos",
+    "expand_paths",
     "extract_crops",
     "extract_image",
     "extract_photos",
+    "extract_table",
+    "extract_tables",
+    "in_order",
 ]

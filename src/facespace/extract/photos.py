@@ -3,11 +3,11 @@
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,18 @@ from facespace.faces.quality import face_quality
 from facespace.images import Picture, Unreadable, decode_image, read_bytes
 from facespace.models import ModelSpec
 
-__all__ = ["ImageFaces", "PhotoFaces", "extract_crops", "extract_image", "extract_photos"]
+__all__ = [
+    "ImageFaces",
+    "PhotoFaces",
+    "embed_known_faces",
+    "extract_crops",
+    "extract_image",
+    "extract_photos",
+    "in_order",
+]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 # Crops keep detail up to about this longest side: a face of a tenth of it fills the embedder's input.
 DECODE_PX = 1280
@@ -103,8 +114,7 @@ def extract_photos(
 ) -> Iterator[PhotoFaces | Unreadable]:
     """The faces of each photo, in the order asked for; a photo that cannot be read becomes an `Unreadable`.
 
-    Few photos are in memory at a time. Closing the iterator (or Ctrl-C in its consumer) drops what has not
-    begun and waits for what has.
+    Few photos are in memory at a time; see `in_order`.
 
     Args:
         photos: files.
@@ -112,18 +122,53 @@ def extract_photos(
         embedder: embeds them; likewise.
         workers: threads; all cores when absent. Decoding, hashing and networks run outside Python's lock.
     """
+    return in_order(lambda photo: _extract_photo(photo, detector, embedder), photos, workers=workers)
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Sequence[Item], *, workers: int | None = None
+) -> Iterator[Result]:
+    """``work`` of each item, on several threads, in the order of the items; few results wait at a time.
+
+    Closing the iterator (or Ctrl-C in its consumer) drops what has not begun and waits for what has.
+    """
     n_workers = workers or os.cpu_count() or 1
-    window: deque[Future[PhotoFaces | Unreadable]] = deque()
+    window: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(n_workers, thread_name_prefix="extract")
     try:
-        for photo in photos:
-            window.append(pool.submit(_extract_photo, photo, detector, embedder))
+        for item in items:
+            window.append(pool.submit(work, item))
             if len(window) >= 4 * n_workers:
                 yield window.popleft().result()
         while window:
             yield window.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def embed_known_faces(
+    content: bytes, path: Path, faces: Detections | None, embedder: FaceEmbedder
+) -> NDArray[np.float32]:
+    """Embeddings of faces that were found in a photo before, without looking for them again.
+
+    Args:
+        content: of the photo.
+        path: named in errors.
+        faces: in pixels of the whole upright picture, N of them; None where the photo is one ready crop.
+        embedder: embeds them.
+
+    Returns:
+        float32 unit rows, shape (N, D); one row for a crop.
+
+    Raises:
+        ImageError: the photo cannot be decoded.
+    """
+    if faces is None:
+        return embedder.embed(_as_crop(content, path, embedder.spec)[None])
+    picture = decode_image(content, path, longest_side_px=DECODE_PX)
+    here = faces.scaled(picture.scale) if picture.scale < 1.0 else faces
+    crops = crop_faces(picture.pixels, here.boxes_xyxy, here.landmarks_xy, embedder.spec)
+    return embedder.embed(crops)
 
 
 def extract_crops(
@@ -134,18 +179,20 @@ def extract_crops(
     Raises:
         ImageError: a thumbnail cannot be read.
     """
-    from PIL import Image
-
-    height, width = embedder.spec.input_hw
     for path in paths:
         content = read_bytes(path)
-        pixels = decode_image(content, path).pixels
-        if pixels.shape[:2] != (height, width):
-            resized = Image.fromarray(pixels).resize(
-                (width, height), Image.Resampling.BILINEAR, reducing_gap=2.0
-            )
-            pixels = np.asarray(resized)
-        yield path, hashlib.sha256(content).hexdigest(), pixels
+        yield path, hashlib.sha256(content).hexdigest(), _as_crop(content, path, embedder.spec)
+
+
+def _as_crop(content: bytes, path: Path, spec: ModelSpec) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    height, width = spec.input_hw
+    pixels = decode_image(content, path).pixels
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return np.asarray(resized)
 
 
 def _extract_photo(photo: Path, detector: FaceDetector, embedder: FaceEmbedder) -> PhotoFaces | Unreadable:

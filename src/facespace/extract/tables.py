@@ -1,5 +1,6 @@
 """Photos or ready crops to a FaceTable on disk; a second run costs only what is not in it yet."""
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,21 @@ from facespace.extract.photos import (
     PhotoFaces,
     extract_crops,
     extract_photos,
+    in_order,
 )
 from facespace.faces.quality import face_quality
 from facespace.images import Unreadable, list_photos, read_bytes
 from facespace.table import FaceTable, FaceTableWriter, face_id
 
-__all__ = ["EmbedResult", "embed_crops", "embed_photos"]
+__all__ = [
+    "EmbedResult",
+    "content_hash",
+    "embed_crops",
+    "embed_photos",
+    "expand_paths",
+    "extract_table",
+    "extract_tables",
+]
 
 PHOTOS_PER_SHARD = 500
 
@@ -60,7 +70,7 @@ def embed_photos(
         DataError: a path that is not there, or a table of another model at ``output``.
     """
     writer = FaceTableWriter(output, model=embedder.spec.sha256)
-    photos, unreadable = _expand(paths)
+    photos, unreadable = expand_paths(paths)
     todo = _not_done(photos, writer)
     found = extract_photos(todo, detector, embedder, workers=workers)
     done = 0
@@ -86,7 +96,7 @@ def embed_crops(
         DataError: a path that is not there, or a table of another model at ``output``.
     """
     writer = FaceTableWriter(output, model=embedder.spec.sha256)
-    photos, unreadable = _expand(paths)
+    photos, unreadable = expand_paths(paths)
     todo = _not_done(photos, writer)
     done = 0
     for start in range(0, len(todo), PHOTOS_PER_SHARD):
@@ -102,6 +112,62 @@ def embed_crops(
         if on_photo:
             on_photo(min(start + PHOTOS_PER_SHARD, len(todo)), len(todo))
     return _result(output, done, unreadable)
+
+
+def extract_tables(
+    photos: Sequence[Path],
+    detector: FaceDetector | None,
+    embedder: FaceEmbedder,
+    *,
+    workers: int | None = None,
+) -> Iterator[FaceTable | Unreadable]:
+    """The faces of each photo as a table of their own, in the order asked for.
+
+    Args:
+        photos: files.
+        detector: finds the faces; None where the files are ready crops.
+        embedder: embeds them.
+        workers: threads; all cores when absent.
+    """
+    if detector is None:
+        yield from in_order(lambda path: _one_crop(path, embedder), photos, workers=workers)
+        return
+    for found in extract_photos(photos, detector, embedder, workers=workers):
+        yield _table([found], embedder) if isinstance(found, PhotoFaces) else found
+
+
+def extract_table(
+    paths: Sequence[Path],
+    detector: FaceDetector | None,
+    embedder: FaceEmbedder,
+    *,
+    workers: int | None = None,
+    on_photo: Callable[[int, int], None] | None = None,
+) -> tuple[FaceTable, tuple[Unreadable, ...]]:
+    """All faces of photos, and of the photos below folders, in memory; and what could not be read.
+
+    Arguments are those of `extract_tables`; ``on_photo`` is called with (photos done, photos in all).
+
+    Raises:
+        DataError: a path that is not there.
+    """
+    photos, unreadable = expand_paths(paths)
+    tables = [FaceTable.empty(dim=embedder.spec.dim, model=embedder.spec.sha256)]
+    for done, found in enumerate(extract_tables(photos, detector, embedder, workers=workers), 1):
+        if isinstance(found, Unreadable):
+            unreadable.append(found)
+        else:
+            tables.append(dataclasses.replace(found, identities=None))
+        if on_photo:
+            on_photo(done, len(photos))
+    return FaceTable.merge(tables), tuple(unreadable)
+
+
+def _one_crop(path: Path, embedder: FaceEmbedder) -> FaceTable | Unreadable:
+    try:
+        return _crop_table(list(extract_crops([path], embedder)), embedder)
+    except ImageError as error:
+        return Unreadable(path, error.reason)
 
 
 def _grouped(
@@ -120,8 +186,12 @@ def _grouped(
         yield group
 
 
-def _expand(paths: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
-    """The photos themselves and those below folders."""
+def expand_paths(paths: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
+    """The photos themselves and those below folders; and what could not be looked into.
+
+    Raises:
+        DataError: a path that is not there.
+    """
     photos: list[Path] = []
     unreadable: list[Unreadable] = []
     for path in paths:
@@ -138,10 +208,10 @@ def _expand(paths: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
 
 def _not_done(photos: list[Path], writer: FaceTableWriter) -> list[Path]:
     """Photos whose content the table does not hold; a new table need not read any of them for that."""
-    return [p for p in photos if not writer.done or _content_hash(p) not in writer.done]
+    return [p for p in photos if not writer.done or content_hash(p) not in writer.done]
 
 
-def _content_hash(photo: Path) -> str:
+def content_hash(photo: Path) -> str:
     """sha256 in hex, empty where the file cannot be read (extraction then says why)."""
     try:
         return hashlib.sha256(read_bytes(photo)).hexdigest()

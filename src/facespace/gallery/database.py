@@ -133,6 +133,15 @@ class Database:
         except sqlite3.Error as error:
             raise self.kind.error(f"{self.path}: cannot read the {self.kind.noun}: {error}") from error
 
+    def empty_log(self) -> bool:
+        """Bring the write-ahead log into the file, so that nothing deleted is left in it.
+
+        Returns:
+            False where others read the file just now: then the log is emptied when the last of them closes it.
+        """
+        (busy, _, _) = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
     def _undo(self, statements: tuple[str, ...]) -> None:
         # A file that an interrupt has closed already has nothing to undo.
         with suppress(sqlite3.ProgrammingError):
@@ -146,6 +155,8 @@ class Database:
         version = self._checked_version()
         _use_write_ahead_log(self.connection)
         self.connection.execute("PRAGMA synchronous = NORMAL")
+        # Faces are personal: what is deleted is overwritten, not only forgotten.
+        self.connection.execute("PRAGMA secure_delete = ON")
         if version < self.kind.version:
             # Tables are rebuilt by steps; with keys enforced, dropping the old one would empty those that refer to it.
             self.connection.execute("PRAGMA foreign_keys = OFF")

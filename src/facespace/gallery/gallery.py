@@ -18,7 +18,7 @@ from facespace.gallery.template_store import Hits
 from facespace.models import ModelSpec
 from facespace.table import FaceTable
 
-__all__ = ["EnrolledFace", "Gallery", "Subject"]
+__all__ = ["EnrolledFace", "Gallery", "Subject", "clean_name"]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Gallery:
             InputError: an empty name.
             GalleryError: the file cannot be written.
         """
-        clean = _clean_name(name)
+        clean = clean_name(name)
         with self.database.transaction() as connection:
             connection.execute("INSERT INTO subjects (name) VALUES (?) ON CONFLICT DO NOTHING", (clean,))
             row = connection.execute("SELECT subject_id FROM subjects WHERE name = ?", (clean,)).fetchone()
@@ -118,6 +118,7 @@ class Gallery:
         """Keep faces with their templates: all of them or, after an error, none.
 
         A face that is there already keeps its id and takes the new template in place of its old one of this model.
+        The model of the first enrolment becomes the gallery's.
 
         Args:
             faces: N faces with embeddings of ``spec``'s model.
@@ -137,9 +138,14 @@ class Gallery:
             )
         if len(names) != len(faces):
             raise InputError(f"names: expected one for each of {len(faces)} faces, got {len(names)}")
-        with self.database.transaction():
+        with self.database.transaction() as connection:
             new = sum(self._add_face(row, name) for row, name in zip(_face_rows(faces), names, strict=True))
             self.templates.add(faces.face_id, faces.embedding, spec, quality=faces.quality)
+            connection.execute(
+                "INSERT INTO history (moment, action, model_id) SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), 'use',"
+                " model_id FROM models WHERE sha256 = ? AND NOT EXISTS (SELECT 1 FROM history)",
+                (spec.sha256,),
+            )
         return new
 
     def _add_face(self, row: tuple[Any, ...], name: str) -> bool:
@@ -163,18 +169,18 @@ class Gallery:
     def remove_subject(self, name: str) -> int:
         """Drop a subject with faces and templates; returns the number of faces.
 
+        What is deleted is overwritten in the file.
+
         Raises:
             GalleryError: nobody of that name, or the file cannot be written.
         """
-        clean = _clean_name(name)
+        clean = clean_name(name)
         with self.database.transaction() as connection:
             (n,) = connection.execute(
                 "SELECT count(*) FROM faces JOIN subjects USING (subject_id) WHERE name = ?", (clean,)
             ).fetchone()
             if connection.execute("DELETE FROM subjects WHERE name = ?", (clean,)).rowcount == 0:
-                raise GalleryError(
-                    f"{self.database.path}: expected a subject of the gallery, nobody is called {name}"
-                )
+                raise self._nobody(name)
         return int(n)
 
     def remove_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> int:
@@ -191,13 +197,45 @@ class Gallery:
     def faces(self) -> Iterator[EnrolledFace]:
         """All faces, by subject's name and face id; the gallery may be written meanwhile."""
         for subject in self.subjects():
-            with self.database.snapshot() as connection:
-                rows = connection.execute(
-                    "SELECT * FROM faces WHERE subject_id = ? ORDER BY face_id", (subject.subject_id,)
-                ).fetchall()
-            yield from (_enrolled(row, subject.name) for row in rows)
+            yield from self._faces_of(subject)
 
-    def search(self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float) -> Hits:
+    def faces_of(self, name: str) -> list[EnrolledFace]:
+        """The faces of a subject, by id.
+
+        Raises:
+            GalleryError: nobody of that name.
+        """
+        for subject in self.subjects():
+            if subject.name == clean_name(name):
+                return self._faces_of(subject)
+        raise self._nobody(name)
+
+    def _faces_of(self, subject: Subject) -> list[EnrolledFace]:
+        with self.database.snapshot() as connection:
+            rows = connection.execute(
+                "SELECT * FROM faces WHERE subject_id = ? ORDER BY face_id", (subject.subject_id,)
+            ).fetchall()
+        return [_enrolled(row, subject.name) for row in rows]
+
+    def _nobody(self, name: str) -> GalleryError:
+        return GalleryError(
+            f"{self.database.path}: expected a subject of the gallery, nobody is called {name}"
+        )
+
+    def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
+        """Those of the faces that are there, by their ids."""
+        with self.database.snapshot() as connection:
+            rows = [
+                connection.execute(
+                    "SELECT faces.*, name FROM faces JOIN subjects USING (subject_id) WHERE face_id = ?", (i,)
+                ).fetchone()
+                for i in np.unique(np.asarray(face_id, np.int64)).tolist()
+            ]
+        return {row[0]: _enrolled(row[:-1], row[-1]) for row in rows if row is not None}
+
+    def search(
+        self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float | None = None
+    ) -> Hits:
         """The k nearest faces of each probe; see `TemplateStore.search`."""
         return self.templates.search(probes, spec, k=k, far=far)
 
@@ -214,8 +252,12 @@ class Gallery:
         return subjects[inverse.reshape(ids.shape)]
 
 
-def _clean_name(name: str) -> str:
-    """Equal to the eye is equal: composed letters, no blanks around."""
+def clean_name(name: str) -> str:
+    """Equal to the eye is equal: composed letters, no blanks around.
+
+    Raises:
+        InputError: nothing is left.
+    """
     clean = unicodedata.normalize("NFC", name).strip()
     if not clean:
         raise InputError("name: expected a subject's name, got an empty one")

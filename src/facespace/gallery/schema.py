@@ -46,6 +46,18 @@ CREATE TABLE faces (
 CREATE INDEX faces_of_subject ON faces (subject_id);
 """
 
+# The gallery's model is that of the last 'use'.
+GALLERY_TABLES_2 = """
+CREATE TABLE history (
+    entry_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    moment TEXT NOT NULL,              -- ISO 8601, UTC
+    action TEXT NOT NULL CHECK (action IN ('use', 'drop')),  -- the gallery's model from now on; templates dropped
+    model_id INTEGER NOT NULL REFERENCES models,
+    file TEXT,                         -- of 'use': the model's name, or where its file lay
+    n_templates INTEGER                -- of 'drop': how many
+) STRICT;
+"""
+
 
 def template_tables_1(connection: sqlite3.Connection) -> None:
     """Step: make the tables `models` and `templates`, empty."""
@@ -57,4 +69,13 @@ def _gallery_1(connection: sqlite3.Connection) -> None:
     template_tables_1(connection)
 
 
-GALLERY_FILE = FileKind("gallery", 0x46474C59, (_gallery_1,), GalleryError)  # "FGLY"
+def _gallery_2(connection: sqlite3.Connection) -> None:
+    run_script(connection, GALLERY_TABLES_2)
+    # A gallery so far was all of one model, or had no say in which was its own: the newest with templates is.
+    connection.execute(
+        "INSERT INTO history (moment, action, model_id) SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), 'use', model_id"
+        " FROM templates GROUP BY model_id ORDER BY model_id"
+    )
+
+
+GALLERY_FILE = FileKind("gallery", 0x46474C59, (_gallery_1, _gallery_2), GalleryError)  # "FGLY"

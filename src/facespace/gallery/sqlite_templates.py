@@ -26,10 +26,13 @@ Moment = tuple[int, int]
 class _Pair:
     """The probes' model with one whose templates may meet it."""
 
-    sha256: str
+    stored: ModelSpec
     model_id: int
-    threshold: float
     curve: FarCurve
+
+    def other(self, spec: ModelSpec) -> ModelSpec:
+        """The templates' model; the probes' own in the words of the probes' spec, which may be the later one."""
+        return spec if self.stored.sha256 == spec.sha256 else self.stored
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,11 @@ class SqliteTemplates:
                     " JOIN models USING (model_id) ORDER BY model_id"
                 ).fetchall()
             )
+
+    def byte_scale(self, spec: ModelSpec) -> float:
+        """See `TemplateStore.byte_scale`."""
+        stored = {known.sha256: known.byte_scale for _, known in self._stored_specs()}
+        return stored.get(spec.sha256, spec.byte_scale)
 
     def add(
         self,
@@ -128,17 +136,27 @@ class SqliteTemplates:
             if model in (None, spec.sha256):
                 yield from self._batches(model_id, spec, size)
 
-    def search(self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float) -> Hits:
+    def comparable(self, spec: ModelSpec) -> tuple[ModelSpec, ...]:
+        """See `TemplateStore.comparable`."""
+        with self._database.snapshot():
+            return tuple(pair.stored for pair in self._pairs(spec))
+
+    def search(
+        self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float | None = None
+    ) -> Hits:
         """See `TemplateStore.search`."""
         rows = _check_rows(probes, spec, "probes")
         if k < 1:
             raise InputError(f"k: expected at least 1, got {k}")
         with self._database.snapshot():
-            stored = {known.sha256: known for _, known in self._stored_specs()}
-            pairs = self._pairs(spec, far)
+            scale = self.byte_scale(spec)
+            pairs = self._pairs(spec)
+            thresholds = [
+                np.nan if far is None else common_threshold(spec, pair.other(spec), far) for pair in pairs
+            ]
             matrices = [self._matrix(pair.model_id, spec.dim) for pair in pairs]
-        vectors = quantise(rows, stored.get(spec.sha256, spec).byte_scale)
-        return _nearest(vectors, pairs, matrices, k, far)
+        vectors = quantise(rows, scale)
+        return _nearest(vectors, pairs, matrices, thresholds, k, far)
 
     def _remember(self, spec: ModelSpec) -> tuple[int, ModelSpec]:
         with self._database.transaction() as connection:
@@ -165,7 +183,7 @@ class SqliteTemplates:
             rows = connection.execute("SELECT model_id, spec FROM models ORDER BY model_id").fetchall()
         return [(int(model_id), ModelSpec.from_json(spec)) for model_id, spec in rows]
 
-    def _pairs(self, spec: ModelSpec, far: float) -> list[_Pair]:
+    def _pairs(self, spec: ModelSpec) -> list[_Pair]:
         """The models with templates that may meet the probes', in the order in which a face's templates are taken."""
         known = [(i, stored) for i, stored in self._stored_specs() if self._has_templates(i)]
         # The probes' own model first, then the newest.
@@ -182,7 +200,7 @@ class SqliteTemplates:
                 raise ModelError(
                     f"{spec.label}: {spec.dim} dimensions, {stored.label}: {stored.dim}; expected the same"
                 )
-            pairs.append(_Pair(stored.sha256, model_id, common_threshold(spec, other, far), curve))
+            pairs.append(_Pair(stored, model_id, curve))
         if refused and not pairs:
             raise IncompatibleModelsError(
                 f"probes of {spec.label} cannot be compared with templates of {', '.join(refused)}: neither model "
@@ -258,7 +276,12 @@ def _columns(rows: list[tuple[Any, ...]], dim: int) -> tuple[NDArray[np.int64], 
 
 
 def _nearest(
-    vectors: NDArray[np.int8], pairs: list[_Pair], matrices: list[TemplateMatrix], k: int, far: float
+    vectors: NDArray[np.int8],
+    pairs: list[_Pair],
+    matrices: list[TemplateMatrix],
+    thresholds: list[float],
+    k: int,
+    far: float | None,
 ) -> Hits:
     """The k nearest of all models together; a face counts in the first matrix that has it."""
     found = [Hits.empty(len(vectors), far)]
@@ -269,14 +292,14 @@ def _nearest(
         rows, distance = matrix.nearest(vectors, k, among=among)
         found.append(
             Hits(
-                (pair.sha256,), matrix.face_id[rows], np.full(rows.shape, i), distance,
-                np.full(rows.shape, pair.threshold), pair.curve.log_far(distance), far,
+                (pair.stored.sha256,), matrix.face_id[rows], np.full(rows.shape, i), distance,
+                np.full(rows.shape, thresholds[i]), pair.curve.log_far(distance), far,
             )
         )  # fmt: skip
     return _merged(found, k, far)
 
 
-def _merged(found: list[Hits], k: int, far: float) -> Hits:
+def _merged(found: list[Hits], k: int, far: float | None) -> Hits:
     """The k best of several, by log_far and then face id."""
     columns = {
         name: np.concatenate([getattr(hits, name) for hits in found], axis=1)

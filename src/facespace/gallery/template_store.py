@@ -44,10 +44,10 @@ class Hits:
         face_id: int64, shape (N, K); a face stands once in a row.
         model_idx: int64, shape (N, K), into ``models``: whose template was compared.
         distance: float64, shape (N, K), in [0, 4].
-        threshold: float64, shape (N, K), of the pair of models at ``far``.
+        threshold: float64, shape (N, K), of the pair of models at ``far``; nan where none was asked for.
         log_far: float64, shape (N, K), log10 of the false-accept rate that the distance stands for; see
             `facespace.models.FarCurve`, also for where it is measured and where extended.
-        far: the false-accept rate of ``threshold``, of one comparison.
+        far: the false-accept rate of ``threshold``, of one comparison; None likewise.
     """
 
     models: tuple[str, ...]
@@ -56,7 +56,7 @@ class Hits:
     distance: NDArray[np.float64]
     threshold: NDArray[np.float64]
     log_far: NDArray[np.float64]
-    far: float
+    far: float | None
 
     @property
     def same(self) -> NDArray[np.bool_]:
@@ -64,7 +64,7 @@ class Hits:
         return self.distance <= self.threshold
 
     @classmethod
-    def empty(cls, n_probes: int, far: float) -> "Hits":
+    def empty(cls, n_probes: int, far: float | None) -> "Hits":
         """Nothing found for any probe."""
         whole, real = np.zeros((n_probes, 0), np.int64), np.zeros((n_probes, 0))
         return cls((), whole, whole, real, real, real, far)
@@ -85,6 +85,9 @@ class TemplateStore(Protocol):
 
     def models(self) -> tuple[ModelSpec, ...]:
         """The specs of all models remembered, in the order they came."""
+
+    def byte_scale(self, spec: ModelSpec) -> float:
+        """The scale at which templates of ``spec``'s model are stored here: that which it first came with."""
 
     def count(self) -> dict[str, int]:
         """Templates of each model, by its sha256; models without any are left out."""
@@ -119,18 +122,28 @@ class TemplateStore(Protocol):
         The store may be written meanwhile: a template that stays is met exactly once.
         """
 
-    def search(self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float) -> Hits:
+    def comparable(self, spec: ModelSpec) -> tuple[ModelSpec, ...]:
+        """The models with templates that may meet embeddings of ``spec``'s model; its own first, then the newest.
+
+        A face that has templates of several takes part with that of the first of them.
+
+        Raises:
+            IncompatibleModelsError: there are templates, all of models that may not meet them.
+            ModelError: a pair of models is not calibrated, or of different dimensions.
+        """
+
+    def search(
+        self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float | None = None
+    ) -> Hits:
         """The k nearest faces of each probe, ties by face id.
 
-        Templates of the probes' own model and of models compatible with it take part, each judged by its pair
-        of models. A face that has several takes part with one: of the probes' model if there is one, else of the
-        model that was remembered last.
+        Templates of the `comparable` models take part, each judged by its pair of models, of each face one.
 
         Args:
             probes: float32 unit rows, shape (N, D); compared as the bytes that would be stored of them.
             spec: of their embedder.
             k: at least 1.
-            far: names the thresholds.
+            far: names the thresholds, at a rate that all pairs of models are calibrated at; None for none.
 
         Raises:
             InputError: probes of another shape or length, or k below 1.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import ModelError
+from facespace.errors import InputError, ModelError
 from facespace.models.spec import ModelSpec, common_distances
 
 __all__ = ["FarCurve", "far_curve"]
@@ -35,6 +35,20 @@ class FarCurve:
         x, y = np.array([*self.distances, 4.0]), np.array([*self.log_fars, 0.0])
         slope = (y[1] - y[0]) / (x[1] - x[0])
         return np.where(d < x[0], y[0] + slope * (d - x[0]), np.interp(d, x, y))
+
+    def distance(self, far: float) -> float:
+        """The largest distance that stands for at most this rate; 0 where the lowest line says below it.
+
+        Raises:
+            InputError: a rate outside (0, 1].
+        """
+        if not 0.0 < far <= 1.0:
+            raise InputError(f"far: expected a rate in (0, 1], got {far}")
+        x, y = np.array([*self.distances, 4.0]), np.array([*self.log_fars, 0.0])
+        log_far = math.log10(far)
+        if log_far < y[0]:
+            return max(0.0, float(x[0] + (log_far - y[0]) * (x[1] - x[0]) / (y[1] - y[0])))
+        return float(np.interp(log_far, y, x))
 
     def is_measured(self, distance: NDArray[np.floating] | float) -> NDArray[np.bool_]:
         """Whether the rate of each distance lies between calibrated ones and may be stated."""

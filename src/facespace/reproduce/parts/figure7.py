@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from facespace.cluster import Constraints, agglomerative, collection_threshold
 from facespace.errors import DataError
-from facespace.evaluate.album import read_labels
 from facespace.extract import PhotoFaces, extract_photos
+from facespace.gallery import read_labels
 from facespace.metrics import bcubed_scores, pairwise_scores
 from facespace.reproduce.blocks import MEASURED, Column, Picture, PictureRow, Pictures, Result, Table
 from facespace.reproduce.context import Context

@@ -1,0 +1,151 @@
+"""A gallery scored end to end: people enrolled from photos, and faces of other photos whose names are known."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facespace.errors import DataError
+from facespace.extract import FaceDetector, FaceEmbedder, extract_table
+from facespace.gallery import FPIR, Gallery, Identities, identify
+from facespace.table import FaceTable
+
+__all__ = ["GalleryScores", "NamedPoint", "evaluate_gallery", "read_named_points"]
+
+
+@dataclass(frozen=True)
+class NamedPoint:
+    """A point inside a face, pixels of the upright photo, and whom the face shows; empty for a stranger."""
+
+    photo: str
+    x: float
+    y: float
+    person: str
+
+
+@dataclass(frozen=True)
+class GalleryScores:
+    """Counts over the named faces of photos that were not enrolled themselves.
+
+    Attributes:
+        n_mated: faces of enrolled people.
+        n_rank_1: of these, the nearest subject is right.
+        n_missed: of these, not named rightly (FNIR = n_missed / n_mated): unknown, another's name, or no face found.
+        n_wrong: of these, another's name.
+        n_undetected: of these, no face was found at the point.
+        n_unmated: faces of strangers.
+        n_false: of these, named (FPIR = n_false / n_unmated); a stranger in whom no face is found is not.
+        n_same_picture: named faces left out, since the very picture is enrolled.
+        n_unnamed: faces found that the list does not name; they are not scored.
+        n_subjects: in the gallery.
+        fpir: asked for.
+        far: of one comparison in this gallery.
+    """
+
+    n_mated: int
+    n_rank_1: int
+    n_missed: int
+    n_wrong: int
+    n_undetected: int
+    n_unmated: int
+    n_false: int
+    n_same_picture: int
+    n_unnamed: int
+    n_subjects: int
+    fpir: float
+    far: float
+
+
+def read_named_points(path: Path) -> list[NamedPoint]:
+    """From a CSV file with the columns `photo`, `x`, `y` and `person`.
+
+    Raises:
+        DataError: no such file or columns, or a point that is no number.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                NamedPoint(row["photo"], float(row["x"]), float(row["y"]), row["person"].strip())
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: expected a CSV file with columns photo,x,y,person, got: {error}") from error
+
+
+def evaluate_gallery(
+    gallery: Gallery,
+    photos: Path,
+    points: list[NamedPoint],
+    detector: FaceDetector,
+    embedder: FaceEmbedder,
+    *,
+    fpir: float = FPIR,
+    on_photo: Callable[[int, int], None] | None = None,
+) -> GalleryScores:
+    """Identify the faces of the photos that ``points`` name, and score them.
+
+    Args:
+        gallery: with people enrolled.
+        photos: folder that the points' photos are below.
+        points: whom the faces show; who is not enrolled counts as a stranger.
+        detector: finds the faces.
+        embedder: of a model that may meet the gallery's.
+        fpir: see `facespace.gallery.identify`.
+        on_photo: called with (photos done, in all).
+
+    Raises:
+        DataError: a photo is not there or cannot be read, or the gallery is empty.
+    """
+    names = list(dict.fromkeys(point.photo for point in points))
+    table, unreadable = extract_table(
+        [photos / name for name in names], detector, embedder, on_photo=on_photo
+    )
+    if unreadable:
+        raise DataError(f"{unreadable[0].photo}: {unreadable[0].reason}")
+    found = identify(gallery, table.embedding, embedder.spec, fpir=fpir)
+    if not found.n_subjects:
+        raise DataError("expected a gallery with people enrolled, it is empty")
+    enrolled = {face.photo_sha256 for face in gallery.faces()}
+    known = {subject.name for subject in gallery.subjects()}
+    digests = dict(zip(names, table.photo_sha256, strict=True))
+    scored = [point for point in points if digests[point.photo] not in enrolled]
+    rows = [(point, _face_at(table, names.index(point.photo), point)) for point in scored]
+    mated = [(point, face) for point, face in rows if point.person in known]
+    strangers = [face for point, face in rows if point.person not in known]
+    named = {face for _, face in rows} | {
+        _face_at(table, names.index(p.photo), p) for p in points if digests[p.photo] in enrolled
+    }
+    return GalleryScores(
+        n_mated=len(mated),
+        n_rank_1=sum(face is not None and found.nearest[face] == point.person for point, face in mated),
+        n_missed=sum(face is None or found.subject[face] != point.person for point, face in mated),
+        n_wrong=sum(_is_named_wrongly(found, point, face) for point, face in mated),
+        n_undetected=sum(face is None for _, face in mated),
+        n_unmated=len(strangers),
+        n_false=sum(face is not None and found.subject[face] is not None for face in strangers),
+        n_same_picture=len(points) - len(scored),
+        n_unnamed=len(table) - len(named - {None}),
+        n_subjects=found.n_subjects,
+        fpir=fpir,
+        far=found.far,
+    )
+
+
+def _is_named_wrongly(found: Identities, point: NamedPoint, face: int | None) -> bool:
+    return face is not None and found.subject[face] not in (None, point.person)
+
+
+def _face_at(table: FaceTable, photo: int, point: NamedPoint) -> int | None:
+    """The smallest face of a photo whose box holds the point."""
+    box = table.box_xyxy
+    inside = (
+        (table.photo_idx == photo)
+        & (box[:, 0] <= point.x) & (point.x <= box[:, 2]) & (box[:, 1] <= point.y) & (point.y <= box[:, 3])
+    )  # fmt: skip
+    faces = np.flatnonzero(inside)
+    if not len(faces):
+        return None
+    sides = box[faces, 2:] - box[faces, :2]
+    return int(faces[(sides[:, 0] * sides[:, 1]).argmin()])

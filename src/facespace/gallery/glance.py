@@ -1,0 +1,64 @@
+"""What is in a gallery: everybody, how many templates of which models, and how it came to them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from facespace.gallery.gallery import Gallery, Subject
+from facespace.gallery.upgrading import Progress, progress_of
+from facespace.gallery.uses import Entry, history, model_in_use
+
+__all__ = ["Overview", "overview"]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A gallery at a glance.
+
+    Attributes:
+        model: label of the gallery's model; None before the first enrolment.
+        subjects: everybody, by name.
+        templates: how many of each model, by its label.
+        progress: how many faces have a template of the gallery's model; None likewise.
+        history: its lines, the oldest first.
+    """
+
+    model: str | None
+    subjects: tuple[Subject, ...]
+    templates: dict[str, int]
+    progress: Progress | None
+    history: tuple[Entry, ...]
+
+    @property
+    def n_faces(self) -> int:
+        """Enrolled."""
+        return sum(subject.n_faces for subject in self.subjects)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `facespace gallery list --json` prints."""
+        return {
+            "model": self.model,
+            "n_subjects": len(self.subjects),
+            "n_faces": self.n_faces,
+            "templates": self.templates,
+            "progress": self.progress.to_json() if self.progress else None,
+            "subjects": self.subjects,
+            "history": [entry.line() for entry in self.history],
+        }
+
+
+def overview(gallery: Gallery) -> Overview:
+    """Everything at one moment.
+
+    Raises:
+        GalleryError: the file cannot be read.
+    """
+    with gallery.database.snapshot():
+        now = model_in_use(gallery)
+        labels = {spec.sha256: spec.label for spec in gallery.templates.models()}
+        return Overview(
+            now.spec.label if now else None,
+            tuple(gallery.subjects()),
+            {labels[sha256]: n for sha256, n in gallery.templates.count().items()},
+            progress_of(gallery) if now else None,
+            tuple(history(gallery)),
+        )

@@ -1,0 +1,180 @@
+"""Who is it? Open-set identification among the subjects of a gallery: a name, or nobody who is enrolled."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.distance import check_embeddings
+from facespace.embed import dequantise, quantise
+from facespace.errors import InputError
+from facespace.gallery.gallery import Gallery
+from facespace.gallery.prototypes import Prototypes, read_prototypes
+from facespace.models import ModelSpec
+
+__all__ = ["FPIR", "Identities", "comparison_far", "identify"]
+
+# One stranger in a hundred may be taken for somebody.
+FPIR = 1e-2
+DISTANCES_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Who N probes show; parallel arrays and tuples.
+
+    Attributes:
+        subject: the name, or None: nobody of the gallery is near enough.
+        nearest: the subject whose prototype is nearest, near enough or not; None in an empty gallery.
+        distance: float64, shape (N,), to that prototype; nan in an empty gallery.
+        threshold: float64, shape (N,), the largest distance that makes the nearest the probe's person.
+        chance: float64, shape (N,): the share of strangers who come as near to somebody of the gallery; at an end of
+            ``chance_range`` it is that or beyond, since nothing is measured there.
+        chance_range: the smallest and the largest share that can be stated.
+        fpir: the share of strangers who may be taken for somebody (false positive identification rate).
+        far: the false-accept rate of one comparison that comes to it in this gallery; nan in an empty one.
+        measured: whether ``far`` lies where the models are calibrated; else it is extrapolated.
+        n_subjects: subjects with templates that could be compared.
+        n_comparisons: single comparisons that a search is worth.
+    """
+
+    subject: tuple[str | None, ...]
+    nearest: tuple[str | None, ...]
+    distance: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+    chance: NDArray[np.float64]
+    chance_range: tuple[float, float]
+    fpir: float
+    far: float
+    measured: bool
+    n_subjects: int
+    n_comparisons: int
+
+    @classmethod
+    def nobody(cls, n_probes: int, fpir: float) -> "Identities":
+        """What an empty gallery says."""
+        none, nan = (None,) * n_probes, np.full(n_probes, np.nan)
+        return cls(none, none, nan, nan, nan, (math.nan, math.nan), fpir, math.nan, True, 0, 0)
+
+    def meaning(self) -> str:
+        """What a name, and what "unknown", is worth, in words."""
+        if not self.n_subjects:
+            return "the gallery has no templates to compare with"
+        how = "" if self.measured else " (extrapolated: the model is not calibrated for so rare an error)"
+        return (
+            f"about 1 in {_times(self.fpir)} strangers would be taken for one of {self.n_subjects:,} subjects; "
+            f"for that a single comparison may err once in {_times(self.far)}{how}"
+        )
+
+
+def comparison_far(fpir: float, n_comparisons: int) -> float:
+    """The false-accept rate of one comparison at which a search of ``n_comparisons`` errs at rate ``fpir``.
+
+    The comparisons count as independent: 1 - (1 - far)^n = fpir. They are not quite, which makes the search err less.
+
+    Raises:
+        InputError: a rate outside (0, 1).
+    """
+    if not 0.0 < fpir < 1.0:
+        raise InputError(f"fpir: expected a rate between 0 and 1, such as 0.01, got {fpir}")
+    return -math.expm1(math.log1p(-fpir) / n_comparisons)
+
+
+def identify(
+    gallery: Gallery, probes: NDArray[np.float32], spec: ModelSpec, *, fpir: float = FPIR
+) -> Identities:
+    """The subject of each probe by the nearest prototype, or nobody.
+
+    Distances of several pairs of models are ordered by the false-accept rates that they stand for.
+
+    Args:
+        gallery: an open gallery.
+        probes: float32 unit rows, shape (N, D).
+        spec: of their embedder.
+        fpir: the share of strangers who may be taken for somebody of the gallery, whatever its size.
+
+    Raises:
+        InputError: rows that are not of unit length, or a rate outside (0, 1).
+        IncompatibleModelsError: all templates are of models that may not meet the probes'.
+        ModelError: a pair of models is not calibrated.
+    """
+    rows = check_embeddings(probes, "probes")
+    comparison_far(fpir, 1)
+    with gallery.database.snapshot():
+        sets = read_prototypes(gallery, spec)
+        names = {subject.subject_id: subject.name for subject in gallery.subjects()}
+    if not sets:
+        return Identities.nobody(len(rows), fpir)
+    as_stored = dequantise(quantise(rows, gallery.templates.byte_scale(spec)))
+    n = sum(prototypes.n_comparisons for prototypes in sets)
+    far = comparison_far(fpir, n)
+    found = _Nearest.none(len(rows))
+    for prototypes in sets:
+        found = found.nearer(_nearest(as_stored, prototypes, far))
+    ends = max(s.curve.log_fars[0] for s in sets), min(s.curve.log_fars[-1] for s in sets)
+    low, high = (float(c) for c in _chance(np.array(ends), n))
+    nearest = tuple(names[int(i)] for i in found.subject_id)
+    near = found.distance <= found.threshold
+    return Identities(
+        subject=tuple(name if is_near else None for name, is_near in zip(nearest, near, strict=True)),
+        nearest=nearest,
+        distance=found.distance,
+        threshold=found.threshold,
+        chance=np.clip(_chance(found.log_far, n), low, high),
+        chance_range=(low, high),
+        fpir=fpir,
+        far=far,
+        measured=all(_is_measured(prototypes, far) for prototypes in sets),
+        n_subjects=len(np.unique(np.concatenate([prototypes.subject_id for prototypes in sets]))),
+        n_comparisons=n,
+    )
+
+
+@dataclass(frozen=True)
+class _Nearest:
+    """The nearest prototype of each of N probes; arrays of N."""
+
+    subject_id: NDArray[np.int64]
+    distance: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+    log_far: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, n: int) -> "_Nearest":
+        far_away = np.full(n, np.inf)
+        return cls(np.full(n, -1, np.int64), far_away, np.zeros(n), far_away)
+
+    def nearer(self, other: "_Nearest") -> "_Nearest":
+        better = other.log_far < self.log_far
+        columns = ("subject_id", "distance", "threshold", "log_far")
+        return _Nearest(*(np.where(better, getattr(other, c), getattr(self, c)) for c in columns))
+
+
+def _nearest(rows: NDArray[np.float32], prototypes: Prototypes, far: float) -> _Nearest:
+    place, distance = np.zeros(len(rows), np.int64), np.zeros(len(rows))
+    at_once = max(1, DISTANCES_AT_ONCE // len(prototypes.subject_id))
+    for start in range(0, len(rows), at_once):
+        part = slice(start, start + at_once)
+        block = np.clip(2.0 - 2.0 * (rows[part] @ prototypes.rows.T).astype(np.float64), 0.0, 4.0)
+        place[part] = block.argmin(1)
+        distance[part] = block.min(1)
+    threshold = np.full(len(rows), prototypes.curve.distance(far))
+    return _Nearest(prototypes.subject_id[place], distance, threshold, prototypes.curve.log_far(distance))
+
+
+def _chance(log_far: NDArray[np.float64], n_comparisons: int) -> NDArray[np.float64]:
+    """Of one of so many comparisons going wrong."""
+    return np.asarray(-np.expm1(n_comparisons * np.log1p(-np.minimum(10**log_far, 1 - 1e-15))))
+
+
+def _is_measured(prototypes: Prototypes, far: float) -> bool:
+    curve = prototypes.curve
+    return bool(curve.log_fars[0] - 1e-9 <= math.log10(far) <= curve.log_fars[-1] + 1e-9)
+
+
+def _times(rate: float) -> str:
+    """0.01 -> "100"; two digits are enough, since a rate is no more exact than that."""
+    times = 1.0 / rate
+    digits = max(0, int(math.log10(times)) - 1)
+    return f"{round(times / 10**digits) * 10**digits:,}"

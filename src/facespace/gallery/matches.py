@@ -1,0 +1,67 @@
+"""The enrolled faces nearest to a probe, with whose they are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.gallery.gallery import EnrolledFace, Gallery
+from facespace.models import VERIFY_FAR, ModelSpec
+
+__all__ = ["NEAREST", "Match", "search"]
+
+NEAREST = 5
+
+
+@dataclass(frozen=True)
+class Match:
+    """An enrolled face near a probe.
+
+    Attributes:
+        face: which.
+        model: sha256 of the model whose template was compared.
+        distance: in [0, 4].
+        threshold: of the pair of models.
+        same: whether the two count as one person: distance <= threshold.
+    """
+
+    face: EnrolledFace
+    model: str
+    distance: float
+    threshold: float
+    same: bool
+
+
+def search(
+    gallery: Gallery,
+    probes: NDArray[np.float32],
+    spec: ModelSpec,
+    *,
+    k: int = NEAREST,
+    far: float = VERIFY_FAR,
+) -> list[list[Match]]:
+    """The ``k`` enrolled faces nearest to each probe, the nearest first; fewer where the gallery holds fewer.
+
+    Args:
+        gallery: an open gallery.
+        probes: float32 unit rows, shape (N, D).
+        spec: of their embedder.
+        k: at least 1.
+        far: of one comparison; names the thresholds.
+
+    Raises:
+        InputError, IncompatibleModelsError, ModelError: see `TemplateStore.search`.
+    """
+    with gallery.database.snapshot():
+        hits = gallery.search(probes, spec, k=k, far=far)
+        faces = gallery.find_faces(hits.face_id.ravel())
+    return [
+        [
+            Match(
+                faces[int(hits.face_id[i, j])], hits.models[hits.model_idx[i, j]], float(hits.distance[i, j]),
+                float(hits.threshold[i, j]), bool(hits.same[i, j]),
+            )
+            for j in range(hits.face_id.shape[1])
+        ]
+        for i in range(len(hits.face_id))
+    ]  # fmt: skip
