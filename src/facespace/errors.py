@@ -9,6 +9,7 @@
     |   `-- IncompatibleModelsError  embeddings of two models that may not meet
     |-- GalleryError                 a gallery file is locked, foreign or of a newer version
     |-- LibraryError                 a photo library is locked, foreign or of a newer version
+    |   `-- CorrectionError          a correction contradicts another, or names nobody and nothing of the library
     |-- TrainingError                a training run stopped: carries the remedy in its text
     `-- MissingExtraError (ImportError)  an optional dependency is not installed
 
@@ -18,6 +19,7 @@ A message is one line: what was expected, what was met, what to do.
 from pathlib import Path
 
 __all__ = [
+    "CorrectionError",
     "DataError",
     "FacespaceError",
     "GalleryError",
@@ -71,6 +73,10 @@ class GalleryError(FacespaceError):
 
 class LibraryError(FacespaceError):
     """A photo library is locked, foreign or of a newer version."""
+
+
+class CorrectionError(LibraryError):
+    """A correction contradicts another, or names nobody and nothing of the library."""
 
 
 class TrainingError(FacespaceError):

@@ -116,7 +116,7 @@ def test_what_is_removed_is_overwritten(tmp_path: Path) -> None:
             for b in gallery.templates.batches()
             for i, v in zip(b.face_id, b.vectors, strict=True)
         }
-        gallery.database.empty_log()
+        gallery.database.checkpoint()
         assert b"Ann Lee" in path.read_bytes() and vectors[3] in path.read_bytes()
         gone = remove(gallery, subjects=["Ann Lee"])
         assert (gone.n_subjects, gone.n_faces, gone.overwritten) == (1, 50, True)

@@ -9,6 +9,7 @@ import typer
 from facespace import __version__
 from facespace.cli import (
     bench,
+    corrections,
     evaluate,
     faces,
     gallery,
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(people.people)
+corrections.register(app)
 app.command()(verify.verify)
 app.command()(faces.embed)
 app.command()(faces.cluster)

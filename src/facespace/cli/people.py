@@ -10,7 +10,7 @@ from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Stra
 from facespace.cluster.threshold import STRANGERS_IN_REACH
 
 if TYPE_CHECKING:
-    from facespace.library import People
+    from facespace.library import People, Person
 
 __all__ = ["people"]
 
@@ -34,7 +34,8 @@ def people(
 ) -> None:
     """Find the faces of a folder of photos, group them by person, and write a page to look at.
 
-    A second run costs only new and changed photos.
+    A second run costs only new and changed photos, and keeps to all that was said of the faces (`facespace name`,
+    `confirm`, `reject` and the like).
 
     Example: facespace people ~/Pictures
     """
@@ -73,11 +74,15 @@ def _show(found: "People", n_new: int) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in ("person", "faces", "photos", "tightness"):
+    waiting = ("suggested", "strangers as near") if any(p.suggested for p in found.seen_again) else ()
+    for column in ("person", "faces", "photos", "tightness", *waiting):
         table.add_column(column, justify="left" if column == "person" else "right")
     for person in found.seen_again[:ROWS_SHOWN]:
         name = person.name or str(person.person)
-        table.add_row(name, str(len(person.faces)), str(person.n_photos), f"{person.tightness:.2f}")
+        tightness = "" if person.tightness is None else f"{person.tightness:.2f}"
+        table.add_row(
+            name, str(len(person.faces)), str(person.n_photos), tightness, *_suggested(person)[: len(waiting)]
+        )
     console.print(table)
     if len(found.seen_again) > ROWS_SHOWN:
         console.print(f"and {len(found.seen_again) - ROWS_SHOWN} more people, on the page")
@@ -90,6 +95,16 @@ def _show(found: "People", n_new: int) -> None:
         f"{round(1 / found.far):,} pairs of strangers look that much alike"
         + (" (extrapolated beyond the calibration)" if found.extrapolated else "")
     )
+
+
+def _suggested(person: "Person") -> tuple[str, str]:
+    """How many faces wait to be confirmed, and how far the farthest lies, with the rate behind it."""
+    known = [face for face in person.suggested if face.distance is not None]
+    if not known:
+        return "", ""
+    farthest = max(known, key=lambda face: face.distance or 0.0)
+    bound = "about" if farthest.extrapolated else "at most"
+    return str(len(known)), f"{bound} 1 in {round(1 / (farthest.far or 1.0)):,} at {farthest.distance:.2f}"
 
 
 def _count(n: int, one: str, many: str = "") -> str:

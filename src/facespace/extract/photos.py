@@ -5,7 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -16,7 +16,7 @@ from facespace.errors import ImageError
 from facespace.faces.align import crop_faces, square_crops
 from facespace.faces.detections import Detections
 from facespace.faces.quality import face_quality
-from facespace.images import Picture, Unreadable, decode_image, read_bytes
+from facespace.images import Exif, Picture, Unreadable, decode_image, read_bytes
 from facespace.models import ModelSpec
 
 __all__ = [
@@ -79,11 +79,13 @@ class PhotoFaces(ImageFaces):
         photo: as it was asked for.
         sha256: of the file's bytes, in hex.
         size_hw: rows and columns of the whole upright picture.
+        exif: what the file says of itself.
     """
 
     photo: Path
     sha256: str
     size_hw: tuple[int, int]
+    exif: Exif = field(default_factory=Exif)
 
 
 def extract_image(
@@ -204,5 +206,6 @@ def _extract_photo(photo: Path, detector: FaceDetector, embedder: FaceEmbedder) 
     found = extract_image(picture, detector, embedder)
     digest = hashlib.sha256(content).hexdigest()
     return PhotoFaces(
-        found.faces, found.quality, found.embeddings, found.thumbnails, photo, digest, picture.size_hw
-    )
+        found.faces, found.quality, found.embeddings, found.thumbnails, photo, digest, picture.size_hw,
+        picture.exif,
+    )  # fmt: skip

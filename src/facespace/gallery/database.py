@@ -100,7 +100,7 @@ class Database:
             "a transaction cannot begin inside a snapshot"
         )
         begin, commit, undo = _NESTED if self.is_writing else _OUTERMOST
-        try:
+        with self._errors("write"):
             self.connection.execute(begin)
             self._depth += 1
             try:
@@ -111,8 +111,6 @@ class Database:
                 raise
             finally:
                 self._depth -= 1
-        except sqlite3.Error as error:
-            raise self.kind.error(f"{self.path}: cannot write the {self.kind.noun}: {error}") from error
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -122,7 +120,7 @@ class Database:
             FacespaceError: of the file's kind: the file cannot be read.
         """
         nested = self.connection.in_transaction
-        try:
+        with self._errors("read"):
             if not nested:
                 self.connection.execute("BEGIN")
             try:
@@ -130,17 +128,34 @@ class Database:
             finally:
                 if not nested:
                     self._undo(("ROLLBACK",))
-        except sqlite3.Error as error:
-            raise self.kind.error(f"{self.path}: cannot read the {self.kind.noun}: {error}") from error
 
-    def empty_log(self) -> bool:
-        """Bring the write-ahead log into the file, so that nothing deleted is left in it.
-
-        Returns:
-            False where others read the file just now: then the log is emptied when the last of them closes it.
-        """
-        (busy, _, _) = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    def checkpoint(self) -> bool:
+        """Bring the write-ahead log into the file and empty it; False where another process still reads from it."""
+        with self._errors("write"):
+            busy, _, _ = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
+
+    def scrub(self) -> None:
+        """Write the file anew, so that no byte of what was deleted is left in it or in its log.
+
+        Raises:
+            FacespaceError: of the file's kind: another process uses the file; what was deleted stays so.
+        """
+        assert not self.is_writing, "a transaction cannot be open"
+        with self._errors("write"):
+            self.connection.execute("VACUUM")
+        if not self.checkpoint():
+            raise self.kind.error(
+                f"{self.path}: what was forgotten is out of the {self.kind.noun}, but another process holds the file "
+                "open, so that traces stay on the disk; close it and say the same again"
+            )
+
+    @contextmanager
+    def _errors(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self.kind.error(f"{self.path}: cannot {verb} the {self.kind.noun}: {error}") from error
 
     def _undo(self, statements: tuple[str, ...]) -> None:
         # A file that an interrupt has closed already has nothing to undo.

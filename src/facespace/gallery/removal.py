@@ -57,7 +57,7 @@ def remove(
                     f"{gallery.database.path}: expected a face of the gallery, none has the id {number}"
                 )
             n_faces += 1
-    return Removal(len(subjects), n_faces, gallery.database.empty_log())
+    return Removal(len(subjects), n_faces, gallery.database.checkpoint())
 
 
 def _faces_of(gallery: Gallery, photo: str | Path) -> list[int]:

@@ -202,7 +202,7 @@ def drop_old(gallery: Gallery) -> dict[str, int]:
             if n:
                 note_drop(gallery, spec, n)
                 dropped[spec.label] = n
-    gallery.database.empty_log()
+    gallery.database.checkpoint()
     return dropped
 
 

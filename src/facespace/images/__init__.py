@@ -1,16 +1,19 @@
 """Pictures: read (upright RGB uint8), list, limits."""
 
+from facespace.images.exif import Exif
 from facespace.images.listing import SUFFIXES, Listing, Unreadable, list_photos
-from facespace.images.read import MAX_PIXELS, Picture, decode_image, read_bytes, read_image
+from facespace.images.read import MAX_PIXELS, Picture, decode_image, read_bytes, read_exif, read_image
 
 __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
+    "Exif",
     "Listing",
     "Picture",
     "Unreadable",
     "decode_image",
     "list_photos",
     "read_bytes",
+    "read_exif",
     "read_image",
 ]

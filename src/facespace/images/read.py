@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facespace.errors import ImageError, MissingExtraError
+from facespace.images.exif import Exif, exif_of
 
-__all__ = ["MAX_PIXELS", "Picture", "decode_image", "read_bytes", "read_image"]
+__all__ = ["MAX_PIXELS", "Picture", "decode_image", "read_bytes", "read_exif", "read_image"]
 
 # Above any camera's picture (a 200-megapixel phone) and below what fills a laptop's memory.
 MAX_PIXELS = 256_000_000
+HEIF_SUFFIXES = (".heic", ".heif", ".avif")
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
 
 
@@ -25,10 +27,12 @@ class Picture:
     Attributes:
         pixels: uint8 RGB, shape (H, W, 3), upright, possibly at a reduced scale.
         size_hw: rows and columns of the whole upright picture.
+        exif: what the file says of itself.
     """
 
     pixels: NDArray[np.uint8]
     size_hw: tuple[int, int]
+    exif: Exif = field(default_factory=Exif)
 
     @property
     def scale(self) -> float:
@@ -47,6 +51,19 @@ def read_image(
     return decode_image(
         read_bytes(Path(path)), Path(path), longest_side_px=longest_side_px, max_pixels=max_pixels
     )
+
+
+def read_exif(path: Path | str) -> Exif:
+    """What the picture file at ``path`` says of itself, by its header; one that cannot be read says nothing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if Path(path).suffix.lower() in HEIF_SUFFIXES:
+                _register_heif()
+            with Image.open(path) as image:
+                return exif_of(image)
+    except Exception:  # as many kinds as there are decoders
+        return Exif()
 
 
 def read_bytes(path: Path) -> bytes:
@@ -104,11 +121,12 @@ def _decode(content: bytes, path: Path, longest_side_px: int | None, max_pixels:
         width, height = image.size
         if width * height > max_pixels:
             raise ImageError(path, f"{width}x{height} is {_too_large(max_pixels)}")
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        exif = exif_of(image)
         if longest_side_px:
             _draft(image, longest_side_px)
         upright = _rgb(_shrink(ImageOps.exif_transpose(image), longest_side_px))
-        return Picture(np.asarray(upright), (width, height) if turned else (height, width))
+        size_hw = (width, height) if exif.orientation in (5, 6, 7, 8) else (height, width)
+        return Picture(np.asarray(upright), size_hw, exif)
 
 
 def _draft(image: Image.Image, longest_side_px: int) -> None:

@@ -1,11 +1,16 @@
 """A photo library: photos on disk <-> a SQLite catalogue of faces and people."""
 
-from facespace.library.library import Library, StoredFaces, StoredPhoto
-from facespace.library.location import default_library_dir
+from facespace.library.catalogue import StoredFaces, StoredPhoto
+from facespace.library.forget import Forgotten
+from facespace.library.history import Entry
+from facespace.library.library import Library
+from facespace.library.location import default_library_dir, find_library
 from facespace.library.people import People, Person, PersonFace, group_people
 from facespace.library.scan import ScanResult, scan
 
 __all__ = [
+    "Entry",
+    "Forgotten",
     "Library",
     "People",
     "Person",
@@ -14,6 +19,7 @@ __all__ = [
     "StoredFaces",
     "StoredPhoto",
     "default_library_dir",
+    "find_library",
     "group_people",
     "scan",
 ]

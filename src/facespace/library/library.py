@@ -1,64 +1,45 @@
-"""A photo library: a folder of photos, and beside it the SQLite catalogue of the faces and people found there."""
+"""A photo library: a folder of photos, beside it the catalogue of the faces found there, and what people said of them.
 
-import dataclasses
-import io
-import sqlite3
-from contextlib import AbstractContextManager
+Each method below is one transaction with one entry in the history; the commands of the same names are their faces.
+Persons are named by number or name, faces by `photo#k` or id (`facespace.library.addresses`).
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from facespace.errors import CorrectionError
+from facespace.library.addresses import clean_name, find_face, find_person, name_face, name_person, same_name
+from facespace.library.catalogue import Catalogue
+from facespace.library.corrections import (
+    confirm_face,
+    faces_of,
+    join,
+    new_person,
+    reject_face,
+    set_person,
+    settle,
+    take_part,
+    tell_apart,
+)
+from facespace.library.forget import Forgotten, forget
+from facespace.library.history import Entry, History, Step
 
-from facespace.embed import dequantise
-from facespace.errors import LibraryError
-from facespace.extract import PhotoFaces
-from facespace.gallery import Database, SqliteTemplates, path_in, path_out
-from facespace.images import Unreadable
-from facespace.library.schema import LIBRARY_FILE
-from facespace.models import ModelSpec
-from facespace.table import face_id
+__all__ = ["Library"]
 
-__all__ = ["Library", "StoredFaces", "StoredPhoto"]
-
-CATALOGUE = "library.sqlite"
-THUMBNAIL_QUALITY = 82
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredPhoto:
-    """A photo as the catalogue knows it: its file at the last scan, and what it was scanned with."""
-
-    photo_id: int
-    path: str
-    sha256: str | None
-    stamp: tuple[int, int, int, int]
-    detector: str | None
-    embedder: str | None
-    unreadable: str | None
+PersonRef = int | str
+FaceRef = int | str
 
 
-@dataclasses.dataclass(frozen=True)
-class StoredFaces:
-    """All faces of a library that have a template of one model; parallel arrays of N.
+class Library(Catalogue):
+    """An open library; use it in a `with` block, in one thread.
 
-    Attributes:
-        face_id: int64.
-        photo_id: int64.
-        embeddings: float32 unit rows, shape (N, D).
-    """
-
-    face_id: NDArray[np.int64]
-    photo_id: NDArray[np.int64]
-    embeddings: NDArray[np.float32]
-
-
-class Library:
-    """An open library; use it in a `with` block.
+    Every correction raises CorrectionError where it names nobody and nothing of the library, or contradicts what was
+    said before (naming both), and LibraryError where the file cannot be written; then nothing is changed. It returns
+    its entry in the history, or None where there was nothing to change.
 
     Args:
         folder: holds the catalogue and the page; made, for its owner alone, if absent.
+        create: False makes an absent library an error.
 
     Raises:
         LibraryError: the folder or its catalogue cannot be opened, or is another program's.
@@ -68,158 +49,166 @@ class Library:
         templates: the store of all faces' templates.
     """
 
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise LibraryError(
-                f"{self.folder}: cannot make the library's folder: {error.strerror}"
-            ) from error
-        self._database = Database(self.folder / CATALOGUE, LIBRARY_FILE)
-        self.templates = SqliteTemplates(self._database)
+    def __init__(self, folder: Path | str, *, create: bool = True) -> None:
+        super().__init__(folder, create=create)
+        self._history = History(self._database)
 
-    def __enter__(self) -> "Library":
-        return self
+    def name(self, person: PersonRef, name: str) -> Entry | None:
+        """Give a person a name, which nobody else has."""
+        clean = clean_name(name)
+        with self._history.step("name") as step:
+            number = find_person(step.catalogue, person)
+            step.what = f"name {name_person(step.catalogue, number)} {clean}"
+            for other, taken in step.catalogue.execute(
+                "SELECT person_id, name FROM people WHERE name NOTNULL"
+            ):
+                if other != number and same_name(taken, clean):
+                    raise CorrectionError(
+                        f"{clean} is person {other} already; `facespace merge` makes the two one person, "
+                        "or choose another name"
+                    )
+            settle(step, number)
+            set_person(step, number, name=clean)
+        return self._history.last
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def merge(self, person: PersonRef, *others: PersonRef) -> Entry | None:
+        """All are one person, who keeps the number of the first, and the name of the first that has one."""
+        with self._history.step("merge") as step:
+            number = find_person(step.catalogue, person)
+            rest = dict.fromkeys(find_person(step.catalogue, other) for other in others)
+            rest.pop(number, None)
+            step.what = f"merge {_people(step, rest)} into {name_person(step.catalogue, number)}"
+            for other in rest:
+                join(step, number, other)
+        return self._history.last
 
-    def close(self) -> None:
-        """Close the catalogue."""
-        self._database.close()
+    def split(self, person: PersonRef, faces: Sequence[FaceRef]) -> Entry | None:
+        """These faces of a person are another person, a new one; the two stay apart from now on."""
+        with self._history.step("split") as step:
+            number = find_person(step.catalogue, person)
+            parted = _find_faces(step, faces)
+            members = faces_of(step, number)
+            _check_members(step, parted, members, number)
+            step.what = f"split {_faces(step, parted)} from {name_person(step.catalogue, number)}"
+            other = new_person(step)
+            for face in parted:
+                reject_face(step, face, number)
+                confirm_face(step, face, other, named=False)
+            tell_apart(step, number, other)
+            step.what += f": person {other}"
+        return self._history.last
 
-    @property
-    def catalogue(self) -> sqlite3.Connection:
-        """The open catalogue, to read from; writes go through `transaction`."""
-        return self._database.connection
+    def apart(self, person: PersonRef, other: PersonRef) -> Entry | None:
+        """The two are different people."""
+        with self._history.step("apart") as step:
+            a, b = find_person(step.catalogue, person), find_person(step.catalogue, other)
+            if a == b:
+                raise CorrectionError(f"expected two people, got {name_person(step.catalogue, a)} twice")
+            step.what = f"tell {name_person(step.catalogue, a)} and {name_person(step.catalogue, b)} apart"
+            tell_apart(step, a, b)
+        return self._history.last
 
-    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        """All or nothing of the statements inside; see `facespace.gallery.Database.transaction`.
+    def confirm(self, person: PersonRef, faces: Sequence[FaceRef] = ()) -> Entry | None:
+        """These faces are that person; without faces, all that are suggested for the person are."""
+        with self._history.step("confirm") as step:
+            number = find_person(step.catalogue, person)
+            meant = _find_faces(step, faces)
+            who = name_person(step.catalogue, number)
+            settle(step, number)
+            for face in meant or faces_of(step, number, "suggested"):
+                confirm_face(step, face, number, named=bool(meant))
+            n = len({key for relation, key, *_ in step.changes if relation == "assignments"})
+            step.what = f"confirm {_faces(step, meant) if meant else _count(n)} as {who}"
+        return self._history.last
+
+    def reject(self, person: PersonRef, faces: Sequence[FaceRef]) -> Entry | None:
+        """These faces are not that person. Whose they are is worked out by the next `facespace people`."""
+        with self._history.step("reject") as step:
+            number = find_person(step.catalogue, person)
+            meant = _find_faces(step, faces)
+            row = step.get("people", number)
+            if row and not row[2] and not set(faces_of(step, number)) - set(meant):
+                raise CorrectionError(f"{name_person(step.catalogue, number)}: expected a face to be left")
+            step.what = f"reject {_faces(step, meant)} as {name_person(step.catalogue, number)}"
+            for face in meant:
+                reject_face(step, face, number)
+            settle(step, number)
+        return self._history.last
+
+    def not_a_face(self, faces: Sequence[FaceRef]) -> Entry | None:
+        """These are no faces, or not worth having: they take no part from now on."""
+        with self._history.step("not-a-face") as step:
+            meant = _find_faces(step, faces)
+            step.what = f"{_faces(step, meant)}: not a face"
+            for face in meant:
+                before = step.get("assignments", face)
+                if before and before[2]:
+                    raise CorrectionError(
+                        f"{name_face(step.catalogue, face)} cannot be said to be no face: that contradicts "
+                        f"{step.said_by('assignments', face)}; undo that entry first"
+                    )
+                step.set("assignments", (face,), None)
+                step.set("ignored", (face,), ("not a face",))
+        return self._history.last
+
+    def hide(self, person: PersonRef, *, hidden: bool = True) -> Entry | None:
+        """Leave a person out of lists and pages, or with ``hidden=False`` show the person again."""
+        with self._history.step("hide") as step:
+            number = find_person(step.catalogue, person)
+            step.what = f"{'hide' if hidden else 'show'} {name_person(step.catalogue, number)}"
+            settle(step, number)
+            set_person(step, number, hidden=hidden)
+        return self._history.last
+
+    def undo(self, entry: int | None = None) -> Entry | None:
+        """Take back the last correction in force, or the one with that number if no later one rests on it."""
+        return self._history.undo(entry)
+
+    def redo(self) -> Entry | None:
+        """Take back the last undo, as long as nothing was said since."""
+        return self._history.redo()
+
+    def history(self) -> list[Entry]:
+        """All that was said, the newest first."""
+        return self._history.entries()
+
+    def forget(self, person: PersonRef) -> Forgotten:
+        """Remove a person for good; see `facespace.library.forget`. This cannot be undone.
 
         Raises:
-            LibraryError: another process holds the library, or the disk refuses.
+            LibraryError: besides, another process holds the file open, so that traces stay on the disk.
         """
-        return self._database.transaction()
+        forgotten = forget(self._history, self.folder, person)
+        self._database.scrub()
+        return forgotten
 
-    def photos(self) -> list[StoredPhoto]:
-        """All photos, by path."""
-        rows = self.catalogue.execute(
-            "SELECT photo_id, path, sha256, device, inode, size_bytes, mtime_ns, detector, embedder, unreadable"
-            " FROM photos ORDER BY path"
+
+def _find_faces(step: Step, faces: Sequence[FaceRef]) -> list[int]:
+    return list(dict.fromkeys(find_face(step.catalogue, face) for face in faces))
+
+
+def _check_members(step: Step, parted: list[int], members: list[int], person: int) -> None:
+    who = name_person(step.catalogue, person)
+    for face in parted:
+        take_part(step, face)
+        if face not in members:
+            raise CorrectionError(
+                f"{name_face(step.catalogue, face)}: expected a face of {who}, it is another's"
+            )
+    if not parted or len(parted) == len(members):
+        raise CorrectionError(
+            f"{who}: expected some faces to part with and some to stay, got {len(parted)} of {len(members)}"
         )
-        return [StoredPhoto(r[0], path_out(r[1]), r[2], (r[3], r[4], r[5], r[6]), *r[7:]) for r in rows]
-
-    def add_model(self, spec: ModelSpec) -> None:
-        """Remember a model; see `facespace.gallery.TemplateStore.add_model`."""
-        self.templates.add_model(spec)
-
-    def add_faces(
-        self,
-        found: PhotoFaces,
-        path: str,
-        stamp: tuple[int, int, int, int],
-        *,
-        detector: str,
-        embedder: ModelSpec,
-    ) -> None:
-        """Keep a photo's faces in place of what was known of it."""
-        with self.transaction() as catalogue:
-            _remove_photo(catalogue, path)
-            height, width = found.size_hw
-            photo_id = _insert_photo(
-                catalogue, path, found.sha256, stamp, (width, height, detector, embedder.sha256, None)
-            )
-            numbers = []
-            for i in range(len(found.faces)):
-                numbers.append(_new_face_id(catalogue, found.sha256, i))
-                catalogue.execute(
-                    "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (numbers[i], photo_id, *_face_row(found, i)),
-                )
-            self.templates.add(np.array(numbers, np.int64), found.embeddings, embedder, quality=found.quality)
-
-    def add_unreadable(self, photo: Unreadable, path: str, stamp: tuple[int, int, int, int]) -> None:
-        """Remember that a photo cannot be read, and why."""
-        with self.transaction() as catalogue:
-            _remove_photo(catalogue, path)
-            _insert_photo(catalogue, path, None, stamp, (None, None, None, None, photo.reason))
-
-    def move_photo(self, photo_id: int, path: str, stamp: tuple[int, int, int, int]) -> None:
-        """The same content now stands at ``path`` with that stamp."""
-        with self.transaction() as catalogue:
-            catalogue.execute(
-                "UPDATE photos SET path = ?, device = ?, inode = ?, size_bytes = ?, mtime_ns = ? WHERE photo_id = ?",
-                (path_in(path), *stamp, photo_id),
-            )
-
-    def remove_photos(self, photo_ids: list[int]) -> None:
-        """Drop photos with their faces and templates."""
-        with self.transaction() as catalogue:
-            catalogue.executemany("DELETE FROM photos WHERE photo_id = ?", [(i,) for i in photo_ids])
-
-    def faces_of_model(self, model: str, dim: int) -> StoredFaces:
-        """All faces with a template of the model with that sha256, in order of photo and place."""
-        rows = self.catalogue.execute(
-            "SELECT face_id, photo_id, vector FROM models JOIN templates USING (model_id) JOIN faces USING (face_id)"
-            " JOIN photos USING (photo_id) WHERE models.sha256 = ? ORDER BY path, x0, face_id",
-            (model,),
-        ).fetchall()
-        vectors = np.frombuffer(b"".join(row[2] for row in rows), np.int8).reshape(len(rows), dim)
-        ids = np.array([row[:2] for row in rows], np.int64).reshape(len(rows), 2)
-        return StoredFaces(ids[:, 0], ids[:, 1], dequantise(vectors))
-
-    def thumbnail(self, number: int) -> bytes:
-        """The thumbnail of the face with that id, as JPEG.
-
-        Raises:
-            LibraryError: no such face.
-        """
-        row = self.catalogue.execute("SELECT thumbnail FROM faces WHERE face_id = ?", (number,)).fetchone()
-        if row is None:
-            raise LibraryError(
-                f"face {number}: expected a face of this library, there is none of that number"
-            )
-        return bytes(row[0])
 
 
-def _remove_photo(catalogue: sqlite3.Connection, path: str) -> None:
-    catalogue.execute("DELETE FROM photos WHERE path = ?", (path_in(path),))
+def _people(step: Step, people: dict[int, None]) -> str:
+    return ", ".join(name_person(step.catalogue, number) for number in people)
 
 
-def _insert_photo(
-    catalogue: sqlite3.Connection,
-    path: str,
-    sha256: str | None,
-    stamp: tuple[int, int, int, int],
-    rest: tuple[int | None, int | None, str | None, str | None, str | None],
-) -> int:
-    cursor = catalogue.execute(
-        "INSERT INTO photos (path, sha256, device, inode, size_bytes, mtime_ns, width, height, detector, embedder,"
-        " unreadable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (path_in(path), sha256, *stamp, *rest),
-    )
-    return int(cursor.lastrowid or 0)
+def _faces(step: Step, faces: list[int]) -> str:
+    """One face by its place, several by their number."""
+    return name_face(step.catalogue, faces[0]) if len(faces) == 1 else _count(len(faces))
 
 
-def _new_face_id(catalogue: sqlite3.Connection, sha256: str, index: int) -> int:
-    """The face's stable id; a copy of a photo that is in the library already takes the next free one."""
-    candidate = face_id(sha256, index)
-    while catalogue.execute("SELECT 1 FROM faces WHERE face_id = ?", (candidate,)).fetchone():
-        candidate = (candidate + 1) & (2**63 - 1)
-    return candidate
-
-
-def _face_row(found: PhotoFaces, i: int) -> tuple[object, ...]:
-    """A face's columns from the box on."""
-    jpeg = io.BytesIO()
-    Image.fromarray(found.thumbnails[i]).save(jpeg, "JPEG", quality=THUMBNAIL_QUALITY)
-    return (
-        *(float(v) for v in found.faces.boxes_xyxy[i]),
-        found.faces.landmarks_xy[i].astype("<f4").tobytes(),
-        float(found.faces.scores[i]),
-        float(found.quality[i]),
-        jpeg.getvalue(),
-    )
+def _count(n: int) -> str:
+    return f"{n} face" + ("" if n == 1 else "s")

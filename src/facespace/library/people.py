@@ -4,18 +4,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facespace.cluster import (
-    STRANGERS_IN_REACH,
-    Constraints,
-    agglomerative,
-    collection_threshold,
-    tightness,
-)
+from facespace.cluster import STRANGERS_IN_REACH, CollectionThreshold, collection_threshold, tightness
+from facespace.cluster.groups import Groups
 from facespace.images import Unreadable
-from facespace.library.library import Library, StoredFaces
-from facespace.models import ModelSpec
+from facespace.library.addresses import face_key
+from facespace.library.grouping import Grouped, keep_groups
+from facespace.library.library import Library
+from facespace.models import FarCurve, ModelSpec, far_curve
 
 __all__ = ["People", "Person", "PersonFace", "group_people"]
 
@@ -31,6 +27,12 @@ class PersonFace:
         size_hw: rows and columns of the upright photo.
         score: the detector's.
         quality: in [0, 1].
+        address: `photo#k`, the k-th face of its photo from the left.
+        confirmed: whether somebody said that the face is this person; else it is suggested.
+        distance: of a face that is suggested for a settled person: the mean distance to the confirmed faces.
+        far: the false-accept rate behind it: at most this share of strangers comes as near. Never below the lowest
+            rate that the model's calibration measured.
+        extrapolated: the rate lies above those that the calibration measured.
     """
 
     face_id: int
@@ -39,6 +41,11 @@ class PersonFace:
     size_hw: tuple[int, int]
     score: float
     quality: float
+    address: str
+    confirmed: bool = False
+    distance: float | None = None
+    far: float | None = None
+    extrapolated: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,12 +57,21 @@ class Person:
         name: given by the user, else None.
         faces: at least one.
         tightness: mean distance of the faces to each other; None for a single face.
+        settled: somebody said something of this person, who changes only by what is said.
+        hidden: not to be shown.
     """
 
     person: int
     name: str | None
     faces: tuple[PersonFace, ...]
     tightness: float | None
+    settled: bool = False
+    hidden: bool = False
+
+    @property
+    def suggested(self) -> list[PersonFace]:
+        """Faces that nobody confirmed, of a settled person."""
+        return [face for face in self.faces if self.settled and not face.confirmed]
 
     @property
     def n_photos(self) -> int:
@@ -89,13 +105,13 @@ class People:
 
     @property
     def seen_again(self) -> list[Person]:
-        """People with two faces or more."""
-        return [person for person in self.people if len(person.faces) > 1]
+        """People with two faces or more, and those whom somebody spoke of; not the hidden ones."""
+        return [p for p in self.people if not p.hidden and (len(p.faces) > 1 or p.settled)]
 
     @property
     def seen_once(self) -> list[Person]:
         """People with a single face."""
-        return [person for person in self.people if len(person.faces) == 1]
+        return [p for p in self.people if not (p.hidden or p.settled or len(p.faces) > 1)]
 
     def to_json(self) -> dict[str, Any]:
         """The document that `facespace people --json` prints."""
@@ -109,6 +125,8 @@ class People:
                 {
                     "person": person.person,
                     "name": person.name,
+                    "settled": person.settled,
+                    "hidden": person.hidden,
                     "tightness": person.tightness,
                     "faces": [_face_json(face) for face in person.faces],
                 }
@@ -129,7 +147,8 @@ def group_people(
 ) -> People:
     """Group all faces that this embedder has seen, two faces of one photo apart, and keep the groups.
 
-    A group takes the number, and so the name, of the person who had most of its faces before.
+    All that was said of the faces holds (`facespace.library.grouping`). A group that nobody spoke of takes the number
+    of the person who had most of its faces before.
 
     Args:
         library: with scanned photos.
@@ -143,69 +162,78 @@ def group_people(
         ModelError: the model is not calibrated.
         LibraryError: the library cannot be written.
     """
-    faces = library.faces_of_model(spec.sha256, spec.dim)
-    chosen = collection_threshold(spec.distances, len(faces.face_id), strangers=strangers, far=far)
-    grouped = agglomerative(
-        faces.embeddings, threshold=chosen.distance, constraints=Constraints(photo=faces.photo_id)
-    )
-    persons = _keep(library, faces, grouped.labels)
-    tight = tightness(faces.embeddings, grouped.labels)
-    rows = _face_rows(library)
-    names = dict(library.catalogue.execute("SELECT person_id, name FROM people"))
-    people = []
-    for label, person in enumerate(persons):
-        members = [rows[int(i)] for i in faces.face_id[grouped.labels == label]]
-        members.sort(key=lambda face: -face.quality)
-        value = None if np.isnan(tight[label]) else float(tight[label])
-        people.append(Person(person, names[person], tuple(members), value))
-    n_photos = library.catalogue.execute("SELECT count(*) FROM photos").fetchone()[0]
+
+    def choose(n_faces: int) -> CollectionThreshold:
+        return collection_threshold(spec.distances, n_faces, strangers=strangers, far=far)
+
+    grouped = keep_groups(library, spec, threshold=lambda n_faces: choose(n_faces).distance)
+    chosen = choose(len(grouped.labels))
+    people = _people(library, grouped, spec)
     return People(
-        n_photos, len(faces.face_id), spec.label, chosen.distance, chosen.far, chosen.extrapolated,
-        tuple(people), unreadable,
+        len(library.photos()), len(grouped.labels), spec.label, chosen.distance, chosen.far, chosen.extrapolated,
+        people, unreadable,
     )  # fmt: skip
 
 
-def _keep(library: Library, faces: StoredFaces, labels: NDArray[np.int32]) -> list[int]:
-    """Write the groups; returns the person of each label."""
-    before = dict(library.catalogue.execute("SELECT face_id, person_id FROM assignments"))
-    persons = _match(labels, [before.get(int(i)) for i in faces.face_id])
-    with library.transaction() as catalogue:
-        catalogue.execute("DELETE FROM assignments WHERE state = 'suggested'")
-        for label, person in enumerate(persons):
-            if person is None:
-                persons[label] = catalogue.execute("INSERT INTO people (name) VALUES (NULL)").lastrowid
-        catalogue.executemany(
-            "INSERT INTO assignments VALUES (?, ?, 'suggested') ON CONFLICT DO NOTHING",
-            [(int(i), persons[k]) for i, k in zip(faces.face_id, labels, strict=True)],
-        )
-        catalogue.execute(
-            "DELETE FROM people WHERE name IS NULL AND person_id NOT IN (SELECT person_id FROM assignments)"
-        )
-    return [int(person or 0) for person in persons]
+def _people(library: Library, grouped: Grouped, spec: ModelSpec) -> tuple[Person, ...]:
+    tight = tightness(grouped.standing.faces.embeddings, grouped.labels)
+    rows = _face_rows(library, grouped, spec)
+    known = {
+        r[0]: r[1:] for r in library.catalogue.execute("SELECT person_id, name, settled, hidden FROM people")
+    }
+    order = np.argsort(grouped.labels, kind="stable")
+    ends = np.cumsum(np.bincount(grouped.labels, minlength=len(grouped.persons)))[:-1]
+    people = []
+    for label, group in enumerate(
+        np.split(grouped.standing.faces.face_id[order], ends) if len(order) else []
+    ):
+        person, members = grouped.persons[label], [rows[i] for i in group.tolist()]
+        members.sort(key=lambda face: -face.quality)
+        name, settled, hidden = known[person]
+        value = None if np.isnan(tight[label]) else float(tight[label])
+        people.append(Person(person, name, tuple(members), value, bool(settled), bool(hidden)))
+    return tuple(people)
 
 
-def _match(labels: NDArray[np.int32], before: list[int | None]) -> list[int | None]:
-    """The old person of each new group by most shared faces, each old person used once."""
-    shared: dict[tuple[int, int], int] = {}
-    for label, person in zip(labels.tolist(), before, strict=True):
-        if person is not None:
-            shared[label, person] = shared.get((label, person), 0) + 1
-    persons: list[int | None] = [None] * (int(labels.max(initial=-1)) + 1)
-    taken: set[int] = set()
-    for (label, person), _ in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
-        if persons[label] is None and person not in taken:
-            persons[label] = person
-            taken.add(person)
-    return persons
-
-
-def _face_rows(library: Library) -> dict[int, PersonFace]:
+def _face_rows(library: Library, grouped: Grouped, spec: ModelSpec) -> dict[int, PersonFace]:
     paths = {photo.photo_id: photo.path for photo in library.photos()}
-    rows = library.catalogue.execute(
+    places = dict.fromkeys(paths, 0)
+    confirmed = set(grouped.standing.faces.face_id[grouped.standing.confirmed].tolist())
+    suggested = _suggested(grouped, far_curve(spec, spec))
+    rows = {}
+    for r in library.catalogue.execute(
         "SELECT face_id, photo_id, x0, y0, x1, y1, height, width, score, quality"
-        " FROM faces JOIN photos USING (photo_id)"
-    )
-    return {r[0]: PersonFace(r[0], paths[r[1]], tuple(r[2:6]), (r[6], r[7]), r[8], r[9]) for r in rows}
+        " FROM faces JOIN photos USING (photo_id) WHERE path IS NOT NULL ORDER BY photo_id, x0, face_id"
+    ):
+        places[r[1]] += 1
+        path = paths[r[1]]
+        rows[r[0]] = PersonFace(
+            r[0], path, tuple(r[2:6]), (r[6], r[7]), r[8], r[9], f"{path}#{places[r[1]]}", r[0] in confirmed,
+            *suggested.get(r[0], (None, None, False)),
+        )  # fmt: skip
+    return rows
+
+
+def _suggested(grouped: Grouped, curve: FarCurve) -> dict[int, tuple[float, float, bool]]:
+    """Distance, rate and whether that is extrapolated, of each face that is suggested for a person with confirmed ones.
+
+    The rates are those of single pairs. Means of distances spread less than distances, so that fewer strangers come
+    as near on the mean than the rate says.
+    """
+    standing = grouped.standing
+    own = len(grouped.persons) + np.arange(len(grouped.labels))
+    slots = np.where(standing.confirmed, grouped.labels, own)
+    used, start = np.unique(slots, return_inverse=True)
+    slot_of = {int(label): i for i, label in enumerate(used) if label < len(grouped.persons)}
+    new = [i for i in np.flatnonzero(~standing.confirmed).tolist() if int(grouped.labels[i]) in slot_of]
+    groups = Groups(standing.faces.embeddings, start)
+    distance = groups.distance(start[new], np.array([slot_of[int(grouped.labels[i])] for i in new], np.int64))
+    lowest, highest = curve.log_fars[0], curve.log_fars[-1]
+    rates = np.clip(curve.log_far(distance), lowest, 0.0)
+    return {
+        int(standing.faces.face_id[i]): (float(d), 10.0 ** float(rate), bool(rate > highest))
+        for i, d, rate in zip(new, distance, rates, strict=True)
+    }
 
 
 def _face_json(face: PersonFace) -> dict[str, Any]:
@@ -214,4 +242,10 @@ def _face_json(face: PersonFace) -> dict[str, Any]:
         "box_xyxy": [round(v, 2) for v in face.box_xyxy],
         "score": round(face.score, 4),
         "quality": round(face.quality, 4),
+        "face": face.address,
+        "face_id": face_key(face.face_id),
+        "state": "confirmed" if face.confirmed else "suggested",
+        "distance": face.distance,
+        "far": face.far,
+        "extrapolated": face.extrapolated,
     }

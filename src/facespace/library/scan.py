@@ -9,8 +9,9 @@ from typing import Protocol
 
 from facespace.errors import ImageError, ModelError
 from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photos
-from facespace.images import Unreadable, list_photos, read_bytes
-from facespace.library.library import Library, StoredPhoto
+from facespace.images import Unreadable, list_photos, read_bytes, read_exif
+from facespace.library.catalogue import StoredPhoto
+from facespace.library.library import Library
 from facespace.models import ModelSpec
 
 __all__ = ["ScanResult", "scan"]
@@ -78,6 +79,7 @@ def scan(
     library.add_model(embedder.spec)
     work = _plan(library, photos, listing.photos, (detector.spec.sha256, embedder.spec.sha256))
     library.remove_photos(work.gone)
+    _read_exif(library, photos)
     todo = [photos / path for path in work.todo]
     for done, found in enumerate(_extract(todo, detector, embedder, workers), 1):
         path = os.path.relpath(found.photo, photos)
@@ -93,6 +95,13 @@ def scan(
         len(listing.photos), len(todo), len(listing.photos) - len(todo), len(work.gone),
         _unreadable(library, photos, listing.unreadable),
     )  # fmt: skip
+
+
+def _read_exif(library: Library, root: Path) -> None:
+    """Of photos from before the catalogue kept it; a photo that is read anyway brings its own."""
+    new = [photo for photo in library.photos() if photo.orientation is None and photo.unreadable is None]
+    if new:
+        library.add_exif([(photo.photo_id, read_exif(root / photo.path)) for photo in new])
 
 
 @dataclass(frozen=True)

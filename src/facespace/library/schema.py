@@ -89,6 +89,90 @@ DROP TABLE models_1;
 ALTER TABLE photos_2 RENAME TO photos;
 """
 
+# What people say, and the history of it. A face that something was said of stays when its photo goes, without
+# template and thumbnail, so that the photo finds it again when it comes back.
+CATALOGUE_3 = """
+CREATE TABLE photos_3 (
+    photo_id INTEGER PRIMARY KEY,
+    path ANY UNIQUE,                   -- relative to the photo folder; bytes where the name is not UTF-8; null: gone
+    sha256 TEXT,                       -- of the content; null where it could not be read
+    device INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    width INTEGER,                     -- of the upright picture, in pixels
+    height INTEGER,
+    orientation INTEGER,               -- 1 to 8, as EXIF has it; null where nobody has looked yet
+    taken_at TEXT,                     -- by the camera's clock, ISO 8601; null where the file does not say
+    detector TEXT REFERENCES models (sha256),
+    embedder TEXT REFERENCES models (sha256),
+    unreadable TEXT                    -- why there is nothing to see, else null
+) STRICT;
+INSERT INTO photos_3 SELECT photo_id, path, sha256, device, inode, size_bytes, mtime_ns, width, height, NULL, NULL,
+    detector, embedder, unreadable FROM photos;
+DROP TABLE photos;
+ALTER TABLE photos_3 RENAME TO photos;
+CREATE INDEX photos_by_content ON photos (sha256);
+
+ALTER TABLE people ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
+-- 1 once somebody has said something of this person, who from then on changes only by what is said.
+ALTER TABLE people ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE assignments_3 (
+    face_id INTEGER PRIMARY KEY REFERENCES faces ON DELETE CASCADE,
+    person_id INTEGER NOT NULL REFERENCES people,
+    state TEXT NOT NULL CHECK (state IN ('suggested', 'confirmed')),
+    named INTEGER NOT NULL DEFAULT 0   -- 1 where this very face was confirmed, 0 where it came with its group
+) STRICT;
+INSERT INTO assignments_3 SELECT face_id, person_id, state, 0 FROM assignments;
+DROP TABLE assignments;
+ALTER TABLE assignments_3 RENAME TO assignments;
+CREATE INDEX assignments_of_person ON assignments (person_id);
+UPDATE people SET settled = 1 WHERE person_id IN (SELECT person_id FROM assignments WHERE state = 'confirmed');
+
+CREATE TABLE rejections (              -- the face is not this person
+    face_id INTEGER NOT NULL REFERENCES faces ON DELETE CASCADE,
+    person_id INTEGER NOT NULL REFERENCES people,
+    PRIMARY KEY (face_id, person_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rejections_of_person ON rejections (person_id);
+CREATE TABLE told_apart (              -- the two are different people
+    person_id INTEGER NOT NULL REFERENCES people,
+    other_id INTEGER NOT NULL REFERENCES people,
+    PRIMARY KEY (person_id, other_id),
+    CHECK (person_id < other_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX told_apart_of_other ON told_apart (other_id);
+CREATE TABLE ignored (                 -- faces that take no part
+    face_id INTEGER PRIMARY KEY REFERENCES faces ON DELETE CASCADE,
+    why TEXT NOT NULL CHECK (why IN ('not a face', 'forgotten'))
+) STRICT;
+
+CREATE TABLE history (
+    entry_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,                  -- UTC, ISO 8601
+    action TEXT NOT NULL,
+    what TEXT NOT NULL,                -- for people to read
+    undoes INTEGER REFERENCES history  -- the entry that this one takes back
+) STRICT;
+CREATE TABLE changes (                 -- of rows of the tables above, in order; played backwards they undo an entry
+    change_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    entry_id INTEGER NOT NULL REFERENCES history ON DELETE CASCADE,
+    relation TEXT NOT NULL,
+    key TEXT NOT NULL,                 -- the row's key as a JSON array
+    face_id INTEGER,                   -- the face that the row is about, where it is about one
+    before TEXT,                       -- the other columns as a JSON array; null where there was no row
+    after TEXT
+) STRICT;
+CREATE INDEX changes_of_entry ON changes (entry_id);
+CREATE INDEX changes_of_row ON changes (relation, key);
+CREATE INDEX changes_of_face ON changes (face_id);
+CREATE TABLE grouping (                -- what the suggestions in `assignments` were worked out from
+    grouping_id INTEGER PRIMARY KEY CHECK (grouping_id = 1),
+    inputs TEXT NOT NULL
+) STRICT;
+"""
+
 
 def _catalogue_1(connection: sqlite3.Connection) -> None:
     run_script(connection, CATALOGUE_1)
@@ -100,4 +184,9 @@ def _catalogue_2(connection: sqlite3.Connection) -> None:
     run_script(connection, CATALOGUE_2)
 
 
-LIBRARY_FILE = FileKind("library", 0x46414345, (_catalogue_1, _catalogue_2), LibraryError)  # "FACE"
+def _catalogue_3(connection: sqlite3.Connection) -> None:
+    run_script(connection, CATALOGUE_3)
+
+
+STEPS = (_catalogue_1, _catalogue_2, _catalogue_3)
+LIBRARY_FILE = FileKind("library", 0x46414345, STEPS, LibraryError)  # "FACE"

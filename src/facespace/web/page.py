@@ -8,10 +8,10 @@ from jinja2 import Environment, PackageLoader
 from facespace.errors import ImageError, LibraryError
 from facespace.images import read_image
 from facespace.library import Library, People, Person, PersonFace
+from facespace.library.page_files import PAGE, preview_file, thumbnail_file
 
 __all__ = ["write_page"]
 
-PAGE = "people.html"
 # What every browser shows; other kinds get a preview in the library's folder.
 SHOWN_BY_BROWSERS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif"}
 PREVIEW_PX = 1600
@@ -26,6 +26,7 @@ class FaceView:
         photo: URL of the photo.
         shown: URL of what the browser can show of it.
         name: file name for people.
+        address: the face as the commands take it.
         box_percent: left, top, width, height of the face, in per cent of the photo.
     """
 
@@ -33,6 +34,7 @@ class FaceView:
     photo: str
     shown: str
     name: str
+    address: str
     box_percent: str
 
 
@@ -96,14 +98,14 @@ def _face_view(library: Library, face: PersonFace, root: Path) -> FaceView:
         if photo.suffix.lower() in SHOWN_BY_BROWSERS
         else _preview(library, face.face_id, photo),
         _printable(face.photo),
+        _printable(face.address),
         _percent(face.box_xyxy, face.size_hw),
     )
 
 
 def _thumbnail(library: Library, face_id: int) -> str:
-    """The thumbnail's file, made once; folders of 256 keep them small."""
-    name = f"{face_id:016x}"
-    relative = Path("thumbnails") / name[-2:] / f"{name}.jpg"
+    """The thumbnail's file, made once."""
+    relative = thumbnail_file(face_id)
     target = library.folder / relative
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +119,7 @@ def _preview(library: Library, face_id: int, photo: Path) -> str:
     """A JPEG of a photo that browsers do not show; the photo itself where it has gone in the meantime."""
     from PIL import Image
 
-    relative = Path("previews") / f"{face_id:016x}.jpg"
+    relative = preview_file(face_id)
     target = library.folder / relative
     if not target.exists():
         try:

@@ -1,0 +1,131 @@
+"""How people name a person or a face of a library, and how the library names them back.
+
+A person by number or name; a face by `photo#k`, the k-th face of that photo from the left, or by its id.
+"""
+
+import re
+import sqlite3
+import unicodedata
+
+from facespace.errors import CorrectionError
+from facespace.gallery import path_in, path_out
+
+__all__ = ["clean_name", "face_key", "find_face", "find_person", "name_face", "name_person", "same_name"]
+
+FACES = (
+    "SELECT face_id FROM faces JOIN photos USING (photo_id) WHERE path = ?"
+    " ORDER BY x0, face_id"  # the forgotten too, so that the others keep their places
+)
+
+
+def face_key(face_id: int) -> str:
+    """A face's id as text: 16 hexadecimal digits, since not every reader of JSON holds 63 bits."""
+    return f"{face_id:016x}"
+
+
+def clean_name(name: str) -> str:
+    """Equal to the eye is equal: composed letters, single blanks.
+
+    Raises:
+        CorrectionError: an empty name, or one that is a number and would be taken for a person's.
+    """
+    clean = " ".join(unicodedata.normalize("NFC", name).split())
+    if not clean or clean.isdecimal():
+        raise CorrectionError(f"name: expected a name with a letter in it, got {name!r}")
+    return clean
+
+
+def same_name(a: str, b: str) -> bool:
+    """Whether two clean names would be mixed up: capitals do not tell people apart."""
+    return a.casefold() == b.casefold()
+
+
+def find_person(catalogue: sqlite3.Connection, person: int | str) -> int:
+    """The number of a person named by number or name.
+
+    Raises:
+        CorrectionError: nobody of that number or name.
+    """
+    if isinstance(person, int) or person.strip().isdecimal():
+        row = catalogue.execute("SELECT person_id FROM people WHERE person_id = ?", (int(person),)).fetchone()
+        if row is not None and _is_there(catalogue, row[0]):
+            return int(row[0])
+        raise CorrectionError(
+            f"expected a person of this library, nobody has number {person}; `facespace people` lists them"
+        )
+    clean = clean_name(person)
+    for number, name in catalogue.execute("SELECT person_id, name FROM people WHERE name IS NOT NULL"):
+        if same_name(name, clean):
+            return int(number)
+    raise CorrectionError(
+        f"expected a person of this library, nobody is called {clean}; `facespace people` lists them"
+    )
+
+
+def _is_there(catalogue: sqlite3.Connection, number: int) -> bool:
+    """Numbers that history keeps, of persons without name and face, are nobody."""
+    row = catalogue.execute(
+        "SELECT name IS NOT NULL OR settled OR EXISTS (SELECT 1 FROM assignments a WHERE a.person_id = p.person_id)"
+        " FROM people p WHERE person_id = ?",
+        (number,),
+    ).fetchone()
+    return bool(row[0])
+
+
+def find_face(catalogue: sqlite3.Connection, face: int | str) -> int:
+    """The id of a face named by `photo#k` or by id; of a photo with one face, the photo alone will do.
+
+    Raises:
+        CorrectionError: no such photo or face.
+    """
+    number = _by_place(catalogue, face) if isinstance(face, str) else face
+    if number is None:
+        number = int(str(face), 16) if re.fullmatch(r"[0-9a-f]{16}", str(face)) else -1
+    there = catalogue.execute(
+        "SELECT 1 FROM faces WHERE face_id = ?"
+        " AND NOT EXISTS (SELECT 1 FROM ignored i WHERE i.face_id = faces.face_id AND why = 'forgotten')",
+        (number,),
+    ).fetchone()
+    if there is None:
+        raise CorrectionError(
+            f"expected a face of this library as PHOTO#K (the K-th from the left) or by its id, got {face}; "
+            "PHOTO is the path below the photo folder"
+        )
+    return number
+
+
+def _by_place(catalogue: sqlite3.Connection, face: str) -> int | None:
+    whole = [row[0] for row in catalogue.execute(FACES, (path_in(face),))]
+    if len(whole) == 1:
+        return int(whole[0])
+    if whole:
+        raise CorrectionError(
+            f"{face}: expected one face, it shows {len(whole)}; say which: {face}#1 to {face}#{len(whole)}, "
+            "counted from the left"
+        )
+    photo, mark, place = face.rpartition("#")
+    if not mark or not place.isdecimal():
+        return None
+    faces = [row[0] for row in catalogue.execute(FACES, (path_in(photo),))]
+    if not 1 <= int(place) <= len(faces):
+        known = catalogue.execute("SELECT 1 FROM photos WHERE path = ?", (path_in(photo),)).fetchone()
+        met = f"it shows {len(faces)}" if known else "there is no photo of that path in the library"
+        raise CorrectionError(f"{face}: expected face 1 or later of {photo}, counted from the left; {met}")
+    return int(faces[int(place) - 1])
+
+
+def name_face(catalogue: sqlite3.Connection, face_id: int) -> str:
+    """`photo#k` of a face; of a photo that is gone, the face's id."""
+    row = catalogue.execute(
+        "SELECT path FROM faces JOIN photos USING (photo_id) WHERE face_id = ?", (face_id,)
+    ).fetchone()
+    if row is None or row[0] is None:
+        return f"face {face_key(face_id)}"
+    faces = [number for (number,) in catalogue.execute(FACES, (row[0],))]
+    return f"{path_out(row[0])}#{faces.index(face_id) + 1}"
+
+
+def name_person(catalogue: sqlite3.Connection, person: int) -> str:
+    """The name of a person, else "person 7"."""
+    row = catalogue.execute("SELECT name FROM people WHERE person_id = ?", (person,)).fetchone()
+    return str(row[0]) if row and row[0] else f"person {person}"

@@ -1,0 +1,96 @@
+"""Which faces of a photo were known before, when it is read again: what was said of them must not be lost.
+
+The same content is read again by a new detector or embedder, or after it had gone: then the box tells. Other content
+at the same path (turned, cropped, saved anew) is another picture of the same moment at most: then the look tells, by
+the templates of one model.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.distance import distance_matrix
+from facespace.embed import dequantise
+from facespace.extract import PhotoFaces
+from facespace.faces.matching import box_iou
+from facespace.gallery import path_in
+
+__all__ = ["KnownFaces", "carried_ids", "known_faces"]
+
+MIN_IOU = 0.5
+# Squared L2 of two embeddings of one picture of a face, saved twice.
+SAME_PICTURE = 0.3
+
+
+@dataclass(frozen=True)
+class KnownFaces:
+    """The faces of the photo that stood at a path, and of a photo of the same content that had gone.
+
+    Attributes:
+        photo_ids: of these photos.
+        face_ids: of N faces.
+        sha256: of the content of each face's photo; None where it was not known.
+        boxes_xyxy: float32, shape (N, 4).
+        templates: one byte vector by the embedder at hand each, else None.
+    """
+
+    photo_ids: list[int]
+    face_ids: list[int]
+    sha256: list[str | None]
+    boxes_xyxy: NDArray[np.float32]
+    templates: list[bytes | None]
+
+
+def known_faces(catalogue: sqlite3.Connection, path: str, sha256: str, embedder: str) -> KnownFaces:
+    """What the catalogue knows of the faces that a photo may show again.
+
+    Args:
+        catalogue: open.
+        path: where the photo stands now.
+        sha256: of its content.
+        embedder: sha256 of the model whose templates may be compared.
+    """
+    photos = catalogue.execute(
+        "SELECT photo_id, sha256 FROM photos WHERE path = ?"
+        " UNION ALL SELECT photo_id, sha256 FROM photos WHERE path IS NULL AND sha256 = ?",
+        (path_in(path), sha256),
+    ).fetchall()
+    rows = [
+        (content, *row)
+        for photo_id, content in photos
+        for row in catalogue.execute(
+            "SELECT face_id, x0, y0, x1, y1, (SELECT vector FROM templates JOIN models USING (model_id)"
+            " WHERE templates.face_id = faces.face_id AND models.sha256 = ?) FROM faces WHERE photo_id = ?",
+            (embedder, photo_id),
+        )
+    ]
+    boxes = np.array([row[2:6] for row in rows], np.float32).reshape(-1, 4)
+    return KnownFaces(
+        [row[0] for row in photos], [row[1] for row in rows], [row[0] for row in rows], boxes, [row[6] for row in rows]
+    )  # fmt: skip
+
+
+def carried_ids(known: KnownFaces, found: PhotoFaces) -> dict[int, int]:
+    """The old id of each found face that was known, by its place; the surest pairs first, each face once."""
+    likeness = _likeness(known, found)
+    kept: dict[int, int] = {}
+    for i, j in zip(*np.unravel_index(np.argsort(-likeness, axis=None), likeness.shape), strict=True):
+        if likeness[i, j] > 0 and int(i) not in kept and known.face_ids[j] not in kept.values():
+            kept[int(i)] = known.face_ids[j]
+    return kept
+
+
+def _likeness(known: KnownFaces, found: PhotoFaces) -> NDArray[np.float32]:
+    """In (0, 1] for pairs that may be one face, else 0; shape (found, known)."""
+    likeness = np.zeros((len(found.faces), len(known.face_ids)), np.float32)
+    overlap = box_iou(found.faces.boxes_xyxy, known.boxes_xyxy)
+    for j, (content, template) in enumerate(zip(known.sha256, known.templates, strict=True)):
+        if content == found.sha256:
+            likeness[:, j] = np.where(overlap[:, j] >= MIN_IOU, overlap[:, j], 0.0)
+        elif template is not None:
+            row = dequantise(np.frombuffer(template, np.int8)[None])
+            near = distance_matrix(found.embeddings, row)[:, 0]
+            likeness[:, j] = np.maximum(0.0, 1.0 - near / SAME_PICTURE)
+    return likeness

@@ -1,0 +1,112 @@
+"""Forget a person: no template, thumbnail or name of theirs stays in the library's files.
+
+What stays is where in which photo somebody was, and that this somebody is to be left alone: so that a later run over
+the same photo does not learn the person again. A new or altered photo shows a face that nobody can know is theirs.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from facespace.library.addresses import find_person
+from facespace.library.corrections import faces_of
+from facespace.library.history import Entry, History, Step
+from facespace.library.page_files import remove_files, remove_page
+
+__all__ = ["Forgotten", "forget"]
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was removed.
+
+    Attributes:
+        entry: the audit line in the history, without name.
+        n_faces: faces of the person, confirmed and suggested.
+        n_templates: of these, by all models.
+        n_files: thumbnails, previews and pages beside the catalogue.
+    """
+
+    entry: Entry
+    n_faces: int
+    n_templates: int
+    n_files: int
+
+
+def forget(history: History, folder: Path, person: int | str) -> Forgotten:
+    """Remove a person from the catalogue and the files beside it; the bytes go when the file is scrubbed.
+
+    All faces shown for the person go, the suggested ones too; so do the entries of the history that mention the
+    person or one of the faces, and the page, which `facespace people` writes anew.
+
+    Args:
+        history: of an open catalogue.
+        folder: of the library.
+        person: number or name.
+
+    Raises:
+        CorrectionError: nobody of that number or name.
+        LibraryError: the catalogue cannot be written.
+    """
+    with history.step("forget") as step:
+        number = find_person(step.catalogue, person)
+        faces = faces_of(step, number)
+        beside = _faces_beside(step, faces)
+        n_templates = _remove(step, number, faces)
+        _remove_entries(step, number, set(faces))
+        n_files = remove_files(folder, beside) + remove_page(folder)
+        step.what = f"forgot a person: {len(faces)} faces, {n_templates} templates, {n_files} files"
+    assert history.last is not None
+    return Forgotten(history.last, len(faces), n_templates, n_files)
+
+
+def _faces_beside(step: Step, faces: list[int]) -> set[int]:
+    """All faces of the photos that show these faces: a preview shows all of its photo."""
+    beside = set(faces)
+    for face in faces:
+        rows = step.catalogue.execute(
+            "SELECT face_id FROM faces WHERE photo_id = (SELECT photo_id FROM faces WHERE face_id = ?)",
+            (face,),
+        )
+        beside |= {row[0] for row in rows}
+    return beside
+
+
+def _remove(step: Step, person: int, faces: list[int]) -> int:
+    """Returns the number of templates."""
+    write, rows = step.catalogue.executemany, [(face,) for face in faces]
+    n_templates = write("DELETE FROM templates WHERE face_id = ?", rows).rowcount if rows else 0
+    for relation in ("assignments", "rejections"):
+        write(f"DELETE FROM {relation} WHERE face_id = ?", rows)
+    write("UPDATE faces SET thumbnail = x'', landmarks = x'', score = 0, quality = 0 WHERE face_id = ?", rows)
+    write("INSERT OR REPLACE INTO ignored VALUES (?, 'forgotten')", rows)
+    for statement in (
+        "DELETE FROM rejections WHERE person_id = ?",
+        "DELETE FROM told_apart WHERE ? IN (person_id, other_id)",
+        "DELETE FROM people WHERE person_id = ?",
+    ):
+        step.catalogue.execute(statement, (person,))
+    return max(0, n_templates)
+
+
+def _remove_entries(step: Step, person: int, faces: set[int]) -> None:
+    """Entries that mention the person or a face, and what takes them back."""
+    mentioned = {
+        row[0]
+        for row in step.catalogue.execute(
+            "SELECT entry_id, relation, key, face_id, before, after FROM changes"
+        )
+        if row[3] in faces or person in _people(row[1], json.loads(row[2]), row[4], row[5])
+    }
+    for entry_id, undoes in step.catalogue.execute("SELECT entry_id, undoes FROM history ORDER BY entry_id"):
+        if undoes in mentioned:
+            mentioned.add(entry_id)
+    for entry_id in sorted(mentioned, reverse=True):
+        step.catalogue.execute("DELETE FROM history WHERE entry_id = ?", (entry_id,))
+
+
+def _people(relation: str, key: list[int], before: str | None, after: str | None) -> set[int]:
+    """The persons that a change mentions."""
+    if relation == "assignments":
+        return {json.loads(values)[0] for values in (before, after) if values}
+    return {"people": set(key[:1]), "rejections": set(key[1:]), "told_apart": set(key)}.get(relation, set())

@@ -1,0 +1,215 @@
+"""From what people said to groups: the faces of a library grouped so that every correction holds, and kept.
+
+Up to 20,000 faces all suggestions are worked out anew whenever something has changed, so they depend on the photos and
+the corrections alone and not on the order in which these came. Beyond, groups that stand grow (`cluster.add_faces`),
+which costs by what is new. Where nothing has changed, nothing is worked out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.cluster import Constraints, add_faces, agglomerative, labels_by_size
+from facespace.library.catalogue import Catalogue, StoredFaces
+from facespace.models import ModelSpec
+
+__all__ = ["Grouped", "keep_groups", "read_faces"]
+
+ANEW_UP_TO = 20_000
+NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Faces with what is known of them; parallel arrays of N.
+
+    Attributes:
+        faces: of one model, those that take part.
+        person: int64, the person of each face at the moment, -1 for none.
+        confirmed: bool, whether somebody said so.
+        settled: the persons who change only by what is said.
+        cannot_link: places of pairs that are not one person.
+        state: tells whether any of this has changed since.
+    """
+
+    faces: StoredFaces
+    person: NDArray[np.int64]
+    confirmed: NDArray[np.bool_]
+    settled: frozenset[int]
+    cannot_link: list[tuple[int, int]]
+    state: str
+
+    def constraints(self) -> Constraints:
+        """What holds in every grouping."""
+        photo, apart = self._photos()
+        return Constraints(
+            photo=photo,
+            person=np.where(self.confirmed, self.person, NOBODY),
+            cannot_link=[*self.cannot_link, *apart],
+        )
+
+    def _photos(self) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
+        """Two faces of one photo are two people, unless somebody said that they are one (a mirror, a collage)."""
+        photo = self.faces.photo_id.copy()
+        apart: list[tuple[int, int]] = []
+        seen: set[tuple[int, int]] = set()
+        for i in np.flatnonzero(self.confirmed).tolist():
+            key = (int(self.faces.photo_id[i]), int(self.person[i]))
+            if key in seen:
+                photo[i] = NOBODY
+                others = np.flatnonzero(self.faces.photo_id == key[0]).tolist()
+                mine = self.confirmed[others] & (self.person[others] == key[1])
+                apart += [(i, j) for j, same in zip(others, mine, strict=True) if not same]
+            seen.add(key)
+        return photo, apart
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """The groups as they are kept.
+
+    Attributes:
+        standing: the faces, each with its person now.
+        labels: int32, shape (N,), by size.
+        persons: the person of each label.
+    """
+
+    standing: Standing
+    labels: NDArray[np.int32]
+    persons: list[int]
+
+
+def read_faces(library: Catalogue, spec: ModelSpec) -> Standing:
+    """The faces of a model, at one moment.
+
+    Raises:
+        LibraryError: the library cannot be read.
+    """
+    with library.snapshot() as catalogue:
+        faces = library.faces_of_model(spec.sha256, spec.dim)
+        rows = {r[0]: r[1:] for r in catalogue.execute("SELECT face_id, person_id, state FROM assignments")}
+        settled = frozenset(r[0] for r in catalogue.execute("SELECT person_id FROM people WHERE settled"))
+        rejections = catalogue.execute("SELECT face_id, person_id FROM rejections").fetchall()
+        state = _state(library, spec)
+    known = [rows.get(i, (NOBODY, "suggested")) for i in faces.face_id.tolist()]
+    person = np.array([row[0] for row in known], np.int64)
+    confirmed = np.array([row[1] == "confirmed" for row in known], bool)
+    return Standing(faces, person, confirmed, settled, _pairs(faces, person, confirmed, rejections), state)
+
+
+def _pairs(
+    faces: StoredFaces,
+    person: NDArray[np.int64],
+    confirmed: NDArray[np.bool_],
+    rejections: list[tuple[int, int]],
+) -> list[tuple[int, int]]:
+    """Each rejected face with one confirmed face of the person it is not."""
+    place = {number: i for i, number in enumerate(faces.face_id.tolist())}
+    one = {int(person[i]): int(i) for i in np.flatnonzero(confirmed)}
+    return [(place[face], one[who]) for face, who in rejections if face in place and who in one]
+
+
+def _state(library: Catalogue, spec: ModelSpec) -> str:
+    """Changes with every template that comes or goes and with every word that is said."""
+    row = library.catalogue.execute(
+        "SELECT (SELECT max(template_id) FROM templates), (SELECT count(*) FROM templates),"
+        " (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes), (SELECT count(*) FROM ignored)"
+    ).fetchone()
+    return " ".join(map(str, (spec.sha256, *row)))
+
+
+def keep_groups(library: Catalogue, spec: ModelSpec, *, threshold: Callable[[int], float]) -> Grouped:
+    """Group all faces of a model as the corrections demand, and keep the groups as suggestions.
+
+    What was said meanwhile by another process is not overwritten: the groups are then worked out again.
+
+    Args:
+        library: with scanned photos.
+        spec: of the embedder.
+        threshold: of a number of faces, the largest mean distance of two groups that joins them.
+
+    Raises:
+        LibraryError: the library cannot be written.
+    """
+    while True:
+        standing = read_faces(library, spec)
+        distance = threshold(len(standing.person))
+        inputs = f"{standing.state} {distance!r}"
+        if _stored(library) == inputs:
+            return _grouped(standing, standing.person)
+        groups = _group(standing, distance)
+        with library.transaction():
+            if _state(library, spec) == standing.state:
+                return _grouped(standing, _write(library, standing, groups, inputs))
+
+
+def _stored(library: Catalogue) -> str | None:
+    row = library.catalogue.execute("SELECT inputs FROM grouping").fetchone()
+    return None if row is None else str(row[0])
+
+
+def _group(standing: Standing, threshold: float) -> NDArray[np.integer]:
+    rows, constraints = standing.faces.embeddings, standing.constraints()
+    if len(rows) <= ANEW_UP_TO:
+        # Blurs stand alone unless somebody spoke of them: they are near to many, most of all to each other.
+        clear = np.flatnonzero(~standing.faces.blurs | standing.confirmed)
+        labels = np.arange(len(rows)) + len(rows)
+        labels[clear] = agglomerative(
+            rows[clear], threshold=threshold, constraints=constraints.subset(clear, len(rows))
+        ).labels
+        return labels_by_size(labels)
+    return labels_by_size(add_faces(rows, standing.person, threshold=threshold, constraints=constraints))
+
+
+def _grouped(standing: Standing, person: NDArray[np.int64]) -> Grouped:
+    labels = labels_by_size(person)
+    _, firsts = np.unique(labels, return_index=True)
+    now = Standing(
+        standing.faces, person, standing.confirmed, standing.settled, standing.cannot_link, standing.state
+    )
+    return Grouped(now, labels, person[firsts].tolist())
+
+
+def _write(
+    library: Catalogue, standing: Standing, groups: NDArray[np.integer], inputs: str
+) -> NDArray[np.int64]:
+    """Keep the groups; returns the person of each face."""
+    catalogue = library.catalogue
+    persons = _persons(standing, groups)
+    catalogue.execute("DELETE FROM assignments WHERE state = 'suggested'")
+    for label, person in enumerate(persons):
+        if person is None:
+            persons[label] = catalogue.execute("INSERT INTO people (name) VALUES (NULL)").lastrowid
+    person_of = np.array(persons, np.int64)[groups] if len(groups) else standing.person
+    new = np.flatnonzero(~standing.confirmed)
+    catalogue.executemany(
+        "INSERT INTO assignments (face_id, person_id, state) VALUES (?, ?, 'suggested')",
+        zip(standing.faces.face_id[new].tolist(), person_of[new].tolist(), strict=True),
+    )
+    # Numbers that the history speaks of stay, so that it can be played back.
+    catalogue.execute(
+        "DELETE FROM people WHERE name IS NULL AND NOT settled"
+        " AND person_id NOT IN (SELECT person_id FROM assignments)"
+        " AND NOT EXISTS (SELECT 1 FROM changes WHERE relation = 'people' AND key = '[' || person_id || ']')"
+    )
+    catalogue.execute("INSERT OR REPLACE INTO grouping VALUES (1, ?)", (inputs,))
+    return person_of
+
+
+def _persons(standing: Standing, groups: NDArray[np.integer]) -> list[int | None]:
+    """The person of each group: the confirmed one, else the old one of most shared faces who is not settled."""
+    persons: list[int | None] = [None] * (int(groups.max(initial=-1)) + 1)
+    for label, person in zip(groups[standing.confirmed], standing.person[standing.confirmed], strict=True):
+        persons[int(label)] = int(person)
+    shared: dict[tuple[int, int], int] = {}
+    for label, person in zip(groups.tolist(), standing.person.tolist(), strict=True):
+        if person != NOBODY and person not in standing.settled:
+            shared[label, person] = shared.get((label, person), 0) + 1
+    taken = set(standing.person[standing.confirmed].tolist())
+    for (label, person), _ in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
+        if persons[label] is None and person not in taken:
+            persons[label] = person
+            taken.add(person)
+    return persons

@@ -1,0 +1,302 @@
+"""The history of what people said of a library: an append-only log of small steps, each of which can be taken back.
+
+A step is a change of one row, kept as the row before and after. An entry is what one command did: its steps in order,
+all or none of them. Undoing an entry plays its steps backwards, and is an entry itself, so that undoing an undo is a
+redo. What a later entry rests on cannot be taken away from under it.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from facespace.errors import CorrectionError
+from facespace.gallery import Database
+
+__all__ = ["Entry", "History", "Step"]
+
+Values = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one command did.
+
+    Attributes:
+        entry_id: grows, never used twice.
+        at: UTC, ISO 8601.
+        action: the command's name.
+        what: in words.
+        undoes: the entry that this one takes back; None for others.
+        in_force: not taken back itself.
+    """
+
+    entry_id: int
+    at: str
+    action: str
+    what: str
+    undoes: int | None
+    in_force: bool
+
+
+# Key and other columns of the tables that hold what people said.
+RELATIONS: dict[str, tuple[Values, Values]] = {
+    "people": (("person_id",), ("name", "hidden", "settled")),
+    "assignments": (("face_id",), ("person_id", "state", "named")),
+    "rejections": (("face_id", "person_id"), ()),
+    "told_apart": (("person_id", "other_id"), ()),
+    "ignored": (("face_id",), ("why",)),
+}
+
+
+# Rows that only a settled person may have.
+UNSETTLED_YET_SPOKEN_OF = (
+    (
+        "assignments",
+        "SELECT face_id FROM assignments JOIN people USING (person_id) WHERE state = 'confirmed'",
+    ),
+    ("rejections", "SELECT face_id, person_id FROM rejections JOIN people USING (person_id) WHERE 1"),
+    (
+        "told_apart",
+        "SELECT t.person_id, t.other_id FROM told_apart t JOIN people p ON p.person_id IN (t.person_id, t.other_id)"
+        " WHERE 1",
+    ),
+)
+
+
+class Step:
+    """Rows read and changed by one entry; every change is noted.
+
+    Attributes:
+        catalogue: the open catalogue, in a transaction.
+        what: to be said of the entry, in words.
+        changes: (relation, key, before, after) in order.
+    """
+
+    def __init__(self, catalogue: sqlite3.Connection) -> None:
+        self.catalogue = catalogue
+        self.what = ""
+        self.changes: list[tuple[str, Values, Values | None, Values | None]] = []
+
+    def get(self, relation: str, *key: int) -> Values | None:
+        """The other columns of a row; None where there is no such row."""
+        keys, columns = RELATIONS[relation]
+        where = " AND ".join(f"{name} = ?" for name in keys)
+        row = self.catalogue.execute(
+            f"SELECT {', '.join(columns) or '1'} FROM {relation} WHERE {where}", key
+        ).fetchone()
+        return None if row is None else tuple(row) if columns else ()
+
+    def set(self, relation: str, key: Values, values: Values | None) -> None:
+        """Put a row in place of the one with that key; None removes it."""
+        before = self.get(relation, *key)
+        if before == values:
+            return
+        _write(self.catalogue, relation, key, values)
+        self.changes.append((relation, key, before, values))
+
+    def said_by(self, relation: str, *key: int) -> str:
+        """Which entry made a row what it is, for messages."""
+        row = self.catalogue.execute(
+            "SELECT entry_id, what FROM changes JOIN history USING (entry_id) WHERE relation = ? AND key = ?"
+            " ORDER BY change_id DESC",
+            (relation, json.dumps(key)),
+        ).fetchone()
+        return "an entry that is no longer kept" if row is None else f"entry {row[0]} ({row[1]})"
+
+
+class History:
+    """The log of an open catalogue.
+
+    Args:
+        database: an open catalogue.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.last: Entry | None = None
+
+    @contextmanager
+    def step(self, action: str, *, undoes: int | None = None) -> Iterator[Step]:
+        """One transaction with one entry; afterwards `last` is the entry, or None where nothing was changed.
+
+        Raises:
+            LibraryError: another process holds the library, or the disk refuses.
+        """
+        self.last = None
+        with self._database.transaction() as catalogue:
+            step = Step(catalogue)
+            yield step
+            entry = self._write(step, action, undoes)
+        self.last = entry
+
+    def entries(self) -> list[Entry]:
+        """All entries, the newest first."""
+        rows = self._database.connection.execute(
+            "SELECT entry_id, at, action, what, undoes FROM history ORDER BY entry_id DESC"
+        )
+        entries: list[Entry] = []
+        taken_back: set[int] = set()
+        for number, at, action, what, undoes in rows:
+            in_force = number not in taken_back
+            if in_force and undoes is not None:
+                taken_back.add(undoes)
+            entries.append(Entry(number, at, action, what, undoes, in_force))
+        return entries
+
+    def undo(self, entry_id: int | None = None) -> Entry | None:
+        """Take back the last entry in force, or the one with that id.
+
+        Raises:
+            CorrectionError: there is none, or a later entry rests on it.
+            LibraryError: as `step`.
+        """
+        with self._database.transaction():
+            said = [e for e in self.entries() if e.undoes is None and e.in_force and e.action != "forget"]
+            if entry_id is not None:
+                said = [e for e in said if e.entry_id == entry_id]
+            if not said:
+                raise CorrectionError(
+                    "nothing to undo: the history has no entry in force"
+                    + ("" if entry_id is None else f" with number {entry_id}; see `facespace history`")
+                )
+            return self._take_back(said[0], "undo")
+
+    def redo(self) -> Entry | None:
+        """Take back the last undo, as long as nothing else was said since.
+
+        Raises:
+            CorrectionError: there is no undo, or something was said since.
+            LibraryError: as `step`.
+        """
+        with self._database.transaction():
+            entries = self.entries()
+            last_said = max((e.entry_id for e in entries if e.undoes is None), default=0)
+            by_id = {e.entry_id: e for e in entries}
+            undone = [
+                e
+                for e in entries
+                if e.in_force and e.action == "undo" and e.entry_id > last_said and e.undoes in by_id
+            ]
+            if not undone:
+                raise CorrectionError("nothing to redo: nothing was undone since the last correction")
+            return self._take_back(undone[0], "redo")
+
+    def _take_back(self, entry: Entry, action: str) -> Entry | None:
+        changes = self._changes(entry.entry_id)
+        with self.step(action, undoes=entry.entry_id) as step:
+            step.what = f"{action} {entry.undoes or entry.entry_id}: {_said_first(self.entries(), entry)}"
+            for relation, key, after in {(r, k): (r, k, a) for r, k, _, a in changes}.values():
+                if _word(relation, step.get(relation, *key)) != _word(relation, after):
+                    raise CorrectionError(
+                        f"entry {entry.entry_id} ({entry.what}) cannot be taken back: "
+                        f"{step.said_by(relation, *key)} rests on it; undo that first"
+                    )
+            try:
+                for relation, key, before, _ in reversed(changes):
+                    step.set(relation, key, _possible(step, relation, before))
+            except sqlite3.IntegrityError as error:
+                raise CorrectionError(
+                    f"entry {entry.entry_id} ({entry.what}) cannot be taken back: later corrections rest on it; "
+                    "undo those first, the newest before the others"
+                ) from error
+            _check(step, entry)
+        return self.last
+
+    def _changes(self, entry_id: int) -> list[tuple[str, Values, Values | None, Values | None]]:
+        rows = self._database.connection.execute(
+            "SELECT relation, key, before, after FROM changes WHERE entry_id = ? ORDER BY change_id",
+            (entry_id,),
+        )
+        return [(r[0], tuple(json.loads(r[1])), _values(r[2]), _values(r[3])) for r in rows]
+
+    def _write(self, step: Step, action: str, undoes: int | None) -> Entry | None:
+        if not step.changes and undoes is None and action != "forget":
+            return None
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        cursor = step.catalogue.execute(
+            "INSERT INTO history (at, action, what, undoes) VALUES (?, ?, ?, ?)",
+            (at, action, step.what, undoes),
+        )
+        entry = Entry(int(cursor.lastrowid or 0), at, action, step.what, undoes, True)
+        step.catalogue.executemany(
+            "INSERT INTO changes (entry_id, relation, key, face_id, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (entry.entry_id, relation, json.dumps(key), _face(relation, key), _json(before), _json(after))
+                for relation, key, before, after in step.changes
+            ],
+        )
+        return entry
+
+
+def _write(catalogue: sqlite3.Connection, relation: str, key: Values, values: Values | None) -> None:
+    keys, columns = RELATIONS[relation]
+    if values is None:
+        if relation == "people":  # what was only suggested goes with the person
+            catalogue.execute("DELETE FROM assignments WHERE person_id = ? AND state = 'suggested'", key)
+        catalogue.execute(
+            f"DELETE FROM {relation} WHERE " + " AND ".join(f"{name} = ?" for name in keys), key
+        )
+        return
+    names = (*keys, *columns)
+    update = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    catalogue.execute(
+        f"INSERT INTO {relation} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        f" ON CONFLICT ({', '.join(keys)}) DO " + (f"UPDATE SET {update}" if update else "NOTHING"),
+        (*key, *values),
+    )
+
+
+def _word(relation: str, values: Values | None) -> Values | None:
+    """What somebody said in a row: a mere suggestion is nobody's word, and may have changed since."""
+    return None if relation == "assignments" and values and values[1] == "suggested" else values
+
+
+def _possible(step: Step, relation: str, before: Values | None) -> Values | None:
+    """A suggestion for a person who is gone is none."""
+    if relation != "assignments" or before is None or before[1] == "confirmed":
+        return before
+    return before if step.get("people", before[0]) else None
+
+
+def _check(step: Step, entry: Entry) -> None:
+    """Nothing that is in force may contradict what came back."""
+    for relation, join in (("rejections", "USING (face_id, person_id)"), ("ignored", "USING (face_id)")):
+        keys = ", ".join(RELATIONS[relation][0])
+        row = step.catalogue.execute(
+            f"SELECT {keys} FROM {relation} JOIN assignments {join} WHERE state = 'confirmed'"
+        ).fetchone()
+        if row:
+            raise CorrectionError(
+                f"entry {entry.entry_id} ({entry.what}) cannot be taken back: it would contradict "
+                f"{step.said_by(relation, *row)}; undo that first"
+            )
+    for relation, rows in UNSETTLED_YET_SPOKEN_OF:
+        row = step.catalogue.execute(f"{rows} AND NOT settled").fetchone()
+        if row:
+            raise CorrectionError(
+                f"entry {entry.entry_id} ({entry.what}) cannot be taken back: {step.said_by(relation, *row)} "
+                "rests on it; undo that first"
+            )
+
+
+def _said_first(entries: list[Entry], entry: Entry) -> str:
+    by_id = {e.entry_id: e for e in entries}
+    while entry.undoes in by_id:
+        entry = by_id[entry.undoes]
+    return entry.what
+
+
+def _face(relation: str, key: Values) -> int | None:
+    return key[0] if RELATIONS[relation][0][0] == "face_id" else None
+
+
+def _json(values: Values | None) -> str | None:
+    return None if values is None else json.dumps(values)
+
+
+def _values(text: str | None) -> Values | None:
+    return None if text is None else tuple(json.loads(text))
