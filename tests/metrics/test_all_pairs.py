@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facespace.errors import InputError
-from facespace.metrics import all_pairs, count_pairs, near_pairs, pair_blocks, tar_at_far
+from facespace.metrics import all_pairs, count_mixed_pairs, count_pairs, near_pairs, pair_blocks, tar_at_far
 
 FARS = (0.5, 0.1, 0.01, 0.001)
 
@@ -148,3 +148,23 @@ def test_bad_input_is_refused(rng: np.random.Generator) -> None:
         count_pairs(np.zeros((2, 3), np.int8), np.arange(2))
     with pytest.raises(InputError, match="limit"):
         near_pairs(rows, labels, limit=float("nan"))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 64, 65, 211])
+def test_mixed_pairs_are_each_face_against_all_other_faces(rng: np.random.Generator, n: int) -> None:
+    (one, labels), (other, _) = people(rng, n), people(rng, n)
+    rows, columns = (r.astype(float) for r in (one, other))
+    pairs = [(2 - 2 * float(rows[i] @ columns[j]), labels[i] == labels[j])
+             for i in range(n) for j in range(n) if i != j]  # fmt: skip
+    counts = count_mixed_pairs(one, other, labels)
+    assert (counts.n_same, counts.n_diff) == (sum(s for _, s in pairs), sum(not s for _, s in pairs))
+    for same, counted in ((True, counts.same), (False, counts.diff)):
+        expected = np.sort([d for d, s in pairs if s == same])
+        found = np.repeat(np.arange(len(counted)), counted) / pair_blocks.STEPS_PER_UNIT
+        assert np.abs(found - expected).max(initial=0) < 3 / pair_blocks.STEPS_PER_UNIT
+
+
+def test_mixed_pairs_need_the_same_faces(rng: np.random.Generator) -> None:
+    rows, labels = people(rng, 20)
+    with pytest.raises(InputError, match="same faces, got 20 and 19"):
+        count_mixed_pairs(rows, rows[1:], labels)

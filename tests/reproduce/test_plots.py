@@ -2,7 +2,6 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from facespace.evaluate.sweeps import ModelCurve, Score
 from facespace.reproduce.blocks import Plot, Series
 from facespace.reproduce.plots import draw, write_roc
 
@@ -35,7 +34,6 @@ def test_the_axis_is_logarithmic_and_labelled_as_rates() -> None:
 
 
 def test_a_roc_file_stands_alone(tmp_path: Path) -> None:
-    curve = ModelCurve("m 1", "m", 1, 1, Score(1e-3, 0.5), (1e-3, 1.0), (0.5, 1.0))
-    write_roc([curve], tmp_path / "roc.svg")
+    write_roc([Series("m", (1e-3, 1.0), (0.5, 1.0))], tmp_path / "roc.svg")
     text = (tmp_path / "roc.svg").read_text()
     assert "var(" not in text and ElementTree.fromstring(text).tag.endswith("svg")

@@ -1,12 +1,11 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from drawn import drawn_faces
-from facespace.errors import DataError
 from facespace.models import ModelSpec
 from facespace.training.distillation import prepare_lessons
+from facespace.training.frozen import resized
 
 
 class MeanColour:
@@ -59,7 +58,8 @@ def test_the_mean_of_an_identity_is_a_unit_row(tmp_path: Path) -> None:
     assert np.allclose(means[2], expected / np.linalg.norm(expected), atol=1e-6)
 
 
-def test_pictures_of_another_size_than_the_teachers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="teacher's size"):
-        prepare_lessons(MeanColour(), drawn_faces(2, 2, 32), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def test_pictures_of_another_size_are_shown_at_the_teachers(tmp_path: Path) -> None:
+    faces = drawn_faces(2, 2, 32)
+    lessons = prepare_lessons(MeanColour(), faces, tmp_path)
+    small = resized(faces.crops(np.arange(4)), (16, 16))
+    assert np.allclose(lessons.targets, MeanColour().embed(small, flip=True))

@@ -58,7 +58,7 @@ def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("shape", [(0, 3, 80, 80), (2, 3, 96, 80), (2, 80, 80, 3)])
 def test_pictures_of_another_size_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"expected some of shape \(N, 3, 80, 80\)"):
+    with pytest.raises(InputError, match=r"expected some of shape \(N, 3, 112, 112\)"):
         twin(tmp_path, np.zeros(shape, np.float32))
     assert list(tmp_path.iterdir()) == []
 

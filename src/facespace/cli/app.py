@@ -13,6 +13,7 @@ from facespace.cli import (
     evaluate,
     faces,
     gallery,
+    harmonic,
     models,
     people,
     reproduce,
@@ -44,6 +45,7 @@ evaluate.app.add_typer(sweep.app, name="sweep")
 app.add_typer(evaluate.app, name="evaluate")
 app.command()(reproduce.reproduce)
 app.command()(train.train)
+app.command()(harmonic.harmonise)
 app.command()(train.export)
 app.add_typer(models.app, name="models")
 app.command()(bench.bench)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.cli import identification, measures, protocols
+from facespace.cli import harmonic, identification, measures, protocols
 from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile, PairFar, Strangers, Workers
 from facespace.cluster.threshold import STRANGERS_IN_REACH, collection_threshold
@@ -22,6 +22,7 @@ app.command()(protocols.youtube)
 app.command()(protocols.holdout)
 app.command()(protocols.photos)
 app.command()(protocols.leaks)
+app.command("harmonic")(harmonic.evaluate_versions)
 app.command()(identification.identification)
 app.command()(identification.gallery)
 app.command("quality")(measures.quality)

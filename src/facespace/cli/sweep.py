@@ -155,9 +155,10 @@ def models(
             rows = embed_views(material, embedder, workers=workers, on_photo=on_photo)[0]
         curves.append(model_curve(material, rows, embedder.spec, summarise(embedder.path)))
     if plot:
+        from facespace.reproduce.blocks import Series
         from facespace.reproduce.plots import write_roc
 
-        write_roc(curves, plot)
+        write_roc([Series(curve.name, curve.far, curve.tar) for curve in curves], plot)
     if json:
         show_json(curves)
     else:

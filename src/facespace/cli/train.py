@@ -9,10 +9,11 @@ from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data
 
 if TYPE_CHECKING:
+    from facespace.embed import Embedder
     from facespace.evaluate.holdout import HoldoutFaces
     from facespace.models import ModelSpec
 
-__all__ = ["export", "train"]
+__all__ = ["export", "need_torch", "train"]
 
 
 def train(
@@ -38,7 +39,7 @@ def train(
 
     Example: facespace train recipes/smoke.toml --data ../shared/data --out runs/smoke
     """
-    _need_torch()
+    need_torch()
     import dataclasses
     import os
 
@@ -64,7 +65,7 @@ def train(
             init=init,
             resume=resume,
             device=device,
-            open_teacher=Embedder,
+            open_model=Embedder,
             on_lesson=on_lesson,
         )
     with progress("training") as on_step:
@@ -82,6 +83,10 @@ def export(
     run: Annotated[Path, typer.Argument(help="A finished run folder.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write.")],
     int8: Annotated[Path | None, typer.Option(help="Write an int8 twin there too.")] = None,
+    old: Annotated[
+        Path | None,
+        typer.Option(help="Of a harmonic run, where the older model lies now, if not where it was."),
+    ] = None,
     data: Data = None,
     training_data: Annotated[
         str, typer.Option(help="What the weights saw, for the ModelSpec.")
@@ -91,19 +96,23 @@ def export(
 ) -> None:
     """Make a run an ONNX file, with thresholds calibrated on `DATA/faces/val`.
 
-    An int8 twin is made with the ranges of training pictures; its spec says what VAL it loses.
+    An int8 twin is made with the ranges of training pictures; its spec says what VAL it loses. The spec of a harmonic
+    run says which older model it may meet, and at which distances.
 
     Example: facespace export runs/s -o facespace-s.onnx --int8 facespace-s-int8.onnx --data ../shared/data
     """
-    _need_torch()
-    from facespace.training.export import export_embedder
+    need_torch()
+    from facespace.training.export import export_embedder, old_version_of
 
     root = data_folder(data)
+    met = old_version_of(run, old)
     export_embedder(run, output, training_data=training_data, licence=licence)
     spec, faces = _calibrated(output, root / "faces" / "val")
     specs = [spec]
     if int8 is not None:
         specs.append(_twin(run, output, int8, root, original=spec, of_original=faces))
+    if met is not None:
+        specs = _compatible([output, *([int8] if int8 else [])], met, root / "faces" / "val")
     if json:
         show_json(specs[0] if int8 is None else specs)
     else:
@@ -112,42 +121,66 @@ def export(
 
 
 def _calibrated(model: Path, holdout: Path) -> "tuple[ModelSpec, HoldoutFaces]":
-    from facespace.embed import Embedder
-    from facespace.evaluate.holdout import calibrate, embed_holdout
+    from facespace.evaluate.holdout import calibrate
 
-    embedder = Embedder(model)
-    with progress("calibrating") as on_face:
-        faces = embed_holdout(holdout, embedder, on_face=on_face)
+    embedder, faces = _embedded(model, holdout)
     return calibrate(model, embedder.spec, faces, source="faces/val, all pairs"), faces
 
 
 def _twin(
     run: Path, model: Path, out: Path, root: Path, *, original: "ModelSpec", of_original: "HoldoutFaces"
 ) -> "ModelSpec":
-    from facespace.embed import Embedder
-    from facespace.evaluate.holdout import embed_holdout
     from facespace.evaluate.precision import calibrate_twin
     from facespace.training.int8 import export_int8, training_inputs
 
     export_int8(model, out, training_inputs(run, root))
-    twin = Embedder(out)
-    with progress("calibrating the int8 twin") as on_face:
-        faces = embed_holdout(root / "faces" / "val", twin, on_face=on_face)
+    twin, faces = _embedded(out, root / "faces" / "val")
     return calibrate_twin(
         out, twin.spec, faces, original=original, of_original=of_original, source="faces/val, all pairs"
     )
+
+
+def _compatible(models: list[Path], old: Path, holdout: Path) -> "list[ModelSpec]":
+    """Each model's spec with the distances at which it meets the older one."""
+    from facespace.evaluate.compatibility import declare_compatible
+
+    older, of_old = _embedded(old, holdout)
+    specs = []
+    for model in models:
+        embedder, faces = _embedded(model, holdout)
+        specs.append(declare_compatible(model, embedder.spec, faces, other=older.spec, of_other=of_old))
+    return specs
+
+
+def _embedded(model: Path, holdout: Path) -> "tuple[Embedder, HoldoutFaces]":
+    from facespace.embed import Embedder
+    from facespace.evaluate.holdout import embed_holdout
+
+    embedder = Embedder(model)
+    with progress(f"embedding by {embedder.spec.name}") as on_face:
+        return embedder, embed_holdout(holdout, embedder, on_face=on_face)
 
 
 def _show(spec: "ModelSpec") -> None:
     console.print(f"{spec.label}, {spec.options.get('precision', 'fp32')}")
     for far, distance in spec.distances.items():
         console.print(f"FAR {far}: {'not supported' if distance is None else f'distance {distance:.3f}'}")
+    for sha256, distances in spec.compatible_with.items():
+        known = [
+            f"{distance:.3f} at FAR {far}" for far, distance in distances.items() if distance is not None
+        ]
+        console.print(f"compatible with {sha256[:8]}: distance {', '.join(known)}")
     if "tar_original" in spec.options:
         tar, original = (100 * spec.options[key] for key in ("tar", "tar_original"))
         console.print(f"VAL at FAR {spec.options['far']:g}: {tar:.2f} %, of the original {original:.2f} %")
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Fail before the work.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+    """
     from importlib.util import find_spec
 
     from facespace.errors import MissingExtraError

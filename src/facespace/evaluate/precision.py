@@ -3,11 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
+from facespace.evaluate.compatibility import declare_compatible
 from facespace.evaluate.holdout import HoldoutFaces, calibrate
-from facespace.metrics import all_pairs, count_pairs
-from facespace.models import FARS, ModelSpec, far_key, write_spec
+from facespace.metrics import all_pairs
+from facespace.models import ModelSpec
 
 __all__ = ["calibrate_twin"]
 
@@ -38,14 +37,6 @@ def calibrate_twin(
     """
     spec = calibrate(model, spec, faces, source=source)
     tar, tar_original = (all_pairs(f.embeddings, f.labels, fars=(FAR,))[0].tar for f in (faces, of_original))
-    even = np.arange(len(faces.labels)) % 2 == 0
-    mixed = count_pairs(
-        faces.embeddings[even], faces.labels[even], of_original.embeddings[~even], of_original.labels[~even]
-    )
-    distances = {far_key(far): mixed.tar_at_far(far).threshold for far in FARS}
-    twin = dataclasses.replace(
-        spec,
-        compatible_with={**spec.compatible_with, original.sha256: distances},
-        options={**spec.options, "tar": tar, "tar_original": tar_original, "far": FAR},
-    )
-    return write_spec(model, twin)
+    options = {**spec.options, "tar": tar, "tar_original": tar_original, "far": FAR}
+    spec = dataclasses.replace(spec, options=options)
+    return declare_compatible(model, spec, faces, other=original, of_other=of_original)

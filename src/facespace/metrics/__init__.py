@@ -1,6 +1,6 @@
 """Metrics on arrays: listed pairs, all pairs, identification, folds, intervals, paired tests and clusters."""
 
-from facespace.metrics.all_pairs import PairCounts, all_pairs, count_pairs
+from facespace.metrics.all_pairs import PairCounts, all_pairs, count_mixed_pairs, count_pairs
 from facespace.metrics.clusters import ClusterScores, bcubed_scores, pairwise_scores
 from facespace.metrics.folds import FoldAccuracy, best_threshold, kfold_accuracy, kfold_tar
 from facespace.metrics.identification import Identification, OpenSetPoint, identification
@@ -28,6 +28,7 @@ __all__ = [
     "bcubed_scores",
     "best_threshold",
     "compare_tar",
+    "count_mixed_pairs",
     "count_pairs",
     "det",
     "eer",

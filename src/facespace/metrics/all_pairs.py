@@ -5,12 +5,14 @@ most the same-person pairs of one step, and says so (`OperatingPoint.tar_high`);
 one by one and is exact to the pair.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.errors import InputError
 from facespace.metrics.near_pairs import NearPairs, gather
 from facespace.metrics.operating_point import OperatingPoint, supported
 from facespace.metrics.pair_blocks import (
@@ -25,7 +27,7 @@ from facespace.metrics.pair_blocks import (
     steps_of,
 )
 
-__all__ = ["PairCounts", "all_pairs", "count_pairs", "count_sorted", "exact_points"]
+__all__ = ["PairCounts", "all_pairs", "count_mixed_pairs", "count_pairs", "count_sorted", "exact_points"]
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,27 @@ def count_pairs(
         InputError: other shapes or rows that are not of unit length.
     """
     return count_sorted(sort_pairs(embeddings, labels, other, other_labels))
+
+
+def count_mixed_pairs(
+    embeddings: NDArray[np.float32], other: NDArray[np.float32], labels: NDArray[np.int64]
+) -> PairCounts:
+    """Count the distances of each face by one model to all other faces by another model; i to j and j to i.
+
+    Args:
+        embeddings: unit rows of the one model, shape (N, D).
+        other: unit rows of the other for the same faces, shape (N, D).
+        labels: identities, shape (N,).
+
+    Raises:
+        InputError: other shapes or rows that are not of unit length.
+    """
+    if len(embeddings) != len(other):
+        raise InputError(
+            f"expected two models' rows of the same faces, got {len(embeddings)} and {len(other)}"
+        )
+    pairs = sort_pairs(embeddings, labels, other, labels)
+    return count_sorted(dataclasses.replace(pairs, same_faces=True))
 
 
 def exact_points(pairs: SortedPairs, counts: PairCounts, fars: Sequence[float]) -> list[OperatingPoint]:

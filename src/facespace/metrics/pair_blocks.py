@@ -58,6 +58,7 @@ class SortedPairs:
         first: int64, shape (N,), the first column that shows the row's person and makes a pair with it.
         last: int64, shape (N,), one past the last such column.
         itself: whether the pairs are those i < j of one set.
+        same_faces: whether row i and column i are one face by two models, which is no pair.
     """
 
     rows: NDArray[np.float32]
@@ -67,6 +68,7 @@ class SortedPairs:
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     itself: bool
+    same_faces: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,8 @@ def _parts(
         top = row + int(start)
         if pairs.itself and column < top + len(part):
             _strike_out(part, top - column)
+        if pairs.same_faces:
+            _strike_diagonal(part, top - column)
         yield PairBlock(part, top, column, _same_places(pairs, part.shape, top, column))
 
 
@@ -166,6 +170,12 @@ def _strike_out(cosines: NDArray[np.float32], offset: int) -> None:
     """Rows pair only with later columns; row i of the part is column ``offset + i`` of it."""
     for i, line in enumerate(cosines):
         line[: max(0, offset + i + 1)] = NO_PAIR
+
+
+def _strike_diagonal(cosines: NDArray[np.float32], offset: int) -> None:
+    """Row i of the part is no pair with column ``offset + i`` of it."""
+    rows = np.arange(max(0, -offset), max(0, min(len(cosines), cosines.shape[1] - offset)))
+    cosines[rows, rows + offset] = NO_PAIR
 
 
 def _same_places(pairs: SortedPairs, shape: tuple[int, ...], row: int, column: int) -> NDArray[np.int64]:

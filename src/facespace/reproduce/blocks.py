@@ -63,6 +63,10 @@ class Series:
         paper: the paper's points, not ours.
         line: join the points.
         labels: a text beside each point; none where empty.
+        colour: number of the colour; the next one in turn when absent.
+        hollow: points as rings.
+        dashed: a broken line.
+        arrows: the points are pairs of from and to, each joined by an arrow.
     """
 
     name: str
@@ -71,11 +75,16 @@ class Series:
     paper: bool = False
     line: bool = True
     labels: tuple[str, ...] = ()
+    colour: int | None = None
+    hollow: bool = False
+    dashed: bool = False
+    arrows: bool = False
 
 
 @dataclass(frozen=True)
 class Plot:
-    """Series over axes; y is a share of 1 and shown in per cent, or with ``y_log`` any number above 0."""
+    """Series over axes; y is a share of 1 and shown in per cent, or with ``y_log`` any number above 0; ``bare``, both
+    are places in a plane."""
 
     caption: str
     x_label: str
@@ -84,6 +93,7 @@ class Plot:
     x_log: bool = False
     x_limits: tuple[float, float] | None = None
     y_limits: tuple[float, float] | None = None
+    bare: bool = False
     y_log: bool = False
     kind: str = "plot"
 

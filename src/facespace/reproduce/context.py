@@ -78,11 +78,20 @@ class Context:
         return (self.options.runs or self.cache.folder) / "sweeps"
 
     @cached_property
-    def runs(self) -> list[RunModel]:
-        """The trained networks that the report was given, exported."""
+    def _all_runs(self) -> list[RunModel]:
         if self.options.runs is None:
             return []
         return find_runs(self.options.runs, self.cache.folder / "models")
+
+    @property
+    def runs(self) -> list[RunModel]:
+        """The networks trained by themselves that the report was given, exported."""
+        return [run for run in self._all_runs if run.old is None]
+
+    @property
+    def harmonic_runs(self) -> list[RunModel]:
+        """Those that were trained to meet an older model, exported."""
+        return [run for run in self._all_runs if run.old is not None]
 
     @property
     def sweep_runs(self) -> list[RunModel]:
@@ -122,6 +131,12 @@ class Context:
         faces = open_holdout(self.data / "faces" / "train").every(TRAINING_FACES)
         return self._rows("train", faces, on_picture)
 
+    def rows_of(
+        self, embedder: Embedder, faces: HoldoutMaterial, name: str, on_picture: OnPicture
+    ) -> NDArray[np.float32]:
+        """Embeddings (N, D) of faces by any model; ``name`` of the set, with its size, is what they are kept by."""
+        return self._rows(f"{name}-{len(faces.paths)}", faces, on_picture, embedder=embedder)
+
     def relative(self, path: Path) -> str:
         """A path below the data folder, for results."""
         return path.relative_to(self.data).as_posix()
@@ -135,7 +150,7 @@ class Context:
             "quick": self.options.quick,
         }
         if "runs" in needs:
-            known["runs"] = [[run.name, run.sha256] for run in self.runs]
+            known["runs"] = [[run.name, run.sha256] for run in self._all_runs]
         if "sweeps" in needs:
             known["sweeps"] = [[run.name, run.sha256] for run in self.sweep_runs]
         return {need: known[need] for need in needs}

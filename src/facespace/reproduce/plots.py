@@ -2,12 +2,11 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from facespace.errors import MissingExtraError
-from facespace.evaluate.sweeps import ModelCurve
 from facespace.reproduce.blocks import Plot, Series
 from facespace.reproduce.cache import write_beside
 
@@ -55,25 +54,26 @@ def draw(plot: Plot, *, name: str) -> str:
         _set_axes(axes, plot)
         colours = iter(OURS * len(plot.series))
         for series in plot.series:
-            _draw_series(axes, series, PAPER if series.paper else next(colours))
+            _draw_series(axes, series, _colour(series, colours), bare=plot.bare)
         axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, handlelength=2.2, columnspacing=1.4
-        )
+            loc="upper center", bbox_to_anchor=(0.5, -0.04 if plot.bare else -0.17), ncols=2, handlelength=2.2,
+            columnspacing=1.4,
+        )  # fmt: skip
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _themed(file.getvalue(), plot)
 
 
-def write_roc(curves: Sequence[ModelCurve], out: Path) -> None:
-    """The ROC of several models as an SVG file of its own (paper, Figure 5).
+def write_roc(series: Sequence[Series], out: Path) -> None:
+    """ROC of several models or comparisons, TAR by FAR, as an SVG file of its own (paper, Figures 5 and 8).
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
     check_matplotlib()
-    series = tuple(Series(curve.name, curve.far, curve.tar) for curve in curves)
     body = draw(
-        Plot("", "FAR", "VAL", series, x_log=True, x_limits=(1e-6, 1.0), y_limits=(0.0, 1.0)), name="roc"
+        Plot("", "FAR", "VAL", tuple(series), x_log=True, x_limits=(1e-6, 1.0), y_limits=(0.0, 1.0)),
+        name="roc",
     )
     for variable, colour in PLAIN.items():
         body = body.replace(f"var({variable})", colour)
@@ -94,6 +94,10 @@ def _set_axes(axes: object, plot: Plot) -> None:
         axes.set_xlim(*plot.x_limits)
     if plot.y_limits:
         axes.set_ylim(*plot.y_limits)
+    if plot.bare:
+        axes.set_axis_off()
+        axes.set_aspect("equal")
+        return
     if plot.y_log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
@@ -104,19 +108,47 @@ def _set_axes(axes: object, plot: Plot) -> None:
     axes.set_axisbelow(True)
 
 
-def _draw_series(axes: object, series: Series, colour: str) -> None:
+def _colour(series: Series, colours: Iterator[str]) -> str:
+    if series.paper:
+        return PAPER
+    return next(colours) if series.colour is None else OURS[series.colour]
+
+
+def _draw_series(axes: object, series: Series, colour: str, *, bare: bool = False) -> None:
     from matplotlib.axes import Axes
 
     assert isinstance(axes, Axes)
-    many = len(series.x) > 15
+    if series.arrows:
+        _draw_arrows(axes, series, colour)
+        return
+    bare_line = series.line and len(series.x) > 15
     axes.plot(
         series.x, series.y, color=colour, label=series.name, linewidth=1.8,
-        linestyle=("--" if series.paper else "-") if series.line else "none",
-        marker="" if many else "o", markersize=5.5, markerfacecolor="none" if series.paper else colour,
+        linestyle=("--" if series.paper or series.dashed else "-") if series.line else "none",
+        marker="" if bare_line else "o", markersize=5.5 if series.line or len(series.x) < 16 else 3.6,
+        markerfacecolor="none" if series.paper or series.hollow else colour,
     )  # fmt: skip
     for i, (x, y, text) in enumerate(zip(series.x, series.y, series.labels, strict=False)):
-        axes.annotate(
-            text, (x, y), color=colour, fontsize=9, **_beside(i, one_column=len(set(series.x)) == 1)
+        side = _beside(0 if bare else i, one_column=len(set(series.x)) == 1)
+        axes.annotate(text, (x, y), color=colour, fontsize=9, **side)
+
+
+def _draw_arrows(axes: object, series: Series, colour: str) -> None:
+    from matplotlib.axes import Axes
+
+    assert isinstance(axes, Axes)
+    points = list(zip(series.x, series.y, strict=True))
+    for start, end in zip(points[::2], points[1::2], strict=True):
+        style = {
+            "arrowstyle": "->",
+            "color": colour,
+            "linewidth": 1.3,
+            "linestyle": "--" if series.dashed else "-",
+        }
+        axes.annotate("", end, start, arrowprops=style)
+    if series.name:
+        axes.plot(
+            [], [], color=colour, linewidth=1.3, linestyle="--" if series.dashed else "-", label=series.name
         )
 
 

@@ -32,6 +32,12 @@ class RunModel:
         """The recipe's network."""
         return str(self.recipe.get("network", ""))
 
+    @property
+    def old(self) -> Path | None:
+        """The older model that the run was trained to meet, where it is a run of `facespace harmonise`."""
+        named = self.recipe.get("harmonic", {}).get("old", "")
+        return Path(named) if named else None
+
     def budget(self) -> str:
         """How long it was trained and on what, for people."""
         steps = int(self.recipe.get("epoch_steps") or 0) * int(self.recipe.get("epochs", 0))

@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facespace.models import ModelSpec, write_spec
+from facespace.errors import DataError
+from facespace.models import ModelSpec, read_spec, write_spec
 from facespace.training.networks import build
-from facespace.training.run_folder import read_model
+from facespace.training.run_folder import read_facts, read_model
 
-__all__ = ["INPUT_NAME", "byte_scale", "export_embedder"]
+__all__ = ["INPUT_NAME", "byte_scale", "export_embedder", "old_version_of"]
 
 OPSET = 18
 INPUT_NAME = "crops"
@@ -85,6 +86,34 @@ def export_embedder(run: Path, out: Path, *, training_data: str, licence: str) -
         spec = write_spec(partial, spec)
         partial.replace(out)
     return spec
+
+
+def old_version_of(run: Path, named: Path | None = None) -> Path | None:
+    """The file of the older model that a harmonic run was trained to meet; None where it was trained alone.
+
+    Args:
+        run: a finished run folder.
+        named: where the file lies now, if not where the run's recipe says.
+
+    Raises:
+        DataError: no finished run there, a file named for a run without an older version, no file, or another model.
+    """
+    sha256 = str(read_model(run).get("old", ""))
+    if not sha256:
+        if named is not None:
+            raise DataError(
+                f"{run}: expected a run of facespace harmonise, it has no older version; leave out --old"
+            )
+        return None
+    path = named or Path(str(read_facts(run)["harmonic"]["old"]))
+    if not path.is_file():
+        raise DataError(f"{path}: expected the older model of {run}, there is no such file; give it by --old")
+    if (met := read_spec(path).sha256) != sha256:
+        raise DataError(
+            f"{path}: expected the older model that {run} was trained to meet ({sha256[:8]}), got {met[:8]}; give it "
+            "by --old"
+        )
+    return path
 
 
 def _to_onnx(network: nn.Module, input_hw: tuple[int, int], path: Path) -> None:

@@ -34,6 +34,8 @@ class Epoch:
         faces_per_identity: mean over the identities with two faces or more in a batch.
         pairs: anchor-positive pairs a batch.
         faces_per_second: of this process.
+        mixed_tar: as `tar`, of the watched faces by this network against the same faces by an older version (nan
+            without one).
     """
 
     epoch: int
@@ -50,6 +52,7 @@ class Epoch:
     pairs: float
     faces_per_second: float
     seconds: float
+    mixed_tar: float = math.nan
 
     def line(self) -> str:
         """The epoch in a line, without what does not apply."""
@@ -62,6 +65,7 @@ class Epoch:
             f"rank {self.rank:.1f}",
             f"gradient {self.grad_norm:.2f}",
             f"VAL@FAR=1e-3 {100 * self.tar:.2f} %",
+            f"against the old version {100 * self.mixed_tar:.2f} %",
             f"{self.faces_per_identity:.1f} faces an identity",
             f"{self.pairs:.0f} pairs a batch",
             f"{self.faces_per_second:.0f} faces/s",

@@ -17,15 +17,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facespace.metrics import all_pairs
+from facespace.metrics import all_pairs, count_mixed_pairs
 from facespace.training.augment import to_input
 from facespace.training.chunks import backward_in_chunks
 from facespace.training.data import Faces
 from facespace.training.distillation import Lessons
 from facespace.training.feed import Feed, Portion
 from facespace.training.health import Epoch, check_health, check_loss, effective_rank
-from facespace.training.networks import build
+from facespace.training.networks import EMBEDDING_LAYERS, build
 from facespace.training.objective import Objective, Outcome, pairs_and_hands
+from facespace.training.old_version import OldVersion
 from facespace.training.optimisers import learning_rate_at, make_optimiser
 from facespace.training.parallel import World
 from facespace.training.processor import has_bfloat16
@@ -47,6 +48,7 @@ class Trainer:
         out: the run folder; made if absent.
         validation: faces of other identities, embedded after each epoch.
         lessons: the teacher's embeddings of ``faces``, where the recipe has a teacher.
+        old: the older version's embeddings of ``faces``, where the recipe has one.
         init: a finished run whose weights the network begins with; see `facespace.training.transfer`.
         resume: go on from the folder's checkpoint instead of refusing a folder in use.
         device: "cpu", "cuda", ...
@@ -64,11 +66,12 @@ class Trainer:
         *,
         validation: Faces | None = None,
         lessons: Lessons | None = None,
+        old: OldVersion | None = None,
         init: Path | None = None,
         resume: bool = False,
         device: str = "cpu",
     ) -> None:
-        self.recipe, self.faces, self.validation = recipe, faces, validation
+        self.recipe, self.faces, self.validation, self.old = recipe, faces, validation, old
         self.device, self.world = torch.device(device), World.current()
         self.bfloat16 = recipe.bfloat16 and has_bfloat16(device)
         if recipe.threads:
@@ -76,7 +79,10 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.network = make_network(recipe).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if init is not None and not resume:  # a checkpoint holds what came of them
-            transfer(read_weights(init), self.network)
+            fresh = EMBEDDING_LAYERS if recipe.only_embedding else ()
+            transfer(read_weights(init), self.network, fresh=fresh)
+        if recipe.only_embedding:
+            _freeze_all_but(self.network, EMBEDDING_LAYERS)
         self.average = make_network(recipe).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
         means = lessons.identity_means(faces.labels) if lessons and recipe.margin_softmax.of_teacher else None
@@ -144,6 +150,7 @@ class Trainer:
             if self.step % self.recipe.checkpoint_steps == 0 and self.step_in_epoch < n_steps:
                 self._save()
         seconds = time.monotonic() - started
+        tar, mixed_tar = self._validate()
         means = dict(
             zip(FIGURES, (self.sums / np.where(self.counts, self.counts, np.nan)).tolist(), strict=True)
         )
@@ -151,7 +158,8 @@ class Trainer:
             epoch=self.epoch,
             rank=effective_rank(self.world.gather(embeddings, n_items)),
             learning_rate=learning_rate,
-            tar=self._validate(),
+            tar=tar,
+            mixed_tar=mixed_tar,
             faces_per_second=n_faces / seconds,
             seconds=seconds,
             **means,
@@ -159,7 +167,7 @@ class Trainer:
 
     def _train_step(self, portion: Portion, progress: float, learning_rate: float) -> Tensor:
         """One step of the optimiser; returns the embeddings of this rank's share."""
-        _train_mode(self.network, freeze_norms=self.recipe.freeze_norms)
+        self._train_mode()
         self.optimiser.zero_grad(set_to_none=True)
         labels, targets = self.feed.labels(portion.items), self.feed.targets(portion.items)
 
@@ -168,6 +176,7 @@ class Trainer:
                 self.world.gather(own, len(labels)),
                 torch.from_numpy(labels).to(self.device),
                 targets=None if targets is None else targets.to(self.device),
+                old=None if self.old is None else self._old_rows(portion.items),
                 triplets=portion.triplets,
                 progress=progress,
                 generator=torch.Generator(self.device).manual_seed(self._seed(0)),
@@ -182,7 +191,7 @@ class Trainer:
             len(starts),
             objective,
         )
-        self.world.sum_gradients(list(self.network.parameters()))
+        self.world.sum_gradients([p for p in self.network.parameters() if p.requires_grad])
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.optimiser.clip or math.inf).item()
         check_loss(self.step, outcome.loss.item(), norm)
         for group in self.optimiser.param_groups:
@@ -236,15 +245,33 @@ class Trainer:
         self.sums += np.nan_to_num(row)
         self.counts += np.isfinite(row)
 
-    def _validate(self) -> float:
+    def _old_rows(self, items: NDArray[np.int64]) -> Tensor:
+        """The older version's rows of a portion; any where it is a blend, which shows nobody."""
+        assert self.old is not None
+        return torch.from_numpy(self.old.rows[np.maximum(items, 0)]).to(self.device)
+
+    def _train_mode(self) -> None:
+        self.network.train(not self.recipe.only_embedding)
+        if self.recipe.only_embedding:
+            for name in EMBEDDING_LAYERS:
+                getattr(self.network, name, nn.Identity()).train()
+        elif self.recipe.freeze_norms:
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
+    def _validate(self) -> tuple[float, float]:
+        """VAL at FAR 1e-3 of the watched faces, and of them against the same faces by the older version."""
         if self.validation is None:
-            return math.nan
-        everyone = np.arange(len(self.validation))
+            return math.nan, math.nan
+        labels, everyone = self.validation.labels, np.arange(len(self.validation))
         embeddings = embed_faces(
             self.average, self.validation, everyone, bfloat16=self.bfloat16, device=self.device
         )
-        tar = all_pairs(embeddings, self.validation.labels, fars=(1e-3,))[0].tar
-        return math.nan if tar is None else tar
+        tar, mixed = all_pairs(embeddings, labels, fars=(1e-3,))[0].tar, None
+        if self.old is not None and self.old.watched is not None:
+            mixed = count_mixed_pairs(embeddings, self.old.watched, labels).tar_at_far(1e-3).tar
+        return math.nan if tar is None else tar, math.nan if mixed is None else mixed
 
     def _averaged_state(self) -> dict[str, Any]:
         return {
@@ -254,6 +281,7 @@ class Trainer:
             "name": self.recipe.name,
             "version": self.recipe.version,
             "alignment": self.recipe.alignment,
+            "old": self.old.sha256 if self.old else "",
             "weights": self.average.state_dict(),
         }
 
@@ -310,9 +338,6 @@ def embed_faces(
     return torch.cat(rows).numpy()
 
 
-def _train_mode(network: nn.Module, *, freeze_norms: bool) -> None:
-    network.train()
-    if freeze_norms:
-        for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
+def _freeze_all_but(network: nn.Module, layers: tuple[str, ...]) -> None:
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name.split(".")[0] in layers)

@@ -2,7 +2,7 @@
 
 A miner takes (embeddings, labels, reference embeddings, reference labels) and returns index arrays: anchors index the
 first pair, positives and negatives the reference. Mining a batch against itself passes nothing more; an anchor is
-then never its own positive.
+then never its own positive. A `Roles` says which rows of a reference may be positives, and which negatives.
 
     rule         a negative may serve the pair (a, p) where
     semi-hard    d_ap < d_an < d_ap + margin         the paper's; on its way through the margin
@@ -11,6 +11,7 @@ then never its own positive.
     any          every negative                      mostly easy ones: how a curriculum begins
 """
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from facespace.errors import InputError
 
-__all__ = ["CHOICES", "PAIRS", "RULES", "Triplets", "all_triplets", "distances", "mine"]
+__all__ = ["CHOICES", "PAIRS", "RULES", "Roles", "Triplets", "all_triplets", "distances", "mine"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,21 @@ class Triplets:
         return len(self.anchor_idx)
 
 
+@dataclass(frozen=True)
+class Roles:
+    """What the M rows of a reference may serve as; all of them as both where nothing is said.
+
+    Attributes:
+        positives: bool, shape (M,), rows that may be positives.
+        negatives: bool, shape (M,), rows that may be negatives.
+        anchor_at: int64, shape (N,), the row that is each anchor itself and thus never its positive; -1 for none.
+    """
+
+    positives: Tensor | None = None
+    negatives: Tensor | None = None
+    anchor_at: Tensor | None = None
+
+
 def distances(a: Tensor, b: Tensor) -> Tensor:
     """Squared L2 of all rows of ``a`` (N, D) and ``b`` (M, D), unit length each: shape (N, M)."""
     return torch.addmm(a.new_tensor(2.0), a, b.T, alpha=-2.0).clamp_min_(0.0)
@@ -98,6 +114,7 @@ def mine(
     pairs: str = "all",
     negatives_per_pair: int = 1,
     choice: str = "uniform",
+    roles: Roles | None = None,
     generator: torch.Generator | None = None,
 ) -> Triplets:
     """Anchor-positive pairs, each with negatives that the rule allows.
@@ -116,6 +133,7 @@ def mine(
             (nearest) positive.
         negatives_per_pair: the paper takes one; more lower the variance at no cost in embedding.
         choice: "uniform", a draw without replacement; "nearest", those with the smallest d_an.
+        roles: which rows of the reference may be what; any row any, when absent.
         generator: source of the draw.
 
     Raises:
@@ -126,11 +144,11 @@ def mine(
             raise InputError(f"{name}: expected one of {', '.join(known)}, got '{value}'")
     if (reference is None) != (reference_labels is None):
         raise InputError("expected reference embeddings together with their labels, got one of them")
-    itself = reference is None
     if reference is None or reference_labels is None:
         reference, reference_labels = embeddings, labels
-    search = _Search(embeddings, labels, reference, reference_labels, margin, rule)
-    anchor_idx, positive_idx = search.pairs(pairs, itself=itself)
+        roles = _never_itself(roles or Roles(), labels)
+    search = _Search(embeddings, labels, reference, reference_labels, margin, rule, roles or Roles())
+    anchor_idx, positive_idx = search.pairs(pairs)
     if choice == "uniform" and negatives_per_pair == 1:
         pair_idx, negative_idx = search.draw_one(anchor_idx, positive_idx, generator)
     else:
@@ -138,6 +156,10 @@ def mine(
             anchor_idx, positive_idx, negatives_per_pair, generator if choice == "uniform" else None, choice
         )
     return Triplets(anchor_idx[pair_idx], positive_idx[pair_idx], negative_idx, len(anchor_idx))
+
+
+def _never_itself(roles: Roles, labels: Tensor) -> Roles:
+    return dataclasses.replace(roles, anchor_at=torch.arange(len(labels), device=labels.device))
 
 
 def all_triplets(
@@ -179,16 +201,23 @@ class _Search:
         reference_labels: Tensor,
         margin: float,
         rule: str,
+        roles: Roles,
     ) -> None:
         self.distance = distances(embeddings, reference)
-        self.same = labels[:, None] == reference_labels[None, :]
+        self.positive = labels[:, None] == reference_labels[None, :]
+        self.negative = ~self.positive
         self.margin, self.rule = margin, RULES[rule]
+        if roles.anchor_at is not None:
+            there = (roles.anchor_at >= 0).nonzero()[:, 0]
+            self.positive[there, roles.anchor_at[there]] = False
+        if roles.positives is not None:
+            self.positive &= roles.positives
+        if roles.negatives is not None:
+            self.negative &= roles.negatives
 
-    def pairs(self, kind: str, *, itself: bool) -> tuple[Tensor, Tensor]:
+    def pairs(self, kind: str) -> tuple[Tensor, Tensor]:
         """Anchors and positives."""
-        positive = self.same
-        if itself:
-            positive = positive.clone().fill_diagonal_(False)
+        positive = self.positive
         if kind == "all":
             anchor_idx, positive_idx = positive.nonzero(as_tuple=True)
             return anchor_idx, positive_idx
@@ -211,7 +240,7 @@ class _Search:
         n_reference = self.distance.shape[1]
         if not len(anchor_idx) or not n_reference:
             return anchor_idx[:0], anchor_idx[:0]
-        order = _Order(self.distance, self.same)
+        order = _Order(self.distance, self.negative)
         ap_dist = self.distance[anchor_idx, positive_idx]
         low, high = self.rule.limits(ap_dist, self.margin)
         first, last = order.ranks(anchor_idx, low, upper=False), order.ranks(anchor_idx, high, upper=True)
@@ -239,7 +268,7 @@ class _Search:
             anchors, positives = (i[start : start + rows_per_block] for i in (anchor_idx, positive_idx))
             an_dist = self.distance[anchors]
             ap_dist = self.distance[anchors, positives][:, None]
-            candidates = self.rule.allows(ap_dist, an_dist, self.margin) & ~self.same[anchors]
+            candidates = self.rule.allows(ap_dist, an_dist, self.margin) & self.negative[anchors]
             some = candidates.any(1).nonzero()[:, 0]
             rows, columns = _largest(candidates[some], self._keys(an_dist[some], choice, generator), k)
             found_rows.append(some[rows] + start)
@@ -259,13 +288,13 @@ class _Order:
     Half the memory and time of sorting distances with indices beside them.
     """
 
-    def __init__(self, distance: Tensor, same: Tensor) -> None:
+    def __init__(self, distance: Tensor, negative: Tensor) -> None:
         n_reference = distance.shape[1]
         self.index_bits = max(1, (n_reference - 1).bit_length())
         self.levels = 2 ** min(KEY_BITS - self.index_bits, FLOAT_BITS) - 2
         keys = self._level(distance).bitwise_left_shift_(self.index_bits)
         keys |= torch.arange(n_reference, dtype=torch.int32, device=keys.device)
-        keys.masked_fill_(same, 2**KEY_BITS - 1)
+        keys.masked_fill_(~negative, 2**KEY_BITS - 1)
         if keys.device.type == "cpu":
             keys.numpy().sort(axis=1)  # several times faster than torch's
         else:

@@ -1,7 +1,9 @@
-"""What a step lowers: the triplet loss, and beside it, by choice, a margin softmax and a teacher's vectors."""
+"""What a step lowers: the triplet loss, of one version or of two, and beside it, by choice, a margin softmax and a
+teacher's vectors."""
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facespace.training.distillation import distillation_loss
-from facespace.training.losses import triplet_loss
+from facespace.training.harmonic import HarmonicMiner, harmonic_loss
+from facespace.training.losses import TripletLoss, triplet_loss
 from facespace.training.margin_softmax import MarginSoftmax
 from facespace.training.mining import Triplets, mine
 from facespace.training.recipe import Mining, Recipe
@@ -69,6 +72,7 @@ class Objective(nn.Module):
         labels: Tensor,
         *,
         targets: Tensor | None = None,
+        old: Tensor | None = None,
         triplets: Triplets | None = None,
         progress: float = 0.0,
         generator: torch.Generator | None = None,
@@ -79,6 +83,7 @@ class Objective(nn.Module):
             embeddings: unit rows, shape (N, D).
             labels: shape (N,); NO_IDENTITY where a picture shows nobody in particular.
             targets: the teacher's unit rows, shape (N, D).
+            old: the older version's unit rows, shape (N, D), of a harmonic run.
             triplets: to use in place of mining the batch.
             progress: part of the run that is done, for a curriculum.
             generator: of the miner's draws.
@@ -87,9 +92,8 @@ class Objective(nn.Module):
         identified = embeddings[known]
         loss, numbers = embeddings.sum() * 0.0, {}
         if self.recipe.mining.weight:
-            if triplets is None:
-                triplets = self._mine(identified, labels[known], progress, generator)
-            result = triplet_loss(identified, triplets, margin=self.recipe.mining.margin)
+            of_known = None if old is None else old[known]
+            result = self._triplet_loss(identified, labels[known], of_known, triplets, progress, generator)
             loss = loss + self.recipe.mining.weight * result.loss
             numbers = {"active": result.active, "ap_dist": result.ap_dist, "an_dist": result.an_dist}
         if self.margin_softmax is not None:
@@ -97,25 +101,37 @@ class Objective(nn.Module):
             loss = loss + self.recipe.margin_softmax.weight * term
         if targets is not None:
             chosen = self.recipe.distillation
-            loss = loss + chosen.weight * distillation_loss(embeddings, targets, relations=chosen.relations)
-            numbers["teacher_dist"] = float((embeddings.detach() - targets).square().sum(1).mean())
+            loss = loss + chosen.weight * distillation_loss(
+                embeddings, targets, vectors=chosen.vectors, relations=chosen.relations
+            )
+            if chosen.vectors:
+                numbers["teacher_dist"] = float((embeddings.detach() - targets).square().sum(1).mean())
         return Outcome(loss, **numbers)
 
-    def _mine(
-        self, embeddings: Tensor, labels: Tensor, progress: float, generator: torch.Generator | None
-    ) -> Triplets:
-        mining = self.recipe.mining
+    def _triplet_loss(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        old: Tensor | None,
+        triplets: Triplets | None,
+        progress: float,
+        generator: torch.Generator | None,
+    ) -> TripletLoss:
+        mining, harmonic = self.recipe.mining, self.recipe.harmonic
         rule, pairs = stage_of(mining, progress)
-        return mine(
-            embeddings.detach(),
-            labels,
-            margin=mining.margin,
-            rule=rule,
-            pairs=pairs,
-            negatives_per_pair=mining.negatives_per_pair,
-            choice=mining.choice,
-            generator=generator,
-        )
+        options: dict[str, Any] = {
+            "margin": mining.margin,
+            "rule": rule,
+            "pairs": pairs,
+            "negatives_per_pair": mining.negatives_per_pair,
+            "choice": mining.choice,
+        }
+        if old is not None:
+            miner = HarmonicMiner(harmonic.combinations, harmonic.same_face, **options)
+            return harmonic_loss(embeddings, old, labels, miner, generator)
+        if triplets is None:
+            triplets = mine(embeddings.detach(), labels, generator=generator, **options)
+        return triplet_loss(embeddings, triplets, margin=mining.margin)
 
 
 def stage_of(mining: Mining, progress: float) -> tuple[str, str]:

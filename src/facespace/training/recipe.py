@@ -8,17 +8,21 @@ from typing import Any, get_args
 
 from facespace.errors import DataError
 from facespace.training.augment import Augmentation
+from facespace.training.harmonic import COMBINATIONS
 
 __all__ = [
     "Batches",
     "Curriculum",
     "Data",
     "Distillation",
+    "EmbeddingStage",
+    "Harmonic",
     "MarginSoftmaxOptions",
     "Mining",
     "Optimiser",
     "Recipe",
     "read_recipe",
+    "recipe_of",
 ]
 
 
@@ -98,14 +102,37 @@ class MarginSoftmaxOptions:
 class Distillation:
     """See `facespace.training.distillation`; without a `teacher` (an ONNX file with a ModelSpec) it is left out.
 
-    `blend_share` of each batch are blends of two faces, out of `n_blends`.
+    `blend_share` of each batch are blends of two faces, out of `n_blends`. `vectors` and `relations` weigh where faces
+    lie and how they lie to each other; a harmonic run takes the second alone where the teacher's space is not v1's.
     """
 
     teacher: str = ""
     weight: float = 1.0
+    vectors: float = 1.0
     relations: float = 0.0
     n_blends: int = 0
     blend_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Harmonic:
+    """See `facespace.training.harmonic`; without `old` (an ONNX file with a ModelSpec) it is left out.
+
+    `combinations` of versions of anchor, positive and negative, "2" the new and "1" the old one; `same_face` lets the
+    two versions of one face be a pair. Margin, rule and weight are those of `[mining]`.
+    """
+
+    old: str = ""
+    combinations: tuple[str, ...] = COMBINATIONS
+    same_face: bool = True
+
+
+@dataclass(frozen=True)
+class EmbeddingStage:
+    """How a harmonic run begins: the embedding layer, drawn anew, is trained alone for `epochs` (0: not at all)."""
+
+    epochs: int = 4
+    learning_rate: float = 3e-3
 
 
 @dataclass(frozen=True)
@@ -142,7 +169,8 @@ class Recipe:
 
     `input_px` is the side of a square input where the network bears another than its own; 0 keeps it.
     `bfloat16` computes in it where the device has it, elsewhere in float32. `freeze_norms` keeps batch norm at its
-    running statistics. A checkpoint is written every `checkpoint_steps` and after each epoch.
+    running statistics; `only_embedding` draws the embedding layer anew and trains it alone, all else as `--init` left
+    it, batch norm included. A checkpoint is written every `checkpoint_steps` and after each epoch.
     """
 
     name: str
@@ -156,6 +184,7 @@ class Recipe:
     seed: int = 0
     bfloat16: bool = False
     freeze_norms: bool = False
+    only_embedding: bool = False
     threads: int = 0
     checkpoint_steps: int = 500
     data: Data = field(default_factory=Data)
@@ -163,6 +192,8 @@ class Recipe:
     mining: Mining = field(default_factory=Mining)
     margin_softmax: MarginSoftmaxOptions = field(default_factory=MarginSoftmaxOptions)
     distillation: Distillation = field(default_factory=Distillation)
+    harmonic: Harmonic = field(default_factory=Harmonic)
+    embedding_stage: EmbeddingStage = field(default_factory=EmbeddingStage)
     optimiser: Optimiser = field(default_factory=Optimiser)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -174,6 +205,7 @@ CHOICES = {
     "rule": ("semi-hard", "hard", "one-sided", "any"),
     "pairs": ("all", "hardest", "easiest"),
     "choice": ("uniform", "nearest"),
+    "combinations": COMBINATIONS,
 }
 
 
@@ -187,9 +219,18 @@ def read_recipe(path: Path) -> Recipe:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: expected a recipe in TOML, got: {error}") from error
-    recipe: Recipe = _fill(Recipe, document, str(path))
+    return recipe_of(document, str(path))
+
+
+def recipe_of(values: dict[str, Any], where: str) -> Recipe:
+    """A recipe of plain values, such as a TOML file or a run's `recipe.json` holds; ``where`` they are from.
+
+    Raises:
+        DataError: an unknown option, or a value of another type.
+    """
+    recipe: Recipe = _fill(Recipe, values, where)
     if recipe.margin_softmax.of_teacher and not recipe.distillation.teacher:
-        raise DataError(f"{path}: [margin_softmax] of_teacher needs [distillation] teacher")
+        raise DataError(f"{where}: [margin_softmax] of_teacher needs [distillation] teacher")
     return recipe
 
 

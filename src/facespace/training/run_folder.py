@@ -31,7 +31,7 @@ __all__ = ["RunFolder", "read_facts", "read_model", "read_weights"]
 CURVES = {
     "loss": ("loss", "teacher_dist"),
     "distance": ("ap_dist", "an_dist"),
-    "share": ("active", "tar"),
+    "share": ("active", "tar", "mixed_tar"),
     "effective rank": ("rank",),
 }
 

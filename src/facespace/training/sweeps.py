@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,12 +206,19 @@ def _check_same(run: Path, recipe: Recipe) -> None:
     if not path.is_file():
         return
     written = json.loads(path.read_text(encoding="utf-8"))
-    asked = json.loads(json.dumps(dataclasses.asdict(recipe)))
-    differing = [name for name in asked if written.get(name) != asked[name]]
+    asked, defaults = (json.loads(json.dumps(dataclasses.asdict(r))) for r in (recipe, Recipe(name="")))
+    # What a run's recipe does not know came later, and was as it is by default.
+    differing = [name for name in asked if _completed(written.get(name), defaults[name]) != asked[name]]
     if differing:
         raise DataError(
             f"{run}: holds a run of another recipe or budget ({', '.join(differing)} differ); name another folder"
         )
+
+
+def _completed(written: Any, default: Any) -> Any:
+    if isinstance(default, dict):
+        return {**default, **(written or {})}
+    return default if written is None else written
 
 
 def _hash(name: str) -> int:

@@ -10,12 +10,12 @@ __all__ = ["transfer"]
 
 
 @torch.no_grad()
-def transfer(weights: dict[str, Tensor], network: nn.Module) -> list[str]:
+def transfer(weights: dict[str, Tensor], network: nn.Module, *, fresh: tuple[str, ...] = ()) -> list[str]:
     """Copy ``weights`` into ``network``; what fits in all but the size of a kernel is resized.
 
     A convolution over a whole map, such as the last pool of `PlainResidual`, has a kernel of the map's size: trained
     on smaller pictures it is stretched, and keeps its sum. Weights of another number of outputs, such as an embedding
-    layer of another dimension, stay as they were initialised.
+    layer of another dimension, stay as they were initialised; so do the layers called ``fresh``.
 
     Returns:
         Names of the weights that stayed.
@@ -30,6 +30,9 @@ def transfer(weights: dict[str, Tensor], network: nn.Module) -> list[str]:
     stayed = []
     for name, value in own.items():
         given = weights[name]
+        if name.split(".")[0] in fresh:
+            stayed.append(name)
+            continue
         if given.ndim == 4 and given.shape != value.shape and given.shape[:2] == value.shape[:2]:
             given = _resized(given, value.shape[2], value.shape[3])
         if given.shape == value.shape:

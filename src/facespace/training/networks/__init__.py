@@ -15,7 +15,10 @@ from facespace.training.networks.plain_residual import (
 )
 from facespace.training.networks.zeiler_fergus import nn1
 
-__all__ = ["NETWORKS", "build"]
+__all__ = ["EMBEDDING_LAYERS", "NETWORKS", "build"]
+
+# What makes an embedding of the last features, in every network; some have no `spread`.
+EMBEDDING_LAYERS = ("embedding", "spread")
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "nn1": nn1,

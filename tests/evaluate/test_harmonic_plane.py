@@ -1,0 +1,56 @@
+import numpy as np
+
+from facespace.evaluate.harmonic_plane import find_moves, view_plane
+from facespace.evaluate.holdout import HoldoutFaces
+
+PLACES = np.eye(4)
+
+
+def faces(rows: list[np.ndarray], labels: list[int]) -> HoldoutFaces:
+    array = np.array(rows, np.float32)
+    array /= np.linalg.norm(array, axis=1, keepdims=True)
+    return HoldoutFaces(array, np.array(labels), tuple("abcd"))
+
+
+LABELS = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+def test_a_face_among_others_that_the_newer_version_takes_home() -> None:
+    old, new = [PLACES[k] for k in LABELS], [PLACES[k] for k in LABELS]
+    old[0] = PLACES[1] + 0.1 * PLACES[0]  # a's first face lies among b's, and v2 puts it right
+    new[11] = PLACES[2] + 0.1 * PLACES[3]  # d's last one v1 has right, and v2 takes it to c
+    moves = find_moves(faces(old, LABELS), faces(new, LABELS))
+    assert moves.put_right.nonzero()[0].tolist() == [0] and moves.old_nearest[0] == 1
+    assert moves.spoilt.nonzero()[0].tolist() == [11] and moves.new_nearest[11] == 2
+
+
+def test_a_lone_face_is_not_near_to_itself() -> None:
+    rows = [PLACES[0], PLACES[0] + PLACES[1], PLACES[1], PLACES[1]]
+    labels = [0, 2, 1, 1]
+    moves = find_moves(faces(rows, labels), faces(rows, labels))
+    assert moves.old_nearest[1] in (0, 1), "the only face of its person: its place without it is nowhere"
+
+
+def test_the_plane_is_that_of_the_people_who_are_put_right() -> None:
+    old, new = [PLACES[k] for k in LABELS], [PLACES[k] for k in LABELS]
+    for face, seen_as in ((6, 3), (7, 3), (0, 3)):
+        old[face] = PLACES[seen_as] + 0.2 * PLACES[LABELS[face]]
+    first, second = faces(old, LABELS), faces(new, LABELS)
+    view = view_plane(first, second, find_moves(first, second))
+    assert set(view.people) == {0, 2, 3}
+    assert view.face_idx.tolist() == [0, 1, 2, 6, 7, 8, 9, 10, 11]
+    assert view.face_idx[view.moved].tolist() == [0, 6, 7]
+    mean_xy = [view.old_xy[view.person_idx == p].mean(0) for p in view.people]
+    means = [first.embeddings[first.labels == p].mean(0) for p in view.people]
+    for i, j in ((0, 1), (1, 2), (0, 2)):  # the three places lie in the plane itself
+        assert np.isclose(
+            np.linalg.norm(mean_xy[i] - mean_xy[j]), np.linalg.norm(means[i] - means[j]), atol=1e-6
+        )
+
+
+def test_nobody_to_put_right() -> None:
+    rows = [PLACES[k] for k in LABELS]
+    same = faces(rows, LABELS)
+    moves = find_moves(same, same)
+    view = view_plane(same, same, moves)
+    assert not moves.put_right.any() and view.people == (0, 1, 2) and not view.moved.any()

@@ -1,0 +1,40 @@
+"""A network trained by the smoke recipe on real faces, once for all tests that need one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from facespace.training.data import Faces, open_faces
+from facespace.training.loop import Trainer
+from facespace.training.recipe import Recipe, read_recipe
+
+SMOKE = read_recipe(Path(__file__).parents[2] / "recipes" / "smoke.toml")
+SIDE = (SMOKE.input_px, SMOKE.input_px)
+
+TrainSmoke = Callable[[Recipe, Faces, Path], float]
+
+
+@pytest.fixture(scope="session")
+def smoke_faces(data: Path) -> Faces:
+    return open_faces(data / SMOKE.data.train, size_hw=SIDE).of_several(SMOKE.data.least_faces)
+
+
+@pytest.fixture(scope="session")
+def smoke_watched(data: Path) -> Faces:
+    return open_faces(data / SMOKE.data.validation, size_hw=SIDE)
+
+
+@pytest.fixture(scope="session")
+def train_smoke(smoke_watched: Faces) -> TrainSmoke:
+    """Trains a recipe on faces into a folder; VAL at FAR 1e-3 at its end."""
+    return lambda recipe, faces, out: Trainer(recipe, faces, out, validation=smoke_watched).run()[-1].tar
+
+
+@pytest.fixture(scope="session")
+def smoke_run(
+    train_smoke: TrainSmoke, smoke_faces: Faces, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, float]:
+    """The recipe's run folder and its VAL."""
+    out = tmp_path_factory.mktemp("smoke")
+    return out, train_smoke(SMOKE, smoke_faces, out)

@@ -1,0 +1,68 @@
+"""Real faces: a newer version that was trained to meet an older one does, and one that was not does not."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from facespace.embed import Embedder
+from facespace.evaluate.harmonic import HarmonicResult, Versions, evaluate_harmonic
+from facespace.evaluate.holdout import HoldoutFaces, embed_holdout
+from facespace.training.data import Faces
+from facespace.training.export import export_embedder, old_version_of
+from facespace.training.harmonise import harmonise
+from facespace.training.loop import Trainer
+from facespace.training.recipe import EmbeddingStage, Harmonic, Mining, Optimiser, read_recipe
+
+SMOKE = read_recipe(Path(__file__).parents[2] / "recipes" / "smoke.toml")
+# A weak older version: another seed and less than a third of the time.
+OLD = dataclasses.replace(
+    SMOKE, name="old", seed=9, epochs=2, data=dataclasses.replace(SMOKE.data, validation="")
+)
+NEW = dataclasses.replace(
+    OLD,
+    name="new",
+    mining=Mining(negatives_per_pair=2),
+    margin_softmax=dataclasses.replace(SMOKE.margin_softmax, weight=0.0),
+    optimiser=Optimiser(learning_rate=2e-3, weight_decay=0.01, schedule="one-cycle", warmup=0.1, ema=0.99),
+    embedding_stage=EmbeddingStage(epochs=1, learning_rate=1e-2),
+)
+
+
+@pytest.fixture(scope="module")
+def old(smoke_faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("old")
+    Trainer(OLD, smoke_faces, folder).run()
+    export_embedder(folder, folder / "old.onnx", training_data="faces/train", licence="none")
+    return folder / "old.onnx"
+
+
+@pytest.fixture(scope="module")
+def result(
+    data: Path, old: Path, smoke_run: tuple[Path, float], tmp_path_factory: pytest.TempPathFactory
+) -> HarmonicResult:
+    folder = tmp_path_factory.mktemp("harmonic")
+    recipe = dataclasses.replace(NEW, harmonic=Harmonic(old=str(old)))
+    harmonise(recipe, data, folder / "new", init=smoke_run[0], open_model=Embedder)
+    assert old_version_of(folder / "new") == old
+
+    def embedded(run: Path) -> HoldoutFaces:
+        model = run.parent / f"{run.name}.onnx"
+        export_embedder(run, model, training_data="", licence="")
+        return embed_holdout(data / "faces" / "val", Embedder(model))
+
+    of_old = embed_holdout(data / "faces" / "val", Embedder(old))
+    return evaluate_harmonic(Versions(of_old, embedded(folder / "new"), embedded(smoke_run[0])))
+
+
+@pytest.mark.timeout(1200)
+def test_the_mixed_comparison_is_at_least_as_good_as_the_older_version(result: HarmonicResult) -> None:
+    gap = next(gap for gap in result.gaps if gap.lower == "v1-v1")
+    assert gap.higher == "v2-v1" and gap.mean is not None and gap.mean >= 0.0, result.scores
+
+
+@pytest.mark.timeout(1200)
+def test_networks_that_were_trained_independently_do_not_meet(result: HarmonicResult) -> None:
+    assert result.score("alone-v1").mean < 0.005, "FAR is 1e-3: chance is 0.001"  # type: ignore[operator]
+    assert result.score("alone-alone").mean > 0.1  # type: ignore[operator]
+    assert result.score("v2-v1").mean > 10 * result.score("alone-v1").mean  # type: ignore[operator]
