@@ -104,6 +104,14 @@ def _summary(model: str) -> Any:
 @app.command()
 def calibrate(
     model: Annotated[str, typer.Argument(help="Path of an ONNX file with a ModelSpec.", show_default=False)],
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            help="A model of the same space (one teacher, a harmonic run), by name or file: declare that the two may "
+            "meet, and measure the distances of mixed comparison.",
+        ),
+    ] = None,
     data: Data = None,
     json: AsJson = False,
 ) -> None:
@@ -112,11 +120,19 @@ def calibrate(
     Example: facespace models calibrate my.onnx --data ../shared/data
     """
     from facespace.embed import Embedder
+    from facespace.evaluate.compatibility import declare_compatible
     from facespace.evaluate.holdout import calibrate as write_distances
     from facespace.evaluate.holdout import embed_holdout
 
-    embedder = Embedder(model)
+    embedder, other = Embedder(model), Embedder(beside) if beside else None
+    val = data_folder(data) / "faces" / "val"
     with progress("calibrating") as on_face:
-        faces = embed_holdout(data_folder(data) / "faces" / "val", embedder, on_face=on_face)
+        faces = embed_holdout(val, embedder, on_face=on_face)
     spec = write_distances(embedder.path, embedder.spec, faces, source="faces/val, all pairs")
-    show_json(spec.distances) if json else console.print(f"{spec.label}: {spec.distances}")
+    distances = spec.distances
+    if other is not None:
+        with progress("calibrating") as on_face:
+            of_other = embed_holdout(val, other, on_face=on_face)
+        spec = declare_compatible(embedder.path, spec, faces, other=other.spec, of_other=of_other)
+        distances = spec.compatible_with[other.spec.sha256]
+    show_json(distances) if json else console.print(f"{spec.label}: {distances}")

@@ -79,9 +79,10 @@ def _speed(embedder: Embedder, baseline: Path) -> dict[str, Any]:
 
 def render_embedder(figures: Figures) -> str:
     """The figures as a Markdown table, each row with the command that gives it alone."""
-    model = "" if figures["model"] == "facespace-s" else f" --model {figures['model']}"
+    name = str(figures["model"])
+    option = "" if name == "facespace-s" else f" --model {name}"
     rows = [*_size_rows(figures), *_holdout_rows(figures), *_use_rows(figures), *_form_rows(figures)]
-    lines = [f"| {what} | {value} | {f'`facespace {by}{model}`' if by else ''} |" for what, value, by in rows]
+    lines = [f"| {what} | {value} | {_command(by, name, option)} |" for what, value, by in rows]
     h, c = figures["holdout"], figures["cross_fit"][0]
     notes = (
         f"`faces/val`: {h['n_faces']:,} faces of {h['n_identities']} people, {h['n_same']:,} pairs of the same and "
@@ -91,6 +92,10 @@ def render_embedder(figures: Figures) -> str:
         f"Faces were found by {figures['detector']}."
     )
     return "\n".join(["| what | figure | command |", "|---|---|---|", *lines, "", notes, ""])
+
+
+def _command(by: str, name: str, option: str) -> str:
+    return f"`facespace {by if name in by else by + option}`" if by else ""
 
 
 def _size_rows(figures: Figures) -> list[tuple[str, str, str]]:
