@@ -144,7 +144,7 @@ def test_faces_added_in_parts_are_grouped_as_from_scratch(val: HoldoutFaces, emb
         labels[:end] = add_faces(rows[:end], labels[:end], threshold=limit)
     scratch = pairwise_scores(truth, agglomerative(rows, threshold=limit).labels.astype(np.int64)).f1
     assert scratch > 0.6
-    assert pairwise_scores(truth, labels.astype(np.int64)).f1 > scratch - 0.02
+    assert pairwise_scores(truth, labels.astype(np.int64)).f1 > scratch - 0.03
 
 
 def test_lfw_with_our_own_detector(data: Path) -> None:
