@@ -47,7 +47,12 @@ def test_an_imported_model_is_listed_shown_and_used_by_name(tmp_path: Path, data
     assert (spec["name"], spec["dim"], spec["colour"]) == ("mobilefacenet", 128, "RGB")
     assert "use it with --model mobilefacenet" in result.stderr
     listed = json.loads(call("models", "list", "--json", home=tmp_path).stdout)
-    assert [s["name"] for s in listed] == ["facespace-detector", "facespace-s", "facespace-xs", "mobilefacenet"]
+    assert [s["name"] for s in listed] == [
+        "facespace-detector",
+        "facespace-s",
+        "facespace-xs",
+        "mobilefacenet",
+    ]
     assert json.loads(call("models", "show", "mobilefacenet", "--json", home=tmp_path).stdout)["dim"] == 128
     first, second = sorted((data / "albums" / "facenet" / "data" / "test_images").rglob("*.jpg"))[:2]
     verdict = call("verify", first, second, "--far", "1e-2", "--model", "mobilefacenet", home=tmp_path)
