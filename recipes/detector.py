@@ -5,9 +5,11 @@
 Version 1 was taught the template's landmarks for every aligned thumbnail, and its photos showed few small heads. This
 goes on from its weights with the landmarks that two peers see, and with a third of the photos shown from far.
 
-Hardware: part of one core of a server CPU with AVX2; 12 minutes for the landmarks of the thumbnails, 5 for doubtful places.
+Hardware: part of one core of a server CPU with AVX2; 12 minutes for the landmarks of the
+thumbnails, 5 for doubtful places.
 Duration: 40 minutes beside other work, 2,700 steps of 16 pictures (20 a second).
-Outcome: landmark error 7.9 -> 6.7 % of the eye distance, precision 0.980 -> 0.990, recall as it was (docs/models/facespace-detector.md).
+Outcome: landmark error 7.9 -> 6.7 % of the eye distance, precision 0.980 -> 0.990, recall as it was
+(docs/models/facespace-detector.md).
 On an idle core it takes more steps in the same time. What is left to find are blurred and cut-off heads.
 """
 
