@@ -7,7 +7,7 @@ import typer
 
 from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data
-from facespace.cli.train import need_torch
+from facespace.cli.train import need_torch, show_trained
 from facespace.evaluate.defaults import N_SPLITS
 
 if TYPE_CHECKING:
@@ -71,10 +71,7 @@ def harmonise(
             on_step=lambda step, n_steps, _: on_step(step, n_steps),
             on_epoch=lambda e: say(e.line()) if world.first else None,
         )
-    if json:
-        show_json(epochs)
-    else:
-        console.print(f"done; make it a model: facespace export {out} -o model.onnx --data DIR")
+    show_trained(epochs, out, json=json)
 
 
 def evaluate_versions(

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.cli.console import console, data_folder, progress, say, show_json
+from facespace.cli.console import console, data_folder, say, show_json
+from facespace.cli.holdout_faces import embed_val, val_folder
 from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile
 from facespace.cluster.threshold import STRANGERS_IN_REACH
 
@@ -52,14 +53,10 @@ def quality(data: Data = None, model: ModelFile = None, json: AsJson = False) ->
 
     Example: facespace evaluate quality --data ../shared/data
     """
-    from facespace.embed import Embedder
-    from facespace.evaluate.holdout import embed_holdout
     from facespace.evaluate.quality import evaluate_quality, holdout_quality
 
-    root, embedder = data_folder(data) / "faces" / "val", Embedder(model)
-    with progress("embedding") as on_face:
-        faces = embed_holdout(root, embedder, on_face=on_face)
-    result = evaluate_quality(faces, holdout_quality(root, embedder))
+    embedder, faces = embed_val(model, data)
+    result = evaluate_quality(faces, holdout_quality(val_folder(data), embedder))
     if json:
         show_json(result)
         return
@@ -77,13 +74,9 @@ def byte_form(data: Data = None, model: ModelFile = None, json: AsJson = False) 
 
     Example: facespace evaluate bytes --data ../shared/data
     """
-    from facespace.embed import Embedder
     from facespace.evaluate.byte_form import evaluate_bytes
-    from facespace.evaluate.holdout import embed_holdout
 
-    embedder = Embedder(model)
-    with progress("embedding") as on_face:
-        faces = embed_holdout(data_folder(data) / "faces" / "val", embedder, on_face=on_face)
+    embedder, faces = embed_val(model, data)
     result = evaluate_bytes(faces, embedder.spec.byte_scale)
     if json:
         show_json(result)
@@ -111,14 +104,11 @@ def strangers(
 
     Example: facespace evaluate strangers --data ../shared/data
     """
-    from facespace.embed import Embedder
-    from facespace.evaluate.holdout import embed_holdout
     from facespace.evaluate.strangers import best_strangers, measure_strangers
 
-    root, found = data_folder(data) / "faces" / "val", {}
-    for embedder in [Embedder(model) for model in models] if models else [Embedder()]:
-        with progress("embedding") as on_face:
-            faces = embed_holdout(root, embedder, on_face=on_face)
+    found = {}
+    for model in models or [None]:  # type: ignore[list-item]
+        embedder, faces = embed_val(model, data)
         found[embedder.spec.label] = measure_strangers(faces, embedder.spec.distances)
     if json:
         show_json(found)

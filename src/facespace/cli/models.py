@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facespace.cli.console import console, data_folder, progress, say, show_json, warn
+from facespace.cli.console import console, say, show_json, warn
 from facespace.cli.importing import import_model
 from facespace.cli.options import AsJson, Data
 
@@ -119,20 +119,16 @@ def calibrate(
 
     Example: facespace models calibrate my.onnx --data ../shared/data
     """
-    from facespace.embed import Embedder
+    from facespace.cli.holdout_faces import embed_val
     from facespace.evaluate.compatibility import declare_compatible
     from facespace.evaluate.holdout import calibrate as write_distances
-    from facespace.evaluate.holdout import embed_holdout
 
-    embedder, other = Embedder(model), Embedder(beside) if beside else None
-    val = data_folder(data) / "faces" / "val"
-    with progress("calibrating") as on_face:
-        faces = embed_holdout(val, embedder, on_face=on_face)
+    other = embed_val(beside, data) if beside else None
+    embedder, faces = embed_val(model, data)
     spec = write_distances(embedder.path, embedder.spec, faces, source="faces/val, all pairs")
     distances = spec.distances
     if other is not None:
-        with progress("calibrating") as on_face:
-            of_other = embed_holdout(val, other, on_face=on_face)
-        spec = declare_compatible(embedder.path, spec, faces, other=other.spec, of_other=of_other)
-        distances = spec.compatible_with[other.spec.sha256]
+        met, of_met = other
+        spec = declare_compatible(embedder.path, spec, faces, other=met.spec, of_other=of_met)
+        distances = spec.compatible_with[met.spec.sha256]
     show_json(distances) if json else console.print(f"{spec.label}: {distances}")

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facespace.cli.console import console, data_folder, progress, say, show_json
+from facespace.cli.holdout_faces import embed_val
 from facespace.cli.options import AsJson, Data
 
 if TYPE_CHECKING:
-    from facespace.embed import Embedder
     from facespace.evaluate.holdout import HoldoutFaces
     from facespace.models import ModelSpec
+    from facespace.training.health import Epoch
 
-__all__ = ["export", "need_torch", "train"]
+    Made = tuple[Path, ModelSpec, HoldoutFaces]  # a model file, its spec and the hold-out faces by it
+
+__all__ = ["export", "need_torch", "show_trained", "train"]
 
 
 def train(
@@ -40,7 +43,6 @@ def train(
     Example: facespace train recipes/smoke.toml --data ../shared/data --out runs/smoke
     """
     need_torch()
-    import dataclasses
     import os
 
     from facespace.embed import Embedder
@@ -50,11 +52,7 @@ def train(
     from facespace.training.start import open_run
 
     keep_freed_memory()
-    chosen = read_recipe(recipe)
-    if teacher is not None:
-        chosen = dataclasses.replace(
-            chosen, distillation=dataclasses.replace(chosen.distillation, teacher=str(teacher.resolve()))
-        )
+    chosen = read_recipe(recipe).taught_by(teacher)
     device, world = join(device, os.environ)
     say("reading pictures")
     with progress("asking the teacher") as on_lesson:
@@ -73,10 +71,7 @@ def train(
             on_step=lambda step, n_steps, _: on_step(step, n_steps),
             on_epoch=lambda e: say(e.line()) if world.first else None,
         )
-    if json:
-        show_json(epochs)
-    else:
-        console.print(f"done; make it a model: facespace export {out} -o model.onnx --data DIR")
+    show_trained(epochs, out, json=json)
 
 
 def export(
@@ -107,12 +102,12 @@ def export(
     root = data_folder(data)
     met = old_version_of(run, old)
     export_embedder(run, output, training_data=training_data, licence=licence)
-    spec, faces = _calibrated(output, root / "faces" / "val")
-    specs = [spec]
+    made = [_calibrated(output, data)]
     if int8 is not None:
-        specs.append(_twin(run, output, int8, root, original=spec, of_original=faces))
+        made.append(_twin(run, int8, root, original=made[0]))
     if met is not None:
-        specs = _compatible([output, *([int8] if int8 else [])], met, root / "faces" / "val")
+        made = _compatible(made, met, data)
+    specs = [spec for _, spec, _ in made]
     if json:
         show_json(specs[0] if int8 is None else specs)
     else:
@@ -120,45 +115,37 @@ def export(
             _show(spec)
 
 
-def _calibrated(model: Path, holdout: Path) -> "tuple[ModelSpec, HoldoutFaces]":
+def _calibrated(model: Path, data: Path | None) -> "Made":
     from facespace.evaluate.holdout import calibrate
 
-    embedder, faces = _embedded(model, holdout)
-    return calibrate(model, embedder.spec, faces, source="faces/val, all pairs"), faces
+    embedder, faces = embed_val(model, data)
+    return model, calibrate(model, embedder.spec, faces, source="faces/val, all pairs"), faces
 
 
-def _twin(
-    run: Path, model: Path, out: Path, root: Path, *, original: "ModelSpec", of_original: "HoldoutFaces"
-) -> "ModelSpec":
+def _twin(run: Path, out: Path, root: Path, *, original: "Made") -> "Made":
     from facespace.evaluate.precision import calibrate_twin
     from facespace.training.int8 import export_int8, training_inputs
 
+    model, spec, of_original = original
     export_int8(model, out, training_inputs(run, root))
-    twin, faces = _embedded(out, root / "faces" / "val")
-    return calibrate_twin(
-        out, twin.spec, faces, original=original, of_original=of_original, source="faces/val, all pairs"
+    twin, faces = embed_val(out, root)
+    source = "faces/val, all pairs"
+    return (
+        out,
+        calibrate_twin(out, twin.spec, faces, original=spec, of_original=of_original, source=source),
+        faces,
     )
 
 
-def _compatible(models: list[Path], old: Path, holdout: Path) -> "list[ModelSpec]":
-    """Each model's spec with the distances at which it meets the older one."""
+def _compatible(made: "list[Made]", old: Path, data: Path | None) -> "list[Made]":
+    """The models, with the distances at which each meets the older one in its spec."""
     from facespace.evaluate.compatibility import declare_compatible
 
-    older, of_old = _embedded(old, holdout)
-    specs = []
-    for model in models:
-        embedder, faces = _embedded(model, holdout)
-        specs.append(declare_compatible(model, embedder.spec, faces, other=older.spec, of_other=of_old))
-    return specs
-
-
-def _embedded(model: Path, holdout: Path) -> "tuple[Embedder, HoldoutFaces]":
-    from facespace.embed import Embedder
-    from facespace.evaluate.holdout import embed_holdout
-
-    embedder = Embedder(model)
-    with progress(f"embedding by {embedder.spec.name}") as on_face:
-        return embedder, embed_holdout(holdout, embedder, on_face=on_face)
+    older, of_old = embed_val(old, data)
+    return [
+        (model, declare_compatible(model, spec, faces, other=older.spec, of_other=of_old), faces)
+        for model, spec, faces in made
+    ]
 
 
 def _show(spec: "ModelSpec") -> None:
@@ -173,6 +160,14 @@ def _show(spec: "ModelSpec") -> None:
     if "tar_original" in spec.options:
         tar, original = (100 * spec.options[key] for key in ("tar", "tar_original"))
         console.print(f"VAL at FAR {spec.options['far']:g}: {tar:.2f} %, of the original {original:.2f} %")
+
+
+def show_trained(epochs: "list[Epoch]", out: Path, *, json: bool) -> None:
+    """What a finished run leaves to say."""
+    if json:
+        show_json(epochs)
+    else:
+        console.print(f"done; make it a model: facespace export {out} -o model.onnx --data DIR")
 
 
 def need_torch() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import DataError
+from facespace.saved_files import write_beside
 
 __all__ = ["BEGIN", "END", "Figures", "figures_in", "plain", "write_card"]
 
@@ -41,9 +42,7 @@ def write_card(card: Path, figures: Any, table: str) -> Path:
         (kept, json.dumps(figures, indent=1) + "\n"),
         (card, f"{head}{BEGIN}\n{table}{END}{tail}"),
     ):
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(path)
+        write_beside(path, content.encode())
     return kept
 
 

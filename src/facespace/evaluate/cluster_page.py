@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facespace.evaluate.clusters import ClusterRow
+from facespace.saved_files import write_beside
 
 __all__ = ["write_cluster_page"]
 
@@ -30,12 +31,8 @@ def write_cluster_page(rows: Sequence[ClusterRow], path: Path, *, command: str) 
         command: that made them.
     """
     lines = [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS), *map(_line, rows)]
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(
-        INTRODUCTION.format(command=command) + "\n".join([*lines, "", *_losses(rows)]) + "\n",
-        encoding="utf-8",
-    )
-    partial.replace(path)
+    text = INTRODUCTION.format(command=command) + "\n".join([*lines, "", *_losses(rows)]) + "\n"
+    write_beside(path, text.encode())
 
 
 def _line(row: ClusterRow) -> str:

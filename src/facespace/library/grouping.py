@@ -6,7 +6,7 @@ which costs by what is new. Where nothing has changed, nothing is worked out.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,10 +166,7 @@ def _group(standing: Standing, threshold: float) -> NDArray[np.integer]:
 def _grouped(standing: Standing, person: NDArray[np.int64]) -> Grouped:
     labels = labels_by_size(person)
     _, firsts = np.unique(labels, return_index=True)
-    now = Standing(
-        standing.faces, person, standing.confirmed, standing.settled, standing.cannot_link, standing.state
-    )
-    return Grouped(now, labels, person[firsts].tolist())
+    return Grouped(replace(standing, person=person), labels, person[firsts].tolist())
 
 
 def _write(

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.reproduce.blocks import Result
+from facespace.saved_files import write_beside
 
-__all__ = ["Cache", "write_beside"]
+__all__ = ["Cache"]
 
 
 class Cache:
@@ -57,11 +58,3 @@ class Cache:
     def _path(self, name: str, facts: dict[str, Any], suffix: str) -> Path:
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return self.folder / f"{name}-{digest[:16]}.{suffix}"
-
-
-def write_beside(path: Path, content: bytes) -> None:
-    """Write a file in one step: beside its place, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from facespace.errors import DataError
 from facespace.reproduce.blocks import NOT_RUN, Block, Pictures, Table
-from facespace.reproduce.cache import write_beside
 from facespace.reproduce.cells import cell_text
 from facespace.reproduce.run import MadePart, Report
+from facespace.saved_files import write_beside
 
 __all__ = ["write_markdown"]
 

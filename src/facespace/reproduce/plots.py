@@ -8,7 +8,7 @@ from typing import Any
 
 from facespace.errors import MissingExtraError
 from facespace.reproduce.blocks import Plot, Series
-from facespace.reproduce.cache import write_beside
+from facespace.saved_files import write_beside
 
 __all__ = ["check_matplotlib", "draw", "write_roc"]
 

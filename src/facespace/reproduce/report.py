@@ -9,11 +9,11 @@ from markupsafe import Markup
 
 from facespace.errors import DataError
 from facespace.reproduce.blocks import NOT_RUN, Picture, Plot
-from facespace.reproduce.cache import write_beside
 from facespace.reproduce.cells import cell_text
 from facespace.reproduce.plots import draw
 from facespace.reproduce.run import Report
 from facespace.reproduce.thumbnails import inline_picture
+from facespace.saved_files import write_beside
 
 __all__ = ["write_report"]
 

@@ -105,10 +105,7 @@ def resolve(recipe: Path | None, *, init: Path, old: Path, dim: int, teacher: Pa
     """
     chosen = read_recipe(recipe) if recipe else default_recipe(init, dim=dim)
     harmonic = dataclasses.replace(chosen.harmonic, old=str(old.resolve()))
-    distillation = chosen.distillation
-    if teacher is not None:
-        distillation = dataclasses.replace(distillation, teacher=str(teacher.resolve()))
-    return dataclasses.replace(chosen, harmonic=harmonic, distillation=distillation)
+    return dataclasses.replace(chosen, harmonic=harmonic).taught_by(teacher)
 
 
 def first_stage(recipe: Recipe) -> Recipe:

@@ -197,6 +197,13 @@ class Recipe:
     optimiser: Optimiser = field(default_factory=Optimiser)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
+    def taught_by(self, teacher: Path | None) -> "Recipe":
+        """The same with this teacher's file in place of its own; itself where there is none."""
+        if teacher is None:
+            return self
+        distillation = dataclasses.replace(self.distillation, teacher=str(teacher.resolve()))
+        return dataclasses.replace(self, distillation=distillation)
+
 
 CHOICES = {
     "alignment": ("similarity", "tight"),

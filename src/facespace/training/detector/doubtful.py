@@ -11,8 +11,9 @@ from facespace.faces.detect import Detector
 from facespace.faces.matching import box_iou
 from facespace.faces.split import LabelledPhoto, is_held_out, read_labels
 
-__all__ = ["doubtful_regions", "write_doubtful"]
+__all__ = ["PEERS", "doubtful_regions", "write_doubtful"]
 
+PEERS = ("yunet_n.onnx", "scrfd_2.5g.onnx")
 LEAST_SCORE = 0.3
 SURE_LABEL_SCORE = 0.85  # labels of the detector that made them; nearly all wrong ones are below
 NO_LIMIT_PX = 10_000
@@ -25,9 +26,8 @@ def write_doubtful(data: Path, out: Path) -> int:
         DataError: no labels there.
         ModelError: no peers there.
     """
-    names = ("yunet_n.onnx", "scrfd_2.5g.onnx")
     peers = [
-        Detector(data / "peers" / name, score_threshold=LEAST_SCORE, input_px=NO_LIMIT_PX) for name in names
+        Detector(data / "peers" / name, score_threshold=LEAST_SCORE, input_px=NO_LIMIT_PX) for name in PEERS
     ]
     regions = {}
     for photo in read_labels(data / "photos"):

@@ -18,10 +18,11 @@ from facespace.faces.detect import Detector
 from facespace.faces.detections import Detections
 from facespace.faces.matching import box_iou
 from facespace.faces.split import is_held_out, read_labels
+from facespace.saved_files import write_beside
+from facespace.training.detector.doubtful import PEERS
 
 __all__ = ["FaceLabels", "read_relabels", "write_relabels"]
 
-PEERS = ("yunet_n.onnx", "scrfd_2.5g.onnx")
 LEAST_SCORE = 0.5
 MARGIN_PX = 40  # faces fill their thumbnails: detectors want some room around them
 FARTHEST_PX = 8.0  # mean distance of landmarks from the template; beyond, something else was found
@@ -56,10 +57,7 @@ def write_relabels(data: Path, out: Path, *, on_picture: Callable[[int, int], No
         rows[photo.path.relative_to(data).as_posix()] = _rows(photo.boxes_xyxy, landmarks)
         if on_picture:
             on_picture(len(thumbnails) + i + 1, len(thumbnails) + len(photos))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_suffix(".partial")
-    partial.write_text(json.dumps(rows), "utf-8")
-    partial.replace(out)
+    write_beside(out, json.dumps(rows).encode())
     return sum(len(faces) for faces in rows.values())
 
 
