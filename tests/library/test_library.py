@@ -9,6 +9,7 @@ import pytest
 
 from facespace.errors import DataError, LibraryError, ModelError
 from facespace.library import Library, ScanResult, default_library_dir, group_people, scan
+from facespace.library.schema import LIBRARY_FILE
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 
 
@@ -138,7 +139,7 @@ def test_the_file_is_the_owners_alone_and_whole(tmp_path: Path, photos: Path) ->
     assert path.stat().st_mode & 0o077 == 0
     with sqlite3.connect(path) as catalogue:
         assert catalogue.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert catalogue.execute("PRAGMA user_version").fetchone() == (3,)
+        assert catalogue.execute("PRAGMA user_version").fetchone() == (LIBRARY_FILE.version,)
         assert catalogue.execute("SELECT DISTINCT length(vector) FROM templates").fetchall() == [(128,)]
     catalogue.close()
 

@@ -144,6 +144,19 @@ class Catalogue:
         )
         return [StoredPhoto(r[0], path_out(r[1]), r[2], (r[3], r[4], r[5], r[6]), *r[7:]) for r in rows]
 
+    @property
+    def photo_folder(self) -> Path | None:
+        """Where the photos stood at the last scan; None before the first."""
+        row = self.catalogue.execute("SELECT path FROM folder").fetchone()
+        return None if row is None else Path(path_out(row[0]))
+
+    def set_photo_folder(self, photos: Path) -> None:
+        """The photos' paths are relative to this folder from now on."""
+        with self.transaction() as catalogue:
+            catalogue.execute(
+                "INSERT OR REPLACE INTO folder VALUES (1, ?)", (path_in(str(photos.resolve())),)
+            )
+
     def add_model(self, spec: ModelSpec) -> None:
         """Remember a model; see `facespace.gallery.TemplateStore.add_model`."""
         self.templates.add_model(spec)

@@ -5,20 +5,50 @@ the corrections alone and not on the order in which these came. Beyond, groups t
 which costs by what is new. Where nothing has changed, nothing is worked out.
 """
 
-from collections.abc import Callable
+import sqlite3
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster import Constraints, add_faces, agglomerative, labels_by_size
+from facespace.cluster import (
+    STRANGERS_IN_REACH,
+    Constraints,
+    add_faces,
+    agglomerative,
+    collection_threshold,
+    labels_by_size,
+)
+from facespace.cluster.groups import Groups
 from facespace.library.catalogue import Catalogue, StoredFaces
 from facespace.models import ModelSpec
 
-__all__ = ["Grouped", "keep_groups", "read_faces"]
+__all__ = ["Grouped", "Rule", "keep_groups", "last_rule", "read_faces"]
 
 ANEW_UP_TO = 20_000
 NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How near faces must lie to be put together.
+
+    Attributes:
+        strangers: expected number of other people's faces within the threshold of a face, or
+        far: the false-accept rate of a single pair, whatever the number of faces.
+    """
+
+    strangers: float = STRANGERS_IN_REACH
+    far: float | None = None
+
+    def threshold(self, spec: ModelSpec, n_faces: int) -> float:
+        """The largest mean distance of two groups that are put together, of so many faces.
+
+        Raises:
+            InputError: a rate or number that is not positive.
+            ModelError: the model is not calibrated.
+        """
+        return collection_threshold(spec.distances, n_faces, strangers=self.strangers, far=self.far).distance
 
 
 @dataclass(frozen=True)
@@ -120,7 +150,7 @@ def _state(library: Catalogue, spec: ModelSpec) -> str:
     return " ".join(map(str, (spec.sha256, *row)))
 
 
-def keep_groups(library: Catalogue, spec: ModelSpec, *, threshold: Callable[[int], float]) -> Grouped:
+def keep_groups(library: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
     """Group all faces of a model as the corrections demand, and keep the groups as suggestions.
 
     What was said meanwhile by another process is not overwritten: the groups are then worked out again.
@@ -128,21 +158,33 @@ def keep_groups(library: Catalogue, spec: ModelSpec, *, threshold: Callable[[int
     Args:
         library: with scanned photos.
         spec: of the embedder.
-        threshold: of a number of faces, the largest mean distance of two groups that joins them.
+        rule: gives the threshold.
 
     Raises:
+        InputError: a rate or number that is not positive.
+        ModelError: the model is not calibrated.
         LibraryError: the library cannot be written.
     """
     while True:
         standing = read_faces(library, spec)
-        distance = threshold(len(standing.person))
+        distance = rule.threshold(spec, len(standing.person))
         inputs = f"{standing.state} {distance!r}"
         if _stored(library) == inputs:
             return _grouped(standing, standing.person)
         groups = _group(standing, distance)
-        with library.transaction():
+        with library.transaction() as catalogue:
             if _state(library, spec) == standing.state:
-                return _grouped(standing, _write(library, standing, groups, inputs))
+                catalogue.execute(
+                    "INSERT OR REPLACE INTO grouping VALUES (1, ?, ?, ?, ?, ?)",
+                    (inputs, spec.sha256, distance, rule.strangers, rule.far),
+                )
+                return _grouped(standing, _write(catalogue, standing, groups))
+
+
+def last_rule(library: Catalogue) -> Rule:
+    """The rule that the groups came from; the default one where nothing has been grouped."""
+    row = library.catalogue.execute("SELECT strangers, far FROM grouping").fetchone()
+    return Rule() if row is None else Rule(*row)
 
 
 def _stored(library: Catalogue) -> str | None:
@@ -170,10 +212,9 @@ def _grouped(standing: Standing, person: NDArray[np.int64]) -> Grouped:
 
 
 def _write(
-    library: Catalogue, standing: Standing, groups: NDArray[np.integer], inputs: str
+    catalogue: sqlite3.Connection, standing: Standing, groups: NDArray[np.integer]
 ) -> NDArray[np.int64]:
     """Keep the groups; returns the person of each face."""
-    catalogue = library.catalogue
     persons = _persons(standing, groups)
     catalogue.execute("DELETE FROM assignments WHERE state = 'suggested'")
     for label, person in enumerate(persons):
@@ -181,9 +222,10 @@ def _write(
             persons[label] = catalogue.execute("INSERT INTO people (name) VALUES (NULL)").lastrowid
     person_of = np.array(persons, np.int64)[groups] if len(groups) else standing.person
     new = np.flatnonzero(~standing.confirmed)
+    distances = _distances(standing, person_of)
     catalogue.executemany(
-        "INSERT INTO assignments (face_id, person_id, state) VALUES (?, ?, 'suggested')",
-        zip(standing.faces.face_id[new].tolist(), person_of[new].tolist(), strict=True),
+        "INSERT INTO assignments (face_id, person_id, state, distance) VALUES (?, ?, 'suggested', ?)",
+        [(int(standing.faces.face_id[i]), int(person_of[i]), distances.get(i)) for i in new.tolist()],
     )
     # Numbers that the history speaks of stay, so that it can be played back.
     catalogue.execute(
@@ -191,8 +233,20 @@ def _write(
         " AND person_id NOT IN (SELECT person_id FROM assignments)"
         " AND NOT EXISTS (SELECT 1 FROM changes WHERE relation = 'people' AND key = '[' || person_id || ']')"
     )
-    catalogue.execute("INSERT OR REPLACE INTO grouping VALUES (1, ?)", (inputs,))
     return person_of
+
+
+def _distances(standing: Standing, person: NDArray[np.int64]) -> dict[int, float]:
+    """Mean distance of each face that is suggested for a person with confirmed ones to these, by the face's place."""
+    confirmed = np.flatnonzero(standing.confirmed)
+    known, slots = np.unique(person[confirmed], return_inverse=True)
+    new = np.flatnonzero(~standing.confirmed & np.isin(person, known))
+    if not len(new):
+        return {}
+    own = len(known) + np.arange(len(new))
+    groups = Groups(standing.faces.embeddings[np.r_[confirmed, new]], np.r_[slots, own])
+    distance = groups.distance(own, np.searchsorted(known, person[new]))
+    return dict(zip(new.tolist(), distance.tolist(), strict=True))
 
 
 def _persons(standing: Standing, groups: NDArray[np.integer]) -> list[int | None]:

@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from facespace.cluster import STRANGERS_IN_REACH, CollectionThreshold, collection_threshold, tightness
-from facespace.cluster.groups import Groups
+from facespace.cluster import STRANGERS_IN_REACH, collection_threshold, tightness
+from facespace.gallery import path_out
 from facespace.images import Unreadable
 from facespace.library.addresses import face_key
-from facespace.library.grouping import Grouped, keep_groups
+from facespace.library.grouping import Grouped, Rule, keep_groups
 from facespace.library.library import Library
 from facespace.models import FarCurve, ModelSpec, far_curve
 
-__all__ = ["People", "Person", "PersonFace", "group_people"]
+__all__ = ["People", "Person", "PersonFace", "group_people", "suggestion"]
 
 
 @dataclass(frozen=True)
@@ -163,11 +163,8 @@ def group_people(
         LibraryError: the library cannot be written.
     """
 
-    def choose(n_faces: int) -> CollectionThreshold:
-        return collection_threshold(spec.distances, n_faces, strangers=strangers, far=far)
-
-    grouped = keep_groups(library, spec, threshold=lambda n_faces: choose(n_faces).distance)
-    chosen = choose(len(grouped.labels))
+    grouped = keep_groups(library, spec, Rule(strangers, far))
+    chosen = collection_threshold(spec.distances, len(grouped.labels), strangers=strangers, far=far)
     people = _people(library, grouped, spec)
     return People(
         len(library.photos()), len(grouped.labels), spec.label, chosen.distance, chosen.far, chosen.extrapolated,
@@ -177,7 +174,7 @@ def group_people(
 
 def _people(library: Library, grouped: Grouped, spec: ModelSpec) -> tuple[Person, ...]:
     tight = tightness(grouped.standing.faces.embeddings, grouped.labels)
-    rows = _face_rows(library, grouped, spec)
+    rows = _face_rows(library, far_curve(spec, spec))
     known = {
         r[0]: r[1:] for r in library.catalogue.execute("SELECT person_id, name, settled, hidden FROM people")
     }
@@ -195,45 +192,34 @@ def _people(library: Library, grouped: Grouped, spec: ModelSpec) -> tuple[Person
     return tuple(people)
 
 
-def _face_rows(library: Library, grouped: Grouped, spec: ModelSpec) -> dict[int, PersonFace]:
-    paths = {photo.photo_id: photo.path for photo in library.photos()}
-    places = dict.fromkeys(paths, 0)
-    confirmed = set(grouped.standing.faces.face_id[grouped.standing.confirmed].tolist())
-    suggested = _suggested(grouped, far_curve(spec, spec))
+def _face_rows(library: Library, curve: FarCurve) -> dict[int, PersonFace]:
+    places: dict[int, int] = {}
     rows = {}
     for r in library.catalogue.execute(
-        "SELECT face_id, photo_id, x0, y0, x1, y1, height, width, score, quality"
-        " FROM faces JOIN photos USING (photo_id) WHERE path IS NOT NULL ORDER BY photo_id, x0, face_id"
+        "SELECT face_id, photo_id, path, x0, y0, x1, y1, height, width, score, quality, state,"
+        " CASE state WHEN 'suggested' THEN distance END"
+        " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id)"
+        " WHERE path IS NOT NULL ORDER BY photo_id, x0, face_id"
     ):
-        places[r[1]] += 1
-        path = paths[r[1]]
+        places[r[1]] = places.get(r[1], 0) + 1
+        path = path_out(r[2])
         rows[r[0]] = PersonFace(
-            r[0], path, tuple(r[2:6]), (r[6], r[7]), r[8], r[9], f"{path}#{places[r[1]]}", r[0] in confirmed,
-            *suggested.get(r[0], (None, None, False)),
+            r[0], path, tuple(r[3:7]), (r[7], r[8]), r[9], r[10], f"{path}#{places[r[1]]}", r[11] == "confirmed",
+            *suggestion(curve, r[12]),
         )  # fmt: skip
     return rows
 
 
-def _suggested(grouped: Grouped, curve: FarCurve) -> dict[int, tuple[float, float, bool]]:
-    """Distance, rate and whether that is extrapolated, of each face that is suggested for a person with confirmed ones.
+def suggestion(curve: FarCurve, distance: float | None) -> tuple[float | None, float | None, bool]:
+    """The distance of a suggestion, the false-accept rate behind it, and whether that is extrapolated.
 
     The rates are those of single pairs. Means of distances spread less than distances, so that fewer strangers come
     as near on the mean than the rate says.
     """
-    standing = grouped.standing
-    own = len(grouped.persons) + np.arange(len(grouped.labels))
-    slots = np.where(standing.confirmed, grouped.labels, own)
-    used, start = np.unique(slots, return_inverse=True)
-    slot_of = {int(label): i for i, label in enumerate(used) if label < len(grouped.persons)}
-    new = [i for i in np.flatnonzero(~standing.confirmed).tolist() if int(grouped.labels[i]) in slot_of]
-    groups = Groups(standing.faces.embeddings, start)
-    distance = groups.distance(start[new], np.array([slot_of[int(grouped.labels[i])] for i in new], np.int64))
-    lowest, highest = curve.log_fars[0], curve.log_fars[-1]
-    rates = np.clip(curve.log_far(distance), lowest, 0.0)
-    return {
-        int(standing.faces.face_id[i]): (float(d), 10.0 ** float(rate), bool(rate > highest))
-        for i, d, rate in zip(new, distance, rates, strict=True)
-    }
+    if distance is None:
+        return None, None, False
+    rate = float(np.clip(curve.log_far(distance), curve.log_fars[0], 0.0))
+    return distance, 10.0**rate, rate > curve.log_fars[-1]
 
 
 def _face_json(face: PersonFace) -> dict[str, Any]:

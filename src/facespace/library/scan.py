@@ -75,6 +75,7 @@ def scan(
     if not embedder.spec.byte_scale > 0:
         raise ModelError(f"{embedder.spec.label}: expected a model with a byte form, its byte_scale is 0")
     listing = list_photos(photos)
+    library.set_photo_folder(photos)
     library.add_model(detector.spec)
     library.add_model(embedder.spec)
     work = _plan(library, photos, listing.photos, (detector.spec.sha256, embedder.spec.sha256))

@@ -173,6 +173,34 @@ CREATE TABLE grouping (                -- what the suggestions in `assignments` 
 ) STRICT;
 """
 
+# What the pages ask at every turn: how near a suggestion lies, by which rule the groups came about, where the photos
+# stand, how far a scan has come.
+CATALOGUE_4 = """
+ALTER TABLE assignments ADD COLUMN distance REAL;  -- of what is suggested for a settled person: to the confirmed faces
+DROP TABLE grouping;
+CREATE TABLE grouping (                -- what the suggestions in `assignments` were worked out from
+    grouping_id INTEGER PRIMARY KEY CHECK (grouping_id = 1),
+    inputs TEXT NOT NULL,
+    model TEXT NOT NULL REFERENCES models (sha256),
+    threshold REAL NOT NULL,           -- largest mean distance of two groups that were put together
+    strangers REAL NOT NULL,           -- the rule that the threshold came from
+    far REAL                           -- where it was chosen in place of the number of strangers
+) STRICT;
+CREATE TABLE folder (                  -- the photos' folder at the last scan
+    folder_id INTEGER PRIMARY KEY CHECK (folder_id = 1),
+    path ANY NOT NULL                  -- absolute; bytes where the name is not UTF-8
+) STRICT;
+CREATE TABLE scan (                    -- the last one, perhaps under way
+    scan_id INTEGER PRIMARY KEY CHECK (scan_id = 1),
+    started_at TEXT NOT NULL,          -- UTC, ISO 8601
+    heard_at TEXT NOT NULL,            -- when it last said how far it is
+    ended_at TEXT,
+    done INTEGER NOT NULL,             -- photos
+    todo INTEGER NOT NULL
+) STRICT;
+CREATE INDEX photos_by_time ON photos (taken_at, path);
+"""
+
 
 def _catalogue_1(connection: sqlite3.Connection) -> None:
     run_script(connection, CATALOGUE_1)
@@ -188,5 +216,9 @@ def _catalogue_3(connection: sqlite3.Connection) -> None:
     run_script(connection, CATALOGUE_3)
 
 
-STEPS = (_catalogue_1, _catalogue_2, _catalogue_3)
+def _catalogue_4(connection: sqlite3.Connection) -> None:
+    run_script(connection, CATALOGUE_4)
+
+
+STEPS = (_catalogue_1, _catalogue_2, _catalogue_3, _catalogue_4)
 LIBRARY_FILE = FileKind("library", 0x46414345, STEPS, LibraryError)  # "FACE"
