@@ -1,6 +1,16 @@
 """A photo library: photos on disk <-> a SQLite catalogue of faces and people."""
 
 from facespace.library.catalogue import StoredFaces, StoredPhoto
+from facespace.library.exchange import (
+    Imported,
+    LeftAlone,
+    Skipped,
+    Written,
+    export_people,
+    sort_into_folders,
+    write_copies,
+    write_sidecars,
+)
 from facespace.library.forget import Forgotten
 from facespace.library.history import Entry
 from facespace.library.library import Library
@@ -11,15 +21,23 @@ from facespace.library.scan import ScanResult, scan
 __all__ = [
     "Entry",
     "Forgotten",
+    "Imported",
+    "LeftAlone",
     "Library",
     "People",
     "Person",
     "PersonFace",
     "ScanResult",
+    "Skipped",
     "StoredFaces",
     "StoredPhoto",
+    "Written",
     "default_library_dir",
+    "export_people",
     "find_library",
     "group_people",
     "scan",
+    "sort_into_folders",
+    "write_copies",
+    "write_sidecars",
 ]
