@@ -127,12 +127,12 @@ def _put_png(content: bytes, packet: bytes) -> bytes:
 
 def _put_webp(content: bytes, packet: bytes) -> bytes:
     """Into an `XMP ` chunk behind the others; a file of the simple form becomes one of the extended form."""
-    chunks, at = [], 12
-    while at + 8 <= len(content):
+    chunks, at, size = [], 12, 8 + struct.unpack_from("<I", content, 4)[0]
+    while at + 8 <= size:
         kind, (length,) = content[at : at + 4], struct.unpack_from("<I", content, at + 4)
         chunks.append((kind, content[at + 8 : at + 8 + length]))
         at += 8 + length + length % 2
-    if not chunks:
+    if not chunks or at > size + 1 or len(content) < at - 1:
         raise DataError("damaged or cut short")
     if chunks[0][0] != b"VP8X":
         chunks.insert(0, (b"VP8X", _extended_header(content)))
@@ -143,12 +143,17 @@ def _put_webp(content: bytes, packet: bytes) -> bytes:
         kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
         for kind, data in [*kept, (b"XMP ", packet)]
     )
-    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body + content[at:]
 
 
 def _extended_header(content: bytes) -> bytes:
     """What a `VP8X` chunk says of a file that had none: whether there is alpha, and the size less one."""
-    with Image.open(io.BytesIO(content)) as image:
-        width, height = image.size
-        flags = ALPHA_FLAG if image.mode == "RGBA" else 0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content)) as image:
+                width, height = image.size
+                flags = ALPHA_FLAG if image.mode == "RGBA" else 0
+    except Exception as error:  # decoders raise many kinds on damaged files
+        raise DataError("damaged or cut short") from error
     return struct.pack("<I", flags) + struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]

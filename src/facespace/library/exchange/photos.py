@@ -1,5 +1,6 @@
 """The photos of a library as exchange with other programs needs them: each with its faces and what was said of them."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -50,7 +51,7 @@ class ListedFace:
         hidden: the person is not to be shown.
         confirmed: somebody said that the face is the person.
         distance: of a suggestion, mean to the confirmed faces.
-        rejected: names of persons that the face was said not to be.
+        rejected: names that the face was said not to have, earlier ones of those persons too.
     """
 
     face_id: int
@@ -149,11 +150,7 @@ def count_photos(library: Catalogue) -> int:
 
 def listed_photos(library: Catalogue) -> Iterator[ListedPhoto]:
     """All photos that could be read, by path, one at a time."""
-    rejected: dict[int, list[str]] = {}
-    for face, name in library.catalogue.execute(
-        "SELECT face_id, name FROM rejections JOIN people USING (person_id) WHERE name IS NOT NULL"
-    ):
-        rejected.setdefault(face, []).append(name)
+    rejected = _rejected(library)
     rows = library.catalogue.execute(
         "SELECT photo_id, path, height, width, orientation, taken_at, size_bytes, mtime_ns,"
         " face_id, x0, y0, x1, y1, faces.score, faces.quality, why,"
@@ -166,11 +163,33 @@ def listed_photos(library: Catalogue) -> Iterator[ListedPhoto]:
         of_photo = list(group)
         first, path = of_photo[0], path_out(of_photo[0][1])
         faces = tuple(
-            _face(row[8:], f"{path}#{place}", tuple(rejected.get(row[8], ())))
+            _face(row[8:], f"{path}#{place}", tuple(sorted(rejected.get(row[8], ()))))
             for place, row in enumerate(of_photo, 1)
             if row[8] is not None
         )
         yield ListedPhoto(path, (first[2], first[3]), first[4], first[5], first[6], first[7], faces)
+
+
+def _rejected(library: Catalogue) -> dict[int, set[str]]:
+    """Names that each face was said not to have: all that the rejected person ever had, since other programs may have
+    been told an earlier one. What is no face is nobody that it was taken for.
+    """
+    names: dict[int, set[str]] = {}
+    for person, name in library.catalogue.execute("SELECT person_id, name FROM people WHERE name NOTNULL"):
+        names.setdefault(person, set()).add(name)
+    for key, before in library.catalogue.execute(
+        "SELECT key, before FROM changes WHERE relation = 'people' AND before NOTNULL"
+    ):
+        names.setdefault(json.loads(key)[0], set()).update(filter(None, json.loads(before)[:1]))
+    rejected: dict[int, set[str]] = {}
+    for face, person in library.catalogue.execute("SELECT face_id, person_id FROM rejections"):
+        rejected.setdefault(face, set()).update(names.get(person, ()))
+    for face, before in library.catalogue.execute(
+        "SELECT face_id, before FROM changes JOIN ignored USING (face_id)"
+        " WHERE relation = 'assignments' AND before NOTNULL AND why = 'not a face'"
+    ):
+        rejected.setdefault(face, set()).update(names.get(json.loads(before)[0], ()))
+    return rejected
 
 
 def _face(row: tuple[Any, ...], address: str, rejected: tuple[str, ...]) -> ListedFace:

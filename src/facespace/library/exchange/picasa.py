@@ -53,7 +53,7 @@ def read_picasa_folder(folder: Path) -> PicasaFolder:
             continue
         key, _, value = line.partition("=")
         if section == "Contacts2" and value.split(";")[0].strip():
-            found.names[_contact(key)] = value.split(";")[0].strip()
+            found.names[_contact(key)] = value.split(";")[0].strip().encode(errors="replace").decode()
         elif key.strip() == "faces":
             found.faces[section] = [(_region(m[1]), _contact(m[2])) for m in FACE.finditer(value)]
     return found
