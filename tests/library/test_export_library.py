@@ -222,6 +222,25 @@ def test_regions_inside_a_photo_are_not_hidden_by_its_sidecar(library: Library, 
     assert found[0].area == pytest.approx(stranger.area, abs=0.01)
 
 
+def test_regions_of_heic_are_of_the_picture_as_it_was_stored(tmp_path: Path) -> None:
+    """Its decoder turns the picture; a JPEG of the same pixels and orientation gets the same regions."""
+    pillow_heif = pytest.importorskip("pillow_heif", reason="needs the extra heif")
+    pillow_heif.register_heif_opener()
+    photos = tmp_path / "photos"
+    draw_stored(photos / "a.jpg", "red", orientation=6)
+    with Image.open(photos / "a.jpg") as image:
+        exif = image.getexif().tobytes()
+        image.save(photos / "b.heic", "HEIF", quality=95, exif=exif)
+    with Library(tmp_path / "library") as library:
+        scanned(library, photos)
+        library.name(person_at(library, "b.heic#1"), "Ann")
+        write_sidecars(library)
+        jpeg, heic = (read_packet((photos / f"{name}.xmp").read_bytes()) for name in ("a.jpg", "b.heic"))
+        assert jpeg.applied_wh == heic.applied_wh == (100, 130)
+        assert heic.regions[0].area == pytest.approx(jpeg.regions[0].area, abs=0.02)
+        assert library.import_names().n_known == 2
+
+
 def test_what_stands_in_the_way_is_reported_and_the_rest_is_written(library: Library, photos: Path) -> None:
     (photos / "1.jpg.xmp").write_bytes(b"<x:xmpmeta")
     draw_stored(photos / "2.png", "red", "red")
@@ -306,6 +325,35 @@ def test_photos_are_copied_or_linked_and_never_twice(
     assert one.samefile(photos / "2.png") == (link != "copy")
     for other in ("copy", "hard", "symbolic"):
         assert sort_into_folders(library, to, link=other).written == []
+
+
+def test_pictures_of_one_size_and_time_are_told_apart(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for folder, people in (("a", "red"), ("b", "red blue")):
+        draw_stored(photos / folder / "1.bmp", *people.split())
+        os.utime(photos / folder / "1.bmp", ns=(0, 0))
+    shorter = (photos / "a" / "1.bmp").read_bytes()
+    longer = (photos / "b" / "1.bmp").read_bytes()
+    (photos / "a" / "1.bmp").write_bytes(shorter + b"\0" * (len(longer) - len(shorter)))
+    os.utime(photos / "a" / "1.bmp", ns=(0, 0))
+    with Library(tmp_path / "library") as library:
+        scanned(library, photos)
+        library.name(person_at(library, "a/1.bmp#1"), "Ann")
+        assert len(sort_into_folders(library, tmp_path / "people").written) == 2
+
+
+def test_a_photo_that_is_a_link_goes_into_folders_as_what_it_leads_to(tmp_path: Path) -> None:
+    draw_stored(tmp_path / "elsewhere.png", "red")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.png").symlink_to(Path("..") / "elsewhere.png")
+    with Library(tmp_path / "library") as library:
+        scanned(library, tmp_path / "photos")
+        library.name(person_at(library, "1.png#1"), "Ann")
+        for link in ("copy", "hard", "symbolic"):
+            sort_into_folders(library, tmp_path / link, link=link)
+            assert (tmp_path / link / "Ann" / "1.png").read_bytes() == (
+                tmp_path / "elsewhere.png"
+            ).read_bytes()
 
 
 def test_what_stands_in_a_folder_is_never_overwritten(library: Library, tmp_path: Path) -> None:
@@ -404,6 +452,26 @@ def test_mistakes_are_one_line(library: Library, tmp_path: Path, arguments: list
     result = call("export", *[a.format(**places) for a in arguments])
     assert isinstance(result.exception, FacespaceError)
     assert said in str(result.exception) and "\n" not in str(result.exception)
+
+
+def test_a_training_run_is_exported_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def export_run(*arguments: object, **options: object) -> list[Any]:
+        asked.append((arguments, options))
+        return [SPEC]
+
+    monkeypatch.setattr("facespace.cli.train.export_run", export_run)
+    (tmp_path / "model.pt").touch()
+    result = call("export", tmp_path, "-o", "m.onnx", "--data", "d", "--licence", "MIT", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["name"] == SPEC.name
+    assert asked == [
+        (
+            (tmp_path, Path("m.onnx")),
+            {"int8": None, "old": None, "data": Path("d"), "training_data": "not stated", "licence": "MIT"},
+        )
+    ]
 
 
 def test_a_kill_leaves_whole_files(library: Library, photos: Path, tmp_path: Path) -> None:

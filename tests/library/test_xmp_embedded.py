@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +106,34 @@ def test_a_packet_too_long_for_a_segment_is_refused() -> None:
     with pytest.raises(DataError, match="has room for 65504"):
         put_packet(PICTURES["jpeg"], longest + b"x")
     assert read_embedded(put_packet(PICTURES["png"], longest * 3)).packet == longest * 3
+
+
+def test_a_packet_behind_the_pixels_or_compressed_is_read_and_replaced() -> None:
+    content = PICTURES["png"]
+    keyword = b"XML:com.adobe.xmp\0"
+    for text in (keyword + b"\0\0\0\0" + PACKETS[0], keyword + b"\1\0en\0\0" + zlib.compress(PACKETS[0])):
+        body = b"iTXt" + text
+        chunk = struct.pack(">I", len(text)) + body + struct.pack(">I", zlib.crc32(body))
+        late = content[:-12] + chunk + content[-12:]
+        assert read_embedded(late) == Embedded(PACKETS[0], 1)
+        changed = put_packet(late, PACKETS[1])
+        assert read_embedded(changed).packet == PACKETS[1] and changed.count(keyword) == 1
+
+
+def test_regions_in_the_second_part_of_a_packet_are_not_written_twice() -> None:
+    header = b"http://ns.adobe.com/xmp/extension/\0" + b"d" * 32 + b"\0" * 8
+    for inside, refused in (
+        (b"depth map", False),
+        (b"http://www.metadataworkinggroup.com/schemas/regions/", True),
+    ):
+        body = header + inside
+        segment = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
+        content = PICTURES["jpeg"][:2] + segment + PICTURES["jpeg"][2:]
+        if refused:
+            with pytest.raises(DataError, match="second part"):
+                put_packet(content, PACKETS[0])
+        else:
+            assert segment in put_packet(content, PACKETS[0])
 
 
 @pytest.mark.parametrize("form", ["TIFF", "AVIF"])

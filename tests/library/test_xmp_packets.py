@@ -200,6 +200,15 @@ def persons(*names: str) -> str:
     )
 
 
+def test_a_name_that_another_region_still_has_stays_in_the_list_of_people() -> None:
+    twice = SaidPhoto((SaidFace(BOX, "Ann"), SaidFace(SAID.faces[1].box_xyxy, "Ann")), SAID.size_hw)
+    one_is_bob = SaidPhoto((twice.faces[0], SaidFace(SAID.faces[1].box_xyxy, "Bob")), SAID.size_hw)
+    after = merge_packet(merge_packet(None, twice), one_is_bob)
+    assert after is not None
+    assert [r.name for r in read_packet(after).regions] == ["Ann", "Bob"]
+    assert after.count(b"<rdf:li>Ann</rdf:li>") == after.count(b"<rdf:li>Bob</rdf:li>") == 1
+
+
 def test_the_same_name_in_other_letters_is_left() -> None:
     before = merge_packet(None, said("ANN"))
     assert merge_packet(before, said("Ann")) is None

@@ -105,7 +105,7 @@ def export(
 
 def _is_run(folder: Path) -> bool:
     """Whether a folder is of a training run, finished or not: what `facespace train` writes first is there."""
-    return (folder / "recipe.json").is_file() and not (folder / "library.sqlite").is_file()
+    return any((folder / name).is_file() for name in ("recipe.json", "model.pt"))
 
 
 def _refuse(source: Path, what: str, options: dict[str, Any]) -> None:
@@ -135,12 +135,13 @@ def _export_library(source: Path, output: list[Path], options: dict[str, Any], *
     from facespace.library import Library, find_library
     from facespace.library.exchange import TABLES
 
+    where = find_library(source)
     if not (output or options["folders"] or options["xmp"] or options["xmp_copies"]):
         raise InputError(f"{source}: expected what to write: -o FILE, --folders, --xmp or --xmp-copies")
     for file in output:
         if file.suffix.lower() not in TABLES:
             raise InputError(f"{file}: expected a file of a library to end in {' or '.join(TABLES)}")
-    with Library(find_library(source), create=False) as library:
+    with Library(where, create=False) as library:
         done = _tables(library, output, dry_run=options["dry_run"]) | _written(library, options)
     if json:
         show_json({"dry_run": options["dry_run"], **done})

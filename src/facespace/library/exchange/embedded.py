@@ -11,17 +11,24 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from PIL import Image
 
 from facespace.errors import DataError
 from facespace.images import read_exif
 
-__all__ = ["EMBEDDABLE", "Embedded", "put_packet", "read_embedded"]
+__all__ = ["EMBEDDABLE", "HEIF", "Embedded", "put_packet", "read_embedded"]
 
 EMBEDDABLE = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"))
+# Decoders turn these themselves.
+HEIF = frozenset((".heic", ".heif", ".avif"))
 JPEG_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
-PNG_HEADER = b"XML:com.adobe.xmp\0\0\0\0\0"
+JPEG_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+EXTENSION_HEADER = len(JPEG_EXTENSION) + 40  # a digest, the length of all and the place of this part
+REGIONS = (b"schemas/regions/", b"photo/1.2/t/RegionInfo#")
+PNG_KEYWORD = b"XML:com.adobe.xmp\0"
+PNG_HEADER = PNG_KEYWORD + b"\0\0\0\0"
 JPEG_ROOM = 65_533 - len(JPEG_HEADER)
 START_OF_SCAN, END_OF_IMAGE, APP0, APP1 = 0xDA, 0xD9, 0xE0, 0xE1
 XMP_FLAG, ALPHA_FLAG = 0x04, 0x10
@@ -46,10 +53,11 @@ def read_embedded(source: Path | bytes) -> Embedded:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if isinstance(source, Path):
-                read_exif(source)  # makes Pillow know HEIF where it is asked for
+            if isinstance(source, Path) and source.suffix.lower() in HEIF:
+                read_exif(source)  # makes Pillow know HEIF
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                packet = image.info.get("xmp")
+                png = image.fp if image.format == "PNG" else None
+                packet = _png_packet(png) if png else image.info.get("xmp")
                 turned = image.info.get("original_orientation") or image.getexif().get(0x0112, 1)
     except Exception:  # as many kinds as there are decoders
         return Embedded(None, 1)
@@ -80,10 +88,18 @@ def _put_jpeg(content: bytes, packet: bytes) -> bytes:
     """Into an APP1 segment, where the old one stood, else behind JFIF and Exif, which readers expect first."""
     if len(packet) > JPEG_ROOM:
         raise DataError(f"the XMP packet has {len(packet)} bytes, a JPEG segment has room for {JPEG_ROOM}")
+    segments = list(_segments(content))
+    extended = b"".join(
+        content[start + 4 + EXTENSION_HEADER : end]
+        for start, end, _ in segments
+        if content[start + 4 :].startswith(JPEG_EXTENSION)
+    )
+    if any(uri in extended for uri in REGIONS):
+        raise DataError("its regions stand in a second part of its XMP")
     body = JPEG_HEADER + packet
     segment = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
     place = 2
-    for start, end, marker in _segments(content):
+    for start, end, marker in segments:
         if marker == APP1 and content[start + 4 :].startswith(JPEG_HEADER):
             return content[:start] + segment + content[end:]
         if marker == APP0 or (marker == APP1 and content[start + 4 : start + 10] == b"Exif\0\0"):
@@ -116,13 +132,28 @@ def _put_png(content: bytes, packet: bytes) -> bytes:
     while at < len(content):
         (length,) = struct.unpack_from(">I", content, at)
         end, kind = at + 12 + length, content[at + 4 : at + 8]
-        if kind == b"iTXt" and content[at + 8 :].startswith(b"XML:com.adobe.xmp\0"):
+        if kind == b"iTXt" and content[at + 8 :].startswith(PNG_KEYWORD):
             return content[:at] + chunk + content[end:]
         place = place or end
         at = end
     if place is None or place > len(content):
         raise DataError("damaged or cut short")
     return content[:place] + chunk + content[place:]
+
+
+def _png_packet(file: IO[bytes]) -> bytes | None:
+    """The packet of an open PNG file, wherever it stands; Pillow reads what is behind the pixels only with these."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"iTXt":
+            text = file.read(length)
+            if text.startswith(PNG_KEYWORD):
+                compressed, rest = text[len(PNG_KEYWORD)], text[len(PNG_KEYWORD) + 2 :]
+                packet = rest.split(b"\0", 2)[2]  # behind a language and a translation
+                return zlib.decompress(packet) if compressed else packet
+        file.seek(4 + (0 if kind == b"iTXt" else length), io.SEEK_CUR)
+    return None
 
 
 def _put_webp(content: bytes, packet: bytes) -> bytes:

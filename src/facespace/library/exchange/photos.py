@@ -11,14 +11,11 @@ from facespace.errors import LibraryError
 from facespace.gallery import path_out
 from facespace.images import read_exif
 from facespace.library.catalogue import Catalogue
-from facespace.library.exchange.embedded import read_embedded
+from facespace.library.exchange.embedded import HEIF, read_embedded
 from facespace.library.exchange.regions import Box
 from facespace.library.exchange.xmp import SaidFace, SaidPhoto
 
 __all__ = ["ListedFace", "ListedPhoto", "Skipped", "count_photos", "folder_of", "listed_photos"]
-
-# Decoders turn these themselves; what the file says is not what the catalogue knows.
-HEIF = (".heic", ".heif", ".avif")
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ class ListedPhoto:
     def stored_orientation(self, folder: Path) -> int:
         """The orientation of the stored picture, 1 to 8."""
         file = folder / self.path
-        if file.suffix.lower() in HEIF:
+        if file.suffix.lower() in HEIF:  # what the catalogue knows is what is left to turn
             return read_embedded(file).orientation
         return self.orientation or read_exif(file).orientation
 

@@ -2,8 +2,8 @@
 
 A region is of the picture *as stored*, before the EXIF orientation is applied. So says the Metadata Working Group
 (Guidelines for Handling Image Metadata 2.0, section 5.9: "Region metadata is applied to the stored image"), and so do
-digiKam (`TagRegion::adjustToOrientation` when it reads), immich (`orientRegionInfo`), Lightroom and Picasa; exiftool
-passes regions on as they are. A library's boxes are of the upright picture.
+digiKam (`TagRegion::adjustToOrientation` when it reads), immich (`orientRegionInfo`) and, by what migrates from it,
+Picasa; exiftool passes regions on as they are. A library's boxes are of the upright picture.
 """
 
 from dataclasses import dataclass
