@@ -74,7 +74,7 @@ def parse_packet(content: bytes) -> minidom.Document:
         document = minidom.parseString(content)
     except (ExpatError, ValueError, LookupError) as error:
         raise DataError(f"expected an XMP packet, it is no XML: {error}") from error
-    if not document.getElementsByTagNameNS(RDF, "RDF"):
+    if _root(document) is None:
         raise DataError("expected an XMP packet, it holds no RDF")
     return document
 
@@ -160,7 +160,9 @@ def make_property(document: minidom.Document, name: str) -> minidom.Element:
     if found:
         return found[0]
     tops = _descriptions(document)
-    top = add(document.getElementsByTagNameNS(RDF, "RDF")[0], "rdf:Description")
+    root = _root(document)
+    assert root is not None
+    top = add(root, "rdf:Description")
     top.setAttributeNS(RDF, "rdf:about", tops[0].getAttributeNS(RDF, "about") if tops else "")
     prefix = name.split(":")[0]
     for used in TOGETHER.get(prefix, (prefix,)):
@@ -170,7 +172,9 @@ def make_property(document: minidom.Document, name: str) -> minidom.Element:
 
 def indent(document: minidom.Document) -> None:
     """Lines for people to read, in a packet that is all ours."""
-    _indent(document.getElementsByTagNameNS(RDF, "RDF")[0], "\n ")
+    root = _root(document)
+    assert root is not None
+    _indent(root, "\n ")
 
 
 def _indent(element: minidom.Element, line: str) -> None:
@@ -195,12 +199,16 @@ def _as_structure(element: minidom.Element) -> minidom.Element:
 
 
 def _descriptions(document: minidom.Document) -> list[minidom.Element]:
-    return [
-        top
-        for rdf in document.getElementsByTagNameNS(RDF, "RDF")[:1]
-        for top in _children(rdf)
-        if _is(top, RDF, "Description")
-    ]
+    root = _root(document)
+    return [top for top in _children(root) if _is(top, RDF, "Description")] if root else []
+
+
+def _root(document: minidom.Document) -> minidom.Element | None:
+    """`rdf:RDF`, by itself or in `x:xmpmeta`."""
+    outer = document.documentElement
+    if outer is None or _is(outer, RDF, "RDF"):
+        return outer
+    return next((child for child in _children(outer) if _is(child, RDF, "RDF")), None)
 
 
 def _children(element: minidom.Element) -> list[minidom.Element]:

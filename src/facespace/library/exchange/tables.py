@@ -108,7 +108,10 @@ def _json(library: Library) -> tuple[bytes, int]:
         "unreadable": [{"photo": p.path, "reason": p.unreadable} for p in library.photos() if p.unreadable],
         "history": [_entry(entry) for entry in library.history()],
     }
-    return (json.dumps(document, indent=2, allow_nan=False) + "\n").encode(), n
+    text = io.StringIO()
+    for piece in json.JSONEncoder(indent=2, allow_nan=False).iterencode(document):
+        text.write(piece)  # `dumps` would keep millions of pieces until the end
+    return (text.getvalue() + "\n").encode(), n
 
 
 def _person(face: ListedFace) -> dict[str, Any]:
