@@ -147,6 +147,17 @@ def test_suggested_names_go_out_on_request_and_hidden_people_never(library: Libr
     assert b"Bob" not in (photos / "1.jpg.xmp").read_bytes()
 
 
+def test_a_photo_whose_name_is_no_text_has_its_sidecar_and_copy(
+    library: Library, photos: Path, tmp_path: Path
+) -> None:
+    library.name(person_at(library, "1.jpg#2"), "Bob")
+    write_sidecars(library)
+    write_copies(library, tmp_path / "copies")
+    assert (photos / os.fsdecode(b"\xff.png.xmp")).is_file()
+    assert (tmp_path / "copies" / os.fsdecode(b"\xff.png")).is_file()
+    assert library.import_names().n_known == 7
+
+
 def test_sidecars_follow_what_is_said_later(library: Library, photos: Path) -> None:
     library.name(person_at(library, "1.jpg#2"), "Bob")
     write_sidecars(library)
@@ -439,7 +450,8 @@ MISTAKES = [
     ),
     (["{run}", "-o", "x.csv", "-o", "y.csv"], "expected one ONNX file to write (-o), got 2"),
     (["{run}"], "expected one ONNX file to write (-o), got 0"),
-    (["{empty}", "-o", "x.csv"], "expected a library"),
+    (["{empty}", "-o", "x.csv"], "expected a library, or a folder of photos that has one"),
+    (["{empty}", "-o", "x.onnx"], "or a training run, which begins with recipe.json"),
 ]
 
 

@@ -7,7 +7,7 @@ import typer
 
 from facespace.cli.console import console, progress, show_json, warn
 from facespace.cli.options import AsJson, Data
-from facespace.errors import InputError
+from facespace.errors import InputError, LibraryError
 
 if TYPE_CHECKING:
     from facespace.library import Library, Written
@@ -135,7 +135,10 @@ def _export_library(source: Path, output: list[Path], options: dict[str, Any], *
     from facespace.library import Library, find_library
     from facespace.library.exchange import TABLES
 
-    where = find_library(source)
+    try:
+        where = find_library(source)
+    except LibraryError as error:
+        raise LibraryError(f"{error}; or a training run, which begins with recipe.json") from error
     if not (output or options["folders"] or options["xmp"] or options["xmp_copies"]):
         raise InputError(f"{source}: expected what to write: -o FILE, --folders, --xmp or --xmp-copies")
     for file in output:
