@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 
 from facespace.library import Library, group_people, scan
-from facespace.web import write_page
+from facespace.web.page import write_page
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 
 

@@ -17,6 +17,7 @@ from facespace.cli import (
     models,
     people,
     reproduce,
+    serve,
     sweep,
     train,
     verify,
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(people.people)
+app.command()(serve.serve)
 corrections.register(app)
 app.command()(verify.verify)
 app.command()(faces.embed)

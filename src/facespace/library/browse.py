@@ -170,7 +170,7 @@ def names(library: Catalogue) -> list[tuple[int, str]]:
 def list_people(
     library: Catalogue, kind: str = "seen-again", *, limit: int = 60, offset: int = 0
 ) -> list[Card]:
-    """The people of one of KINDS, those of most faces first.
+    """The people of one of KINDS, those of most faces first; of single faces, the best first.
 
     Args:
         library: open.
@@ -178,6 +178,8 @@ def list_people(
         limit: at most so many.
         offset: so many are passed over.
     """
+    if kind == "seen-once":
+        return [card(library, number) for number in _seen_once(library, limit, offset)]
     who, faces = KINDS[kind]
     rows = library.catalogue.execute(
         "SELECT person_id FROM (SELECT person_id, count(*) AS n, sum(state = 'suggested') AS n_suggested"
@@ -186,6 +188,17 @@ def list_people(
         (limit, offset),
     ).fetchall()
     return [card(library, row[0]) for row in rows]
+
+
+def _seen_once(library: Catalogue, limit: int, offset: int) -> list[int]:
+    rows = library.catalogue.execute(
+        "SELECT person_id FROM (SELECT person_id, min(face_id) AS face_id FROM assignments"
+        " GROUP BY person_id HAVING count(*) = 1) JOIN people USING (person_id)"
+        " CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id)"
+        " WHERE NOT hidden AND NOT settled ORDER BY quality DESC, face_id LIMIT ? OFFSET ?",
+        (limit, offset),
+    )
+    return [row[0] for row in rows]
 
 
 def card(library: Catalogue, person: int | str) -> Card:
@@ -285,7 +298,7 @@ def photo_view(library: Catalogue, photo_id: int) -> PhotoView:
 def photos_between(
     library: Catalogue, since: str = "", until: str = "", *, limit: int = 60, offset: int = 0
 ) -> list[PhotoView]:
-    """Photos by the time they were taken, the newest first.
+    """Photos by the time they were taken, the newest first; where no time is asked for, those of unknown time last.
 
     Args:
         library: open.
@@ -294,9 +307,10 @@ def photos_between(
         limit: at most so many.
         offset: so many are passed over.
     """
+    asked = "taken_at >= ? AND taken_at < ?" if since or until else "? || ? NOTNULL"
     rows = library.catalogue.execute(
-        "SELECT photo_id FROM photos INDEXED BY photos_by_time WHERE taken_at >= ? AND taken_at < ? AND path NOTNULL"
-        " ORDER BY taken_at DESC, path LIMIT ? OFFSET ?",
+        f"SELECT photo_id FROM photos INDEXED BY photos_by_time WHERE {asked} AND path NOTNULL"
+        " ORDER BY taken_at DESC, path DESC LIMIT ? OFFSET ?",
         (since, until + "~", limit, offset),
     ).fetchall()
     return [photo_view(library, row[0]) for row in rows]
