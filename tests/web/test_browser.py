@@ -72,10 +72,6 @@ def people(folder: Path) -> dict[str | None, int]:
         return {who.name: who.n_faces for who in list_people(library)}
 
 
-def wait(page: Any, true: str) -> None:
-    page.wait_for_function(true)
-
-
 def expect(locator: Any) -> Any:
     return playwright.expect(locator)
 
@@ -85,7 +81,7 @@ def test_a_name_is_typed_and_completed(page: Any, library: Path) -> None:
     field.fill("Ann Lee")
     field.press("Enter")
     expect(told(page)).to_contain_text("Ann Lee")
-    wait(page, "[...document.querySelectorAll('#names option')].some(o => o.value === 'Ann Lee')")
+    expect(page.locator('#names option[value="Ann Lee"]')).to_have_count(1)
     assert people(library) == {"Ann Lee": 3, None: 2}
     page.reload()
     expect(card(page, 0).locator("input[name=name]")).to_have_value("Ann Lee")
@@ -166,6 +162,7 @@ def test_what_is_no_face_is_put_away(page: Any, library: Path) -> None:
     page.goto("/history")
     expect(page.locator(".entries li")).to_contain_text("not a face")
     page.locator(".entries button").click()
+    expect(page.locator(".taken-back")).to_have_count(1)
     page.goto("/?kind=seen-once")
     expect(page.locator(".card")).to_have_count(2)
 

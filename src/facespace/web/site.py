@@ -168,8 +168,8 @@ def _explain(site: Site) -> Callable[[Request, Exception], Response]:
 
 
 def one_in(far: float) -> str:
-    """0.001 -> "1 in 1,000"."""
-    return f"1 in {round(1 / far):,}"
+    """0.001 -> "1 in 1,000"; two figures are all that a rate is known to."""
+    return f"1 in {int(float(f'{1 / far:.2g}')):,}"
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,9 @@ export const faces = list => list.map(item => item.dataset.face).filter(Boolean)
 export const people = list => list.map(item => item.dataset.person).filter(Boolean);
 const leave = async (list, done) => {
   if (!(await done)) return;
-  if (document.body.dataset.page === "photo") await refresh(); else await gone(list);
+  const { page } = document.body.dataset;
+  if (page !== "photo") await gone(list);
+  if (page === "photo" || page === "person") await refresh();
 };
 
 export const DO = {
