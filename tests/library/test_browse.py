@@ -17,11 +17,10 @@ from facespace.library.browse import (
     faces_of,
     list_people,
     names,
-    photo_view,
-    photos_between,
     photos_of_person,
 )
-from facespace.library.similar import search_face, search_similar
+from facespace.library.photo_views import photo_view, photos_beside, photos_between
+from facespace.library.similar import search_face, search_similar, similar_people
 from fakes import SPEC
 from known_photos import add, person_of, photo
 
@@ -129,6 +128,27 @@ def test_photos_by_time(library: Library) -> None:
     ann = person_of(library, "0.jpg#1")
     months = [month for month, _ in photos_of_person(library, ann)]
     assert months == ["2020-01", "2019-07", "2019-07", *[None] * 6]
+
+
+def test_photos_beside_one_are_the_next_by_time(library: Library) -> None:
+    for name, at in {"0.jpg": "2019-07-04", "1.jpg": "2019-07-04", "2.jpg": "2018-01-01"}.items():
+        library.catalogue.execute("UPDATE photos SET taken_at = ? WHERE path = ?", (at, name))
+    rows = {path: number for number, path in library.catalogue.execute("SELECT photo_id, path FROM photos")}
+    for known in (["2.jpg", "0.jpg", "1.jpg"], ["3.jpg", "4.jpg", "5.jpg", "6.jpg", "7.jpg", "new.jpg"]):
+        for before, here, after in zip([None, *known[:-1]], known, [*known[1:], None], strict=True):
+            assert photos_beside(library, rows[here]) == (rows.get(before), rows.get(after))
+
+
+def test_people_like_one_are_others_nearest_first_each_once(library: Library) -> None:
+    assert similar_people(library, 99) == []
+    ann, hidden, third = (person_of(library, f"0.jpg#{k}") for k in (1, 2, 3))
+    found = similar_people(library, ann, k=10)
+    assert len(found) == len({one.card.person for one in found}) == 4  # six people, one of them hidden
+    assert {ann, hidden}.isdisjoint(one.card.person for one in found)
+    assert [one.distance for one in found] == sorted(one.distance for one in found)
+    library.apart(ann, third)
+    assert third not in [one.card.person for one in similar_people(library, ann)]
+    assert ann not in [one.card.person for one in similar_people(library, third)]
 
 
 def test_the_faces_like_one_are_the_nearest_of_all(library: Library) -> None:

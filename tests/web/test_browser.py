@@ -119,6 +119,32 @@ def test_people_are_chosen_and_merged_by_keys(page: Any, library: Path) -> None:
     expect(page.locator(".card")).to_have_count(2)
 
 
+def test_escape_takes_back_what_is_typed_and_chosen(page: Any) -> None:
+    field = card(page, 0).locator("input[name=name]")
+    field.fill("Ann")
+    field.press("Escape")
+    expect(field).to_have_value("")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("x")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("#actions")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#actions")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+
+
+def test_people_who_look_alike_are_joined_or_told_apart(page: Any, library: Path) -> None:
+    open_person(page, 0)
+    expect(page.locator(".like")).to_have_count(3)
+    page.locator('.like [data-do="different"]').first.click()
+    expect(page.locator(".like")).to_have_count(2)
+    page.locator('.like [data-do="same"]').first.click()
+    expect(page.locator(".like")).to_have_count(1)
+    with Library(library) as opened:
+        assert [entry.action for entry in opened.history()] == ["merge", "apart"]
+
+
 def test_suggestions_are_answered_by_one_key_each(page: Any, library: Path, tmp_path: Path) -> None:
     card(page, 0).locator("input[name=name]").fill("Ann")
     card(page, 0).locator("input[name=name]").press("Enter")
@@ -170,7 +196,12 @@ def test_what_is_no_face_is_put_away(page: Any, library: Path) -> None:
 def test_a_photo_shows_its_boxes_and_takes_names(page: Any, library: Path) -> None:
     page.goto("/photos")
     page.locator('a[title="1.png"]').click()
+    page.wait_for_url("**/photos/1")
     expect(page.locator("svg rect")).to_have_count(2)
+    page.keyboard.press("Shift+ArrowRight")
+    page.wait_for_url("**/photos/2")
+    page.keyboard.press("Shift+ArrowLeft")
+    page.wait_for_url("**/photos/1")
     box = page.locator("svg rect").first.bounding_box()
     image = page.locator(".boxed img").bounding_box()
     assert (box["x"] - image["x"]) / image["width"] == pytest.approx(20.5 / 220, abs=0.02)

@@ -45,6 +45,14 @@ export const DO = {
     const [person, other] = people(pickedItems());
     if (other && await say("apart", { person, others: [other] })) clear();
   },
+  async same(from) {
+    const other = from.closest("[data-like]").dataset.like;
+    if (await say("merge", { person: personOf(from), others: [other] })) await refresh();
+  },
+  async different(from) {
+    const other = from.closest("[data-like]").dataset.like;
+    if (await say("apart", { person: personOf(from), others: [other] })) await refresh();
+  },
   async hide(from) { await hideOrShow(from, true); },
   async unhide(from) { await hideOrShow(from, false); },
   async forget(from) {
