@@ -14,7 +14,13 @@ from facespace.faces.align import TEMPLATE_XY
 from facespace.faces.detections import Detections
 from facespace.models import ModelSpec
 
-COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 50, 220), "ochre": (200, 150, 20)}
+COLOURS = {
+    "red": (220, 30, 30),
+    "green": (30, 200, 40),
+    "blue": (40, 50, 220),
+    "ochre": (200, 150, 20),
+    "rust": (220, 70, 30),  # looks like red
+}
 SIDE_PX = 60
 SPEC = ModelSpec(
     "drawn", "1", "embedder", (112, 112), dim=128, sha256="e" * 64, byte_scale=100.0,

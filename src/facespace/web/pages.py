@@ -89,7 +89,9 @@ def router(site: Site) -> APIRouter:
             waiting = faces_of(library, number, "suggested", limit=FACES_A_SCREEN) if who.settled else []
             like = site.search(lambda searched: similar_people(searched, number))
             return site.page(
-                "person.html.j2", faces=faces, more=more, who=who, waiting=shown_faces(library, waiting), like=like,
+                "person.html.j2", faces=faces, more=more, who=who, waiting=shown_faces(library, waiting),
+                # Beyond the calibrated rates everybody looks like everybody.
+                like=[one for one in like if not one.extrapolated],
                 n_photos=count_photos(library, number), **site.frame(library),
             )  # fmt: skip
 
