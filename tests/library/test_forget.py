@@ -8,7 +8,7 @@ import pytest
 
 from facespace.errors import CorrectionError, LibraryError
 from facespace.library import Library, group_people
-from facespace.web import write_page
+from facespace.web.page import write_page
 from fakes import SPEC
 from known_photos import add, person_of, photo
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 
 from facespace.library import Library, group_people, scan
-from facespace.web import write_page
+from facespace.web.page import write_page
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 
 
@@ -61,6 +61,12 @@ def test_links_lead_to_the_photos_and_thumbnails_are_there(tmp_path: Path, photo
     assert all((page.parent / source).stat().st_size > 200 for source in reader.sources)
     (tiff,) = [face for face in reader.faces if face["data-name"] == "3.tiff"]
     assert (page.parent / str(tiff["data-shown"])).read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_pages_and_pictures_are_the_owners_alone(tmp_path: Path, photos: Path) -> None:
+    _, _, page = written(tmp_path, photos)
+    files = [path for path in page.parent.rglob("*") if path.is_file() and path.name != ".gitignore"]
+    assert len(files) > 5 and all(path.stat().st_mode & 0o077 == 0 for path in files)
 
 
 def test_boxes_are_in_per_cent_of_the_photo(tmp_path: Path, photos: Path) -> None:

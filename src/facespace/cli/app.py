@@ -19,6 +19,7 @@ from facespace.cli import (
     models,
     people,
     reproduce,
+    serve,
     sweep,
     train,
     verify,
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(people.people)
+app.command()(serve.serve)
 corrections.register(app)
 app.command()(import_names.import_names)
 app.command()(verify.verify)

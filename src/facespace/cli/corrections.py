@@ -82,12 +82,18 @@ def merge(
     _correct(library, json, lambda opened: opened.merge(person, *others))
 
 
-def split(library: Where, person: Person, faces: Faces, json: AsJson = False) -> None:
+def split(
+    library: Where,
+    person: Person,
+    faces: Faces,
+    name: Annotated[str | None, typer.Option(help="Name of the new person.")] = None,
+    json: AsJson = False,
+) -> None:
     """Make faces of a person another person, a new one; the two are told apart in all later runs.
 
     Example: facespace split ~/Pictures Ann party.jpg#2 beach.jpg#1
     """
-    _correct(library, json, lambda opened: opened.split(person, _below(library, faces)))
+    _correct(library, json, lambda opened: opened.split(person, _below(library, faces), name=name))
 
 
 def apart(library: Where, person: Person, other: Person, json: AsJson = False) -> None:

@@ -50,7 +50,7 @@ def people(
     from facespace.embed import Embedder
     from facespace.faces.detect import Detector
     from facespace.library import Library, default_library_dir, group_people, scan
-    from facespace.web import write_page
+    from facespace.web.page import write_page
 
     folder = library or default_library_dir(photos)
     with Library(folder) as opened, progress("finding faces") as on_photo:

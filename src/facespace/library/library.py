@@ -63,14 +63,7 @@ class Library(Catalogue):
         with self._history.step("name") as step:
             number = find_person(step.catalogue, person)
             step.what = f"name {name_person(step.catalogue, number)} {clean}"
-            for other, taken in step.catalogue.execute(
-                "SELECT person_id, name FROM people WHERE name NOTNULL"
-            ):
-                if other != number and same_name(taken, clean):
-                    raise CorrectionError(
-                        f"{clean} is person {other} already; `facespace merge` makes the two one person, "
-                        "or choose another name"
-                    )
+            _check_free(step, clean, number)
             settle(step, number)
             set_person(step, number, name=clean)
         return self._history.last
@@ -86,8 +79,8 @@ class Library(Catalogue):
                 join(step, number, other)
         return self._history.last
 
-    def split(self, person: PersonRef, faces: Sequence[FaceRef]) -> Entry | None:
-        """These faces of a person are another person, a new one; the two stay apart from now on."""
+    def split(self, person: PersonRef, faces: Sequence[FaceRef], *, name: str | None = None) -> Entry | None:
+        """These faces of a person are another person, a new one of that name; the two stay apart from now on."""
         with self._history.step("split") as step:
             number = find_person(step.catalogue, person)
             parted = _find_faces(step, faces)
@@ -100,6 +93,11 @@ class Library(Catalogue):
                 confirm_face(step, face, other, named=False)
             tell_apart(step, number, other)
             step.what += f": person {other}"
+            if name is not None:
+                clean = clean_name(name)
+                _check_free(step, clean, other)
+                set_person(step, other, name=clean)
+                step.what += f", {clean}"
         return self._history.last
 
     def apart(self, person: PersonRef, other: PersonRef) -> Entry | None:
@@ -214,6 +212,16 @@ class Library(Catalogue):
         forgotten = forget(self._history, self.folder, person)
         self._database.scrub()
         return forgotten
+
+
+def _check_free(step: Step, name: str, person: int) -> None:
+    """Nobody but that person has the name."""
+    for other, taken in step.catalogue.execute("SELECT person_id, name FROM people WHERE name NOTNULL"):
+        if other != person and same_name(taken, name):
+            raise CorrectionError(
+                f"{name} is person {other} already; `facespace merge` makes the two one person, "
+                "or choose another name"
+            )
 
 
 def _find_faces(step: Step, faces: Sequence[FaceRef]) -> list[int]:

@@ -11,6 +11,7 @@ from facespace.images import Unreadable
 from facespace.library.addresses import face_key
 from facespace.library.grouping import Grouped, Rule, keep_groups
 from facespace.library.library import Library
+from facespace.library.similar import rate_of
 from facespace.models import FarCurve, ModelSpec, far_curve
 
 __all__ = ["People", "Person", "PersonFace", "group_people", "suggestion"]
@@ -218,8 +219,7 @@ def suggestion(curve: FarCurve, distance: float | None) -> tuple[float | None, f
     """
     if distance is None:
         return None, None, False
-    rate = float(np.clip(curve.log_far(distance), curve.log_fars[0], 0.0))
-    return distance, 10.0**rate, rate > curve.log_fars[-1]
+    return distance, *rate_of(curve, distance)
 
 
 def _face_json(face: PersonFace) -> dict[str, Any]:

@@ -199,6 +199,10 @@ CREATE TABLE scan (                    -- the last one, perhaps under way
     todo INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX photos_by_time ON photos (taken_at, path);
+-- Both cover what a page of people asks, so that rows with pictures in them are left alone.
+CREATE INDEX faces_at_a_glance ON faces (face_id, photo_id, quality);
+DROP INDEX assignments_of_person;
+CREATE INDEX assignments_of_person ON assignments (person_id, state);
 """
 
 

@@ -1,5 +1,1 @@
-"""The library as pages to look at; no arithmetic on embeddings."""
-
-from facespace.web.page import write_page
-
-__all__ = ["write_page"]
+"""The library as pages: one offline file (`page`), or a local server (`serving`)."""

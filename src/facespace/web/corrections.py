@@ -1,0 +1,90 @@
+"""What people say on the pages: a request is one method of `facespace.library.Library` and answers with its entry."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from facespace.errors import CorrectionError
+from facespace.library import Entry, Library
+from facespace.library.addresses import clean_name, same_name
+from facespace.library.browse import names
+from facespace.web.site import Site
+
+__all__ = ["router"]
+
+
+class Said(BaseModel):
+    """A correction; which fields are needed depends on the action.
+
+    Attributes:
+        person: number or name.
+        others: further persons, likewise.
+        faces: ids or `photo#k`.
+        name: of the person.
+        hidden: False shows a hidden person again.
+        entry: of the history.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    person: int | Annotated[str, Field(max_length=200)] = ""
+    others: Annotated[list[int | str], Field(max_length=1000)] = []
+    faces: Annotated[list[str], Field(max_length=10_000)] = []
+    name: Annotated[str, Field(max_length=200)] = ""
+    hidden: bool = True
+    entry: int | None = None
+
+
+ACTIONS: dict[str, Callable[[Library, Said], Entry | None]] = {
+    "name": lambda library, said: library.name(said.person, said.name),
+    "merge": lambda library, said: library.merge(said.person, *said.others),
+    "split": lambda library, said: library.split(said.person, said.faces, name=said.name or None),
+    "apart": lambda library, said: _apart(library, said),
+    "confirm": lambda library, said: library.confirm(said.person, said.faces),
+    "reject": lambda library, said: library.reject(said.person, said.faces),
+    "not-a-face": lambda library, said: library.not_a_face(said.faces),
+    "hide": lambda library, said: library.hide(said.person, hidden=said.hidden),
+    "undo": lambda library, said: library.undo(said.entry),
+    "redo": lambda library, said: library.redo(),
+    "forget": lambda library, said: library.forget(said.person).entry,
+}
+
+
+def router(site: Site) -> APIRouter:
+    """`POST /say/ACTION`; the answer is `{"entry": ... or null}`, or `{"error": ...}` with status 409."""
+    routes = APIRouter()
+
+    @routes.post("/say/{action}")
+    def say(action: str, said: Annotated[Said, Body()]) -> JSONResponse:
+        if action not in ACTIONS:
+            raise CorrectionError(f"expected one of {', '.join(ACTIONS)}, got {action}")
+        with site.library() as library:
+            namesake = _namesake(library, said) if action == "name" else None
+            if namesake is not None:
+                return JSONResponse({"namesake": namesake, "error": f"{said.name} is person {namesake}"}, 409)
+            entry = ACTIONS[action](library, said)
+        site.background.group_soon()
+        return JSONResponse({"entry": _json(entry)})
+
+    return routes
+
+
+def _apart(library: Library, said: Said) -> Entry | None:
+    if len(said.others) != 1:
+        raise CorrectionError(f"expected two persons to tell apart, got {1 + len(said.others)}")
+    return library.apart(said.person, said.others[0])
+
+
+def _namesake(library: Library, said: Said) -> int | str | None:
+    """Another person of that name, with whom the page offers to merge."""
+    clean = clean_name(said.name)
+    known = (number for number, name in names(library) if same_name(name, clean))
+    return next((number for number in known if str(number) != str(said.person)), None)
+
+
+def _json(entry: Entry | None) -> dict[str, Any] | None:
+    return None if entry is None else dataclasses.asdict(entry)

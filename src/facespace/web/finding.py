@@ -1,0 +1,110 @@
+"""Search: by name, by a face of the library, by an uploaded photo; and the button that looks for new photos."""
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse
+from numpy.typing import NDArray
+from PIL import Image
+
+from facespace.errors import ImageError, LibraryError
+from facespace.extract import extract_image
+from facespace.images import decode_image
+from facespace.library import Library, scan
+from facespace.library.browse import Card, card, face_tile, names
+from facespace.library.photo_views import photos_between
+from facespace.library.similar import Similar, search_face, search_similar
+from facespace.web.site import Site
+
+__all__ = ["router"]
+
+FOUND_BY_NAME = 60
+NEAREST = 24
+DECODE_PX = 1600
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A face of an uploaded photo, with the faces of the library nearest to it."""
+
+    thumbnail: str
+    found: list[Similar]
+
+
+def router(site: Site) -> APIRouter:
+    """`GET /search`, `GET /faces/ID`, `POST /search/photo`, `POST /scan`."""
+    routes = APIRouter()
+
+    @routes.get("/search")
+    def search(q: str = Query("", max_length=200)) -> HTMLResponse:
+        with site.library() as library:
+            people = _named(library, q)
+            photos = photos_between(library, q, q, limit=FOUND_BY_NAME) if q[:1].isdecimal() else []
+            return site.page("search.html.j2", q=q, people=people, photos=photos, **site.frame(library))
+
+    @routes.get("/faces/{key}")
+    def similar(key: str) -> HTMLResponse:
+        with site.library() as library:
+            face = face_tile(library, key)
+            values = site.frame(library)
+        found = site.search(lambda searched: search_face(searched, face.face_id))
+        return site.page("similar.html.j2", face=face, found=found, **values)
+
+    @routes.post("/search/photo")
+    async def search_photo(request: Request) -> HTMLResponse:
+        content = await request.body()
+        probes = await run_in_threadpool(_probes, site, content)
+        return site.page("probes.html.j2", probes=probes)
+
+    @routes.post("/scan")
+    def read_photos() -> JSONResponse:
+        with site.library() as library:
+            if library.photo_folder is None:
+                raise LibraryError(
+                    "where the photos stand is not known yet; run `facespace people PHOTOS` once"
+                )
+        return JSONResponse({"started": site.background.scan(_scan(site))})
+
+    return routes
+
+
+def _named(library: Library, q: str) -> list[Card]:
+    """The people whose name has these letters in it, capitals or not; a number finds its person."""
+    wanted = " ".join(q.split()).casefold()
+    if not wanted:
+        return []
+    numbers = [number for number, name in names(library) if wanted in name.casefold()]
+    return [card(library, number) for number in numbers[:FOUND_BY_NAME]]
+
+
+def _probes(site: Site, content: bytes) -> list[Probe]:
+    name = Path("the uploaded photo")
+    if not content:
+        raise ImageError(name, "the file is empty")
+    picture = decode_image(content, name, longest_side_px=DECODE_PX)
+    found = extract_image(picture, site.detector, site.embedder)
+    spec = site.embedder.spec
+    near = site.search(lambda library: search_similar(library, found.embeddings, spec, k=NEAREST))
+    return [Probe(_data_url(found.thumbnails[i]), near[i]) for i in range(len(near))]
+
+
+def _data_url(thumbnail: NDArray[np.uint8]) -> str:
+    written = io.BytesIO()
+    Image.fromarray(thumbnail).save(written, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(written.getvalue()).decode()
+
+
+def _scan(site: Site) -> Callable[[Callable[[int, int], None]], None]:
+    def read_photos(on_photo: Callable[[int, int], None]) -> None:
+        with site.library() as library:
+            folder = library.photo_folder
+            assert folder is not None
+            scan(library, folder, site.detector, site.embedder, on_photo=on_photo)
+
+    return read_photos

@@ -1,0 +1,172 @@
+"""The pages: people, one person, photos, one photo, history; each a screenful with the address of the next."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from facespace.errors import CorrectionError
+from facespace.library import Library
+from facespace.library.browse import (
+    KINDS,
+    FaceTile,
+    card,
+    count_photos,
+    faces_of,
+    list_people,
+    names,
+    photos_of_person,
+)
+from facespace.library.photo_views import photo_view, photos_beside, photos_between
+from facespace.library.similar import rate_of, similar_people
+from facespace.models import far_curve
+from facespace.web.background import grouped_by
+from facespace.web.site import Site
+
+__all__ = ["Shown", "router", "shown_faces"]
+
+PEOPLE_A_SCREEN = 60
+FACES_A_SCREEN = 120
+PHOTOS_A_SCREEN = 60
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A face with what is said of its distance.
+
+    Attributes:
+        face: the face.
+        far: the false-accept rate behind the distance of a suggestion; None where there is none.
+        extrapolated: the rate lies above those that the calibration measured.
+    """
+
+    face: FaceTile
+    far: float | None
+    extrapolated: bool
+
+
+def shown_faces(library: Library, faces: list[FaceTile]) -> list[Shown]:
+    """Faces with the rates behind their distances."""
+    spec = grouped_by(library)
+    curve = None if spec is None else far_curve(spec, spec)
+    return [
+        Shown(
+            face, *(rate_of(curve, face.distance) if curve and face.distance is not None else (None, False))
+        )
+        for face in faces
+    ]
+
+
+def router(site: Site) -> APIRouter:
+    """The pages, and `/state` and `/names` which they ask while they are open."""
+    routes = APIRouter(default_response_class=HTMLResponse)
+
+    @routes.get("/")
+    def people(kind: str = "seen-again", offset: int = Query(0, ge=0), part: bool = False) -> HTMLResponse:
+        if kind not in KINDS:
+            raise CorrectionError(f"expected one of {', '.join(KINDS)}, got {kind}")
+        with site.library() as library:
+            cards = list_people(library, kind, limit=PEOPLE_A_SCREEN, offset=offset)
+            values: dict[str, Any] = {} if part else site.frame(library)
+        more = _more("/", offset, len(cards), PEOPLE_A_SCREEN, kind=kind)
+        return site.page(
+            "cards.html.j2" if part else "people.html.j2", cards=cards, more=more, kind=kind, **values
+        )
+
+    @routes.get("/people/{number}")
+    def person(number: int, offset: int = Query(0, ge=0), part: bool = False) -> HTMLResponse:
+        with site.library() as library:
+            who = card(library, number)
+            state = "confirmed" if who.settled else None
+            faces = shown_faces(
+                library, faces_of(library, number, state, limit=FACES_A_SCREEN, offset=offset)
+            )
+            more = _more(f"/people/{number}", offset, len(faces), FACES_A_SCREEN)
+            if part:
+                return site.page("tiles.html.j2", faces=faces, more=more, who=who)
+            waiting = faces_of(library, number, "suggested", limit=FACES_A_SCREEN) if who.settled else []
+            like = site.search(lambda searched: similar_people(searched, number))
+            return site.page(
+                "person.html.j2", faces=faces, more=more, who=who, waiting=shown_faces(library, waiting),
+                # Beyond the calibrated rates everybody looks like everybody.
+                like=[one for one in like if not one.extrapolated],
+                n_photos=count_photos(library, number), **site.frame(library),
+            )  # fmt: skip
+
+    @routes.get("/people/{number}/card")
+    def one_card(number: int) -> HTMLResponse:
+        with site.library() as library:
+            return site.page("cards.html.j2", cards=[card(library, number)], more=None)
+
+    @routes.get("/people/{number}/timeline")
+    def timeline(number: int, offset: int = Query(0, ge=0), part: bool = False) -> HTMLResponse:
+        with site.library() as library:
+            who = card(library, number)
+            rows = photos_of_person(library, number, limit=FACES_A_SCREEN, offset=offset)
+            more = _more(f"/people/{number}/timeline", offset, len(rows), FACES_A_SCREEN)
+            months = _by_month(rows)
+            if part:
+                return site.page("months.html.j2", months=months, more=more, who=who)
+            return site.page(
+                "timeline.html.j2", months=months, more=more, who=who, n_photos=count_photos(library, number),
+                **site.frame(library),
+            )  # fmt: skip
+
+    @routes.get("/photos")
+    def photos(
+        since: str = Query("", max_length=25),
+        until: str = Query("", max_length=25),
+        offset: int = Query(0, ge=0),
+        part: bool = False,
+    ) -> HTMLResponse:
+        with site.library() as library:
+            found = photos_between(library, since, until, limit=PHOTOS_A_SCREEN, offset=offset)
+            values: dict[str, Any] = {} if part else site.frame(library)
+        more = _more("/photos", offset, len(found), PHOTOS_A_SCREEN, since=since, until=until)
+        name = "photo_tiles.html.j2" if part else "photos.html.j2"
+        return site.page(name, photos=found, more=more, since=since, until=until, **values)
+
+    @routes.get("/photos/{photo_id}")
+    def photo(photo_id: int, face: str = "") -> HTMLResponse:
+        with site.library() as library:
+            shown = photo_view(library, photo_id)
+            faces = shown_faces(library, list(shown.faces))
+            before, after = photos_beside(library, photo_id)
+            return site.page(
+                "photo.html.j2", photo=shown, faces=faces, chosen=face, before=before, after=after,
+                **site.frame(library),
+            )  # fmt: skip
+
+    @routes.get("/history")
+    def history() -> HTMLResponse:
+        with site.library() as library:
+            return site.page("history.html.j2", entries=library.history()[:500], **site.frame(library))
+
+    @routes.get("/names")
+    def known_names() -> JSONResponse:
+        with site.library() as library:
+            return JSONResponse([name for _, name in names(library)])
+
+    @routes.get("/state")
+    def state() -> JSONResponse:
+        return JSONResponse(asdict(site.background.state))
+
+    return routes
+
+
+def _more(path: str, offset: int, n: int, screen: int, **query: str) -> str | None:
+    """The address of the next screenful; None where this one was not full."""
+    if n < screen:
+        return None
+    return f"{path}?{urlencode({**{k: v for k, v in query.items() if v}, 'offset': offset + n})}"
+
+
+def _by_month(rows: list[tuple[str | None, FaceTile]]) -> list[tuple[str | None, list[FaceTile]]]:
+    months: list[tuple[str | None, list[FaceTile]]] = []
+    for month, face in rows:
+        if not months or months[-1][0] != month:
+            months.append((month, []))
+        months[-1][1].append(face)
+    return months

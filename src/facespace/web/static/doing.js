@@ -1,0 +1,97 @@
+// What can be done with faces and people; the keys and buttons of the pages name these.
+
+import { ask, post, say, tell } from "./asking.js";
+import { clear, focusOn, gone, meant, personOf, pickedItems } from "./choosing.js";
+import { refresh } from "./screen.js";
+import { watchClosely } from "./watching.js";
+
+export const faces = list => list.map(item => item.dataset.face).filter(Boolean);
+export const people = list => list.map(item => item.dataset.person).filter(Boolean);
+const leave = async (list, done) => {
+  if (!(await done)) return;
+  const { page } = document.body.dataset;
+  if (page !== "photo") await gone(list);
+  if (page === "photo" || page === "person") await refresh();
+};
+
+export const DO = {
+  async confirm(from) {
+    const list = meant(from), person = personOf(list[0]);
+    if (list.length && person) await leave(list, say("confirm", { person, faces: faces(list) }));
+  },
+  async reject(from) {
+    const list = meant(from), person = personOf(list[0]);
+    if (list.length && person) await leave(list, say("reject", { person, faces: faces(list) }));
+  },
+  async "not-a-face"(from) {
+    const list = meant(from);
+    if (faces(list).length) await leave(list, say("not-a-face", { faces: faces(list) }));
+  },
+  async "confirm-all"(from) {
+    if (await say("confirm", { person: personOf(from) })) await refresh();
+  },
+  async split(from) {
+    const list = meant(from), person = personOf(list[0]);
+    if (faces(list).length && await say("split", { person, faces: faces(list) })) await gone(list);
+  },
+  async merge() {
+    // Into the one with a name, else the largest, which stands first.
+    const list = pickedItems();
+    if (list.length < 2) return;
+    const into = list.find(item => item.querySelector(".naming input")?.defaultValue) ?? list[0];
+    await merge(into, list.filter(item => item !== into));
+  },
+  async apart() {
+    const [person, other] = people(pickedItems());
+    if (other && await say("apart", { person, others: [other] })) clear();
+  },
+  async same(from) {
+    const other = from.closest("[data-like]").dataset.like;
+    if (await say("merge", { person: personOf(from), others: [other] })) await refresh();
+  },
+  async different(from) {
+    const other = from.closest("[data-like]").dataset.like;
+    if (await say("apart", { person: personOf(from), others: [other] })) await refresh();
+  },
+  async hide(from) { await hideOrShow(from, true); },
+  async unhide(from) { await hideOrShow(from, false); },
+  async forget(from) {
+    const person = personOf(from);
+    const title = document.querySelector(".who h1").textContent;
+    const sure = await ask(`Forget ${title} for good? All faces, templates and words of this person are removed; `
+      + "the photos stay. This cannot be undone.", "Forget");
+    if (sure && await say("forget", { person })) location.assign("/");
+  },
+  async undo(from) {
+    const entry = from?.dataset.entry;
+    if (await say("undo", entry ? { entry: Number(entry) } : {})) location.reload();
+  },
+  async scan() {
+    try { await post("/scan"); tell("Looking for new photos"); watchClosely(); } catch (error) { tell(error.message, { trouble: true }); }
+  },
+  show() { location.reload(); },
+  help() { document.getElementById("help").showModal(); },
+  clear,
+};
+
+async function hideOrShow(from, hidden) {
+  const list = pickedItems();
+  if (!list.length) {
+    if (await say("hide", { person: personOf(from), hidden })) await refresh();
+    return;
+  }
+  const done = [];
+  for (const item of list) if (await say("hide", { person: item.dataset.person, hidden })) done.push(item);
+  await gone(done);
+}
+
+export async function merge(into, others) {
+  if (!(await say("merge", { person: into.dataset.person, others: people(others) }))) return;
+  for (const item of others) item.remove();
+  clear();
+  const answer = await fetch(`/people/${into.dataset.person}/card`);
+  if (answer.ok) {
+    into.replaceWith(document.createRange().createContextualFragment(await answer.text()));
+    focusOn(document.querySelector(`.card[data-person="${into.dataset.person}"]`));
+  }
+}

@@ -1,0 +1,40 @@
+// Names that are typed below a face.
+
+import { say } from "./asking.js";
+import { gone, personOf, pickedItems } from "./choosing.js";
+import { faces } from "./doing.js";
+import { loadNames, refresh } from "./screen.js";
+
+export async function submitName(form) {
+  const input = form.elements.name, name = input.value.trim();
+  if (!name || name === input.defaultValue) { input.value = input.defaultValue; input.blur(); return; }
+  input.blur();
+  if (form.classList.contains("these")) return nameThese(form, name);
+  const face = form.closest("[data-face]"), person = form.dataset.namePerson ?? face?.dataset.of;
+  const known = await isKnown(name);
+  // A face of a photo is meant by itself where it joins somebody or leaves a person who has a name.
+  const alone = face && (known || input.defaultValue || !person);
+  const done = await (!alone ? say("name", { person, name })
+    : known ? say("confirm", { person: name, faces: faces([face]) })
+    : say("split", { person, faces: faces([face]), name }));
+  if (!done) { input.value = input.defaultValue; return; }
+  input.defaultValue = name;
+  loadNames();
+  await refresh();
+}
+
+async function nameThese(form, name) {
+  const list = pickedItems(), person = personOf(list[0]);
+  const done = await isKnown(name) ? say("confirm", { person: name, faces: faces(list) })
+    : say("split", { person, faces: faces(list), name });
+  if (!(await done)) return;
+  form.reset();
+  loadNames();
+  await gone(list);
+}
+
+async function isKnown(name) {
+  const answer = await fetch("/names");
+  const known = answer.ok ? await answer.json() : [];
+  return known.some(one => one.localeCompare(name, undefined, { sensitivity: "accent" }) === 0);
+}

@@ -1,0 +1,42 @@
+// What goes on behind the pages: a scan, groups worked out anew.
+
+import { tell } from "./asking.js";
+import { pickedItems } from "./choosing.js";
+import { refresh, typing } from "./screen.js";
+
+let rounds = Number(document.body.dataset.rounds);
+let hurry = 0;
+let watching = 0;
+let shownTrouble = null;
+
+// Something was said or begun: look often for a while.
+export function watchClosely(after = 500) {
+  hurry = 8;
+  clearTimeout(watching);
+  watching = setTimeout(watch, after);
+}
+
+async function watch() {
+  clearTimeout(watching);
+  let state = null;
+  if (!document.hidden) {
+    try { state = await (await fetch("/state")).json(); } catch { /* the server has ended */ }
+  }
+  if (state) await show(state);
+  hurry -= 1;
+  watching = setTimeout(watch, state?.scanning || state?.grouping || hurry > 0 ? 700 : 4000);
+}
+
+async function show(state) {
+  const scan = document.getElementById("scan");
+  scan.hidden = !state.scanning;
+  document.querySelector('[data-do="scan"]').disabled = state.scanning;
+  scan.querySelector("progress").max = state.todo || 1;
+  scan.querySelector("progress").value = state.done;
+  scan.querySelector("span").textContent = state.todo ? `${state.done} of ${state.todo} photos` : "looking";
+  if (state.trouble && state.trouble !== shownTrouble) tell(state.trouble, { trouble: true });
+  shownTrouble = state.trouble;
+  if (state.rounds === rounds || state.grouping) return;
+  rounds = state.rounds;
+  if (!typing(document.activeElement) && !pickedItems().length && !document.querySelector("dialog[open]")) await refresh();
+}
