@@ -4,9 +4,11 @@ from pathlib import Path
 from xml.dom import minidom
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from facespace.errors import DataError
-from facespace.library.exchange.regions import Region
+from facespace.library.exchange.regions import Region, box_of_area
 from facespace.library.exchange.xmp import Packet, SaidFace, SaidPhoto, merge_packet, read_packet
 
 NAMES = (
@@ -223,13 +225,13 @@ def test_a_name_that_the_face_was_said_not_to_have_goes() -> None:
     assert read_packet(after).regions == ()
 
 
-def test_a_region_that_lost_its_face_moves_with_the_name() -> None:
+def test_a_region_in_which_no_face_lies_stays_whosever_it_is() -> None:
     before = merge_packet(None, SAID)
-    moved = SaidPhoto((SaidFace((99.5, 59.5, 119.5, 79.5), "Ann"),), SAID.size_hw)
-    after = merge_packet(before, moved)
+    elsewhere = SaidPhoto((SaidFace((99.5, 59.5, 119.5, 79.5), "Ann"),), SAID.size_hw)
+    after = merge_packet(before, elsewhere)
     assert after is not None
-    assert read_packet(after).regions == (Region("Ann", (0.55, 0.7, 0.1, 0.2)),)
-    assert after.count(b">Ann<") == 3
+    assert read_packet(after).regions == (ANN, Region("Ann", (0.55, 0.7, 0.1, 0.2)))
+    assert after.count(b"<rdf:li>Ann</rdf:li>") == 1
 
 
 def test_regions_of_the_upright_picture_are_joined_by_such() -> None:
@@ -261,3 +263,48 @@ def test_a_prefix_that_means_something_else_is_declared_anew() -> None:
     after = merge_packet(before, SAID, keywords=True)
     assert after is not None and facts(before) <= facts(after)
     assert merge_packet(after, SAID, keywords=True) is None
+
+
+CELLS = [(x, y) for x in range(3) for y in range(2)]
+PEOPLE = st.sampled_from(["Ann", "Bob", "Cat", None])
+
+
+def cell_box(cell: tuple[int, int]) -> tuple[float, float, float, float]:
+    x, y = cell
+    return (100.0 * x + 20, 100.0 * y + 10, 100.0 * x + 70, 100.0 * y + 80)
+
+
+@given(
+    st.lists(st.tuples(PEOPLE, PEOPLE), min_size=6, max_size=6),
+    st.integers(1, 8),
+    st.sets(st.sampled_from(range(6))),
+    st.booleans(),
+)
+def test_after_a_merge_each_face_has_its_name_and_each_strange_region_its_own(
+    told: list[tuple[str | None, str | None]], orientation: int, unseen: set[int], keywords: bool
+) -> None:
+    """One program names some faces of six, the library sees and names others: whatever the two say, it comes out."""
+    boxes, size = [cell_box(cell) for cell in CELLS], (200, 300)
+    theirs = tuple(SaidFace(box, name) for box, (name, _) in zip(boxes, told, strict=True))
+    before = merge_packet(None, SaidPhoto(theirs, size, orientation))
+    ours = tuple(SaidFace(boxes[i], told[i][1]) for i in range(6) if i not in unseen)
+    photo = SaidPhoto(ours, size, orientation)
+    after = merge_packet(before, photo, keywords=keywords) or before
+    named = (
+        {}
+        if after is None
+        else {boxes.index(_snapped(r, size, orientation)): r.name for r in read_packet(after).regions}
+    )
+    there = [i for i in range(6) if told[i][0]]
+    here = [i for i in range(6) if i not in unseen and told[i][1]]
+    for i in here:
+        assert named[i] == told[i][1]
+    for i in there:
+        assert i in here or named[i] == told[i][0]
+    assert set(named) == set(here) | set(there)
+    assert merge_packet(after, photo, keywords=keywords) is None
+
+
+def _snapped(region: Region, size: tuple[int, int], orientation: int) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = box_of_area(region.area, size, orientation)
+    return (round(x0, 2), round(y0, 2), round(x1, 2), round(y1, 2))

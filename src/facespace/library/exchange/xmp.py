@@ -212,21 +212,17 @@ def _mp_area(li: minidom.Element, _: tuple[float, float] | None) -> Area | None:
 
 
 def _write_mwg_area(li: minidom.Element, area: Area) -> None:
-    old = rdf.field(li, "Area")
-    if isinstance(old, minidom.Element):
-        rdf.remove(old)
-    new = rdf.add_structure(rdf.structure(li), "mwg-rs:Area")
+    new = rdf.add_structure(li, "mwg-rs:Area")
     for name, value in zip("xywh", area, strict=True):
         rdf.add(new, f"stArea:{name}", f"{value:.{DIGITS}f}")
     rdf.add(new, "stArea:unit", "normalized")
-    if rdf.field(li, "Type") is None:
-        rdf.add(rdf.structure(li), "mwg-rs:Type", "Face")
+    rdf.add(li, "mwg-rs:Type", "Face")
 
 
 def _write_mp_area(li: minidom.Element, area: Area) -> None:
     x, y, w, h = area
     corner = (x - w / 2, y - h / 2, w, h)
-    _put(li, "MPReg:Rectangle", ", ".join(f"{abs(value):.{DIGITS}f}" for value in corner))
+    rdf.add(li, "MPReg:Rectangle", ", ".join(f"{abs(value):.{DIGITS}f}" for value in corner))
 
 
 def _put(li: minidom.Element, name: str, text: str) -> None:
@@ -266,12 +262,10 @@ class _Merge:
         """Put the names into one of the lists of regions."""
         listed = _faces(self.document, kind, self.applied)
         pairs = pair_up([self._box(area) for _, area in listed], self.boxes)
-        missing = [i for i, face in enumerate(self.said.faces) if face.name and i not in pairs]
         for (li, _), pair in zip(listed, pairs, strict=True):
             if pair is not None:
                 self._rename(kind, li, self.said.faces[pair])
-            else:
-                self._move(kind, li, missing)
+        missing = [i for i, face in enumerate(self.said.faces) if face.name and i not in pairs]
         if missing:
             self._append(kind, missing)
 
@@ -309,17 +303,8 @@ class _Merge:
             rdf.remove(li)
         else:
             return
-        self.withdrawn.append(old)
+        self.withdrawn += [old] if old else []
         self.changed = True
-
-    def _move(self, kind: _Kind, li: minidom.Element, missing: list[int]) -> None:
-        """A region in which no face lies: of a face that has the region's name and none itself, or a stranger's."""
-        for place in missing:
-            if same_name(_name(kind, li), self.said.faces[place].name or ""):
-                kind.write_area(li, self._area(place))
-                missing.remove(place)
-                self.changed = True
-                return
 
     def _append(self, kind: _Kind, places: list[int]) -> None:
         holder = self._holder(kind)
