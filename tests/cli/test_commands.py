@@ -1,6 +1,7 @@
 """The commands as a person or a script meets them; models are tiny ones made for drawn pictures."""
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from facespace.cli import app
 from facespace.embed import Embedder
-from facespace.errors import FacespaceError
+from facespace.errors import DataError, FacespaceError
 from facespace.faces import detect
 from fakes import SPEC, DrawnDetector, draw_photo
 
@@ -61,6 +62,55 @@ def test_people_prints_the_table_and_writes_the_page(tmp_path: Path, photos: Pat
     assert "warning: bad.jpg: not a picture" in result.stderr and "people.html" in result.stderr
     assert (tmp_path / "library" / "people.html").is_file()
     assert "(0 new)" in call("people", photos, "--library", tmp_path / "library").stdout
+
+
+def test_people_leaves_a_page_that_is_as_it_should_be(tmp_path: Path, photos: Path, drawn: None) -> None:
+    command = ("people", photos, "--library", tmp_path / "library")
+    page = tmp_path / "library" / "people.html"
+    call(*command)
+    first = page.stat()
+    assert call(*command).exit_code == 0 and page.stat() == first
+    call("name", tmp_path / "library", "1", "Ann")
+    call(*command)
+    assert page.stat() != first and "Ann" in page.read_text()
+    page.unlink()
+    call(*command)
+    assert page.exists()
+
+
+def test_people_verifies_and_refuses_another_folder(tmp_path: Path, photos: Path, drawn: None) -> None:
+    call("people", photos, "--library", tmp_path / "library")
+    content = (photos / "1.png").read_bytes()
+    before = (photos / "1.png").stat()
+    (photos / "1.png").write_bytes(content[:-1] + b"x")
+    os.utime(photos / "1.png", ns=(before.st_atime_ns, before.st_mtime_ns))
+    verified = call("people", photos, "--library", tmp_path / "library", "--verify")
+    assert "content of 4 photos: 1 changed behind an unchanged time, read again: 1.png" in verified.stderr
+    assert "as it was" in call("people", photos, "--library", tmp_path / "library", "--verify").stderr
+    other = draw_photo(tmp_path / "other" / "1.png", "blue").parent
+    refused = call("people", other, "--library", tmp_path / "library")
+    assert isinstance(refused.exception, DataError) and "expected the photos" in str(refused.exception)
+    assert call("people", other, "--library", tmp_path / "library", "--drop-all").exit_code == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_people_follows_a_folder_until_it_is_told_to_end(tmp_path: Path, sent: signal.Signals) -> None:
+    draw_photo(tmp_path / "photos" / "1.png", "red")
+    arguments = ("people", tmp_path / "photos", "--library", tmp_path / "l", "--watch")
+    command = [sys.executable, "-m", "facespace", *map(str, arguments)]
+    # A child inherits only that it is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    assert process.stderr is not None
+    while "following" not in process.stderr.readline():
+        assert process.poll() is None
+    draw_photo(tmp_path / "photos" / "2.png", "blue")
+    assert "1 read, 0 moved, 0 gone: 0 people in 2 photos" in process.stderr.readline()
+    process.send_signal(sent)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert stderr.endswith("stopped following; the library is up to date with what was read\n")
 
 
 def test_people_as_json_has_the_fixed_keys(tmp_path: Path, photos: Path, drawn: None) -> None:

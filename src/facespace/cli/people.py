@@ -1,6 +1,10 @@
 """`facespace people`: the people of a folder of photos."""
 
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +14,11 @@ from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Stra
 from facespace.cluster.threshold import STRANGERS_IN_REACH
 
 if TYPE_CHECKING:
-    from facespace.library import People, Person
+    from facespace.embed import Embedder
+    from facespace.faces.detect import Detector
+    from facespace.images import Unreadable
+    from facespace.library import Library, People, Person, ScanResult
+    from facespace.models import ModelSpec
 
 __all__ = ["people"]
 
@@ -30,6 +38,26 @@ def people(
     model: ModelFile = None,
     detector: DetectorFile = None,
     workers: Workers = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Go on following the folder until Ctrl-C, which ends it with exit code 0."
+        ),
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Hash all photos, also those whose size and time have not changed."),
+    ] = False,
+    detect_anew: Annotated[
+        bool,
+        typer.Option("--detect-anew", help="Look again for faces in photos that another detector has read."),
+    ] = False,
+    drop_all: Annotated[
+        bool,
+        typer.Option(
+            "--drop-all", help="Go on where the folder shows none of the library's photos, which then go."
+        ),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Find the faces of a folder of photos, group them by person, and write a page to look at.
@@ -39,35 +67,107 @@ def people(
 
     Example: facespace people ~/Pictures
     """
-    from facespace.images import list_photos
+    from facespace.embed import Embedder
+    from facespace.faces.detect import Detector
+    from facespace.library import Library, default_library_dir, scan
+    from facespace.library.page_files import PAGE
 
-    listing = list_photos(photos)
-    if not listing.photos and not json:
+    folder = library or default_library_dir(photos)
+    if not json and _is_nothing(photos, folder):
         say(
             f"no photos in {photos}: looked for JPEG, PNG, WebP, TIFF, HEIC, GIF and BMP files, subfolders included"
         )
         return
-    from facespace.embed import Embedder
-    from facespace.faces.detect import Detector
-    from facespace.library import Library, default_library_dir, group_people, scan
+    with Library(folder) as opened:
+        with progress("finding faces") as on_photo:
+            finder, embedder = Detector(detector), Embedder(model)
+            result = scan(
+                opened, photos, finder, embedder, verify=verify, detect_anew=detect_anew, drop_all=drop_all,
+                workers=workers, on_photo=on_photo, on_look=lambda done, n: on_photo(done, n, "comparing files"),
+            )  # fmt: skip
+            group = partial(_group, opened, photos, embedder.spec, strangers=strangers, far=far)
+            found = group(result.unreadable)
+        _tell(found, result, verify)
+        if json:
+            show_json(found.to_json())
+        else:
+            _show(found, result.n_new)
+        say(f"library: {folder}")
+        say(f"page:    {(folder / PAGE).resolve().as_uri()}")
+        if watch:
+            _follow(opened, photos, finder, embedder, workers, group)
+
+
+def _is_nothing(photos: Path, library: Path) -> bool:
+    """Neither photos nor a library that knows of some."""
+    from facespace.images import list_photos
+    from facespace.library import CATALOGUE
+
+    return not (library / CATALOGUE).exists() and not list_photos(photos).photos
+
+
+def _group(
+    library: "Library",
+    photos: Path,
+    spec: "ModelSpec",
+    unreadable: "tuple[Unreadable, ...]",
+    *,
+    strangers: float,
+    far: float | None,
+) -> "People":
+    """Groups and page, where they are not as they should be."""
+    from facespace import __version__
+    from facespace.library import group_people
+    from facespace.library.page_files import note_page, page_is_current, page_key
     from facespace.web.page import write_page
 
-    folder = library or default_library_dir(photos)
-    with Library(folder) as opened, progress("finding faces") as on_photo:
-        embedder = Embedder(model)
-        result = scan(opened, photos, Detector(detector), embedder, workers=workers, on_photo=on_photo)
-        found = group_people(
-            opened, embedder.spec, strangers=strangers, far=far, unreadable=result.unreadable
-        )
-        page = write_page(opened, found, photos)
+    found = group_people(library, spec, strangers=strangers, far=far, unreadable=unreadable)
+    key = page_key(__version__, photos.resolve(), found)
+    if not page_is_current(library.folder, key):
+        write_page(library, found, photos)
+        note_page(library.folder, key)
+    return found
+
+
+def _tell(found: "People", result: "ScanResult", verify: bool) -> None:
     for unreadable in found.unreadable:
         warn(f"{unreadable.photo}: {unreadable.reason}")
-    if json:
-        show_json(found.to_json())
-    else:
-        _show(found, result.n_new)
-    say(f"library: {folder}")
-    say(f"page:    {page.resolve().as_uri()}")
+    if verify:
+        altered = ", ".join(result.altered)
+        say(
+            f"compared the content of {_count(result.n_photos, 'photo')}: "
+            + (
+                f"{len(result.altered)} changed behind an unchanged time, read again: {altered}"
+                if altered
+                else "as it was"
+            )
+        )
+
+
+def _follow(
+    library: "Library",
+    photos: Path,
+    detector: "Detector",
+    embedder: "Embedder",
+    workers: int | None,
+    group: "Callable[[tuple[Unreadable, ...]], People]",
+) -> None:
+    """Until Ctrl-C."""
+    from facespace.library import watch
+
+    say(f"following {photos}; Ctrl-C ends")
+    try:
+        for result in watch(
+            library, photos, detector, embedder, stop=Event(), workers=workers, on_trouble=warn
+        ):
+            found = group(result.unreadable)
+            if result.has_changes:
+                say(
+                    f"{datetime.now():%H:%M:%S} {result.n_new} read, {result.n_moved} moved, {result.n_removed} gone: "
+                    f"{_count(len(found.seen_again), 'person', 'people')} in {_count(found.n_photos, 'photo')}"
+                )
+    except KeyboardInterrupt:
+        say("stopped following; the library is up to date with what was read")
 
 
 def _show(found: "People", n_new: int) -> None:

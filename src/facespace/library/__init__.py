@@ -1,20 +1,24 @@
 """A photo library: photos on disk <-> a SQLite catalogue of faces and people."""
 
-from facespace.library.catalogue import StoredFaces, StoredPhoto
+from facespace.library.catalogue import CATALOGUE, StoredFaces, StoredPhoto
 from facespace.library.forget import Forgotten
 from facespace.library.history import Entry
 from facespace.library.library import Library
 from facespace.library.location import default_library_dir, find_library
 from facespace.library.people import People, Person, PersonFace, group_people
 from facespace.library.scan import ScanResult, scan
+from facespace.library.scan_progress import ScanProgress
+from facespace.library.watch import watch
 
 __all__ = [
+    "CATALOGUE",
     "Entry",
     "Forgotten",
     "Library",
     "People",
     "Person",
     "PersonFace",
+    "ScanProgress",
     "ScanResult",
     "StoredFaces",
     "StoredPhoto",
@@ -22,4 +26,5 @@ __all__ = [
     "find_library",
     "group_people",
     "scan",
+    "watch",
 ]

@@ -167,8 +167,9 @@ def group_people(
     grouped = keep_groups(library, spec, Rule(strangers, far))
     chosen = collection_threshold(spec.distances, len(grouped.labels), strangers=strangers, far=far)
     people = _people(library, grouped, spec)
+    (n_photos,) = library.catalogue.execute("SELECT count(path) FROM photos").fetchone()
     return People(
-        len(library.photos()), len(grouped.labels), spec.label, chosen.distance, chosen.far, chosen.extrapolated,
+        n_photos, len(grouped.labels), spec.label, chosen.distance, chosen.far, chosen.extrapolated,
         people, unreadable,
     )  # fmt: skip
 
