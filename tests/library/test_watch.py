@@ -22,7 +22,6 @@ class Follower:
     def __init__(self, folder: Path, photos: Path, *, quiet_s: float = 0.2) -> None:
         self.results: Queue[ScanResult] = Queue()
         self.troubles: Queue[str] = Queue()
-        self.spared = threading.Event()
         self.stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, args=(folder, photos, quiet_s))
         self._thread.start()
@@ -31,14 +30,10 @@ class Follower:
         with Library(folder) as library:
             for result in watch(
                 library, photos, DrawnDetector(), DrawnEmbedder(), stop=self.stop, quiet_s=quiet_s,
-                on_trouble=self.troubles.put, spare=self._spare,
+                on_trouble=self.troubles.put,
             ):  # fmt: skip
                 group_people(library, SPEC)
                 self.results.put(result)
-
-    def _spare(self) -> bool:
-        self.spared.set()
-        return False
 
     def until(self, **expected: int) -> ScanResult:
         """The next result in which these counts add up, over the results before it."""
@@ -98,9 +93,10 @@ def test_new_changed_moved_and_removed_photos_are_taken_in(
 
 
 def test_a_word_from_another_process_brings_a_round_without_changes(
-    library: Library, follower: Follower
+    library: Library, photos: Path, follower: Follower
 ) -> None:
-    assert follower.spared.wait(PATIENCE_S)
+    draw_photo(photos / "3.png", "blue")
+    follower.until(n_new=1)  # it has begun
     library.name(1, "Ann")
     assert not follower.results.get(timeout=PATIENCE_S).has_changes
 

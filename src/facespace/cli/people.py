@@ -58,18 +58,28 @@ def people(
             "--drop-all", help="Go on where the folder shows none of the library's photos, which then go."
         ),
     ] = False,
+    old_model: Annotated[
+        str | None,
+        typer.Option(
+            help="File of the model that the library stands on, if it is neither built in nor among yours."
+        ),
+    ] = None,
+    keep_old: Annotated[
+        bool, typer.Option("--keep-old", help="Keep the old model's templates when --model takes its place.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Find the faces of a folder of photos, group them by person, and write a page to look at.
 
     A second run costs only new and changed photos, and keeps to all that was said of the faces (`facespace name`,
-    `confirm`, `reject` and the like).
+    `confirm`, `reject` and the like). Where another model than the library's is named, or has become the built-in one,
+    it takes the place of the old one: faces are embedded again, photo by photo, and none is looked for anew.
 
     Example: facespace people ~/Pictures
     """
     from facespace.embed import Embedder
     from facespace.faces.detect import Detector
-    from facespace.library import Library, default_library_dir, scan
+    from facespace.library import Library, default_library_dir, reading_embedder, scan
     from facespace.library.page_files import PAGE
 
     folder = library or default_library_dir(photos)
@@ -81,11 +91,14 @@ def people(
     with Library(folder) as opened:
         with progress("finding faces") as on_photo:
             finder, embedder = Detector(detector), Embedder(model)
+            reader = reading_embedder(opened, embedder, old=old_model)
             result = scan(
-                opened, photos, finder, embedder, verify=verify, detect_anew=detect_anew, drop_all=drop_all,
+                opened, photos, finder, reader, verify=verify, detect_anew=detect_anew, drop_all=drop_all,
                 workers=workers, on_photo=on_photo, on_look=lambda done, n: on_photo(done, n, "comparing files"),
             )  # fmt: skip
             group = partial(_group, opened, photos, embedder.spec, strangers=strangers, far=far)
+            found = group(result.unreadable)
+        if _upgrade(opened, photos, embedder, workers, keep_old):
             found = group(result.unreadable)
         _tell(found, result, verify)
         if json:
@@ -117,16 +130,36 @@ def _group(
 ) -> "People":
     """Groups and page, where they are not as they should be."""
     from facespace import __version__
-    from facespace.library import group_people
+    from facespace.library import group_people, library_model
     from facespace.library.page_files import note_page, page_is_current, page_key
     from facespace.web.page import write_page
 
-    found = group_people(library, spec, strangers=strangers, far=far, unreadable=unreadable)
+    standing = library_model(library) or spec
+    found = group_people(library, standing, strangers=strangers, far=far, unreadable=unreadable)
     key = page_key(__version__, photos.resolve(), found)
     if not page_is_current(library.folder, key):
         write_page(library, found, photos)
         note_page(library.folder, key)
     return found
+
+
+def _upgrade(
+    library: "Library", photos: Path, embedder: "Embedder", workers: int | None, keep_old: bool
+) -> bool:
+    """Whether there was something to do."""
+    from facespace.library import library_model, upgrade
+
+    standing = library_model(library)
+    moves = standing is not None and standing.sha256 != embedder.spec.sha256
+    if standing is not None and moves:
+        say(f"{embedder.spec.label} takes the place of {standing.label}; names and corrections stay")
+    with progress("embedding faces again") as on_face:
+        done = upgrade(library, photos, embedder, keep_old=keep_old, workers=workers, on_face=on_face)
+    for missing in done.not_at_hand:
+        warn(f"{missing.photo}: keeps the old model's template: {missing.reason}")
+    if moves:
+        say(done.line())
+    return moves or done.n_embedded > 0
 
 
 def _tell(found: "People", result: "ScanResult", verify: bool) -> None:

@@ -8,6 +8,7 @@ from facespace.library.location import default_library_dir, find_library
 from facespace.library.people import People, Person, PersonFace, group_people
 from facespace.library.scan import ScanResult, scan
 from facespace.library.scan_progress import ScanProgress
+from facespace.library.upgrading import Upgrade, library_model, reading_embedder, upgrade
 from facespace.library.watch import watch
 
 __all__ = [
@@ -22,9 +23,13 @@ __all__ = [
     "ScanResult",
     "StoredFaces",
     "StoredPhoto",
+    "Upgrade",
     "default_library_dir",
     "find_library",
     "group_people",
+    "library_model",
+    "reading_embedder",
     "scan",
+    "upgrade",
     "watch",
 ]

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,19 @@ class StoredFaces:
     embeddings: NDArray[np.float32]
     blurs: NDArray[np.bool_]
 
+    def __getitem__(self, which: NDArray[np.bool_]) -> "StoredFaces":
+        """The faces where a mask is true."""
+        return StoredFaces(*(column[which] for column in _columns(self)))
+
+    @classmethod
+    def joined(cls, parts: "list[StoredFaces]") -> "StoredFaces":
+        """One after the other."""
+        return cls(*(np.concatenate(columns) for columns in zip(*map(_columns, parts), strict=True)))
+
+
+def _columns(faces: StoredFaces) -> tuple[NDArray[Any], ...]:
+    return faces.face_id, faces.photo_id, faces.embeddings, faces.blurs
+
 
 class Catalogue:
     """What a library keeps of its photos; `Library` adds what people say of them.
@@ -136,6 +149,10 @@ class Catalogue:
             LibraryError: the catalogue cannot be read.
         """
         return self._database.snapshot()
+
+    def checkpoint(self) -> None:
+        """Bring the log into the file, so that deleted bytes go, unless another process still reads them."""
+        self._database.checkpoint()
 
     def photos(self) -> list[StoredPhoto]:
         """All photos that are there, by path."""
@@ -258,7 +275,7 @@ class Catalogue:
             for photo in photo_ids:
                 _drop_photo(catalogue, photo)
         remove_files(self.folder, faces)
-        self._database.checkpoint()
+        self.checkpoint()
 
     def faces_of_model(self, model: str, dim: int) -> StoredFaces:
         """All faces that take part and have a template of the model with that sha256, in order of photo and place."""

@@ -72,7 +72,7 @@ def scan(
     Device, inode, size and time of change tell a photo that is unchanged; one that has moved or was only
     touched is known by its content. Each photo is committed by itself: a run that is stopped loses at most the
     photos in flight, and the next run goes on. Photos that other models have read stay as they are
-    (`facespace.library.move_to_model` brings them to another embedder). Photos in a folder that cannot be opened stay.
+    (`facespace.library.upgrade` brings them to another embedder). Photos in a folder that cannot be opened stay.
 
     Args:
         library: where the faces are kept.

@@ -38,7 +38,6 @@ def watch(
     quiet_s: float = QUIET_S,
     on_photo: Callable[[int, int], None] | None = None,
     on_trouble: Callable[[str], None] | None = None,
-    spare: Callable[[], bool] | None = None,
 ) -> Iterator[ScanResult]:
     """Scan whenever the folder has changed, and yield what each scan did.
 
@@ -57,7 +56,6 @@ def watch(
         quiet_s: seconds for which a file must not have changed.
         on_photo: as of `scan`.
         on_trouble: called with one line when the folder cannot be looked at, once for each reason.
-        spare: called where there is nothing to do, to do a second's work of its own; False when it has none left.
 
     Raises:
         LibraryError: the library cannot be written.
@@ -72,8 +70,6 @@ def watch(
             if result is not None:
                 yield result
                 follower.remember()
-        elif spare is not None and spare():
-            continue
         rest = max(REST_PER_LOOK * looked, time.monotonic() - begin)
         stop.wait(min(max(rest, LEAST_REST_S), MOST_REST_S))
 
