@@ -7,7 +7,7 @@ CORE := $(VENV)/.installed-core
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help people test check format bench clean
+.PHONY: help people serve test check format bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -15,6 +15,10 @@ help:  ## list the targets
 people: $(CORE)  ## find and group the people of a folder: make people PHOTOS=~/Pictures
 	@test -n "$(PHOTOS)" || { echo 'make people needs a folder of photos: make people PHOTOS=~/Pictures' >&2; exit 2; }
 	@$(BIN)/facespace people "$(PHOTOS)" $(if $(LIBRARY),--library "$(LIBRARY)")
+
+serve: $(CORE)  ## look at the people found, name and correct them: make serve PHOTOS=~/Pictures
+	@test -n "$(PHOTOS)" || { echo 'make serve needs the folder that make people was given: make serve PHOTOS=~/Pictures' >&2; exit 2; }
+	@$(BIN)/facespace serve "$(PHOTOS)"
 
 test: check  ## install what the tests need, check and test
 	$(BIN)/python -m pytest
@@ -42,7 +46,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(CORE): pyproject.toml constraints.txt | $(BIN)/python
-	@$(PIP) install --constraint constraints.txt --editable '.[heif]'
+	@$(PIP) install --constraint constraints.txt --editable '.[heif,serve]'
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python

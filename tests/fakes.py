@@ -14,7 +14,13 @@ from facespace.faces.align import TEMPLATE_XY
 from facespace.faces.detections import Detections
 from facespace.models import ModelSpec
 
-COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 50, 220), "ochre": (200, 150, 20)}
+COLOURS = {
+    "red": (220, 30, 30),
+    "green": (30, 200, 40),
+    "blue": (40, 50, 220),
+    "ochre": (200, 150, 20),
+}
+LIKE_RED = {"rust": (220, 70, 30)}
 SIDE_PX = 60
 SPEC = ModelSpec(
     "drawn", "1", "embedder", (112, 112), dim=128, sha256="e" * 64, byte_scale=100.0,
@@ -26,7 +32,7 @@ def draw_photo(path: Path, *names: str) -> Path:
     """A white photo with a square for each name, side by side."""
     image = np.full((100, 40 + 90 * max(1, len(names)), 3), 255, np.uint8)
     for k, name in enumerate(names):
-        image[20 : 20 + SIDE_PX, 20 + 90 * k : 20 + 90 * k + SIDE_PX] = COLOURS[name]
+        image[20 : 20 + SIDE_PX, 20 + 90 * k : 20 + 90 * k + SIDE_PX] = (COLOURS | LIKE_RED)[name]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path)
     return path

@@ -63,6 +63,12 @@ def test_links_lead_to_the_photos_and_thumbnails_are_there(tmp_path: Path, photo
     assert (page.parent / str(tiff["data-shown"])).read_bytes()[:2] == b"\xff\xd8"
 
 
+def test_pages_and_pictures_are_the_owners_alone(tmp_path: Path, photos: Path) -> None:
+    _, _, page = written(tmp_path, photos)
+    files = [path for path in page.parent.rglob("*") if path.is_file() and path.name != ".gitignore"]
+    assert len(files) > 5 and all(path.stat().st_mode & 0o077 == 0 for path in files)
+
+
 def test_boxes_are_in_per_cent_of_the_photo(tmp_path: Path, photos: Path) -> None:
     _, reader, _ = written(tmp_path, photos)
     (face,) = [f for f in reader.faces if f["data-name"] == "<b>2</b>.png"]

@@ -1,5 +1,6 @@
 """`facespace serve`: a library as local web pages."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -56,12 +57,14 @@ def serve(
 
             webbrowser.open(address.url)
 
-    serve_library(
-        find_library(folder),
-        host=host,
-        port=port,
-        token=token,
-        model=model,
-        detector=detector,
-        on_ready=ready,
-    )
+    # The server has ended by itself when the signal comes here.
+    with suppress(KeyboardInterrupt):
+        serve_library(
+            find_library(folder),
+            host=host,
+            port=port,
+            token=token,
+            model=model,
+            detector=detector,
+            on_ready=ready,
+        )

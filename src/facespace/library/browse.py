@@ -13,17 +13,15 @@ __all__ = [
     "Card",
     "Counts",
     "FaceTile",
-    "PhotoView",
     "card",
     "count",
     "count_photos",
     "face_tile",
     "faces_by_id",
     "faces_of",
+    "faces_of_photo",
     "list_people",
     "names",
-    "photo_view",
-    "photos_between",
     "photos_of_person",
 ]
 
@@ -124,27 +122,6 @@ class FaceTile:
         if self.ignored:
             return "Not a face"
         return self.name or ("Nobody yet" if self.person is None else f"Person {self.person}")
-
-
-@dataclass(frozen=True)
-class PhotoView:
-    """A photo with its faces from left to right.
-
-    Attributes:
-        photo_id: of the photo.
-        photo: path relative to the photo folder.
-        size_hw: rows and columns of the upright photo; (0, 0) where it could not be read.
-        taken_at: by the camera's clock, ISO 8601; None where the file does not say.
-        faces: those not forgotten.
-        unreadable: why there is nothing to see, else None.
-    """
-
-    photo_id: int
-    photo: str
-    size_hw: tuple[int, int]
-    taken_at: str | None
-    faces: tuple[FaceTile, ...]
-    unreadable: str | None
 
 
 def count(library: Catalogue) -> Counts:
@@ -277,45 +254,6 @@ def faces_by_id(library: Catalogue, face_ids: list[int]) -> list[FaceTile]:
     return [found[number] for number in face_ids if number in found]
 
 
-def photo_view(library: Catalogue, photo_id: int) -> PhotoView:
-    """A photo with its faces.
-
-    Raises:
-        CorrectionError: no photo of that id stands in the folder.
-    """
-    row = library.catalogue.execute(
-        "SELECT path, height, width, taken_at, unreadable FROM photos WHERE photo_id = ? AND path NOTNULL",
-        (photo_id,),
-    ).fetchone()
-    if row is None:
-        raise CorrectionError(f"expected a photo of this library, there is none of number {photo_id}")
-    faces = library.catalogue.execute(f"{TILE} AND photo_id = ? ORDER BY x0, face_id", (photo_id,))
-    return PhotoView(
-        photo_id, path_out(row[0]), (row[1] or 0, row[2] or 0), row[3], tuple(map(_tile, faces)), row[4]
-    )
-
-
-def photos_between(
-    library: Catalogue, since: str = "", until: str = "", *, limit: int = 60, offset: int = 0
-) -> list[PhotoView]:
-    """Photos by the time they were taken, the newest first; where no time is asked for, those of unknown time last.
-
-    Args:
-        library: open.
-        since: the beginning of an ISO 8601 time, such as "2019" or "2019-07-04"; the first moment of it counts.
-        until: likewise, to its last moment.
-        limit: at most so many.
-        offset: so many are passed over.
-    """
-    asked = "taken_at >= ? AND taken_at < ?" if since or until else "? || ? NOTNULL"
-    rows = library.catalogue.execute(
-        f"SELECT photo_id FROM photos INDEXED BY photos_by_time WHERE {asked} AND path NOTNULL"
-        " ORDER BY taken_at DESC, path DESC LIMIT ? OFFSET ?",
-        (since, until + "~", limit, offset),
-    ).fetchall()
-    return [photo_view(library, row[0]) for row in rows]
-
-
 def photos_of_person(
     library: Catalogue, person: int, *, limit: int = 60, offset: int = 0
 ) -> list[tuple[str | None, FaceTile]]:
@@ -335,6 +273,12 @@ def photos_of_person(
     ).fetchall()
     tiles = faces_by_id(library, [row[0] for row in rows])
     return [(tile.taken_at[:7] if tile.taken_at else None, tile) for tile in tiles]
+
+
+def faces_of_photo(library: Catalogue, photo_id: int) -> tuple[FaceTile, ...]:
+    """The faces of a photo from left to right."""
+    rows = library.catalogue.execute(f"{TILE} AND photo_id = ? ORDER BY x0, face_id", (photo_id,))
+    return tuple(map(_tile, rows))
 
 
 def face_tile(library: Catalogue, face: int | str) -> FaceTile:

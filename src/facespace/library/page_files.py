@@ -35,22 +35,22 @@ def preview_file(face_id: int) -> Path:
 
 def remove_files(folder: Path, face_ids: Iterable[int]) -> int:
     """Remove the thumbnails and previews of these faces; returns how many there were."""
-    removed = 0
-    for number in face_ids:
-        for file in (folder / thumbnail_file(number), folder / preview_file(number)):
-            for path in (file, file.with_suffix(".partial")):
-                if path.exists():
-                    path.unlink()
-                    removed += 1
-    return removed
+    files = [folder / file for number in face_ids for file in (thumbnail_file(number), preview_file(number))]
+    return sum(_remove(file) for file in files)
 
 
 def remove_page(folder: Path) -> int:
     """Remove the page, whose names and pictures are those of its last run; returns how many files there were."""
-    pages = [path for path in (folder / PAGE, (folder / PAGE).with_suffix(".partial")) if path.exists()]
-    for path in pages:
+    return _remove(folder / PAGE)
+
+
+def _remove(file: Path) -> int:
+    """A file, and what a run that was killed while writing it left beside it."""
+    found = [file, *file.parent.glob(f"{file.name}.*.partial"), file.with_suffix(".partial")]
+    there = [path for path in found if path.exists()]
+    for path in there:
         path.unlink()
-    return len(pages)
+    return len(there)
 
 
 def page_key(*shown: object) -> str:

@@ -1,5 +1,6 @@
 """The faces of a library nearest to a face of it, or to any other face."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,14 +8,25 @@ from numpy.typing import NDArray
 
 from facespace.embed import dequantise
 from facespace.errors import LibraryError
+from facespace.gallery import Hits
 from facespace.library.addresses import find_face
-from facespace.library.browse import FaceTile, faces_by_id
+from facespace.library.browse import Card, FaceTile, card, faces_by_id
 from facespace.library.catalogue import Catalogue
 from facespace.models import FarCurve, ModelSpec, far_curve
 
-__all__ = ["NEAREST", "Similar", "rate_of", "search_face", "search_similar"]
+__all__ = [
+    "NEAREST",
+    "Similar",
+    "SimilarPerson",
+    "rate_of",
+    "search_face",
+    "search_similar",
+    "similar_people",
+]
 
 NEAREST = 60
+# Of other people, to find a few different ones among.
+FACES_LOOKED_AT = 60
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,23 @@ class Similar:
     """
 
     face: FaceTile
+    distance: float
+    far: float
+    extrapolated: bool
+
+
+@dataclass(frozen=True)
+class SimilarPerson:
+    """A person who looks like another.
+
+    Attributes:
+        card: who.
+        distance: of the nearest face to the mean of the other's faces, in [0, 4].
+        far: as of `Similar`.
+        extrapolated: likewise.
+    """
+
+    card: Card
     distance: float
     far: float
     extrapolated: bool
@@ -73,11 +102,7 @@ def search_similar(
         InputError, IncompatibleModelsError, ModelError: see `facespace.gallery.TemplateStore.search`.
     """
     hits = library.templates.search(probes, spec, k=k)
-    curves = {
-        known.sha256: far_curve(spec, known)
-        for known in library.templates.models()
-        if known.sha256 in hits.models
-    }
+    curves = _curves(library, spec, hits)
     found = []
     for i in range(len(hits.face_id)):
         tiles = {tile.face_id: tile for tile in faces_by_id(library, hits.face_id[i].tolist())}
@@ -94,6 +119,76 @@ def search_similar(
             ]
         )
     return found
+
+
+def similar_people(library: Catalogue, person: int, *, k: int = 6) -> list[SimilarPerson]:
+    """The people who look most like a person: by the faces nearest to the mean of the person's own, one a person.
+
+    Those who were told apart from the person, and hidden ones, are left out.
+
+    Args:
+        library: open.
+        person: number.
+        k: at most so many.
+    """
+    spec, rows, own = _own_templates(library, person)
+    if spec is None:
+        return []
+    mean = rows.mean(0, keepdims=True)
+    mean /= np.maximum(np.linalg.norm(mean), 1e-12)
+    hits = library.templates.search(mean, spec, k=len(own) + FACES_LOOKED_AT)
+    curves = _curves(library, spec, hits)
+    passed = {person, *_apart_or_hidden(library, person)}
+    found: list[SimilarPerson] = []
+    for i in np.flatnonzero(~np.isin(hits.face_id[0], own)).tolist():
+        other = _person_of(library, int(hits.face_id[0, i]))
+        if other is not None and other not in passed and len(found) < k:
+            passed.add(other)
+            distance = float(hits.distance[0, i])
+            rate = rate_of(curves[hits.models[hits.model_idx[0, i]]], distance)
+            found.append(SimilarPerson(card(library, other), distance, *rate))
+    return found
+
+
+def _own_templates(
+    library: Catalogue, person: int
+) -> tuple[ModelSpec | None, NDArray[np.float32], NDArray[np.int64]]:
+    """The model that most of a person's faces have templates of, these as unit rows, and the ids of the faces."""
+    rows = library.catalogue.execute(
+        "SELECT sha256, face_id, vector FROM assignments JOIN templates USING (face_id) JOIN models USING (model_id)"
+        " WHERE person_id = ? ORDER BY model_id DESC",
+        (person,),
+    ).fetchall()
+    if not rows:
+        return None, np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
+    model = Counter(row[0] for row in rows).most_common(1)[0][0]
+    (spec,) = [spec for spec in library.templates.models() if spec.sha256 == model]
+    vectors = np.frombuffer(b"".join(row[2] for row in rows if row[0] == model), np.int8)
+    return spec, dequantise(vectors.reshape(-1, spec.dim)), np.array([row[1] for row in rows], np.int64)
+
+
+def _apart_or_hidden(library: Catalogue, person: int) -> list[int]:
+    rows = library.catalogue.execute(
+        "SELECT person_id FROM people WHERE hidden"
+        " UNION SELECT other_id FROM told_apart WHERE person_id = :one"
+        " UNION SELECT person_id FROM told_apart WHERE other_id = :one",
+        {"one": person},
+    )
+    return [row[0] for row in rows]
+
+
+def _person_of(library: Catalogue, face: int) -> int | None:
+    row = library.catalogue.execute("SELECT person_id FROM assignments WHERE face_id = ?", (face,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _curves(library: Catalogue, spec: ModelSpec, hits: Hits) -> dict[str, FarCurve]:
+    """Of the probes' model with each model that took part, by sha256."""
+    return {
+        known.sha256: far_curve(spec, known)
+        for known in library.templates.models()
+        if known.sha256 in hits.models
+    }
 
 
 def rate_of(curve: FarCurve, distance: float) -> tuple[float, bool]:

@@ -17,7 +17,8 @@ from facespace.errors import ImageError, LibraryError
 from facespace.extract import extract_image
 from facespace.images import decode_image
 from facespace.library import Library, scan
-from facespace.library.browse import Card, card, face_tile, names, photos_between
+from facespace.library.browse import Card, card, face_tile, names
+from facespace.library.photo_views import photos_between
 from facespace.library.similar import Similar, search_face, search_similar
 from facespace.web.site import Site
 

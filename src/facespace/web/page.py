@@ -1,5 +1,6 @@
 """One offline page of a library's people: rows of thumbnails, each opening its photo with the face boxed."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from facespace.errors import ImageError, LibraryError
 from facespace.images import read_image
 from facespace.library import Library, People, Person, PersonFace
 from facespace.library.page_files import PAGE, preview_file, thumbnail_file
+from facespace.saved_files import write_beside
 
 __all__ = ["write_page"]
 
@@ -72,9 +74,7 @@ def write_page(library: Library, people: People, photos: Path) -> Path:
             people=people, rows=rows, once=once, unreadable=unreadable, folder=_printable(str(root))
         )
         page = library.folder / PAGE
-        partial = page.with_suffix(".partial")
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(page)
+        write_beside(page, html.encode(), private=True)
     except OSError as error:
         raise LibraryError(f"{library.folder}: cannot write the page: {error.strerror}") from error
     return page
@@ -108,10 +108,7 @@ def _thumbnail(library: Library, face_id: int) -> str:
     relative = thumbnail_file(face_id)
     target = library.folder / relative
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
-        partial.write_bytes(library.thumbnail(face_id))
-        partial.replace(target)
+        write_beside(target, library.thumbnail(face_id), private=True)
     return relative.as_posix()
 
 
@@ -126,8 +123,9 @@ def _preview(library: Library, face_id: int, photo: Path) -> str:
             picture = read_image(photo, longest_side_px=PREVIEW_PX)
         except ImageError:
             return photo.as_uri()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture.pixels).save(target, "JPEG", quality=85)
+        jpeg = io.BytesIO()
+        Image.fromarray(picture.pixels).save(jpeg, "JPEG", quality=85)
+        write_beside(target, jpeg.getvalue(), private=True)
     return relative.as_posix()
 
 

@@ -17,11 +17,10 @@ from facespace.library.browse import (
     faces_of,
     list_people,
     names,
-    photo_view,
-    photos_between,
     photos_of_person,
 )
-from facespace.library.similar import rate_of
+from facespace.library.photo_views import photo_view, photos_beside, photos_between
+from facespace.library.similar import rate_of, similar_people
 from facespace.models import far_curve
 from facespace.web.background import grouped_by
 from facespace.web.site import Site
@@ -88,8 +87,11 @@ def router(site: Site) -> APIRouter:
             if part:
                 return site.page("tiles.html.j2", faces=faces, more=more, who=who)
             waiting = faces_of(library, number, "suggested", limit=FACES_A_SCREEN) if who.settled else []
+            like = site.search(lambda searched: similar_people(searched, number))
             return site.page(
                 "person.html.j2", faces=faces, more=more, who=who, waiting=shown_faces(library, waiting),
+                # Beyond the calibrated rates everybody looks like everybody.
+                like=[one for one in like if not one.extrapolated],
                 n_photos=count_photos(library, number), **site.frame(library),
             )  # fmt: skip
 
@@ -131,7 +133,11 @@ def router(site: Site) -> APIRouter:
         with site.library() as library:
             shown = photo_view(library, photo_id)
             faces = shown_faces(library, list(shown.faces))
-            return site.page("photo.html.j2", photo=shown, faces=faces, chosen=face, **site.frame(library))
+            before, after = photos_beside(library, photo_id)
+            return site.page(
+                "photo.html.j2", photo=shown, faces=faces, chosen=face, before=before, after=after,
+                **site.frame(library),
+            )  # fmt: skip
 
     @routes.get("/history")
     def history() -> HTMLResponse:

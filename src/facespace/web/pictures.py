@@ -12,7 +12,7 @@ from PIL import Image
 from facespace.errors import CorrectionError, ImageError, LibraryError
 from facespace.images import read_image
 from facespace.library import Library
-from facespace.library.browse import photo_view
+from facespace.library.photo_views import photo_view
 from facespace.web.site import Site, printable
 
 __all__ = ["router"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facespace.errors import InputError, MissingExtraError
 
-__all__ = ["HOST", "PORT", "Address", "serve"]
+__all__ = ["HOST", "PORT", "Address", "listen", "serve"]
 
 HOST, PORT = "127.0.0.1", 8128
 
@@ -64,10 +64,11 @@ def serve(
     except ImportError as error:
         raise MissingExtraError("the local web page", "serve") from error
     Library(library, create=False).close()
-    with _listen(host, port) as listening:
+    with listen(host, port) as listening:
         at = listening.getsockname()[1]
         address = _address(host, at, asks=token)
         site = Site(library, Guard(_hosts(host, at), address.token), model=model, detector=detector)
+        site.warm()
         try:
             if on_ready:
                 on_ready(address)
@@ -80,7 +81,12 @@ def serve(
             site.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes any that is free.
+
+    Raises:
+        InputError: the address cannot be listened at.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)

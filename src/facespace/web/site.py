@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -16,7 +17,7 @@ from facespace.errors import CorrectionError, FacespaceError
 from facespace.faces.detect import Detector
 from facespace.library import Library
 from facespace.library.addresses import face_key
-from facespace.library.browse import count
+from facespace.library.browse import Counts, count
 from facespace.web.background import Background, grouped_by
 from facespace.web.security import Guard, Guarded
 
@@ -55,6 +56,7 @@ class Site:
         self._model = model
         self._detector_file = detector
         self._search_thread = ThreadPoolExecutor(1, "facespace-search")
+        self._counted: tuple[int, Counts] | None = None
 
     def library(self) -> Library:
         """The library, open; it belongs to the thread that asks, and is closed by its `with` block."""
@@ -68,6 +70,17 @@ class Site:
         """Search in the one thread whose library keeps the templates in memory, and the file's log open."""
         return self._search_thread.submit(lambda: find(self._searched)).result()
 
+    def count(self) -> Counts:
+        """How much there is; counted again when somebody has written to the file."""
+
+        def counted(library: Library) -> Counts:
+            (version,) = library.catalogue.execute("PRAGMA data_version").fetchone()
+            if self._counted is None or self._counted[0] != version:
+                self._counted = version, count(library)
+            return self._counted[1]
+
+        return self.search(counted)
+
     @cached_property
     def detector(self) -> Detector:
         """Loaded when first asked for."""
@@ -77,6 +90,16 @@ class Site:
     def embedder(self) -> Embedder:
         """Likewise."""
         return Embedder(self._model)
+
+    def warm(self) -> None:
+        """Read the templates into memory, so that the first search does not wait for it."""
+
+        def search(library: Library) -> None:
+            spec = grouped_by(library)
+            if spec is not None:
+                library.templates.search(np.eye(1, spec.dim, dtype=np.float32), spec, k=1)
+
+        self._search_thread.submit(lambda: search(self._searched))
 
     def close(self) -> None:
         """Stop what goes on in the background."""
@@ -111,7 +134,7 @@ class Site:
         """What the frame of every whole page shows."""
         spec = grouped_by(library)
         return {
-            "counts": count(library),
+            "counts": self.count(),
             "folder": library.photo_folder,
             "model": None if spec is None else spec.label,
             "state": self.background.state,
@@ -145,8 +168,8 @@ def _explain(site: Site) -> Callable[[Request, Exception], Response]:
 
 
 def one_in(far: float) -> str:
-    """0.001 -> "1 in 1,000"."""
-    return f"1 in {round(1 / far):,}"
+    """0.001 -> "1 in 1,000"; two figures are all that a rate is known to."""
+    return f"1 in {int(float(f'{1 / far:.2g}')):,}"
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,9 @@ export const faces = list => list.map(item => item.dataset.face).filter(Boolean)
 export const people = list => list.map(item => item.dataset.person).filter(Boolean);
 const leave = async (list, done) => {
   if (!(await done)) return;
-  if (document.body.dataset.page === "photo") await refresh(); else await gone(list);
+  const { page } = document.body.dataset;
+  if (page !== "photo") await gone(list);
+  if (page === "photo" || page === "person") await refresh();
 };
 
 export const DO = {
@@ -42,6 +44,14 @@ export const DO = {
   async apart() {
     const [person, other] = people(pickedItems());
     if (other && await say("apart", { person, others: [other] })) clear();
+  },
+  async same(from) {
+    const other = from.closest("[data-like]").dataset.like;
+    if (await say("merge", { person: personOf(from), others: [other] })) await refresh();
+  },
+  async different(from) {
+    const other = from.closest("[data-like]").dataset.like;
+    if (await say("apart", { person: personOf(from), others: [other] })) await refresh();
   },
   async hide(from) { await hideOrShow(from, true); },
   async unhide(from) { await hideOrShow(from, false); },

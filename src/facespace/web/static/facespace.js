@@ -36,7 +36,7 @@ document.addEventListener("keydown", event => {
   const at = event.target;
   if (event.key === "Escape") {
     if (typing(at)) { at.value = at.defaultValue; at.blur(); } else clear();
-    toast.hidden = true;
+    document.getElementById("toast").hidden = true;
     return;
   }
   if (typing(at) || document.querySelector("dialog[open]") || event.altKey) return;
@@ -46,7 +46,9 @@ document.addEventListener("keydown", event => {
   }
   const item = at.closest?.(ITEM);
   if (event.key === "/") { event.preventDefault(); document.querySelector(".find input").focus(); }
-  else if (event.key.startsWith("Arrow")) { if (step(item, event.key)) event.preventDefault(); }
+  else if (event.shiftKey && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
+    document.querySelector(event.key === "ArrowLeft" ? "a[rel=prev]" : "a[rel=next]")?.click();
+  } else if (event.key.startsWith("Arrow")) { if (step(item, event.key)) event.preventDefault(); }
   else if (event.key.toLowerCase() === "x" && item) pick(item, !item.classList.contains("picked"), event.shiftKey);
   else if (event.key === "r") {
     const input = item?.querySelector(".naming input") ?? document.querySelector(".who .naming input");

@@ -1,0 +1,103 @@
+"""`facespace serve` as a program."""
+
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from facespace.errors import InputError
+from facespace.library import Library
+from facespace.web.serving import listen
+
+COMMAND = [sys.executable, "-m", "facespace", "serve"]
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The server and the address that it printed."""
+    with subprocess.Popen([*COMMAND, *arguments, "--port", "0"], stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        line = server.stderr.readline()
+        while not line.startswith("open "):
+            assert line, "the server ended"
+            line = server.stderr.readline()
+        try:
+            yield server, line.split()[1]
+        finally:
+            server.kill()
+
+
+def status(address: str, **headers: str) -> int:
+    try:
+        return int(
+            urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=30).status
+        )
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    Library(tmp_path / "library").close()
+    return tmp_path / "library"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_interrupted(library: Path, sent: signal.Signals) -> None:
+    with serving("--library", str(library)) as (server, address):
+        assert address.startswith("http://127.0.0.1:") and "token" not in address
+        assert status(address) == 200 and status(address, Host="evil.example") == 400
+        server.send_signal(sent)
+        assert server.wait(30) == 0
+
+
+def test_a_token_is_asked_for_when_it_is_wanted(library: Path) -> None:
+    with serving(str(library), "--token") as (_, address):
+        base, _, token = address.partition("?token=")
+        assert len(token) >= 32
+        assert status(base) == 401 and status(f"{base}?token=x") == 401
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        assert opener.open(address).status == 200 and opener.open(base).status == 200
+
+
+def test_other_addresses_ask_for_a_token_and_are_warned_of(library: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, str(library), "--host", "0.0.0.0", "--port", "0"], stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stderr is not None
+        warning, line = server.stderr.readline(), server.stderr.readline()
+        server.kill()
+    assert "warning" in warning and "not encrypted" in warning
+    assert "?token=" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "expected one folder"),
+        (["nowhere"], "expected a library, or a folder of photos that has one"),
+        (["LIBRARY", "--host", "192.0.2.1"], "cannot listen there"),
+        (["LIBRARY", "--host", "no such name"], "expected an address of this machine"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(library: Path, arguments: list[str], said: str) -> None:
+    given = [str(library) if a == "LIBRARY" else a for a in arguments]
+    ended = subprocess.run([*COMMAND, *given], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2 and said in " ".join(ended.stderr.split())
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"127.0.0.1:{port}: cannot listen there: .*--port"):
+            listen("127.0.0.1", port)

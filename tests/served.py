@@ -1,0 +1,57 @@
+"""A library of drawn photos behind the local server, for tests of what a browser sees."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from facespace.library import Library, group_people, scan
+from facespace.web.security import Guard
+from facespace.web.serving import listen
+from facespace.web.site import Site, create_app
+from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
+
+# Red is on three photos, green on two, blue and ochre on one.
+PHOTOS = {
+    "1.png": ("red", "green"),
+    "2.png": ("red",),
+    "sub/3.png": ("green", "blue"),
+    "4.png": ("red", "ochre"),
+}
+
+
+def make_library(folder: Path, photos: dict[str, tuple[str, ...]] = PHOTOS) -> Path:
+    """Draw the photos and scan them; returns the library's folder."""
+    for name, colours in photos.items():
+        draw_photo(folder / "photos" / name, *colours)
+    with Library(folder / "library") as library:
+        scan(library, folder / "photos", DrawnDetector(), DrawnEmbedder())
+        group_people(library, SPEC)
+    return folder / "library"
+
+
+def make_site(folder: Path, guard: Guard) -> Site:
+    """The site of a library, with models that see drawn faces."""
+    site = Site(folder, guard)
+    site.detector = DrawnDetector()  # type: ignore[assignment, misc]
+    site.embedder = DrawnEmbedder()  # type: ignore[assignment, misc]
+    return site
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a running server."""
+    with listen("127.0.0.1", 0) as listening:
+        at = f"127.0.0.1:{listening.getsockname()[1]}"
+        site = make_site(folder, Guard(frozenset({at})))
+        server = uvicorn.Server(uvicorn.Config(create_app(site), log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://{at}"
+        finally:
+            server.should_exit = True
+            thread.join()
+            site.close()
