@@ -26,7 +26,7 @@ from facespace.faces.detect import Detector
 from facespace.faces.detections import Detections
 from facespace.images import list_photos, stamp_photos
 from facespace.library import Library, group_people, scan
-from facespace.web import write_page
+from facespace.web.page import write_page
 
 FILE_BYTES = 3_000_000
 PER_FOLDER = 500

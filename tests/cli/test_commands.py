@@ -1,5 +1,6 @@
 """The commands as a person or a script meets them; models are tiny ones made for drawn pictures."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -91,6 +92,21 @@ def test_people_verifies_and_refuses_another_folder(tmp_path: Path, photos: Path
     refused = call("people", other, "--library", tmp_path / "library")
     assert isinstance(refused.exception, DataError) and "expected the photos" in str(refused.exception)
     assert call("people", other, "--library", tmp_path / "library", "--drop-all").exit_code == 0
+
+
+def test_people_moves_a_library_to_another_model(
+    tmp_path: Path, photos: Path, drawn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("people", photos, "--library", tmp_path / "library")
+    call(*command)
+    call("name", tmp_path / "library", "1", "Ann")
+    later = dataclasses.replace(SPEC, version="2", sha256="a" * 64)
+    monkeypatch.setattr(f"{__name__}.SPEC", later)
+    moved = call(*command)
+    assert moved.exit_code == 0 and "drawn 2 (aaaaaaaa) takes the place of drawn 1" in moved.stderr
+    assert "3 of 3 faces done; the groups are its own now" in moved.stderr and "Ann" in moved.stdout
+    again = call(*command)
+    assert "takes the place" not in again.stderr and "Ann" in again.stdout
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from threading import Event
 import numpy as np
 import pytest
 
+from facespace.embed import Embedder
 from facespace.errors import ModelError
+from facespace.faces.detect import Detector
 from facespace.library import (
     Library,
     Upgrade,
@@ -141,6 +144,17 @@ def test_those_whom_people_spoke_of_come_first(library: Library, photos: Path) -
     assert turns == sorted(turns, reverse=True) and len(turns) == 8
 
 
+def test_a_library_is_not_grouped_by_a_model_that_it_has_not_been_moved_to(
+    library: Library, photos: Path
+) -> None:
+    before = groups(library, SPEC)
+    draw_photo(photos / "new.png", "blue")
+    scan(library, photos, DrawnDetector(), LaterEmbedder())
+    with pytest.raises(ModelError, match=r"16 of its 17 faces have no template of drawn 2.*upgrade"):
+        group_people(library, LATER)
+    assert groups(library, SPEC) == before
+
+
 def test_old_templates_are_kept_on_request(library: Library, photos: Path) -> None:
     upgrade(library, photos, LaterEmbedder(), keep_old=True)
     assert library.templates.count() == {SPEC.sha256: 16, LATER.sha256: 16}
@@ -255,3 +269,26 @@ def test_a_kill_at_any_moment_loses_nothing_and_is_gone_on_from(library: Library
     last = upgrade(library, photos, LaterEmbedder())
     assert (last.n_embedded, last.n_done) == (80 - done, 80)
     assert (words(library), groups(library, LATER)) == (said, before)
+
+
+def test_real_faces_are_embedded_again_as_a_fresh_scan_would(data: Path, tmp_path: Path) -> None:
+    detector, smaller, larger = Detector(), Embedder("facespace-xs"), Embedder("facespace-s")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(12):
+        shutil.copy(data / "albums" / "people" / f"IMG_{i:04}.jpg", photos)
+    with Library(tmp_path / "library") as library, Library(tmp_path / "fresh") as fresh:
+        scan(library, photos, detector, smaller)
+        first = group_people(library, smaller.spec).people[0]
+        library.name(first.person, "Ann")
+        said = words(library)
+        assert reading_embedder(library, larger).spec == smaller.spec
+        done = upgrade(library, photos, larger)
+        assert done.n_embedded == done.n_faces > 8
+        assert words(library) == said
+        scan(fresh, photos, detector, larger)
+        again, anew = (
+            dict(opened.catalogue.execute("SELECT face_id, vector FROM templates"))
+            for opened in (library, fresh)
+        )
+        assert again == anew

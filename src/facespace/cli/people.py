@@ -1,6 +1,6 @@
 """`facespace people`: the people of a folder of photos."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -83,7 +83,7 @@ def people(
     from facespace.library.page_files import PAGE
 
     folder = library or default_library_dir(photos)
-    if not json and _is_nothing(photos, folder):
+    if not (json or watch) and _is_nothing(photos, folder):
         say(
             f"no photos in {photos}: looked for JPEG, PNG, WebP, TIFF, HEIC, GIF and BMP files, subfolders included"
         )
@@ -108,7 +108,7 @@ def people(
         say(f"library: {folder}")
         say(f"page:    {(folder / PAGE).resolve().as_uri()}")
         if watch:
-            _follow(opened, photos, finder, embedder, workers, group)
+            _follow(opened, photos, finder, embedder, workers, group, result.unreadable)
 
 
 def _is_nothing(photos: Path, library: Path) -> bool:
@@ -163,8 +163,7 @@ def _upgrade(
 
 
 def _tell(found: "People", result: "ScanResult", verify: bool) -> None:
-    for unreadable in found.unreadable:
-        warn(f"{unreadable.photo}: {unreadable.reason}")
+    _warn_of(found.unreadable)
     if verify:
         altered = ", ".join(result.altered)
         say(
@@ -177,6 +176,11 @@ def _tell(found: "People", result: "ScanResult", verify: bool) -> None:
         )
 
 
+def _warn_of(photos: "Iterable[Unreadable]") -> None:
+    for unreadable in photos:
+        warn(f"{unreadable.photo}: {unreadable.reason}")
+
+
 def _follow(
     library: "Library",
     photos: Path,
@@ -184,16 +188,20 @@ def _follow(
     embedder: "Embedder",
     workers: int | None,
     group: "Callable[[tuple[Unreadable, ...]], People]",
+    unreadable: "tuple[Unreadable, ...]",
 ) -> None:
-    """Until Ctrl-C."""
+    """Until Ctrl-C; ``unreadable`` was told before."""
     from facespace.library import watch
 
     say(f"following {photos}; Ctrl-C ends")
+    told = set(unreadable)
     try:
         for result in watch(
             library, photos, detector, embedder, stop=Event(), workers=workers, on_trouble=warn
         ):
             found = group(result.unreadable)
+            _warn_of(set(result.unreadable) - told)
+            told = set(result.unreadable)
             if result.has_changes:
                 say(
                     f"{datetime.now():%H:%M:%S} {result.n_new} read, {result.n_moved} moved, {result.n_removed} gone: "

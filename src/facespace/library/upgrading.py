@@ -24,7 +24,7 @@ from facespace.library.catalogue import Catalogue
 from facespace.library.grouping import Rule, grouped_by, keep_groups, last_rule
 from facespace.models import ModelSpec, find_model, find_weights
 
-__all__ = ["Upgrade", "library_model", "reading_embedder", "upgrade"]
+__all__ = ["Upgrade", "check_model", "library_model", "reading_embedder", "upgrade"]
 
 # Faces with a template of some model but none of the new one; those that people spoke of first.
 WAITING = (
@@ -85,6 +85,23 @@ def library_model(library: Catalogue) -> ModelSpec | None:
     if sha256 not in count:
         sha256 = max(count, key=lambda model: count[model], default=None)
     return next((spec for spec in library.templates.models() if spec.sha256 == sha256), None)
+
+
+def check_model(library: Catalogue, spec: ModelSpec) -> None:
+    """A library is not grouped by a model of which some of its faces have no template yet.
+
+    Raises:
+        ModelError: it stands on another one.
+    """
+    standing = library_model(library)
+    if standing is None or standing.sha256 == spec.sha256:
+        return
+    n_done, n_faces = _progress(library, spec)
+    if n_done < n_faces:
+        raise ModelError(
+            f"{library.folder}: stands on {standing.label}, and {n_faces - n_done} of its {n_faces} faces have no "
+            f"template of {spec.label}; `facespace people` with that model, or facespace.library.upgrade, moves it"
+        )
 
 
 def reading_embedder(
