@@ -91,7 +91,7 @@ def test_people_verifies_and_refuses_another_folder(tmp_path: Path, photos: Path
     other = draw_photo(tmp_path / "other" / "1.png", "blue").parent
     refused = call("people", other, "--library", tmp_path / "library")
     assert isinstance(refused.exception, DataError) and "expected the photos" in str(refused.exception)
-    assert call("people", other, "--library", tmp_path / "library", "--drop-all").exit_code == 0
+    assert call("people", other, "--library", tmp_path / "library", "--drop-missing").exit_code == 0
 
 
 def test_people_moves_a_library_to_another_model(

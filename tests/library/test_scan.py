@@ -134,13 +134,13 @@ def test_a_folder_without_the_librarys_photos_is_a_mistake(
     if kind in ("other", "same names"):
         draw_photo(folder / ("x.png" if kind == "other" else "1.png"), "red", "red")
     before = list(library.catalogue.iterdump())
-    with pytest.raises(DataError, match=r"expected the photos of this library \(4 known.*--drop-all"):
+    with pytest.raises(DataError, match=r"expected the photos of this library \(4 known.*--drop-missing"):
         again(library, folder)
     assert not library.scan_progress().is_running  # type: ignore[union-attr]
     assert [line for line in library.catalogue.iterdump() if '"scan"' not in line] == [
         line for line in before if '"scan"' not in line
     ]
-    assert again(library, folder, drop_all=True)[0].n_removed in (3, 4)
+    assert again(library, folder, drop_missing=True)[0].n_removed in (3, 4)
     assert len(library.photos()) == (1 if kind in ("other", "same names") else 0)
 
 
@@ -159,8 +159,26 @@ def test_photos_in_a_folder_that_cannot_be_opened_stay(library: Library, photos:
         {path: s for path, s in found.stamps.items() if "/" not in path and path != "4.png"}, shut
     )
     result = scan_files(library, photos, seen, DrawnDetector(), DrawnEmbedder())
-    assert (result.n_removed, result.unreadable) == (1, shut)
+    assert (result.n_removed, result.n_absent, result.unreadable) == (1, 1, shut)
     assert [photo.path for photo in library.photos()] == ["1.png", "2.png", "3.png", "shut/1.png"]
+
+
+def test_photos_of_a_disk_that_is_not_there_stay(library: Library, photos: Path) -> None:
+    draw_photo(photos / "disk" / "1.png", "green")
+    draw_photo(photos / "disk" / "2.png", "blue")
+    again(library, photos)
+    library.catalogue.execute("UPDATE photos SET device = 7 WHERE path LIKE 'disk/%'")
+    (photos / "disk").rename(photos.parent / "unplugged")
+    (photos / "4.png").unlink()
+    result, _ = again(library, photos)
+    assert (result.n_removed, result.n_absent) == (1, 2)
+    (photos.parent / "unplugged").rename(photos / "disk")  # plugged in again, under another number
+    (photos / "disk" / "2.png").unlink()
+    result, n_read = again(library, photos)
+    assert (result.n_moved, result.n_removed, result.n_absent, n_read) == (1, 1, 0, 0)
+    library.catalogue.execute("UPDATE photos SET device = 7 WHERE path LIKE 'disk/%'")
+    shutil.rmtree(photos / "disk")
+    assert again(library, photos, drop_missing=True)[0].n_removed == 1
 
 
 def test_another_detector_reads_nothing_again_unless_asked(library: Library, photos: Path) -> None:

@@ -148,3 +148,17 @@ def test_while_another_process_scans_this_one_waits(library: Library, photos: Pa
     with Library(library.folder) as other, keep_progress(other):
         assert follower.look() is None
     assert follower.look() is not None
+
+
+def test_photos_of_a_disk_that_is_not_there_are_looked_for_once(library: Library, photos: Path) -> None:
+    module = sys.modules["facespace.library.watch"]
+    library.catalogue.execute("UPDATE photos SET device = 7 WHERE path = '2.png'")
+    (photos / "2.png").unlink()
+    follower = module._Follower(library, photos, 0.0, print)  # type: ignore[attr-defined]
+    found = follower.look()
+    result = follower.scan(found, DrawnDetector(), DrawnEmbedder(), None, None, threading.Event())
+    assert (result.has_changes, result.n_absent) == (False, 1)
+    follower.remember()
+    assert follower.look() is None
+    library.name(1, "Ann")
+    assert follower.look() is not None  # a word was said

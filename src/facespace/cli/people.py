@@ -52,10 +52,10 @@ def people(
         bool,
         typer.Option("--detect-anew", help="Look again for faces in photos that another detector has read."),
     ] = False,
-    drop_all: Annotated[
+    drop_missing: Annotated[
         bool,
         typer.Option(
-            "--drop-all", help="Go on where the folder shows none of the library's photos, which then go."
+            "--drop-missing", help="Let go of missing photos even if their disk seems not to be there."
         ),
     ] = False,
     old_model: Annotated[
@@ -93,7 +93,7 @@ def people(
             finder, embedder = Detector(detector), Embedder(model)
             reader = reading_embedder(opened, embedder, old=old_model)
             result = scan(
-                opened, photos, finder, reader, verify=verify, detect_anew=detect_anew, drop_all=drop_all,
+                opened, photos, finder, reader, verify=verify, detect_anew=detect_anew, drop_missing=drop_missing,
                 workers=workers, on_photo=on_photo, on_look=lambda done, n: on_photo(done, n, "comparing files"),
             )  # fmt: skip
             group = partial(_group, opened, photos, embedder.spec, strangers=strangers, far=far)
@@ -164,6 +164,11 @@ def _upgrade(
 
 def _tell(found: "People", result: "ScanResult", verify: bool) -> None:
     _warn_of(found.unreadable)
+    if result.n_absent:
+        warn(
+            f"{_count(result.n_absent, 'photo')} of a disk or folder that is not there stay in the library; "
+            "--drop-missing lets go of them"
+        )
     if verify:
         altered = ", ".join(result.altered)
         say(

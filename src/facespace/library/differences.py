@@ -9,7 +9,7 @@ from facespace.extract import content_hash, in_order
 from facespace.images import Stamp, StampedFiles
 from facespace.library.catalogue import Catalogue, StoredPhoto
 
-__all__ = ["QUICK", "Differences", "Look", "Move", "compare", "is_hidden"]
+__all__ = ["QUICK", "Differences", "Look", "Move", "compare"]
 
 OnLook = Callable[[int, int], None]
 
@@ -21,12 +21,12 @@ class Look:
     Attributes:
         verify: photos whose stamp has not changed are hashed too, and unreadable ones are tried again.
         detector: sha256 of a detector; photos that another one has read are read anew. None leaves them.
-        drop_all: go on where the folder shows nothing of what the library knows.
+        drop_missing: let go of missing photos also where nothing tells that their disk is there.
     """
 
     verify: bool = False
     detector: str | None = None
-    drop_all: bool = False
+    drop_missing: bool = False
 
     def is_content_with(self, photo: StoredPhoto) -> bool:
         """Whether a photo whose content has not changed may stay as it was read."""
@@ -56,15 +56,14 @@ class Differences:
         moves: of known content.
         gone: known photos that are in the folder no more.
         altered: those of ``todo`` whose content has changed behind an unchanged stamp.
+        n_absent: missing photos that stay known, since their disk is not there or their folder cannot be opened.
     """
 
     todo: dict[str, Stamp]
     moves: tuple[Move, ...] = ()
     gone: tuple[StoredPhoto, ...] = ()
     altered: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.todo or self.moves or self.gone)
+    n_absent: int = 0
 
 
 def compare(
@@ -78,7 +77,8 @@ def compare(
 ) -> Differences:
     """Compare a folder with what a library knows of it.
 
-    The stamp of a file decides. Where it is another one, the content does, if a photo of that size is missed.
+    The stamp of a file decides. Where it is another one, the content does, if a photo of that size is missed. A photo
+    is gone if it is missing while others of its disk are there.
 
     Args:
         library: as it is.
@@ -97,26 +97,40 @@ def compare(
     same = {path for path, stamp in stamps.items() if path in known and known[path].stamp == stamp}
     content = [known[path] for path in same if look.is_content_with(known[path])]
     todo = {path: stamp for path, stamp in stamps.items() if path not in same}
-    gone = {path: photo for path, photo in known.items() if path not in stamps and not is_hidden(path, found)}
-    missed = [*(known[path] for path in todo if path in known), *gone.values()]
+    missing = {path: photo for path, photo in known.items() if path not in stamps}
+    missed = [*(known[path] for path in todo if path in known), *missing.values()]
     to_hash = _of_size(todo, missed) + (sorted(photo.path for photo in content) if look.verify else [])
     digests = _hash(root, to_hash, workers, on_look)
     moves = _find_moves(todo, missed, digests, look)
-    kept = same or moves or (library.photo_folder in (None, root.resolve()) and len(gone) < len(known))
-    if known and not kept and not look.drop_all:
+    is_same_folder = library.photo_folder in (None, root.resolve())
+    if known and not (same or moves or look.drop_missing or (is_same_folder and len(missing) < len(known))):
         raise DataError(_nothing_known(library, root, len(known), len(stamps)))
+    gone = _gone(known, missing, moves)
+    absent = set() if look.drop_missing else _absent(known, stamps, moves, gone, found)
     altered = sorted(p.path for p in content if look.verify and p.sha256 and digests[p.path] != p.sha256)
     again = (same - {photo.path for photo in content}).union(altered)
     return Differences(
         {path: stamps[path] for path in sorted(again.union(todo) - {move.path for move in moves})},
-        moves, _gone(known, gone, moves), tuple(altered),
+        moves, tuple(photo for photo in gone if photo.path not in absent), tuple(altered), len(absent),
     )  # fmt: skip
 
 
-def is_hidden(path: str, found: StampedFiles) -> bool:
-    """Whether a photo lies in a folder that could not be opened: it may well be there still."""
-    shut = (u.photo.as_posix() for u in found.unreadable)
-    return any(folder == "." or path == folder or path.startswith(f"{folder}/") for folder in shut)
+def _absent(
+    known: dict[str, StoredPhoto],
+    stamps: dict[str, Stamp],
+    moves: tuple[Move, ...],
+    gone: tuple[StoredPhoto, ...],
+    found: StampedFiles,
+) -> set[str]:
+    """Those of the missing photos whose disk shows no other photo, or whose folder cannot be opened."""
+    disks = {known[path].stamp[0] for path in stamps if path in known} | {m.photo.stamp[0] for m in moves}
+    shut = [u.photo.as_posix() for u in found.unreadable]
+    return {
+        photo.path
+        for photo in gone
+        if photo.path not in stamps
+        and (photo.stamp[0] not in disks or any(s == "." or photo.path.startswith(f"{s}/") for s in shut))
+    }
 
 
 def _of_size(todo: dict[str, Stamp], missed: list[StoredPhoto]) -> list[str]:
@@ -157,12 +171,12 @@ def _find_moves(
 
 
 def _gone(
-    known: dict[str, StoredPhoto], gone: dict[str, StoredPhoto], moves: tuple[Move, ...]
+    known: dict[str, StoredPhoto], missing: dict[str, StoredPhoto], moves: tuple[Move, ...]
 ) -> tuple[StoredPhoto, ...]:
     """Those that are nowhere, and those whose place one that moved has taken."""
     moved = {move.photo.path for move in moves}
     taken = {move.path: known[move.path] for move in moves if move.path in known}
-    return tuple(photo for path, photo in (gone | taken).items() if path not in moved)
+    return tuple(photo for path, photo in (missing | taken).items() if path not in moved)
 
 
 def _nothing_known(library: Catalogue, root: Path, n_known: int, n_found: int) -> str:
@@ -170,5 +184,5 @@ def _nothing_known(library: Catalogue, root: Path, n_known: int, n_found: int) -
     return (
         f"{root}: expected the photos of this library ({n_known} known, last seen in {library.photo_folder}), "
         f"met {met}; mount the disk or name their folder, give other photos a library of their own (--library), "
-        "or say --drop-all to let go of what is known"
+        "or say --drop-missing to let go of what is known"
     )

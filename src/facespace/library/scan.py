@@ -31,6 +31,8 @@ class ScanResult:
         unreadable: photos and folders that could not be read, with the reason; path relative to the folder.
         n_moved: of the unchanged, those that stand elsewhere now or were only touched.
         altered: paths of the photos whose content had changed behind an unchanged stamp; only ``verify`` finds them.
+        n_absent: missing photos that stay known, since no other photo of their disk is there (it may not be mounted)
+            or their folder cannot be opened.
     """
 
     n_photos: int
@@ -40,6 +42,7 @@ class ScanResult:
     unreadable: tuple[Unreadable, ...]
     n_moved: int = 0
     altered: tuple[str, ...] = ()
+    n_absent: int = 0
 
     @property
     def has_changes(self) -> bool:
@@ -61,7 +64,7 @@ def scan(
     *,
     verify: bool = False,
     detect_anew: bool = False,
-    drop_all: bool = False,
+    drop_missing: bool = False,
     workers: int | None = None,
     on_photo: Callable[[int, int], None] | None = None,
     on_look: Callable[[int, int], None] | None = None,
@@ -72,7 +75,7 @@ def scan(
     Device, inode, size and time of change tell a photo that is unchanged; one that has moved or was only
     touched is known by its content. Each photo is committed by itself: a run that is stopped loses at most the
     photos in flight, and the next run goes on. Photos that other models have read stay as they are
-    (`facespace.library.upgrade` brings them to another embedder). Photos in a folder that cannot be opened stay.
+    (`facespace.library.upgrade` brings them to another embedder), and so do missing ones of a disk that shows no other.
 
     Args:
         library: where the faces are kept.
@@ -81,7 +84,7 @@ def scan(
         embedder: embeds them; must have a byte form.
         verify: hash all photos, those with an unchanged stamp too, and try unreadable ones again.
         detect_anew: read photos again that another detector has read.
-        drop_all: let go of all photos where the folder shows none of them.
+        drop_missing: let go of missing photos also where nothing tells that their disk is there.
         workers: threads; all cores when absent.
         on_photo: called with (photos done, photos to do) after each new photo.
         on_look: called with (files hashed, files to hash).
@@ -93,7 +96,7 @@ def scan(
         LibraryError: the library cannot be written.
     """
     found = stamp_photos(photos)
-    look = Look(verify, detector.spec.sha256 if detect_anew else None, drop_all)
+    look = Look(verify, detector.spec.sha256 if detect_anew else None, drop_missing)
     return scan_files(
         library, photos, found, detector, embedder, look=look, workers=workers, on_photo=on_photo, on_look=on_look,
         stop=stop,
@@ -129,7 +132,7 @@ def scan_files(
                 break
     return ScanResult(
         len(found.stamps), n_read, len(found.stamps) - len(work.todo), len(work.gone),
-        (*_unreadable(library), *found.unreadable), len(work.moves), work.altered,
+        (*_unreadable(library), *found.unreadable), len(work.moves), work.altered, work.n_absent,
     )  # fmt: skip
 
 

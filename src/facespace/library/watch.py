@@ -14,7 +14,6 @@ from facespace.errors import DataError
 from facespace.extract import FaceEmbedder
 from facespace.gallery import path_out
 from facespace.images import Stamp, StampedFiles, stamp_photos
-from facespace.library.differences import is_hidden
 from facespace.library.library import Library
 from facespace.library.scan import ScanningDetector, ScanResult, scan_files
 
@@ -69,7 +68,7 @@ def watch(
             result = follower.scan(found, detector, embedder, workers, on_photo, stop)
             if result is not None:
                 yield result
-                follower.remember()
+            follower.remember()
         rest = max(REST_PER_LOOK * looked, time.monotonic() - begin)
         stop.wait(min(max(rest, LEAST_REST_S), MOST_REST_S))
 
@@ -92,7 +91,7 @@ class _Follower:
         self._quiet_s = quiet_s
         self._on_trouble = on_trouble
         self._trouble = ""
-        self._refused: dict[str, Stamp] | None = None  # what was found when a scan was refused
+        self._seen: dict[str, Stamp] | None = None  # what was found when a scan came to nothing
         self._since: dict[str, tuple[Stamp | None, float]] = {}
         self._kept: dict[str, Stamp] = {}
         self._moment: tuple[int, int] | None = None
@@ -110,11 +109,11 @@ class _Follower:
         other = self._library.scan_progress()
         if other is not None and other.is_running:
             return None
-        if view.stamps == self._refused or (
-            view.stamps == kept and _state(self._library.catalogue) == self._state
-        ):
-            return None
-        return view
+        if view.stamps == kept:
+            self._trouble = ""
+        elif view.stamps != self._seen:
+            return view
+        return None if _state(self._library.catalogue) == self._state else view
 
     def scan(
         self,
@@ -138,10 +137,10 @@ class _Follower:
                 stop=stop,
             )
         except DataError as error:
-            self._refused = found.stamps
+            self._seen = found.stamps
             self._say(str(error))
             return None
-        self._trouble, self._refused = "", None
+        self._trouble, self._seen = "", None if result.has_changes else found.stamps
         return result
 
     def remember(self) -> None:
@@ -164,7 +163,7 @@ class _Follower:
             stamp = found.stamps.get(path)
             before = self._since.get(path)
             since[path] = before if before is not None and before[0] == stamp else (stamp, now)
-            if now - since[path][1] < self._quiet_s or (stamp is None and is_hidden(path, found)):
+            if now - since[path][1] < self._quiet_s:
                 stamps.pop(path, None)
                 if path in kept:
                     stamps[path] = kept[path]
