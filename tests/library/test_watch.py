@@ -158,7 +158,6 @@ def test_photos_of_a_disk_that_is_not_there_are_looked_for_once(library: Library
     found = follower.look()
     result = follower.scan(found, DrawnDetector(), DrawnEmbedder(), None, None, threading.Event())
     assert (result.has_changes, result.n_absent) == (False, 1)
-    follower.remember()
     assert follower.look() is None
     library.name(1, "Ann")
     assert follower.look() is not None  # a word was said

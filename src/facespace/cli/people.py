@@ -1,24 +1,16 @@
 """`facespace people`: the people of a folder of photos."""
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from functools import partial
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.cli.console import console, progress, say, show_json, warn
+from facespace.cli.console import console, say, show_json
 from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, Workers
 from facespace.cluster.threshold import STRANGERS_IN_REACH
 
 if TYPE_CHECKING:
-    from facespace.embed import Embedder
-    from facespace.faces.detect import Detector
-    from facespace.images import Unreadable
-    from facespace.library import Library, People, Person, ScanResult
-    from facespace.models import ModelSpec
+    from facespace.library import People, Person
 
 __all__ = ["people"]
 
@@ -77,30 +69,26 @@ def people(
 
     Example: facespace people ~/Pictures
     """
+    from facespace.cli.people_run import PeopleRun, is_nothing
     from facespace.embed import Embedder
     from facespace.faces.detect import Detector
-    from facespace.library import Library, default_library_dir, reading_embedder, scan
+    from facespace.library import Library, default_library_dir
     from facespace.library.page_files import PAGE
 
     folder = library or default_library_dir(photos)
-    if not (json or watch) and _is_nothing(photos, folder):
+    if not (json or watch) and is_nothing(photos, folder):
         say(
             f"no photos in {photos}: looked for JPEG, PNG, WebP, TIFF, HEIC, GIF and BMP files, subfolders included"
         )
         return
     with Library(folder) as opened:
-        with progress("finding faces") as on_photo:
-            finder, embedder = Detector(detector), Embedder(model)
-            reader = reading_embedder(opened, embedder, old=old_model)
-            result = scan(
-                opened, photos, finder, reader, verify=verify, detect_anew=detect_anew, drop_missing=drop_missing,
-                workers=workers, on_photo=on_photo, on_look=lambda done, n: on_photo(done, n, "comparing files"),
-            )  # fmt: skip
-            group = partial(_group, opened, photos, embedder.spec, strangers=strangers, far=far)
-            found = group(result.unreadable)
-        if _upgrade(opened, photos, embedder, workers, keep_old):
-            found = group(result.unreadable)
-        _tell(found, result, verify)
+        run = PeopleRun(opened, photos, Detector(detector), Embedder(model), strangers, far, workers)
+        result = run.scan(
+            old_model=old_model, verify=verify, detect_anew=detect_anew, drop_missing=drop_missing
+        )
+        found = run.group(result.unreadable)
+        if run.upgrade(keep_old=keep_old):
+            found = run.group(result.unreadable)
         if json:
             show_json(found.to_json())
         else:
@@ -108,116 +96,13 @@ def people(
         say(f"library: {folder}")
         say(f"page:    {(folder / PAGE).resolve().as_uri()}")
         if watch:
-            _follow(opened, photos, finder, embedder, workers, group, result.unreadable)
-
-
-def _is_nothing(photos: Path, library: Path) -> bool:
-    """Neither photos nor a library that knows of some."""
-    from facespace.images import list_photos
-    from facespace.library import CATALOGUE
-
-    return not (library / CATALOGUE).exists() and not list_photos(photos).photos
-
-
-def _group(
-    library: "Library",
-    photos: Path,
-    spec: "ModelSpec",
-    unreadable: "tuple[Unreadable, ...]",
-    *,
-    strangers: float,
-    far: float | None,
-) -> "People":
-    """Groups and page, where they are not as they should be."""
-    from facespace import __version__
-    from facespace.library import group_people, library_model
-    from facespace.library.page_files import note_page, page_is_current, page_key
-    from facespace.web.page import write_page
-
-    standing = library_model(library) or spec
-    found = group_people(library, standing, strangers=strangers, far=far, unreadable=unreadable)
-    key = page_key(__version__, photos.resolve(), found)
-    if not page_is_current(library.folder, key):
-        write_page(library, found, photos)
-        note_page(library.folder, key)
-    return found
-
-
-def _upgrade(
-    library: "Library", photos: Path, embedder: "Embedder", workers: int | None, keep_old: bool
-) -> bool:
-    """Whether there was something to do."""
-    from facespace.library import library_model, upgrade
-
-    standing = library_model(library)
-    moves = standing is not None and standing.sha256 != embedder.spec.sha256
-    if standing is not None and moves:
-        say(f"{embedder.spec.label} takes the place of {standing.label}; names and corrections stay")
-    with progress("embedding faces again") as on_face:
-        done = upgrade(library, photos, embedder, keep_old=keep_old, workers=workers, on_face=on_face)
-    for missing in done.not_at_hand:
-        warn(f"{missing.photo}: keeps the old model's template: {missing.reason}")
-    if moves:
-        say(done.line())
-    return moves or done.n_embedded > 0
-
-
-def _tell(found: "People", result: "ScanResult", verify: bool) -> None:
-    _warn_of(found.unreadable)
-    if result.n_absent:
-        warn(
-            f"{_count(result.n_absent, 'photo')} of a disk or folder that is not there stay in the library; "
-            "--drop-missing lets go of them"
-        )
-    if verify:
-        altered = ", ".join(result.altered)
-        say(
-            f"compared the content of {_count(result.n_photos, 'photo')}: "
-            + (
-                f"{len(result.altered)} changed behind an unchanged time, read again: {altered}"
-                if altered
-                else "as it was"
-            )
-        )
-
-
-def _warn_of(photos: "Iterable[Unreadable]") -> None:
-    for unreadable in photos:
-        warn(f"{unreadable.photo}: {unreadable.reason}")
-
-
-def _follow(
-    library: "Library",
-    photos: Path,
-    detector: "Detector",
-    embedder: "Embedder",
-    workers: int | None,
-    group: "Callable[[tuple[Unreadable, ...]], People]",
-    unreadable: "tuple[Unreadable, ...]",
-) -> None:
-    """Until Ctrl-C; ``unreadable`` was told before."""
-    from facespace.library import watch
-
-    say(f"following {photos}; Ctrl-C ends")
-    told = set(unreadable)
-    try:
-        for result in watch(
-            library, photos, detector, embedder, stop=Event(), workers=workers, on_trouble=warn
-        ):
-            found = group(result.unreadable)
-            _warn_of(set(result.unreadable) - told)
-            told = set(result.unreadable)
-            if result.has_changes:
-                say(
-                    f"{datetime.now():%H:%M:%S} {result.n_new} read, {result.n_moved} moved, {result.n_removed} gone: "
-                    f"{_count(len(found.seen_again), 'person', 'people')} in {_count(found.n_photos, 'photo')}"
-                )
-    except KeyboardInterrupt:
-        say("stopped following; the library is up to date with what was read")
+            run.follow(result.unreadable)
 
 
 def _show(found: "People", n_new: int) -> None:
     from rich.table import Table
+
+    from facespace.cli.people_run import count
 
     table = Table(box=None, pad_edge=False)
     waiting = ("suggested", "strangers as near") if any(p.suggested for p in found.seen_again) else ()
@@ -233,11 +118,11 @@ def _show(found: "People", n_new: int) -> None:
     if len(found.seen_again) > ROWS_SHOWN:
         console.print(f"and {len(found.seen_again) - ROWS_SHOWN} more people, on the page")
     console.print(
-        f"{_count(len(found.seen_again), 'person', 'people')} in {_count(found.n_photos, 'photo')} ({n_new} new); "
-        f"{_count(len(found.seen_once), 'face')} seen once; {_count(len(found.unreadable), 'file')} not readable"
+        f"{count(len(found.seen_again), 'person', 'people')} in {count(found.n_photos, 'photo')} ({n_new} new); "
+        f"{count(len(found.seen_once), 'face')} seen once; {count(len(found.unreadable), 'file')} not readable"
     )
     console.print(
-        f"threshold {found.threshold:.3f}, for a collection of {_count(found.n_faces, 'face')}: about 1 in "
+        f"threshold {found.threshold:.3f}, for a collection of {count(found.n_faces, 'face')}: about 1 in "
         f"{round(1 / found.far):,} pairs of strangers look that much alike"
         + (" (extrapolated beyond the calibration)" if found.extrapolated else "")
     )
@@ -251,8 +136,3 @@ def _suggested(person: "Person") -> tuple[str, str]:
     farthest = max(known, key=lambda face: face.distance or 0.0)
     bound = "about" if farthest.extrapolated else "at most"
     return str(len(known)), f"{bound} 1 in {round(1 / (farthest.far or 1.0)):,} at {farthest.distance:.2f}"
-
-
-def _count(n: int, one: str, many: str = "") -> str:
-    """1 photo, 2 photos."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"

@@ -68,7 +68,6 @@ def watch(
             result = follower.scan(found, detector, embedder, workers, on_photo, stop)
             if result is not None:
                 yield result
-            follower.remember()
         rest = max(REST_PER_LOOK * looked, time.monotonic() - begin)
         stop.wait(min(max(rest, LEAST_REST_S), MOST_REST_S))
 
@@ -137,15 +136,13 @@ class _Follower:
                 stop=stop,
             )
         except DataError as error:
-            self._seen = found.stamps
+            self._seen, self._state = found.stamps, _state(self._library.catalogue)
             self._say(str(error))
             return None
+        # Before the groups are worked out: what is said meanwhile is seen at the next look.
+        self._state = _state(self._library.catalogue)
         self._trouble, self._seen = "", None if result.has_changes else found.stamps
         return result
-
-    def remember(self) -> None:
-        """The library as it is now is known to whoever follows along."""
-        self._state = _state(self._library.catalogue)
 
     def _read_kept(self) -> dict[str, Stamp]:
         moment = _moment(self._library.catalogue)
