@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facespace.errors import IncompatibleModelsError, InputError
-from facespace.evaluate.compatibility import declare_compatible, mixed_distances
+from facespace.evaluate.compatibility import declare_compatible, mixed_points
 from facespace.evaluate.harmonic import Versions, evaluate_harmonic
 from facespace.evaluate.holdout import HoldoutFaces
 from facespace.models import common_threshold, find_model, read_spec
@@ -90,9 +90,12 @@ def test_the_newer_model_says_whom_it_may_meet(tmp_path: Path) -> None:
     declare_compatible(model, read_spec(model), NEW, other=old, of_other=OLD)
     written = read_spec(model)
     for first, second in ((written, old), (old, written)):
-        assert common_threshold(first, second, 1e-2) == mixed_distances(NEW, OLD)["1e-2"]
+        assert common_threshold(first, second, 1e-2) == pytest.approx(
+            mixed_points(NEW, OLD)["1e-2"].threshold, abs=1e-5
+        )
+    assert written.options["tar_mixed"][old.sha256] == mixed_points(NEW, OLD)["1e-3"].tar
     d = 2 - 2 * NEW.embeddings @ OLD.embeddings.T
     different = d[NEW.labels[:, None] != OLD.labels[None]]
-    assert (different <= mixed_distances(NEW, OLD)["1e-2"]).mean() == pytest.approx(1e-2, rel=0.02)
+    assert (different <= mixed_points(NEW, OLD)["1e-2"].threshold).mean() == pytest.approx(1e-2, rel=0.02)
     with pytest.raises(InputError, match="same faces by both"):
-        mixed_distances(NEW, HoldoutFaces(OLD.embeddings[1:], OLD.labels[1:], OLD.identities))
+        mixed_points(NEW, HoldoutFaces(OLD.embeddings[1:], OLD.labels[1:], OLD.identities))

@@ -195,6 +195,7 @@ MISTAKES: list[tuple[Callable[[Library], object], str]] = [
     (lambda b: b.name(99, "Z"), "nobody has number 99"),
     (lambda b: b.name("Ann", " "), "with a letter in it"),
     (lambda b: b.name("Ann", "12"), "with a letter in it"),
+    (lambda b: b.name("Ann", "\udcff"), "with a letter in it"),
     (lambda b: b.name(person_of(b, "1.jpg#2"), "ANN"), "`facespace merge` makes the two one"),
     (lambda b: b.apart("Ann", "Ann"), "Ann twice"),
     (lambda b: b.split("Ann", []), "got 0 of 3"),

@@ -11,9 +11,11 @@ from facespace.cli import (
     bench,
     corrections,
     evaluate,
+    export,
     faces,
     gallery,
     harmonic,
+    import_names,
     models,
     people,
     reproduce,
@@ -38,6 +40,7 @@ app = typer.Typer(
 app.command()(people.people)
 app.command()(serve.serve)
 corrections.register(app)
+app.command()(import_names.import_names)
 app.command()(verify.verify)
 app.command()(faces.embed)
 app.command()(faces.cluster)
@@ -48,7 +51,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command()(reproduce.reproduce)
 app.command()(train.train)
 app.command()(harmonic.harmonise)
-app.command()(train.export)
+app.command()(export.export)
 app.add_typer(models.app, name="models")
 app.command()(bench.bench)
 

@@ -1,4 +1,4 @@
-"""`facespace train` and `facespace export`: from pictures to a model file."""
+"""`facespace train`, and what `facespace export` does with a run: from pictures to a model file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Made = tuple[Path, ModelSpec, HoldoutFaces]  # a model file, its spec and the hold-out faces by it
 
-__all__ = ["export", "need_torch", "show_trained", "train"]
+__all__ = ["export_run", "need_torch", "show_spec", "show_trained", "train"]
 
 
 def train(
@@ -74,27 +74,19 @@ def train(
     show_trained(epochs, out, json=json)
 
 
-def export(
-    run: Annotated[Path, typer.Argument(help="A finished run folder.", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write.")],
-    int8: Annotated[Path | None, typer.Option(help="Write an int8 twin there too.")] = None,
-    old: Annotated[
-        Path | None,
-        typer.Option(help="Of a harmonic run, where the older model lies now, if not where it was."),
-    ] = None,
-    data: Data = None,
-    training_data: Annotated[
-        str, typer.Option(help="What the weights saw, for the ModelSpec.")
-    ] = "not stated",
-    licence: Annotated[str, typer.Option(help="Licence of the weights, for the ModelSpec.")] = "not stated",
-    json: AsJson = False,
-) -> None:
-    """Make a run an ONNX file, with thresholds calibrated on `DATA/faces/val`.
+def export_run(
+    run: Path,
+    output: Path,
+    *,
+    int8: Path | None = None,
+    old: Path | None = None,
+    data: Path | None = None,
+    training_data: str = "not stated",
+    licence: str = "not stated",
+) -> "list[ModelSpec]":
+    """Make a run an ONNX file, and perhaps an int8 twin; returns their specs.
 
-    An int8 twin is made with the ranges of training pictures; its spec says what VAL it loses. The spec of a harmonic
-    run says which older model it may meet, and at which distances.
-
-    Example: facespace export runs/s -o facespace-s.onnx --int8 facespace-s-int8.onnx --data ../shared/data
+    The twin is made with the ranges of training pictures; its spec says what VAL it loses.
     """
     need_torch()
     from facespace.training.export import export_embedder, old_version_of
@@ -107,12 +99,7 @@ def export(
         made.append(_twin(run, int8, root, original=made[0]))
     if met is not None:
         made = _compatible(made, met, data)
-    specs = [spec for _, spec, _ in made]
-    if json:
-        show_json(specs[0] if int8 is None else specs)
-    else:
-        for spec in specs:
-            _show(spec)
+    return [spec for _, spec, _ in made]
 
 
 def _calibrated(model: Path, data: Path | None) -> "Made":
@@ -148,7 +135,8 @@ def _compatible(made: "list[Made]", old: Path, data: Path | None) -> "list[Made]
     ]
 
 
-def _show(spec: "ModelSpec") -> None:
+def show_spec(spec: "ModelSpec") -> None:
+    """A model that was made, for people to read."""
     console.print(f"{spec.label}, {spec.options.get('precision', 'fp32')}")
     for far, distance in spec.distances.items():
         console.print(f"FAR {far}: {'not supported' if distance is None else f'distance {distance:.3f}'}")

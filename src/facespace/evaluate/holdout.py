@@ -19,7 +19,7 @@ from facespace.metrics import Interval, OperatingPoint, PairCounts
 from facespace.metrics.all_pairs import count_sorted, exact_points
 from facespace.metrics.pair_blocks import sort_pairs
 from facespace.metrics.tar_intervals import tar_interval
-from facespace.models import FARS, ModelSpec, far_key, write_spec
+from facespace.models import FARS, VERIFY_FAR, ModelSpec, far_key, write_spec
 
 __all__ = [
     "HoldoutFaces",
@@ -30,6 +30,7 @@ __all__ = [
     "evaluate_holdout",
     "evaluate_photos",
     "find_crops",
+    "with_tar",
 ]
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -186,7 +187,10 @@ def evaluate_photos(collections: dict[str, HoldoutFaces], *, intervals: bool = F
 
 
 def calibrate(model: Path, spec: ModelSpec, faces: HoldoutFaces, *, source: str) -> ModelSpec:
-    """Write the distance at each FAR that the pairs support into the model's own file; returns the new spec.
+    """Write the distance at each FAR that the pairs support, and the TAR, into the model's own file.
+
+    Returns:
+        The spec that was written.
 
     Args:
         model: the ONNX file.
@@ -197,7 +201,24 @@ def calibrate(model: Path, spec: ModelSpec, faces: HoldoutFaces, *, source: str)
     result = evaluate_holdout(faces)
     calibration = f"{source}: {result.n_same} same and {result.n_diff} different pairs"
     distances = {key: None if d is None else round(d, 5) for key, d in result.threshold.items()}
-    return write_spec(model, dataclasses.replace(spec, distances=distances, calibration=calibration))
+    spec = dataclasses.replace(spec, distances=distances, calibration=calibration)
+    return write_spec(model, with_tar(spec, result.tar[far_key(VERIFY_FAR)]["all"]))
+
+
+def with_tar(spec: ModelSpec, tar: float | None, *, mixed: str | None = None) -> ModelSpec:
+    """The spec with the TAR at VERIFY_FAR over all pairs, by which an upgrade says what it is worth.
+
+    Args:
+        spec: so far.
+        tar: of comparing the model's own embeddings; None where the pairs do not support the rate.
+        mixed: sha256 of another model: the TAR is that of comparing with its embeddings.
+    """
+    options = {**spec.options, "far": VERIFY_FAR}
+    if mixed is not None:
+        options["tar_mixed"] = {**options.get("tar_mixed", {}), mixed: tar}
+    else:
+        options["tar"] = tar
+    return dataclasses.replace(spec, options=options)
 
 
 def _whole(faces: HoldoutFaces, *, intervals: bool, most: int | None) -> HoldoutResult:

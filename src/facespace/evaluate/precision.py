@@ -6,11 +6,9 @@ from pathlib import Path
 from facespace.evaluate.compatibility import declare_compatible
 from facespace.evaluate.holdout import HoldoutFaces, calibrate
 from facespace.metrics import all_pairs
-from facespace.models import ModelSpec
+from facespace.models import VERIFY_FAR, ModelSpec
 
 __all__ = ["calibrate_twin"]
-
-FAR = 1e-3
 
 
 def calibrate_twin(
@@ -36,7 +34,6 @@ def calibrate_twin(
         source: what the faces are, for the spec.
     """
     spec = calibrate(model, spec, faces, source=source)
-    tar, tar_original = (all_pairs(f.embeddings, f.labels, fars=(FAR,))[0].tar for f in (faces, of_original))
-    options = {**spec.options, "tar": tar, "tar_original": tar_original, "far": FAR}
-    spec = dataclasses.replace(spec, options=options)
+    (point,) = all_pairs(of_original.embeddings, of_original.labels, fars=(VERIFY_FAR,))
+    spec = dataclasses.replace(spec, options={**spec.options, "tar_original": point.tar})
     return declare_compatible(model, spec, faces, other=original, of_other=of_original)

@@ -30,7 +30,8 @@ def clean_name(name: str) -> str:
         CorrectionError: an empty name, or one that is a number and would be taken for a person's.
     """
     clean = " ".join(unicodedata.normalize("NFC", name).split())
-    if not clean or clean.isdecimal():
+    is_text = not any("\ud800" <= c <= "\udfff" for c in clean)  # bytes that are no UTF-8
+    if not clean or clean.isdecimal() or not is_text:
         raise CorrectionError(f"name: expected a name with a letter in it, got {name!r}")
     return clean
 

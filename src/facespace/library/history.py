@@ -217,6 +217,8 @@ class History:
         if not step.changes and undoes is None and action != "forget":
             return None
         at = datetime.now(UTC).isoformat(timespec="seconds")
+        # SQLite text is UTF-8, names of files need not be.
+        step.what = step.what.encode(errors="backslashreplace").decode()
         cursor = step.catalogue.execute(
             "INSERT INTO history (at, action, what, undoes) VALUES (?, ?, ?, ?)",
             (at, action, step.what, undoes),

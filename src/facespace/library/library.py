@@ -4,8 +4,9 @@ Each method below is one transaction with one entry in the history; the commands
 Persons are named by number or name, faces by `photo#k` or id (`facespace.library.addresses`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facespace.errors import CorrectionError
 from facespace.library.addresses import clean_name, find_face, find_person, name_face, name_person, same_name
@@ -23,6 +24,9 @@ from facespace.library.corrections import (
 )
 from facespace.library.forget import Forgotten, forget
 from facespace.library.history import Entry, History, Step
+
+if TYPE_CHECKING:
+    from facespace.library.exchange.importing import Imported
 
 __all__ = ["Library"]
 
@@ -157,6 +161,35 @@ class Library(Catalogue):
             settle(step, number)
             set_person(step, number, hidden=hidden)
         return self._history.last
+
+    def import_names(
+        self,
+        *,
+        photos: Path | None = None,
+        contacts: Path | None = None,
+        dry_run: bool = False,
+        on_photo: Callable[[int, int], None] | None = None,
+    ) -> "Imported":
+        """Take over the names that other programs gave to faces: one entry, which one `undo` takes back.
+
+        Read are XMP sidecars, packets inside photos, and Picasa's files. What was said here wins; a second import
+        changes nothing.
+
+        Args:
+            photos: their folder, where it is not that of the last scan.
+            contacts: Picasa's contacts.xml, for names that are not in its folders' files.
+            dry_run: change nothing, only say what would come of it.
+            on_photo: called with (done, in all).
+
+        Raises:
+            DataError: the contacts cannot be read.
+            LibraryError: the photos' folder is not there, or another process holds the library.
+        """
+        from facespace.library.exchange.importing import import_names  # beside what needs this class
+
+        return import_names(
+            self._history, self, photos=photos, contacts=contacts, dry_run=dry_run, on_photo=on_photo
+        )
 
     def undo(self, entry: int | None = None) -> Entry | None:
         """Take back the last correction in force, or the one with that number if no later one rests on it."""

@@ -1,0 +1,159 @@
+"""What a library knows of faces and people as CSV and JSON, for tables and scripts."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from facespace.cluster import collection_threshold
+from facespace.errors import InputError
+from facespace.library.addresses import face_key
+from facespace.library.exchange.files import put_file
+from facespace.library.exchange.photos import ListedFace, ListedPhoto, listed_photos
+from facespace.library.grouping import last_rule
+from facespace.library.history import Entry
+from facespace.library.library import Library
+from facespace.library.people import suggestion
+from facespace.models import FarCurve, ModelSpec, far_curve
+
+__all__ = ["COLUMNS", "TABLES", "export_people"]
+
+COLUMNS = (
+    "photo", "person", "name", "state", "hidden", "x0", "y0", "x1", "y1", "score", "quality", "distance", "far",
+    "extrapolated", "taken_at", "face", "face_id",
+)  # fmt: skip
+
+
+def export_people(library: Library, file: Path) -> int:
+    """Write what the library knows as it stands, without grouping anew; returns the number of faces.
+
+    `.csv` has a line for each face (`COLUMNS`), `.json` is the document of `facespace people --json`, without the
+    tightness of groups, with the history. Faces that were said to be none are left out. Bytes of file names that are no
+    text are written as `\\udcff` escapes.
+
+    Args:
+        library: open.
+        file: the suffix tells the form; replaced if it is there.
+
+    Raises:
+        InputError: another suffix.
+        LibraryError: the library cannot be read or the file not be written.
+    """
+    form = TABLES.get(file.suffix.lower())
+    if form is None:
+        raise InputError(f"{file}: expected a file that ends in {' or '.join(TABLES)}")
+    with library.snapshot():
+        content, n_faces = form(library)
+    put_file(file, content)
+    return n_faces
+
+
+def _rows(library: Library) -> Iterator[tuple[ListedPhoto, ListedFace, dict[str, Any]]]:
+    """Each face that takes part, with what is said of it in every form."""
+    spec = _model(library)
+    curve = far_curve(spec, spec) if spec else None
+    for photo in listed_photos(library):
+        for face in photo.faces:
+            if not face.ignored:
+                yield photo, face, _facts(face, curve)
+
+
+def _facts(face: ListedFace, curve: FarCurve | None) -> dict[str, Any]:
+    distance, far, extrapolated = suggestion(curve, face.distance) if curve else (None, None, False)
+    return {
+        "score": round(face.score, 4),
+        "quality": round(face.quality, 4),
+        "state": None if face.person is None else "confirmed" if face.confirmed else "suggested",
+        "distance": distance,
+        "far": far,
+        "extrapolated": extrapolated,
+        "face": face.address,
+        "face_id": face_key(face.face_id),
+    }
+
+
+def _csv(library: Library) -> tuple[bytes, int]:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    n = 0
+    for photo, face, facts in _rows(library):
+        box = dict(zip(("x0", "y0", "x1", "y1"), (round(v, 2) for v in face.box_xyxy), strict=True))
+        person = {"person": face.person, "name": face.name, "hidden": int(face.hidden)}
+        row = {"photo": photo.path, "taken_at": photo.taken_at, **person, **box, **facts}
+        writer.writerow({**row, "extrapolated": int(facts["extrapolated"])})
+        n += 1
+    return text.getvalue().encode(errors="backslashreplace"), n
+
+
+def _json(library: Library) -> tuple[bytes, int]:
+    people: dict[int, dict[str, Any]] = {}
+    n = 0
+    for photo, face, facts in _rows(library):
+        n += 1
+        if face.person is None:
+            continue
+        person = people.setdefault(face.person, _person(face))
+        box = [round(v, 2) for v in face.box_xyxy]
+        person["faces"].append({"photo": photo.path, "box_xyxy": box, "taken_at": photo.taken_at, **facts})
+    for person in people.values():
+        person["faces"].sort(key=lambda face: -face["quality"])
+    document = {
+        "photos": len(library.photos()),
+        "faces": n,
+        **_threshold(library, n),
+        "people": sorted(people.values(), key=lambda person: (-len(person["faces"]), person["person"])),
+        "unreadable": [{"photo": p.path, "reason": p.unreadable} for p in library.photos() if p.unreadable],
+        "history": [_entry(entry) for entry in library.history()],
+    }
+    text = io.StringIO()
+    for piece in json.JSONEncoder(indent=2, allow_nan=False).iterencode(document):
+        text.write(piece)  # `dumps` would keep millions of pieces until the end
+    return (text.getvalue() + "\n").encode(), n
+
+
+def _person(face: ListedFace) -> dict[str, Any]:
+    return {
+        "person": face.person,
+        "name": face.name,
+        "settled": face.settled,
+        "hidden": face.hidden,
+        "faces": [],
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "entry_id": entry.entry_id,
+        "at": entry.at,
+        "action": entry.action,
+        "what": entry.what,
+        "undoes": entry.undoes,
+        "in_force": entry.in_force,
+    }
+
+
+def _threshold(library: Library, n_faces: int) -> dict[str, Any]:
+    """The rule by which the groups came about; nulls where nothing has been grouped."""
+    spec = _model(library)
+    if spec is None:
+        return {"model": None, "threshold": None, "far": None, "extrapolated": None}
+    rule = last_rule(library)
+    chosen = collection_threshold(spec.distances, n_faces, strangers=rule.strangers, far=rule.far)
+    return {
+        "model": spec.label,
+        "threshold": chosen.distance,
+        "far": chosen.far,
+        "extrapolated": chosen.extrapolated,
+    }
+
+
+def _model(library: Library) -> ModelSpec | None:
+    """The embedder by whose templates the library was grouped last."""
+    row = library.catalogue.execute("SELECT model FROM grouping").fetchone()
+    return next((spec for spec in library.templates.models() if row and spec.sha256 == row[0]), None)
+
+
+TABLES: dict[str, Callable[[Library], tuple[bytes, int]]] = {".csv": _csv, ".json": _json}
