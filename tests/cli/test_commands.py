@@ -1,6 +1,8 @@
 """The commands as a person or a script meets them; models are tiny ones made for drawn pictures."""
 
+import dataclasses
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from facespace.cli import app
 from facespace.embed import Embedder
-from facespace.errors import FacespaceError
+from facespace.errors import DataError, FacespaceError
 from facespace.faces import detect
 from fakes import SPEC, DrawnDetector, draw_photo
 
@@ -61,6 +63,70 @@ def test_people_prints_the_table_and_writes_the_page(tmp_path: Path, photos: Pat
     assert "warning: bad.jpg: not a picture" in result.stderr and "people.html" in result.stderr
     assert (tmp_path / "library" / "people.html").is_file()
     assert "(0 new)" in call("people", photos, "--library", tmp_path / "library").stdout
+
+
+def test_people_leaves_a_page_that_is_as_it_should_be(tmp_path: Path, photos: Path, drawn: None) -> None:
+    command = ("people", photos, "--library", tmp_path / "library")
+    page = tmp_path / "library" / "people.html"
+    call(*command)
+    first = page.stat()
+    assert call(*command).exit_code == 0 and page.stat() == first
+    call("name", tmp_path / "library", "1", "Ann")
+    call(*command)
+    assert page.stat() != first and "Ann" in page.read_text()
+    page.unlink()
+    call(*command)
+    assert page.exists()
+
+
+def test_people_verifies_and_refuses_another_folder(tmp_path: Path, photos: Path, drawn: None) -> None:
+    call("people", photos, "--library", tmp_path / "library")
+    content = (photos / "1.png").read_bytes()
+    before = (photos / "1.png").stat()
+    (photos / "1.png").write_bytes(content[:-1] + b"x")
+    os.utime(photos / "1.png", ns=(before.st_atime_ns, before.st_mtime_ns))
+    verified = call("people", photos, "--library", tmp_path / "library", "--verify")
+    assert "content of 4 photos: 1 changed behind an unchanged time, read again: 1.png" in verified.stderr
+    assert "as it was" in call("people", photos, "--library", tmp_path / "library", "--verify").stderr
+    other = draw_photo(tmp_path / "other" / "1.png", "blue").parent
+    refused = call("people", other, "--library", tmp_path / "library")
+    assert isinstance(refused.exception, DataError) and "expected the photos" in str(refused.exception)
+    assert call("people", other, "--library", tmp_path / "library", "--drop-missing").exit_code == 0
+
+
+def test_people_moves_a_library_to_another_model(
+    tmp_path: Path, photos: Path, drawn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("people", photos, "--library", tmp_path / "library")
+    call(*command)
+    call("name", tmp_path / "library", "1", "Ann")
+    later = dataclasses.replace(SPEC, version="2", sha256="a" * 64)
+    monkeypatch.setattr(f"{__name__}.SPEC", later)
+    moved = call(*command)
+    assert moved.exit_code == 0 and "drawn 2 (aaaaaaaa) takes the place of drawn 1" in moved.stderr
+    assert "3 of 3 faces done; the groups are its own now" in moved.stderr and "Ann" in moved.stdout
+    again = call(*command)
+    assert "takes the place" not in again.stderr and "Ann" in again.stdout
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_people_follows_a_folder_until_it_is_told_to_end(tmp_path: Path, sent: signal.Signals) -> None:
+    draw_photo(tmp_path / "photos" / "1.png", "red")
+    arguments = ("people", tmp_path / "photos", "--library", tmp_path / "l", "--watch")
+    command = [sys.executable, "-m", "facespace", *map(str, arguments)]
+    # A child inherits only that it is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    assert process.stderr is not None
+    while "following" not in process.stderr.readline():
+        assert process.poll() is None
+    draw_photo(tmp_path / "photos" / "2.png", "blue")
+    assert "1 read, 0 moved, 0 gone: 0 people in 2 photos" in process.stderr.readline()
+    process.send_signal(sent)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert stderr.endswith("stopped following; the library is up to date with what was read\n")
 
 
 def test_people_as_json_has_the_fixed_keys(tmp_path: Path, photos: Path, drawn: None) -> None:

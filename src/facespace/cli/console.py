@@ -53,6 +53,7 @@ def show_json(document: Any) -> None:
     """One JSON document on stdout; dataclasses become objects, nan becomes null."""
     json.dump(_plain(document), sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
+    sys.stdout.flush()  # a command may go on
 
 
 @contextmanager

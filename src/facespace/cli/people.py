@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.cli.console import console, progress, say, show_json, warn
+from facespace.cli.console import console, say, show_json
 from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, Workers
 from facespace.cluster.threshold import STRANGERS_IN_REACH
 
@@ -30,48 +30,79 @@ def people(
     model: ModelFile = None,
     detector: DetectorFile = None,
     workers: Workers = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Go on following the folder until Ctrl-C, which ends it with exit code 0."
+        ),
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Hash all photos, also those whose size and time have not changed."),
+    ] = False,
+    detect_anew: Annotated[
+        bool,
+        typer.Option("--detect-anew", help="Look again for faces in photos that another detector has read."),
+    ] = False,
+    drop_missing: Annotated[
+        bool,
+        typer.Option(
+            "--drop-missing", help="Let go of missing photos even if their disk seems not to be there."
+        ),
+    ] = False,
+    old_model: Annotated[
+        str | None,
+        typer.Option(
+            help="File of the model that the library stands on, if it is neither built in nor among yours."
+        ),
+    ] = None,
+    keep_old: Annotated[
+        bool, typer.Option("--keep-old", help="Keep the old model's templates when --model takes its place.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Find the faces of a folder of photos, group them by person, and write a page to look at.
 
     A second run costs only new and changed photos, and keeps to all that was said of the faces (`facespace name`,
-    `confirm`, `reject` and the like).
+    `confirm`, `reject` and the like). Where another model than the library's is named, or has become the built-in one,
+    it takes the place of the old one: faces are embedded again, photo by photo, and none is looked for anew.
 
     Example: facespace people ~/Pictures
     """
-    from facespace.images import list_photos
+    from facespace.cli.people_run import PeopleRun, is_nothing
+    from facespace.embed import Embedder
+    from facespace.faces.detect import Detector
+    from facespace.library import Library, default_library_dir
+    from facespace.library.page_files import PAGE
 
-    listing = list_photos(photos)
-    if not listing.photos and not json:
+    folder = library or default_library_dir(photos)
+    if not (json or watch) and is_nothing(photos, folder):
         say(
             f"no photos in {photos}: looked for JPEG, PNG, WebP, TIFF, HEIC, GIF and BMP files, subfolders included"
         )
         return
-    from facespace.embed import Embedder
-    from facespace.faces.detect import Detector
-    from facespace.library import Library, default_library_dir, group_people, scan
-    from facespace.web.page import write_page
-
-    folder = library or default_library_dir(photos)
-    with Library(folder) as opened, progress("finding faces") as on_photo:
-        embedder = Embedder(model)
-        result = scan(opened, photos, Detector(detector), embedder, workers=workers, on_photo=on_photo)
-        found = group_people(
-            opened, embedder.spec, strangers=strangers, far=far, unreadable=result.unreadable
+    with Library(folder) as opened:
+        run = PeopleRun(opened, photos, Detector(detector), Embedder(model), strangers, far, workers)
+        result = run.scan(
+            old_model=old_model, verify=verify, detect_anew=detect_anew, drop_missing=drop_missing
         )
-        page = write_page(opened, found, photos)
-    for unreadable in found.unreadable:
-        warn(f"{unreadable.photo}: {unreadable.reason}")
-    if json:
-        show_json(found.to_json())
-    else:
-        _show(found, result.n_new)
-    say(f"library: {folder}")
-    say(f"page:    {page.resolve().as_uri()}")
+        found = run.group(result.unreadable)
+        if run.upgrade(keep_old=keep_old):
+            found = run.group(result.unreadable)
+        if json:
+            show_json(found.to_json())
+        else:
+            _show(found, result.n_new)
+        say(f"library: {folder}")
+        say(f"page:    {(folder / PAGE).resolve().as_uri()}")
+        if watch:
+            run.follow(result.unreadable)
 
 
 def _show(found: "People", n_new: int) -> None:
     from rich.table import Table
+
+    from facespace.cli.people_run import count
 
     table = Table(box=None, pad_edge=False)
     waiting = ("suggested", "strangers as near") if any(p.suggested for p in found.seen_again) else ()
@@ -87,11 +118,11 @@ def _show(found: "People", n_new: int) -> None:
     if len(found.seen_again) > ROWS_SHOWN:
         console.print(f"and {len(found.seen_again) - ROWS_SHOWN} more people, on the page")
     console.print(
-        f"{_count(len(found.seen_again), 'person', 'people')} in {_count(found.n_photos, 'photo')} ({n_new} new); "
-        f"{_count(len(found.seen_once), 'face')} seen once; {_count(len(found.unreadable), 'file')} not readable"
+        f"{count(len(found.seen_again), 'person', 'people')} in {count(found.n_photos, 'photo')} ({n_new} new); "
+        f"{count(len(found.seen_once), 'face')} seen once; {count(len(found.unreadable), 'file')} not readable"
     )
     console.print(
-        f"threshold {found.threshold:.3f}, for a collection of {_count(found.n_faces, 'face')}: about 1 in "
+        f"threshold {found.threshold:.3f}, for a collection of {count(found.n_faces, 'face')}: about 1 in "
         f"{round(1 / found.far):,} pairs of strangers look that much alike"
         + (" (extrapolated beyond the calibration)" if found.extrapolated else "")
     )
@@ -105,8 +136,3 @@ def _suggested(person: "Person") -> tuple[str, str]:
     farthest = max(known, key=lambda face: face.distance or 0.0)
     bound = "about" if farthest.extrapolated else "at most"
     return str(len(known)), f"{bound} 1 in {round(1 / (farthest.far or 1.0)):,} at {farthest.distance:.2f}"
-
-
-def _count(n: int, one: str, many: str = "") -> str:
-    """1 photo, 2 photos."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"

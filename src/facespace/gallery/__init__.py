@@ -8,6 +8,7 @@ from facespace.gallery.glance import Overview, overview
 from facespace.gallery.identification import FPIR, Identities, identify
 from facespace.gallery.matches import NEAREST, Match, search
 from facespace.gallery.naming import NamedPhotos, named_by_folder, named_by_labels, read_labels
+from facespace.gallery.reembed import embed_again
 from facespace.gallery.removal import Removal, remove
 from facespace.gallery.schema import template_tables_1
 from facespace.gallery.sqlite_templates import SqliteTemplates
@@ -38,6 +39,7 @@ __all__ = [
     "Templates",
     "Upgrade",
     "drop_old",
+    "embed_again",
     "enrol",
     "export",
     "history",

@@ -17,7 +17,7 @@ from facespace.gallery.gallery import EnrolledFace, Gallery
 from facespace.images import list_photos, read_bytes
 from facespace.models import ModelSpec
 
-__all__ = ["Job", "Redone", "embed_job", "find_moved", "keep", "plan_jobs"]
+__all__ = ["Job", "Redone", "embed_again", "embed_job", "find_moved", "keep", "plan_jobs"]
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,36 @@ def plan_jobs(gallery: Gallery, spec: ModelSpec) -> list[Job]:
 
 def embed_job(job: Job, embedder: FaceEmbedder) -> Redone:
     """Embed the faces of a photo if it is there with the content that was enrolled."""
-    path = Path(job.photo)
     try:
-        content = read_bytes(path)
-        if hashlib.sha256(content).hexdigest() != job.sha256:
-            return Redone(job, None, "the file has changed since it was enrolled")
-        rows = embed_known_faces(content, path, _detections(job.faces), embedder)
+        rows = embed_again(Path(job.photo), job.sha256, _detections(job.faces), embedder)
     except ImageError as error:
         return Redone(job, None, error.reason)
+    if rows is None:
+        return Redone(job, None, "the file has changed since it was enrolled")
     return Redone(job, np.repeat(rows, len(job.faces), 0) if len(rows) < len(job.faces) else rows)
+
+
+def embed_again(
+    photo: Path, sha256: str, faces: Detections | None, embedder: FaceEmbedder
+) -> NDArray[np.float32] | None:
+    """Embeddings of faces that were found in a photo before; None where its content is another one now.
+
+    Args:
+        photo: the file.
+        sha256: of the content in which the faces were found.
+        faces: N of them, in pixels of the whole upright picture; None where the photo is one ready crop.
+        embedder: embeds them.
+
+    Returns:
+        float32 unit rows, shape (N, D); one row for a crop.
+
+    Raises:
+        ImageError: the photo cannot be read.
+    """
+    content = read_bytes(photo)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        return None
+    return embed_known_faces(content, photo, faces, embedder)
 
 
 def find_moved(

@@ -44,6 +44,15 @@ class _Held:
     matrix: TemplateMatrix
 
 
+@dataclass(frozen=True)
+class _LastSpec:
+    """The last spec that was remembered: as it was given, and as the file has it, with the text of that."""
+
+    given: ModelSpec
+    text: str
+    stored: ModelSpec
+
+
 class SqliteTemplates:
     """A `TemplateStore` in the tables `models` and `templates` of an open file.
 
@@ -58,6 +67,7 @@ class SqliteTemplates:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._held: dict[int, _Held] = {}
+        self._last_spec: _LastSpec | None = None
 
     def add_model(self, spec: ModelSpec) -> ModelSpec:
         """See `TemplateStore.add_model`."""
@@ -160,23 +170,25 @@ class SqliteTemplates:
 
     def _remember(self, spec: ModelSpec) -> tuple[int, ModelSpec]:
         with self._database.transaction() as connection:
-            row = connection.execute("SELECT spec FROM models WHERE sha256 = ?", (spec.sha256,)).fetchone()
-            if row is not None:
-                known = ModelSpec.from_json(row[0])
-                if known.dim != spec.dim:
-                    raise ModelError(
-                        f"{spec.label}: expected {known.dim} dimensions as before, got {spec.dim}"
-                    )
-                spec = dataclasses.replace(spec, byte_scale=known.byte_scale or spec.byte_scale)
-            connection.execute(
-                "INSERT INTO models (sha256, label, spec) VALUES (?, ?, ?)"
-                " ON CONFLICT (sha256) DO UPDATE SET label = excluded.label, spec = excluded.spec",
-                (spec.sha256, spec.label, spec.to_json()),
-            )
-            (model_id,) = connection.execute(
-                "SELECT model_id FROM models WHERE sha256 = ?", (spec.sha256,)
+            row = connection.execute(
+                "SELECT model_id, spec FROM models WHERE sha256 = ?", (spec.sha256,)
             ).fetchone()
-        return int(model_id), spec
+            last = self._last_spec
+            if last is not None and row is not None and last.given is spec and last.text == row[1]:
+                return int(row[0]), last.stored  # one photo after another comes with the same model
+            known = spec if row is None else ModelSpec.from_json(row[1])
+            if known.dim != spec.dim:
+                raise ModelError(f"{spec.label}: expected {known.dim} dimensions as before, got {spec.dim}")
+            stored = dataclasses.replace(spec, byte_scale=known.byte_scale or spec.byte_scale)
+            text = stored.to_json()
+            (model_id,) = connection.execute(
+                "INSERT INTO models (sha256, label, spec) VALUES (?, ?, ?)"
+                " ON CONFLICT (sha256) DO UPDATE SET label = excluded.label, spec = excluded.spec"
+                " RETURNING model_id",
+                (stored.sha256, stored.label, text),
+            ).fetchone()
+        self._last_spec = _LastSpec(spec, text, stored)
+        return int(model_id), stored
 
     def _stored_specs(self) -> list[tuple[int, ModelSpec]]:
         with self._database.snapshot() as connection:

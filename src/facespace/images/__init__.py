@@ -1,7 +1,15 @@
 """Pictures: read (upright RGB uint8), list, limits."""
 
 from facespace.images.exif import Exif
-from facespace.images.listing import SUFFIXES, Listing, Unreadable, list_photos
+from facespace.images.listing import (
+    SUFFIXES,
+    Listing,
+    Stamp,
+    StampedFiles,
+    Unreadable,
+    list_photos,
+    stamp_photos,
+)
 from facespace.images.read import MAX_PIXELS, Picture, decode_image, read_bytes, read_exif, read_image
 
 __all__ = [
@@ -10,10 +18,13 @@ __all__ = [
     "Exif",
     "Listing",
     "Picture",
+    "Stamp",
+    "StampedFiles",
     "Unreadable",
     "decode_image",
     "list_photos",
     "read_bytes",
     "read_exif",
     "read_image",
+    "stamp_photos",
 ]

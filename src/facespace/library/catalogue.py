@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,10 @@ from facespace.errors import LibraryError
 from facespace.extract import PhotoFaces
 from facespace.faces.quality import SET_ASIDE
 from facespace.gallery import Database, SqliteTemplates, path_in, path_out
-from facespace.images import Exif, Unreadable
+from facespace.images import Exif, Stamp, Unreadable
 from facespace.library.carried import carried_ids, known_faces
 from facespace.library.page_files import remove_files
+from facespace.library.scan_progress import ScanProgress, read_progress
 from facespace.library.schema import LIBRARY_FILE
 from facespace.models import ModelSpec
 from facespace.table import face_id
@@ -51,7 +52,7 @@ class StoredPhoto:
     photo_id: int
     path: str
     sha256: str | None
-    stamp: tuple[int, int, int, int]
+    stamp: Stamp
     detector: str | None
     embedder: str | None
     unreadable: str | None
@@ -74,6 +75,19 @@ class StoredFaces:
     photo_id: NDArray[np.int64]
     embeddings: NDArray[np.float32]
     blurs: NDArray[np.bool_]
+
+    def __getitem__(self, which: NDArray[np.bool_]) -> "StoredFaces":
+        """The faces where a mask is true."""
+        return StoredFaces(*(column[which] for column in _columns(self)))
+
+    @classmethod
+    def joined(cls, parts: "list[StoredFaces]") -> "StoredFaces":
+        """One after the other."""
+        return cls(*(np.concatenate(columns) for columns in zip(*map(_columns, parts), strict=True)))
+
+
+def _columns(faces: StoredFaces) -> tuple[NDArray[Any], ...]:
+    return faces.face_id, faces.photo_id, faces.embeddings, faces.blurs
 
 
 class Catalogue:
@@ -136,6 +150,10 @@ class Catalogue:
         """
         return self._database.snapshot()
 
+    def checkpoint(self) -> None:
+        """Bring the log into the file, so that deleted bytes go, unless another process still reads them."""
+        self._database.checkpoint()
+
     def photos(self) -> list[StoredPhoto]:
         """All photos that are there, by path."""
         rows = self.catalogue.execute(
@@ -152,6 +170,8 @@ class Catalogue:
 
     def set_photo_folder(self, photos: Path) -> None:
         """The photos' paths are relative to this folder from now on."""
+        if self.photo_folder == photos.resolve():
+            return
         with self.transaction() as catalogue:
             catalogue.execute(
                 "INSERT OR REPLACE INTO folder VALUES (1, ?)", (path_in(str(photos.resolve())),)
@@ -165,7 +185,7 @@ class Catalogue:
         self,
         found: PhotoFaces,
         path: str,
-        stamp: tuple[int, int, int, int],
+        stamp: Stamp,
         *,
         detector: str,
         embedder: ModelSpec,
@@ -195,7 +215,7 @@ class Catalogue:
                 _drop_photo(catalogue, before)
         remove_files(self.folder, old.face_ids)
 
-    def add_unreadable(self, photo: Unreadable, path: str, stamp: tuple[int, int, int, int]) -> None:
+    def add_unreadable(self, photo: Unreadable, path: str, stamp: Stamp) -> None:
         """Remember that a photo cannot be read, and why."""
         with self.transaction() as catalogue:
             for number in _give_up_path(catalogue, path):
@@ -205,13 +225,30 @@ class Catalogue:
                 (path_in(path), *stamp, photo.reason),
             )
 
-    def move_photo(self, photo_id: int, path: str, stamp: tuple[int, int, int, int]) -> None:
-        """The same content now stands at ``path`` with that stamp."""
+    def move_photos(self, moves: list[tuple[int, str | None, str, Stamp]]) -> None:
+        """The photo of that id and content now stands at that path with that stamp, if it is here still.
+
+        A photo whose place another one takes without moving itself is dropped.
+        """
+        if not moves:
+            return
         with self.transaction() as catalogue:
-            catalogue.execute(
-                "UPDATE photos SET path = ?, device = ?, inode = ?, size_bytes = ?, mtime_ns = ? WHERE photo_id = ?",
-                (path_in(path), *stamp, photo_id),
+            # All leave before any arrives, since photos may have changed places.
+            catalogue.executemany(
+                "UPDATE photos SET path = NULL WHERE photo_id = ? AND sha256 = ?", [m[:2] for m in moves]
             )
+            for number, sha256, path, stamp in moves:
+                for other in _give_up_path(catalogue, path):
+                    _drop_photo(catalogue, other)
+                catalogue.execute(
+                    "UPDATE photos SET path = ?, device = ?, inode = ?, size_bytes = ?, mtime_ns = ?"
+                    " WHERE photo_id = ? AND sha256 = ?",
+                    (path_in(path), *stamp, number, sha256),
+                )
+
+    def scan_progress(self) -> ScanProgress | None:
+        """How far the last scan is or was, in whichever process; None before the first."""
+        return read_progress(self.catalogue)
 
     def add_exif(self, found: list[tuple[int, Exif]]) -> None:
         """What the files of these photos, by photo id, say of themselves."""
@@ -238,7 +275,7 @@ class Catalogue:
             for photo in photo_ids:
                 _drop_photo(catalogue, photo)
         remove_files(self.folder, faces)
-        self._database.checkpoint()
+        self.checkpoint()
 
     def faces_of_model(self, model: str, dim: int) -> StoredFaces:
         """All faces that take part and have a template of the model with that sha256, in order of photo and place."""
@@ -272,7 +309,7 @@ class Catalogue:
 def _insert_photo(
     catalogue: sqlite3.Connection,
     path: str,
-    stamp: tuple[int, int, int, int],
+    stamp: Stamp,
     found: PhotoFaces,
     models: tuple[str, str],
 ) -> int:

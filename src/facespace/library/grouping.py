@@ -6,6 +6,7 @@ which costs by what is new. Where nothing has changed, nothing is worked out.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,14 +17,16 @@ from facespace.cluster import (
     Constraints,
     add_faces,
     agglomerative,
+    attach_faces,
     collection_threshold,
     labels_by_size,
 )
 from facespace.cluster.groups import Groups
+from facespace.errors import IncompatibleModelsError
 from facespace.library.catalogue import Catalogue, StoredFaces
-from facespace.models import ModelSpec
+from facespace.models import ModelSpec, common_distances
 
-__all__ = ["Grouped", "Rule", "keep_groups", "last_rule", "read_faces"]
+__all__ = ["Grouped", "Rule", "grouped_by", "keep_groups", "last_rule", "read_faces"]
 
 ANEW_UP_TO = 20_000
 NOBODY = -1
@@ -41,14 +44,20 @@ class Rule:
     strangers: float = STRANGERS_IN_REACH
     far: float | None = None
 
-    def threshold(self, spec: ModelSpec, n_faces: int) -> float:
+    def threshold(self, spec: ModelSpec, n_faces: int, *, other: ModelSpec | None = None) -> float:
         """The largest mean distance of two groups that are put together, of so many faces.
+
+        Args:
+            spec: of the faces' model.
+            n_faces: in the collection.
+            other: of another model, if faces of the two are to be put together.
 
         Raises:
             InputError: a rate or number that is not positive.
-            ModelError: the model is not calibrated.
+            ModelError: the model, or the pair, is not calibrated; or the two may not meet.
         """
-        return collection_threshold(spec.distances, n_faces, strangers=self.strangers, far=self.far).distance
+        distances = common_distances(spec, other or spec)
+        return collection_threshold(distances, n_faces, strangers=self.strangers, far=self.far).distance
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ class Standing:
         settled: the persons who change only by what is said.
         cannot_link: places of pairs that are not one person.
         state: tells whether any of this has changed since.
+        guests: faces that have a template of another model only: its spec, and their places.
     """
 
     faces: StoredFaces
@@ -70,6 +80,7 @@ class Standing:
     settled: frozenset[int]
     cannot_link: list[tuple[int, int]]
     state: str
+    guests: tuple[tuple[ModelSpec, NDArray[np.intp]], ...] = ()
 
     def constraints(self) -> Constraints:
         """What holds in every grouping."""
@@ -118,7 +129,7 @@ def read_faces(library: Catalogue, spec: ModelSpec) -> Standing:
         LibraryError: the library cannot be read.
     """
     with library.snapshot() as catalogue:
-        faces = library.faces_of_model(spec.sha256, spec.dim)
+        faces, guests = _faces(library, spec)
         rows = {r[0]: r[1:] for r in catalogue.execute("SELECT face_id, person_id, state FROM assignments")}
         settled = frozenset(r[0] for r in catalogue.execute("SELECT person_id FROM people WHERE settled"))
         rejections = catalogue.execute("SELECT face_id, person_id FROM rejections").fetchall()
@@ -126,7 +137,31 @@ def read_faces(library: Catalogue, spec: ModelSpec) -> Standing:
     known = [rows.get(i, (NOBODY, "suggested")) for i in faces.face_id.tolist()]
     person = np.array([row[0] for row in known], np.int64)
     confirmed = np.array([row[1] == "confirmed" for row in known], bool)
-    return Standing(faces, person, confirmed, settled, _pairs(faces, person, confirmed, rejections), state)
+    cannot_link = _pairs(faces, person, confirmed, rejections)
+    return Standing(faces, person, confirmed, settled, cannot_link, state, guests)
+
+
+def _faces(
+    library: Catalogue, spec: ModelSpec
+) -> tuple[StoredFaces, tuple[tuple[ModelSpec, NDArray[np.intp]], ...]]:
+    """The faces of a model, then those that have a template only of another model that may meet it."""
+    parts, guests = [library.faces_of_model(spec.sha256, spec.dim)], []
+    for other in library.templates.models():
+        if other.sha256 != spec.sha256 and other.task == "embedder" and _may_meet(spec, other):
+            known = np.concatenate([part.face_id for part in parts])
+            found = library.faces_of_model(other.sha256, spec.dim)
+            found = found[~np.isin(found.face_id, known)]
+            if len(found.face_id):
+                guests.append((other, len(known) + np.arange(len(found.face_id))))
+                parts.append(found)
+    return StoredFaces.joined(parts), tuple(guests)
+
+
+def _may_meet(spec: ModelSpec, other: ModelSpec) -> bool:
+    try:
+        return any(d is not None for d in common_distances(spec, other).values()) and other.dim == spec.dim
+    except IncompatibleModelsError:
+        return False
 
 
 def _pairs(
@@ -142,10 +177,13 @@ def _pairs(
 
 
 def _state(library: Catalogue, spec: ModelSpec) -> str:
-    """Changes with every template that comes or goes and with every word that is said."""
+    """Changes with every template of the model that comes or goes, every other face, and every word that is said."""
+    of_model = " FROM templates WHERE model_id = (SELECT model_id FROM models WHERE sha256 = :model)"
     row = library.catalogue.execute(
-        "SELECT (SELECT max(template_id) FROM templates), (SELECT count(*) FROM templates),"
-        " (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes), (SELECT count(*) FROM ignored)"
+        f"SELECT (SELECT max(template_id){of_model}), (SELECT count(*){of_model}),"
+        " (SELECT count(DISTINCT face_id) FROM templates),"
+        " (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes), (SELECT count(*) FROM ignored)",
+        {"model": spec.sha256},
     ).fetchone()
     return " ".join(map(str, (spec.sha256, *row)))
 
@@ -166,14 +204,18 @@ def keep_groups(library: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
         LibraryError: the library cannot be written.
     """
     while True:
-        standing = read_faces(library, spec)
+        before, standing = grouped_by(library), read_faces(library, spec)
         distance = rule.threshold(spec, len(standing.person))
         inputs = f"{standing.state} {distance!r}"
         if _stored(library) == inputs:
             return _grouped(standing, standing.person)
-        groups = _group(standing, distance)
+        reach = [rule.threshold(spec, len(standing.person), other=other) for other, _ in standing.guests]
+        groups = _group(standing, distance, reach)
         with library.transaction() as catalogue:
-            if _state(library, spec) == standing.state:
+            now = grouped_by(library)
+            if now not in (before, spec.sha256):  # another process has moved the library to another model
+                spec = next(known for known in library.templates.models() if known.sha256 == now)
+            elif _state(library, spec) == standing.state:
                 catalogue.execute(
                     "INSERT OR REPLACE INTO grouping VALUES (1, ?, ?, ?, ?, ?)",
                     (inputs, spec.sha256, distance, rule.strangers, rule.far),
@@ -187,22 +229,48 @@ def last_rule(library: Catalogue) -> Rule:
     return Rule() if row is None else Rule(*row)
 
 
+def grouped_by(library: Catalogue) -> str | None:
+    """sha256 of the model that the groups stand by; None where nothing has been grouped."""
+    row = library.catalogue.execute("SELECT model FROM grouping").fetchone()
+    return None if row is None else str(row[0])
+
+
 def _stored(library: Catalogue) -> str | None:
     row = library.catalogue.execute("SELECT inputs FROM grouping").fetchone()
     return None if row is None else str(row[0])
 
 
-def _group(standing: Standing, threshold: float) -> NDArray[np.integer]:
+def _group(standing: Standing, threshold: float, reach: Sequence[float] = ()) -> NDArray[np.integer]:
+    """The group of each face; guests of each other model join the groups that stand, up to its reach."""
     rows, constraints = standing.faces.embeddings, standing.constraints()
-    if len(rows) <= ANEW_UP_TO:
-        # Blurs stand alone unless somebody spoke of them: they are near to many, most of all to each other.
-        clear = np.flatnonzero(~standing.faces.blurs | standing.confirmed)
-        labels = np.arange(len(rows)) + len(rows)
-        labels[clear] = agglomerative(
-            rows[clear], threshold=threshold, constraints=constraints.subset(clear, len(rows))
+    n = len(rows)
+    # Blurs stand alone unless somebody spoke of them: they are near to many, most of all to each other.
+    clear = ~standing.faces.blurs | standing.confirmed
+    own = np.ones(n, bool)
+    for _, places in standing.guests:
+        own[places] = False
+    labels = np.full(n, NOBODY, np.int64)
+    if n <= ANEW_UP_TO:
+        mine = np.flatnonzero(own & clear)
+        labels[mine] = agglomerative(
+            rows[mine], threshold=threshold, constraints=constraints.subset(mine, n)
         ).labels
-        return labels_by_size(labels)
-    return labels_by_size(add_faces(rows, standing.person, threshold=threshold, constraints=constraints))
+    else:
+        mine = np.flatnonzero(own)
+        labels[mine] = add_faces(
+            rows[mine], standing.person[mine], threshold=threshold, constraints=constraints.subset(mine, n)
+        )
+    for (_, places), distance in zip(standing.guests, reach, strict=True):
+        with_them = np.flatnonzero((labels != NOBODY) | (np.isin(np.arange(n), places) & clear))
+        labels[with_them] = attach_faces(
+            rows[with_them],
+            labels[with_them],
+            threshold=distance,
+            constraints=constraints.subset(with_them, n),
+        )
+    alone = labels == NOBODY
+    labels[alone] = labels.max(initial=0) + 1 + np.arange(alone.sum())
+    return labels_by_size(labels)
 
 
 def _grouped(standing: Standing, person: NDArray[np.int64]) -> Grouped:

@@ -1,11 +1,25 @@
 """The files beside a library's page: a thumbnail of each face, a preview of each photo that browsers do not show."""
 
+import hashlib
+import pickle
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["PAGE", "preview_file", "remove_files", "remove_page", "thumbnail_file"]
+from facespace.saved_files import write_beside
+
+__all__ = [
+    "PAGE",
+    "note_page",
+    "page_is_current",
+    "page_key",
+    "preview_file",
+    "remove_files",
+    "remove_page",
+    "thumbnail_file",
+]
 
 PAGE = "people.html"
+PAGE_KEY = "people.key"
 
 
 def thumbnail_file(face_id: int) -> Path:
@@ -37,3 +51,21 @@ def _remove(file: Path) -> int:
     for path in there:
         path.unlink()
     return len(there)
+
+
+def page_key(*shown: object) -> str:
+    """A digest of what a page shows; two pages of one key are alike."""
+    return hashlib.sha256(pickle.dumps(shown)).hexdigest()
+
+
+def page_is_current(folder: Path, key: str) -> bool:
+    """Whether the page in the library's folder is that of this key."""
+    try:
+        return (folder / PAGE).is_file() and (folder / PAGE_KEY).read_text(encoding="utf-8") == key
+    except OSError:
+        return False
+
+
+def note_page(folder: Path, key: str) -> None:
+    """The page in the library's folder is now that of this key."""
+    write_beside(folder / PAGE_KEY, key.encode())

@@ -12,6 +12,7 @@ from facespace.library.addresses import face_key
 from facespace.library.grouping import Grouped, Rule, keep_groups
 from facespace.library.library import Library
 from facespace.library.similar import rate_of
+from facespace.library.upgrading import check_model
 from facespace.models import FarCurve, ModelSpec, far_curve
 
 __all__ = ["People", "Person", "PersonFace", "group_people", "suggestion"]
@@ -160,15 +161,16 @@ def group_people(
 
     Raises:
         InputError: a rate or number that is not positive.
-        ModelError: the model is not calibrated.
+        ModelError: the model is not calibrated, or the library stands on another one and has to be moved first.
         LibraryError: the library cannot be written.
     """
-
+    check_model(library, spec)
     grouped = keep_groups(library, spec, Rule(strangers, far))
     chosen = collection_threshold(spec.distances, len(grouped.labels), strangers=strangers, far=far)
     people = _people(library, grouped, spec)
+    (n_photos,) = library.catalogue.execute("SELECT count(path) FROM photos").fetchone()
     return People(
-        len(library.photos()), len(grouped.labels), spec.label, chosen.distance, chosen.far, chosen.extrapolated,
+        n_photos, len(grouped.labels), spec.label, chosen.distance, chosen.far, chosen.extrapolated,
         people, unreadable,
     )  # fmt: skip
 

@@ -1,22 +1,22 @@
 """Bring a library up to date with its folder of photos: only new and changed photos cost."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
-from facespace.errors import ImageError, ModelError
+from facespace.errors import ModelError
 from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photos
-from facespace.images import Unreadable, list_photos, read_bytes, read_exif
-from facespace.library.catalogue import StoredPhoto
+from facespace.gallery import path_out
+from facespace.images import StampedFiles, Unreadable, read_exif, stamp_photos
+from facespace.library.differences import QUICK, Differences, Look, compare
 from facespace.library.library import Library
+from facespace.library.scan_progress import keep_progress
 from facespace.models import ModelSpec
 
-__all__ = ["ScanResult", "scan"]
-
-Stamp = tuple[int, int, int, int]
+__all__ = ["ScanResult", "ScanningDetector", "scan", "scan_files"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class ScanResult:
         n_unchanged: photos that cost nothing.
         n_removed: photos that are gone from the folder and now from the library.
         unreadable: photos and folders that could not be read, with the reason; path relative to the folder.
+        n_moved: of the unchanged, those that stand elsewhere now or were only touched.
+        altered: paths of the photos whose content had changed behind an unchanged stamp; only ``verify`` finds them.
+        n_absent: missing photos that stay known, since no other photo of their disk is there (it may not be mounted)
+            or their folder cannot be opened.
     """
 
     n_photos: int
@@ -36,6 +40,14 @@ class ScanResult:
     n_unchanged: int
     n_removed: int
     unreadable: tuple[Unreadable, ...]
+    n_moved: int = 0
+    altered: tuple[str, ...] = ()
+    n_absent: int = 0
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the library is another one than before."""
+        return bool(self.n_new or self.n_removed or self.n_moved)
 
 
 class ScanningDetector(FaceDetector, Protocol):
@@ -50,120 +62,127 @@ def scan(
     detector: ScanningDetector,
     embedder: FaceEmbedder,
     *,
+    verify: bool = False,
+    detect_anew: bool = False,
+    drop_missing: bool = False,
     workers: int | None = None,
     on_photo: Callable[[int, int], None] | None = None,
+    on_look: Callable[[int, int], None] | None = None,
+    stop: Event | None = None,
 ) -> ScanResult:
     """Find the faces of all new and changed photos below ``photos`` and keep them.
 
     Device, inode, size and time of change tell a photo that is unchanged; one that has moved or was only
     touched is known by its content. Each photo is committed by itself: a run that is stopped loses at most the
-    photos in flight, and the next run goes on.
+    photos in flight, and the next run goes on. Photos that other models have read stay as they are
+    (`facespace.library.upgrade` brings them to another embedder), and so do missing ones of a disk that shows no other.
 
     Args:
         library: where the faces are kept.
         photos: the folder.
         detector: finds the faces.
         embedder: embeds them; must have a byte form.
+        verify: hash all photos, those with an unchanged stamp too, and try unreadable ones again.
+        detect_anew: read photos again that another detector has read.
+        drop_missing: let go of missing photos also where nothing tells that their disk is there.
         workers: threads; all cores when absent.
         on_photo: called with (photos done, photos to do) after each new photo.
+        on_look: called with (files hashed, files to hash).
+        stop: once it is set, no further photo is begun; the next scan goes on.
 
     Raises:
-        DataError: no such folder.
+        DataError: no such folder, or it shows none of the photos that the library knows.
         ModelError: the embedder has no byte form.
         LibraryError: the library cannot be written.
     """
-    if not embedder.spec.byte_scale > 0:
-        raise ModelError(f"{embedder.spec.label}: expected a model with a byte form, its byte_scale is 0")
-    listing = list_photos(photos)
-    library.set_photo_folder(photos)
-    library.add_model(detector.spec)
-    library.add_model(embedder.spec)
-    work = _plan(library, photos, listing.photos, (detector.spec.sha256, embedder.spec.sha256))
-    library.remove_photos(work.gone)
-    _read_exif(library, photos)
-    todo = [photos / path for path in work.todo]
-    for done, found in enumerate(_extract(todo, detector, embedder, workers), 1):
-        path = os.path.relpath(found.photo, photos)
-        if isinstance(found, PhotoFaces):
-            library.add_faces(
-                found, path, work.todo[path], detector=detector.spec.sha256, embedder=embedder.spec
-            )
-        else:
-            library.add_unreadable(found, path, work.todo[path])
-        if on_photo:
-            on_photo(done, len(todo))
-    return ScanResult(
-        len(listing.photos), len(todo), len(listing.photos) - len(todo), len(work.gone),
-        _unreadable(library, photos, listing.unreadable),
+    found = stamp_photos(photos)
+    look = Look(verify, detector.spec.sha256 if detect_anew else None, drop_missing)
+    return scan_files(
+        library, photos, found, detector, embedder, look=look, workers=workers, on_photo=on_photo, on_look=on_look,
+        stop=stop,
     )  # fmt: skip
 
 
-def _read_exif(library: Library, root: Path) -> None:
-    """Of photos from before the catalogue kept it; a photo that is read anyway brings its own."""
-    new = [photo for photo in library.photos() if photo.orientation is None and photo.unreadable is None]
-    if new:
-        library.add_exif([(photo.photo_id, read_exif(root / photo.path)) for photo in new])
+def scan_files(
+    library: Library,
+    photos: Path,
+    found: StampedFiles,
+    detector: ScanningDetector,
+    embedder: FaceEmbedder,
+    *,
+    look: Look = QUICK,
+    workers: int | None = None,
+    on_photo: Callable[[int, int], None] | None = None,
+    on_look: Callable[[int, int], None] | None = None,
+    stop: Event | None = None,
+) -> ScanResult:
+    """As `scan`, of a folder that has been looked through."""
+    if not embedder.spec.byte_scale > 0:
+        raise ModelError(f"{embedder.spec.label}: expected a model with a byte form, its byte_scale is 0")
+    with keep_progress(library) as progress:
+        work = compare(library, photos, found, look, workers=workers, on_look=_both(progress.look, on_look))
+        _put_right(library, photos, work)
+        library.add_model(detector.spec)
+        library.add_model(embedder.spec)
+        n_read, say = 0, _both(progress, on_photo)
+        for n_read, item in enumerate(_extract(photos, work, detector, embedder, workers), 1):
+            _keep(library, photos, item, work, detector.spec, embedder.spec)
+            say(n_read, len(work.todo))
+            if stop is not None and stop.is_set():
+                break
+    return ScanResult(
+        len(found.stamps), n_read, len(found.stamps) - len(work.todo), len(work.gone),
+        (*_unreadable(library), *found.unreadable), len(work.moves), work.altered, work.n_absent,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Work:
-    todo: dict[str, Stamp]
-    gone: list[int]
-
-
-def _plan(library: Library, root: Path, found: tuple[Path, ...], models: tuple[str, str]) -> _Work:
-    """Which photos to read and which to forget; moved and touched ones are put right on the way."""
-    known = {photo.path: photo for photo in library.photos()}
-    stamps = {os.path.relpath(path, root): _stamp(path) for path in found}
-    changed = {
-        path: stamp
-        for path, stamp in stamps.items()
-        if path not in known or known[path].stamp != stamp or not _is_current(known[path], models)
-    }
-    gone = {path: photo for path, photo in known.items() if path not in stamps}
-    by_content = {
-        photo.sha256: photo
-        for photo in [*(known[path] for path in changed if path in known), *gone.values()]
-        if photo.sha256 and _is_current(photo, models)
-    }
-    for path in list(changed) if by_content else []:
-        digest = _sha256(root / path)
-        photo = by_content.get(digest)
-        if photo is not None and (photo.path == path or photo.path in gone):
-            library.move_photo(photo.photo_id, path, changed.pop(path))
-            gone.pop(photo.path, None)
-            del by_content[digest]
-    return _Work(changed, [photo.photo_id for photo in gone.values()])
-
-
-def _is_current(photo: StoredPhoto, models: tuple[str, str]) -> bool:
-    return photo.unreadable is not None or (photo.detector, photo.embedder) == models
+def _put_right(library: Library, root: Path, work: Differences) -> None:
+    """All that needs no reading of pictures."""
+    library.set_photo_folder(root)
+    library.remove_photos([photo.photo_id for photo in work.gone])
+    library.move_photos([(m.photo.photo_id, m.photo.sha256, m.path, m.stamp) for m in work.moves])
+    before_exif = library.catalogue.execute(
+        "SELECT photo_id, path FROM photos WHERE path IS NOT NULL AND orientation IS NULL AND unreadable IS NULL"
+    ).fetchall()
+    if before_exif:  # photos from before the catalogue kept what files say of themselves
+        library.add_exif([(number, read_exif(root / path_out(path))) for number, path in before_exif])
 
 
 def _extract(
-    photos: list[Path], detector: FaceDetector, embedder: FaceEmbedder, workers: int | None
+    root: Path, work: Differences, detector: FaceDetector, embedder: FaceEmbedder, workers: int | None
 ) -> Iterator[PhotoFaces | Unreadable]:
-    if photos:
-        yield from extract_photos(photos, detector, embedder, workers=workers)
+    if work.todo:  # else no thread is started
+        yield from extract_photos([root / path for path in work.todo], detector, embedder, workers=workers)
 
 
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0, 0, 0)
-    # SQLite's integers are signed.
-    return (status.st_dev & (2**63 - 1), status.st_ino & (2**63 - 1), status.st_size, status.st_mtime_ns)
+def _keep(
+    library: Library,
+    root: Path,
+    found: PhotoFaces | Unreadable,
+    work: Differences,
+    detector: ModelSpec,
+    embedder: ModelSpec,
+) -> None:
+    path = os.path.relpath(found.photo, root)
+    if isinstance(found, PhotoFaces):
+        library.add_faces(found, path, work.todo[path], detector=detector.sha256, embedder=embedder)
+    else:
+        library.add_unreadable(found, path, work.todo[path])
 
 
-def _sha256(path: Path) -> str:
-    """Of the file's content, in hex; empty where it cannot be read."""
-    try:
-        return hashlib.sha256(read_bytes(path)).hexdigest()
-    except ImageError:
-        return ""
+def _both(
+    first: Callable[[int, int], None], second: Callable[[int, int], None] | None
+) -> Callable[[int, int], None]:
+    def call(done: int, total: int) -> None:
+        first(done, total)
+        if second:
+            second(done, total)
+
+    return call
 
 
-def _unreadable(library: Library, root: Path, folders: tuple[Unreadable, ...]) -> tuple[Unreadable, ...]:
-    photos = [Unreadable(Path(p.path), p.unreadable) for p in library.photos() if p.unreadable]
-    return (*photos, *(Unreadable(Path(os.path.relpath(f.photo, root)), f.reason) for f in folders))
+def _unreadable(library: Library) -> list[Unreadable]:
+    rows = library.catalogue.execute(
+        "SELECT path, unreadable FROM photos WHERE path IS NOT NULL AND unreadable IS NOT NULL ORDER BY path"
+    )
+    return [Unreadable(Path(path_out(path)), reason) for path, reason in rows]

@@ -74,7 +74,7 @@ def search_face(library: Catalogue, face: int | str, *, k: int = NEAREST) -> lis
     number = find_face(library.catalogue, face)
     row = library.catalogue.execute(
         "SELECT sha256, vector FROM templates JOIN models USING (model_id) WHERE face_id = ?"
-        " ORDER BY model_id DESC",
+        " ORDER BY sha256 IS (SELECT model FROM grouping) DESC, model_id DESC",
         (number,),
     ).fetchone()
     if row is None:

@@ -4,6 +4,7 @@ from facespace.models.built_in import (
     BUILT_IN,
     built_in_models,
     find_model,
+    find_weights,
     installed_models,
     user_models_folder,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "far_curve",
     "far_key",
     "find_model",
+    "find_weights",
     "installed_models",
     "read_metadata",
     "read_spec",

@@ -9,7 +9,14 @@ from platformdirs import user_data_path
 from facespace.errors import ModelError
 from facespace.models.spec import ModelSpec, read_spec
 
-__all__ = ["BUILT_IN", "built_in_models", "find_model", "installed_models", "user_models_folder"]
+__all__ = [
+    "BUILT_IN",
+    "built_in_models",
+    "find_model",
+    "find_weights",
+    "installed_models",
+    "user_models_folder",
+]
 
 BUILT_IN = {"embedder": "facespace-s", "detector": "facespace-detector"}
 
@@ -62,3 +69,15 @@ def find_model(model: str | Path | None, task: str) -> Path:
     raise ModelError(
         f"{name}: expected a built-in model or one of your own ({known}), or the path of an ONNX file, found neither"
     )
+
+
+def find_weights(sha256: str) -> Path | None:
+    """The file, built in or in the user's model folder, that holds the weights of this hash."""
+    for folder in (weights_folder(), user_models_folder()):
+        for path in sorted(folder.glob("*.onnx")):
+            try:
+                if read_spec(path).sha256 == sha256:
+                    return path
+            except ModelError:
+                continue
+    return None

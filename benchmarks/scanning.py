@@ -1,0 +1,180 @@
+"""A library's scan: a folder where nothing has changed, and what the catalogue adds to a first scan.
+
+    python benchmarks/scanning.py rescan --photos 20000
+    python benchmarks/scanning.py first --data DIR --photos 300
+
+`rescan` makes a folder of so many files of 3 MB (sparse: only their stamps are looked at), puts them into a library
+with drawn faces, and times `facespace.library.scan`, the groups and the page beside a bare walk that asks each file
+for its stamp. `first` cuts photos out of the albums under DIR, and times a scan into a new library beside
+`extract_photos` over the same photos; both ways take turns, and the best of each counts; processor seconds are shown
+beside the clock's, since a machine is seldom idle.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facespace.embed import Embedder
+from facespace.extract import PhotoFaces, extract_photos
+from facespace.faces.detect import Detector
+from facespace.faces.detections import Detections
+from facespace.images import list_photos, stamp_photos
+from facespace.library import Library, group_people, scan
+from facespace.web.page import write_page
+
+FILE_BYTES = 3_000_000
+PER_FOLDER = 500
+N_PEOPLE = 300
+
+
+def best_of(rounds: int, work: Callable[[], object]) -> float:
+    """Seconds of the fastest of several runs."""
+    seconds = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - begin)
+    return min(seconds)
+
+
+def walk(folder: Path) -> int:
+    """The least that tells whether a file has changed."""
+    found = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            os.stat(os.path.join(here, name))  # noqa: PTH116, PTH118 - as little as possible
+            found += 1
+    return found
+
+
+def make_files(folder: Path, n: int) -> None:
+    """Files of 3 MB that take no room."""
+    for i in range(n):
+        path = folder / f"{i // PER_FOLDER:04}" / f"IMG_{i:06}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.truncate(path, FILE_BYTES)
+
+
+def fill(library: Library, folder: Path, detector: Detector, embedder: Embedder) -> None:
+    """A library of these files with a face or two in each, drawn around some hundred directions."""
+    rng = np.random.default_rng(0)
+    people = rng.normal(size=(N_PEOPLE, embedder.spec.dim)).astype(np.float32)
+    library.add_model(detector.spec)
+    library.add_model(embedder.spec)
+    library.set_photo_folder(folder)
+    with library.transaction():
+        for i, (path, stamp) in enumerate(stamp_photos(folder).stamps.items()):
+            library.add_faces(
+                _drawn(folder / path, people[rng.choice(N_PEOPLE, 1 + i % 2, replace=False)], rng), path, stamp,
+                detector=detector.spec.sha256, embedder=embedder.spec,
+            )  # fmt: skip
+
+
+def _drawn(path: Path, directions: np.ndarray, rng: np.random.Generator) -> PhotoFaces:
+    n = len(directions)
+    rows = directions + 0.3 * rng.normal(size=directions.shape).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    boxes = np.tile(np.array([10, 10, 90, 90], np.float32), (n, 1)) + 100 * np.arange(n)[:, None]
+    found = Detections(boxes, np.zeros((n, 5, 2), np.float32), np.ones(n, np.float32))
+    thumbnails = np.zeros((n, 144, 144, 3), np.uint8)
+    content = f"{abs(hash(path)):064x}"
+    return PhotoFaces(found, np.full(n, 0.8, np.float32), rows, thumbnails, path, content, (100, 1000))
+
+
+def rescan(n: int) -> None:
+    """Photos a second where nothing has changed, and what the rest of `facespace people` costs then."""
+    with tempfile.TemporaryDirectory() as made:
+        folder, detector, embedder = Path(made) / "photos", Detector(), Embedder()
+        make_files(folder, n)
+        with Library(Path(made) / "library") as library:
+            fill(library, folder, detector, embedder)
+            scan(library, folder, detector, embedder)
+            write_page(library, group_people(library, embedder.spec), folder)
+            bare = best_of(5, lambda: walk(folder))
+            again = best_of(5, lambda: scan(library, folder, detector, embedder))
+            begin = time.perf_counter()
+            people = group_people(library, embedder.spec)
+            grouped = time.perf_counter() - begin
+            begin = time.perf_counter()
+            write_page(library, people, folder)
+            page = time.perf_counter() - begin
+    print(
+        f"{n:,} photos, nothing new: scan {n / again:,.0f} photos a second, {again / bare:.1f} times a bare walk"
+    )
+    print(
+        f"then {people.n_faces:,} faces grouped in {grouped / again:.1f}, page in {page / again:.1f} times the scan"
+    )
+
+
+def cut_photos(data: Path, folder: Path, n: int) -> None:
+    """Photos cut out of the albums' and saved anew."""
+    rng = np.random.default_rng(0)
+    originals = [
+        path for path in list_photos(data / "albums").photos if path.suffix.lower() in (".jpg", ".jpeg")
+    ]
+    folder.mkdir()
+    for i in range(n):
+        with Image.open(originals[i % len(originals)]) as opened:
+            picture = opened.convert("RGB")
+        width, height = picture.size
+        left, top = (int(rng.integers(0, 1 + side // 10)) for side in (width, height))
+        part = picture.crop((left, top, left + width * 9 // 10, top + height * 9 // 10))
+        part.save(folder / f"{i:05}.jpg", quality=int(rng.integers(80, 96)))
+
+
+def first(data: Path, n: int, rounds: int) -> None:
+    """What the catalogue adds to finding, aligning and embedding."""
+    detector, embedder = Detector(), Embedder()
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / "photos"
+        cut_photos(data, folder, n)
+        photos = list(list_photos(folder).photos)
+        plain, kept = [], []
+        for i in range(rounds):
+            plain.append(_spent(lambda: list(extract_photos(photos, detector, embedder))))
+            with Library(Path(made) / f"library {i}") as library:
+                kept.append(_spent(lambda: scan(library, folder, detector, embedder)))
+    (clock, processor), (clock_kept, processor_kept) = (np.min(times, axis=0) for times in (plain, kept))
+    print(
+        f"{n:,} photos, {rounds} rounds: plain {np.round(plain, 2).tolist()}, kept {np.round(kept, 2).tolist()}"
+    )
+    print(
+        f"{n / clock_kept:.1f} photos a second; the catalogue adds {clock_kept / clock - 1:.1%} of time, "
+        f"{processor_kept / processor - 1:.1%} of processor time"
+    )
+
+
+def _spent(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock and of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - clock, time.process_time() - processor
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["rescan", "first"])
+    parser.add_argument("--photos", type=int, help="how many; 20,000 to rescan, 300 at first, unless given")
+    parser.add_argument("--data", type=Path, help="folder of the data sets, of first")
+    parser.add_argument("--rounds", type=int, default=3, help="of first")
+    asked = parser.parse_args()
+    if asked.what == "rescan":
+        rescan(asked.photos or 20_000)
+    elif asked.data is None:
+        parser.error("first needs --data")
+    else:
+        first(asked.data, asked.photos or 300, asked.rounds)
+
+
+if __name__ == "__main__":
+    main()
