@@ -1,5 +1,6 @@
 """The pages as a server answers them."""
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from facespace.library import Library
+from facespace.library.browse import list_people
+from facespace.library.scan_progress import keep_progress
 from facespace.web.background import Background
+from facespace.web.photo_work import follow
 from facespace.web.security import CSRF_HEADER, Guard
 from facespace.web.site import create_app, day
-from fakes import draw_photo
+from fakes import SPEC, DrawnEmbedder, draw_photo
 from served import make_library, make_site
 
 HOST = "127.0.0.1:8128"
@@ -34,7 +38,7 @@ class Asked(TestClient):
     def settled(self) -> None:
         """Wait until nothing goes on in the background."""
         until = time.monotonic() + 30
-        while self.site.background.state.grouping or self.site.background.state.scanning:
+        while self.site.background.state.grouping or self.site.background.state.doing:
             assert time.monotonic() < until
             time.sleep(0.05)
 
@@ -138,8 +142,40 @@ def test_new_photos_are_read_and_progress_is_told(asked: Asked, tmp_path: Path) 
     assert asked.post("/scan").json() == {"started": True}
     asked.settled()
     state = asked.get("/state").json()
-    assert (state["done"], state["todo"], state["scanning"], state["trouble"]) == (1, 1, False, None)
-    assert "5 faces" in asked.get("/people/1").text or "4 faces" in asked.get("/people/1").text
+    assert (state["doing"], state["trouble"]) == (None, None)
+    assert "4 faces" in asked.get("/people/1").text
+
+
+def test_a_scan_by_another_process_is_shown(asked: Asked) -> None:
+    with asked.site.library() as library, keep_progress(library) as progress:
+        progress(3, 7)
+        time.sleep(0.6)  # it speaks twice a second
+        progress(4, 7)
+        state = asked.get("/state").json()
+    assert (state["doing"], state["done"], state["todo"]) == ("reading photos", 4, 7)
+    assert asked.get("/state").json()["doing"] is None
+
+
+def test_a_folder_is_followed(asked: Asked, tmp_path: Path) -> None:
+    assert asked.site.background.start(follow(asked.site))
+    assert not asked.site.background.start(follow(asked.site))
+    draw_photo(tmp_path / "photos/new.png", "red", "green")
+    until = time.monotonic() + 30
+    while "4 faces" not in asked.get("/people/1").text:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_a_better_model_is_moved_to_while_pages_are_looked_at(asked: Asked) -> None:
+    asked.say("name", person=1, name="Ann")
+    better = dataclasses.replace(SPEC, version="2", sha256="b" * 64)
+    asked.site.embedder = type("Better", (DrawnEmbedder,), {"spec": better})()
+    asked.post("/scan")
+    asked.settled()
+    with asked.site.library() as library:
+        assert set(library.templates.count()) == {better.sha256}
+        assert next(card.name for card in list_people(library)) == "Ann"
+    assert "drawn 2" in asked.get("/").text
 
 
 def test_a_scan_that_fails_says_why(asked: Asked, tmp_path: Path) -> None:
@@ -185,9 +221,8 @@ def test_a_background_that_is_stopped_ends(tmp_path: Path) -> None:
     background = Background(tmp_path)
     background.group_soon()
     background.stop()
-    assert background.scan(lambda on_photo: on_photo(1, 2))  # a scan begun now ends at its first photo
-    background.stop()
-    assert not background.state.scanning
+    assert not background.start(lambda background: background.tell("never"))
+    assert background.state.doing is None
 
 
 @pytest.mark.parametrize(

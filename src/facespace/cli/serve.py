@@ -28,6 +28,7 @@ def serve(
     token: Annotated[
         bool, typer.Option("--token", help="Ask for a token here too, on a machine that others use.")
     ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Read new photos, and follow their folder.")] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in your browser.")] = False,
     model: ModelFile = None,
     detector: DetectorFile = None,
@@ -64,6 +65,7 @@ def serve(
             host=host,
             port=port,
             token=token,
+            watch=watch,
             model=model,
             detector=detector,
             on_ready=ready,

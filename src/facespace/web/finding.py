@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +12,14 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from numpy.typing import NDArray
 from PIL import Image
 
-from facespace.errors import ImageError, LibraryError
+from facespace.errors import ImageError
 from facespace.extract import extract_image
 from facespace.images import decode_image
-from facespace.library import Library, scan
+from facespace.library import Library
 from facespace.library.browse import Card, card, face_tile, names
 from facespace.library.photo_views import photos_between
 from facespace.library.similar import Similar, search_face, search_similar
+from facespace.web.photo_work import photo_folder, read_photos
 from facespace.web.site import Site
 
 __all__ = ["router"]
@@ -63,13 +63,10 @@ def router(site: Site) -> APIRouter:
         return site.page("probes.html.j2", probes=probes)
 
     @routes.post("/scan")
-    def read_photos() -> JSONResponse:
+    def look_for_photos() -> JSONResponse:
         with site.library() as library:
-            if library.photo_folder is None:
-                raise LibraryError(
-                    "where the photos stand is not known yet; run `facespace people PHOTOS` once"
-                )
-        return JSONResponse({"started": site.background.scan(_scan(site))})
+            photo_folder(library)
+        return JSONResponse({"started": site.background.start(read_photos(site))})
 
     return routes
 
@@ -98,13 +95,3 @@ def _data_url(thumbnail: NDArray[np.uint8]) -> str:
     written = io.BytesIO()
     Image.fromarray(thumbnail).save(written, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(written.getvalue()).decode()
-
-
-def _scan(site: Site) -> Callable[[Callable[[int, int], None]], None]:
-    def read_photos(on_photo: Callable[[int, int], None]) -> None:
-        with site.library() as library:
-            folder = library.photo_folder
-            assert folder is not None
-            scan(library, folder, site.detector, site.embedder, on_photo=on_photo)
-
-    return read_photos

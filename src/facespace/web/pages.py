@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from facespace.errors import CorrectionError
-from facespace.library import Library
+from facespace.library import Library, library_model
 from facespace.library.browse import (
     KINDS,
     FaceTile,
@@ -22,7 +22,6 @@ from facespace.library.browse import (
 from facespace.library.photo_views import photo_view, photos_beside, photos_between
 from facespace.library.similar import rate_of, similar_people
 from facespace.models import far_curve
-from facespace.web.background import grouped_by
 from facespace.web.site import Site
 
 __all__ = ["Shown", "router", "shown_faces"]
@@ -49,7 +48,7 @@ class Shown:
 
 def shown_faces(library: Library, faces: list[FaceTile]) -> list[Shown]:
     """Faces with the rates behind their distances."""
-    spec = grouped_by(library)
+    spec = library_model(library)
     curve = None if spec is None else far_curve(spec, spec)
     return [
         Shown(
@@ -151,7 +150,8 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/state")
     def state() -> JSONResponse:
-        return JSONResponse(asdict(site.background.state))
+        with site.library() as library:
+            return JSONResponse(asdict(site.background.state.with_scan(library.scan_progress())))
 
     return routes
 

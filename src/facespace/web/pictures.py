@@ -13,6 +13,7 @@ from facespace.errors import CorrectionError, ImageError, LibraryError
 from facespace.images import read_image
 from facespace.library import Library
 from facespace.library.photo_views import photo_view
+from facespace.web.photo_work import photo_folder
 from facespace.web.site import Site, printable
 
 __all__ = ["router"]
@@ -86,9 +87,7 @@ def photo_file(library: Library, photo_id: int) -> Path:
         CorrectionError: no such photo.
         LibraryError: nobody knows where the photos are, or the path leads out of the photo folder.
     """
-    folder, path = library.photo_folder, Path(photo_view(library, photo_id).photo)
-    if folder is None:
-        raise LibraryError("where the photos stand is not known yet; run `facespace people PHOTOS` once")
+    folder, path = photo_folder(library), Path(photo_view(library, photo_id).photo)
     if path.is_absolute() or ".." in path.parts:
         raise LibraryError(f"{printable(str(path))}: expected a path below the photo folder")
     return folder / path

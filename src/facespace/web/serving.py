@@ -35,6 +35,7 @@ def serve(
     host: str = HOST,
     port: int = PORT,
     token: bool = False,
+    watch: bool = False,
     model: Path | str | None = None,
     detector: Path | str | None = None,
     on_ready: Callable[[Address], None] | None = None,
@@ -46,6 +47,7 @@ def serve(
         host: address or name to listen at; a token is asked for at any but this machine's own.
         port: 0 takes any that is free.
         token: ask for one here too, on a machine that others share.
+        watch: read new photos at once, and follow the folder from then on.
         model: embedder for new photos and for searches by photo; the built-in one when None.
         detector: likewise.
         on_ready: called once the server can be asked.
@@ -59,6 +61,7 @@ def serve(
         import uvicorn
 
         from facespace.library import Library
+        from facespace.web.photo_work import follow
         from facespace.web.security import Guard
         from facespace.web.site import Site, create_app
     except ImportError as error:
@@ -69,6 +72,8 @@ def serve(
         address = _address(host, at, asks=token)
         site = Site(library, Guard(_hosts(host, at), address.token), model=model, detector=detector)
         site.warm()
+        if watch:
+            site.background.start(follow(site))
         try:
             if on_ready:
                 on_ready(address)

@@ -15,10 +15,10 @@ from jinja2 import Environment, PackageLoader
 from facespace.embed import Embedder
 from facespace.errors import CorrectionError, FacespaceError
 from facespace.faces.detect import Detector
-from facespace.library import Library
+from facespace.library import Library, library_model
 from facespace.library.addresses import face_key
 from facespace.library.browse import Counts, count
-from facespace.web.background import Background, grouped_by
+from facespace.web.background import Background
 from facespace.web.security import Guard, Guarded
 
 __all__ = ["Site", "create_app"]
@@ -95,7 +95,7 @@ class Site:
         """Read the templates into memory, so that the first search does not wait for it."""
 
         def search(library: Library) -> None:
-            spec = grouped_by(library)
+            spec = library_model(library)
             if spec is not None:
                 library.templates.search(np.eye(1, spec.dim, dtype=np.float32), spec, k=1)
 
@@ -132,7 +132,7 @@ class Site:
 
     def frame(self, library: Library) -> dict[str, Any]:
         """What the frame of every whole page shows."""
-        spec = grouped_by(library)
+        spec = library_model(library)
         return {
             "counts": self.count(),
             "folder": library.photo_folder,

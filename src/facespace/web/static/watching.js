@@ -24,16 +24,16 @@ async function watch() {
   }
   if (state) await show(state);
   hurry -= 1;
-  watching = setTimeout(watch, state?.scanning || state?.grouping || hurry > 0 ? 700 : 4000);
+  watching = setTimeout(watch, state?.doing || state?.grouping || hurry > 0 ? 700 : 4000);
 }
 
 async function show(state) {
   const scan = document.getElementById("scan");
-  scan.hidden = !state.scanning;
-  document.querySelector('[data-do="scan"]').disabled = state.scanning;
+  scan.hidden = !state.doing;
+  document.querySelector('[data-do="scan"]').disabled = Boolean(state.doing);
   scan.querySelector("progress").max = state.todo || 1;
   scan.querySelector("progress").value = state.done;
-  scan.querySelector("span").textContent = state.todo ? `${state.done} of ${state.todo} photos` : "looking";
+  scan.querySelector("span").textContent = state.doing + (state.todo ? `: ${state.done} of ${state.todo}` : "");
   if (state.trouble && state.trouble !== shownTrouble) tell(state.trouble, { trouble: true });
   shownTrouble = state.trouble;
   if (state.rounds === rounds || state.grouping) return;
