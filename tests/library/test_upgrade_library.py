@@ -20,6 +20,7 @@ from facespace.library import (
     Library,
     Upgrade,
     group_people,
+    grouping,
     library_model,
     reading_embedder,
     scan,
@@ -223,6 +224,31 @@ def test_new_photos_are_read_by_the_librarys_model_where_it_is_at_hand(
     monkeypatch.setattr("facespace.library.upgrading.Embedder", lambda path: LaterEmbedder())
     with pytest.raises(ModelError, match="expected the library's model drawn 1"):
         reading_embedder(library, LaterEmbedder(COMPATIBLE))
+
+
+def test_groups_that_are_worked_out_while_another_process_moves_the_library_are_the_new_models(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = grouping._group
+    before = groups(library, SPEC)
+
+    def interrupted(*arguments: object) -> object:
+        monkeypatch.setattr(grouping, "_group", group)
+        with Library(library.folder) as other:
+            upgrade(other, photos, LaterEmbedder())
+        return group(*arguments)  # type: ignore[arg-type]
+
+    library.reject("Ben", [sorted(group_named(library, "Ben"))[-1]])
+    library.undo()  # something was said: the groups are worked out again
+    monkeypatch.setattr(grouping, "_group", interrupted)
+    grouping.keep_groups(library, SPEC, grouping.last_rule(library))
+    assert library_model(library) == LATER
+    assert groups(library, LATER) == before
+
+
+def group_named(library: Library, name: str) -> set[str]:
+    people = group_people(library, SPEC).people
+    return {face.address for person in people if person.name == name for face in person.faces}
 
 
 def test_a_model_that_cannot_group_is_refused_before_the_work(library: Library, photos: Path) -> None:
