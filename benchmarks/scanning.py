@@ -1,7 +1,8 @@
-"""A library's scan: a folder where nothing has changed, and what the catalogue adds to a first scan.
+"""A library's scan: where nothing has changed, what the catalogue adds to a first one, and what another model costs.
 
     python benchmarks/scanning.py rescan --photos 20000
     python benchmarks/scanning.py first --data DIR --photos 300
+    python benchmarks/scanning.py upgrade --data DIR --photos 300
 
 `rescan` makes a folder of so many files of 3 MB (sparse: only their stamps are looked at), puts them into a library
 with drawn faces, and times `facespace.library.scan`, the groups and the page beside a bare walk that asks each file
@@ -9,7 +10,8 @@ for its stamp.
 
 `first` cuts photos out of the albums under DIR, and times scans into new libraries, until these are closed, beside
 `extract_photos` over the same photos. Both ways take turns, a hundred photos each, and the best of several rounds
-counts; processor seconds are shown beside the clock's, since a machine is seldom idle.
+counts; processor seconds are shown beside the clock's, since a machine is seldom idle. `upgrade` moves a library
+of such photos from facespace-xs to facespace-s, beside a scan by the latter into a new one.
 """
 
 import argparse
@@ -27,7 +29,7 @@ from facespace.extract import PhotoFaces, extract_photos
 from facespace.faces.detect import Detector
 from facespace.faces.detections import Detections
 from facespace.images import list_photos, stamp_photos
-from facespace.library import Library, group_people, scan
+from facespace.library import Library, group_people, scan, upgrade
 from facespace.web.page import write_page
 
 FILE_BYTES = 3_000_000
@@ -153,6 +155,23 @@ def first(data: Path, n: int, rounds: int) -> None:
     )
 
 
+def measure_upgrade(data: Path, n: int, rounds: int) -> None:
+    """Embedding known faces again, beside finding and embedding them."""
+    detector, before, after = Detector(), Embedder("facespace-xs"), Embedder("facespace-s")
+    moved, anew = [], []
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / "photos"
+        cut_photos(data, folder, n)
+        for i in range(rounds):
+            with Library(Path(made) / f"old {i}") as old, Library(Path(made) / f"new {i}") as new:
+                scan(old, folder, detector, before)
+                group_people(old, before.spec)
+                moved.append(_spent(lambda: upgrade(old, folder, after)))
+                anew.append(_spent(lambda: scan(new, folder, detector, after)))
+    share = np.min(moved, axis=0) / np.min(anew, axis=0)
+    print(f"{n:,} photos: {share[0]:.0%} of the time of a new scan, {share[1]:.0%} of its processor time")
+
+
 def _scan_and_close(library: Library, folder: Path, detector: Detector, embedder: Embedder) -> None:
     with library:
         scan(library, folder, detector, embedder)
@@ -170,15 +189,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["rescan", "first"])
-    parser.add_argument("--photos", type=int, help="how many; 20,000 to rescan, 300 at first, unless given")
-    parser.add_argument("--data", type=Path, help="folder of the data sets, of first")
-    parser.add_argument("--rounds", type=int, default=3, help="of first")
+    parser.add_argument("what", choices=["rescan", "first", "upgrade"])
+    parser.add_argument("--photos", type=int, help="how many; 20,000 to rescan, else 300, unless given")
+    parser.add_argument("--data", type=Path, help="folder of the data sets, of first and upgrade")
+    parser.add_argument("--rounds", type=int, default=3, help="of first and upgrade")
     asked = parser.parse_args()
     if asked.what == "rescan":
         rescan(asked.photos or 20_000)
     elif asked.data is None:
-        parser.error("first needs --data")
+        parser.error(f"{asked.what} needs --data")
+    elif asked.what == "upgrade":
+        measure_upgrade(asked.data, asked.photos or 300, asked.rounds)
     else:
         first(asked.data, asked.photos or 300, asked.rounds)
 
