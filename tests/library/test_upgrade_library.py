@@ -124,6 +124,18 @@ def test_names_and_corrections_are_the_same_afterwards(library: Library, photos:
     assert upgrade(library, photos, DrawnEmbedder()).n_embedded == 16  # and back
 
 
+def test_old_templates_leave_no_byte_behind(library: Library, photos: Path) -> None:
+    old = [bytes(row[0]) for row in library.catalogue.execute("SELECT vector FROM templates")]
+    assert any(vector in files_of(library) for vector in old)
+    upgrade(library, photos, LaterEmbedder())
+    content = files_of(library)
+    assert not any(vector in content for vector in old)
+
+
+def files_of(library: Library) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(library.folder.glob("library.sqlite*")))
+
+
 def test_nothing_is_detected_and_the_old_model_serves_meanwhile(library: Library, photos: Path) -> None:
     detector, stop = DrawnDetector(), Event()
     before = groups(library, SPEC)
