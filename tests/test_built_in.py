@@ -20,7 +20,7 @@ from facespace.evaluate.quality import evaluate_quality, holdout_quality
 from facespace.faces.detect import Detector
 from facespace.gallery import read_labels
 from facespace.metrics import all_pairs, pairwise_scores
-from facespace.models import BUILT_IN, ModelSpec, built_in_models, find_model, weights_sha256
+from facespace.models import BUILT_IN, ModelSpec, built_in_models, find_model, find_weights, weights_sha256
 from facespace.models.summary import summarise
 
 SPECS = built_in_models()
@@ -36,6 +36,12 @@ def card_of(name: str) -> dict[str, Any]:
 
 def test_the_defaults_are_built_in() -> None:
     assert set(BUILT_IN.values()) <= {spec.name for spec in SPECS}
+
+
+def test_a_model_is_found_by_its_weights() -> None:
+    for spec in built_in_models():
+        assert find_weights(spec.sha256) == find_model(spec.name, spec.task)
+    assert find_weights("0" * 64) is None
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.name)

@@ -20,6 +20,7 @@ from facespace.library import (
     Library,
     Upgrade,
     group_people,
+    grouping,
     library_model,
     reading_embedder,
     scan,
@@ -123,6 +124,18 @@ def test_names_and_corrections_are_the_same_afterwards(library: Library, photos:
     assert upgrade(library, photos, DrawnEmbedder()).n_embedded == 16  # and back
 
 
+def test_old_templates_leave_no_byte_behind(library: Library, photos: Path) -> None:
+    old = [bytes(row[0]) for row in library.catalogue.execute("SELECT vector FROM templates")]
+    assert any(vector in files_of(library) for vector in old)
+    upgrade(library, photos, LaterEmbedder())
+    content = files_of(library)
+    assert not any(vector in content for vector in old)
+
+
+def files_of(library: Library) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(library.folder.glob("library.sqlite*")))
+
+
 def test_nothing_is_detected_and_the_old_model_serves_meanwhile(library: Library, photos: Path) -> None:
     detector, stop = DrawnDetector(), Event()
     before = groups(library, SPEC)
@@ -223,6 +236,31 @@ def test_new_photos_are_read_by_the_librarys_model_where_it_is_at_hand(
     monkeypatch.setattr("facespace.library.upgrading.Embedder", lambda path: LaterEmbedder())
     with pytest.raises(ModelError, match="expected the library's model drawn 1"):
         reading_embedder(library, LaterEmbedder(COMPATIBLE))
+
+
+def test_groups_that_are_worked_out_while_another_process_moves_the_library_are_the_new_models(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = grouping._group
+    before = groups(library, SPEC)
+
+    def interrupted(*arguments: object) -> object:
+        monkeypatch.setattr(grouping, "_group", group)
+        with Library(library.folder) as other:
+            upgrade(other, photos, LaterEmbedder())
+        return group(*arguments)  # type: ignore[arg-type]
+
+    library.reject("Ben", [sorted(group_named(library, "Ben"))[-1]])
+    library.undo()  # something was said: the groups are worked out again
+    monkeypatch.setattr(grouping, "_group", interrupted)
+    grouping.keep_groups(library, SPEC, grouping.last_rule(library))
+    assert library_model(library) == LATER
+    assert groups(library, LATER) == before
+
+
+def group_named(library: Library, name: str) -> set[str]:
+    people = group_people(library, SPEC).people
+    return {face.address for person in people if person.name == name for face in person.faces}
 
 
 def test_a_model_that_cannot_group_is_refused_before_the_work(library: Library, photos: Path) -> None:

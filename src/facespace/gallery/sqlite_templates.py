@@ -169,13 +169,12 @@ class SqliteTemplates:
         return _nearest(vectors, pairs, matrices, thresholds, k, far)
 
     def _remember(self, spec: ModelSpec) -> tuple[int, ModelSpec]:
+        # One photo after another comes with the same model.
+        last, row = self._last_spec, self._model_row(spec)
+        if last is not None and row is not None and last.given is spec and last.text == row[1]:
+            return int(row[0]), last.stored
         with self._database.transaction() as connection:
-            row = connection.execute(
-                "SELECT model_id, spec FROM models WHERE sha256 = ?", (spec.sha256,)
-            ).fetchone()
-            last = self._last_spec
-            if last is not None and row is not None and last.given is spec and last.text == row[1]:
-                return int(row[0]), last.stored  # one photo after another comes with the same model
+            row = self._model_row(spec)
             known = spec if row is None else ModelSpec.from_json(row[1])
             if known.dim != spec.dim:
                 raise ModelError(f"{spec.label}: expected {known.dim} dimensions as before, got {spec.dim}")
@@ -189,6 +188,12 @@ class SqliteTemplates:
             ).fetchone()
         self._last_spec = _LastSpec(spec, text, stored)
         return int(model_id), stored
+
+    def _model_row(self, spec: ModelSpec) -> tuple[int, str] | None:
+        row: tuple[int, str] | None = self._database.connection.execute(
+            "SELECT model_id, spec FROM models WHERE sha256 = ?", (spec.sha256,)
+        ).fetchone()
+        return row
 
     def _stored_specs(self) -> list[tuple[int, ModelSpec]]:
         with self._database.snapshot() as connection:

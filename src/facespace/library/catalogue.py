@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,16 +78,12 @@ class StoredFaces:
 
     def __getitem__(self, which: NDArray[np.bool_]) -> "StoredFaces":
         """The faces where a mask is true."""
-        return StoredFaces(*(column[which] for column in _columns(self)))
+        return StoredFaces(*(column[which] for column in vars(self).values()))
 
     @classmethod
     def joined(cls, parts: "list[StoredFaces]") -> "StoredFaces":
         """One after the other."""
-        return cls(*(np.concatenate(columns) for columns in zip(*map(_columns, parts), strict=True)))
-
-
-def _columns(faces: StoredFaces) -> tuple[NDArray[Any], ...]:
-    return faces.face_id, faces.photo_id, faces.embeddings, faces.blurs
+        return cls(*map(np.concatenate, zip(*(vars(part).values() for part in parts), strict=True)))
 
 
 class Catalogue:
@@ -195,22 +191,24 @@ class Catalogue:
         A face that was known before, at this path or in a photo of this content that had gone, keeps its id and
         so all that was said of it; see `facespace.library.carried`.
         """
+        rows = [_face_row(found, i) for i in range(len(found.faces))]  # while others may write
         with self.transaction() as catalogue:
             old = known_faces(catalogue, path, found.sha256, embedder.sha256)
-            _give_up_path(catalogue, path)
+            if old.photo_ids:
+                _give_up_path(catalogue, path)
             photo_id = _insert_photo(catalogue, path, stamp, found, (detector, embedder.sha256))
-            kept = carried_ids(old, found)
-            forgotten = _forgotten(catalogue, kept)
-            ids = [kept.get(i) or _new_face_id(catalogue, found.sha256, i) for i in range(len(found.faces))]
+            kept = carried_ids(old, found) if old.face_ids else {}
+            forgotten = _forgotten(catalogue, kept) if kept else set()
+            ids = [kept.get(i) or _new_face_id(catalogue, found.sha256, i) for i in range(len(rows))]
             for i, number in enumerate(ids):
                 if i in forgotten:
                     catalogue.execute("UPDATE faces SET photo_id = ? WHERE face_id = ?", (photo_id, number))
                 else:
-                    _put_face(catalogue, (number, photo_id, *_face_row(found, i)))
+                    _put_face(catalogue, (number, photo_id, *rows[i]))
             seen = [i for i in range(len(ids)) if i not in forgotten]
-            self.templates.add(
-                np.array(ids, np.int64)[seen], found.embeddings[seen], embedder, quality=found.quality[seen]
-            )
+            if seen:
+                numbers = np.array(ids, np.int64)[seen]
+                self.templates.add(numbers, found.embeddings[seen], embedder, quality=found.quality[seen])
             for before in old.photo_ids:
                 _drop_photo(catalogue, before)
         remove_files(self.folder, old.face_ids)
@@ -317,7 +315,16 @@ def _insert_photo(
     cursor = catalogue.execute(
         "INSERT INTO photos (path, device, inode, size_bytes, mtime_ns, sha256, width, height, orientation, taken_at,"
         " detector, embedder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (path_in(path), *stamp, found.sha256, width, height, *dataclasses.astuple(found.exif), *models),
+        (
+            path_in(path),
+            *stamp,
+            found.sha256,
+            width,
+            height,
+            found.exif.orientation,
+            found.exif.taken_at,
+            *models,
+        ),
     )
     return int(cursor.lastrowid or 0)
 
@@ -356,7 +363,7 @@ def _drop_photo(catalogue: sqlite3.Connection, photo_id: int) -> None:
 def _forgotten(catalogue: sqlite3.Connection, kept: dict[int, int]) -> set[int]:
     """Which of the found faces somebody wants to be forgotten."""
     rows = catalogue.execute("SELECT face_id FROM ignored WHERE why = 'forgotten'")
-    numbers = {row[0] for row in rows} if kept else set()
+    numbers = {row[0] for row in rows}
     return {i for i, number in kept.items() if number in numbers}
 
 

@@ -1,6 +1,5 @@
 """Bring a library up to date with its folder of photos: only new and changed photos cost."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,8 +124,13 @@ def scan_files(
         library.add_model(detector.spec)
         library.add_model(embedder.spec)
         n_read, say = 0, _both(progress, on_photo)
-        for n_read, item in enumerate(_extract(photos, work, detector, embedder, workers), 1):
-            _keep(library, photos, item, work, detector.spec, embedder.spec)
+        for n_read, (path, item) in enumerate(_extract(photos, work, detector, embedder, workers), 1):
+            if isinstance(item, PhotoFaces):
+                library.add_faces(
+                    item, path, work.todo[path], detector=detector.spec.sha256, embedder=embedder.spec
+                )
+            else:
+                library.add_unreadable(item, path, work.todo[path])
             say(n_read, len(work.todo))
             if stop is not None and stop.is_set():
                 break
@@ -150,24 +154,11 @@ def _put_right(library: Library, root: Path, work: Differences) -> None:
 
 def _extract(
     root: Path, work: Differences, detector: FaceDetector, embedder: FaceEmbedder, workers: int | None
-) -> Iterator[PhotoFaces | Unreadable]:
+) -> Iterator[tuple[str, PhotoFaces | Unreadable]]:
+    """Each path with what is found there, in order."""
     if work.todo:  # else no thread is started
-        yield from extract_photos([root / path for path in work.todo], detector, embedder, workers=workers)
-
-
-def _keep(
-    library: Library,
-    root: Path,
-    found: PhotoFaces | Unreadable,
-    work: Differences,
-    detector: ModelSpec,
-    embedder: ModelSpec,
-) -> None:
-    path = os.path.relpath(found.photo, root)
-    if isinstance(found, PhotoFaces):
-        library.add_faces(found, path, work.todo[path], detector=detector.sha256, embedder=embedder)
-    else:
-        library.add_unreadable(found, path, work.todo[path])
+        files = [root / path for path in work.todo]
+        yield from zip(work.todo, extract_photos(files, detector, embedder, workers=workers), strict=True)
 
 
 def _both(
