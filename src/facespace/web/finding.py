@@ -15,7 +15,7 @@ from PIL import Image
 from facespace.errors import ImageError
 from facespace.extract import extract_image
 from facespace.images import decode_image
-from facespace.library import Library
+from facespace.library import Library, reading_embedder
 from facespace.library.browse import Card, card, face_tile, names
 from facespace.library.photo_views import photos_between
 from facespace.library.similar import Similar, search_face, search_similar
@@ -85,9 +85,10 @@ def _probes(site: Site, content: bytes) -> list[Probe]:
     if not content:
         raise ImageError(name, "the file is empty")
     picture = decode_image(content, name, longest_side_px=DECODE_PX)
-    found = extract_image(picture, site.detector, site.embedder)
-    spec = site.embedder.spec
-    near = site.search(lambda library: search_similar(library, found.embeddings, spec, k=NEAREST))
+    with site.library() as library:
+        embedder = reading_embedder(library, site.embedder)
+    found = extract_image(picture, site.detector, embedder)
+    near = site.search(lambda searched: search_similar(searched, found.embeddings, embedder.spec, k=NEAREST))
     return [Probe(_data_url(found.thumbnails[i]), near[i]) for i in range(len(near))]
 
 
