@@ -7,11 +7,12 @@ from pathlib import Path
 
 import uvicorn
 
-from facespace.library import Library, group_people, scan
+from drawn_album import scanned
+from facespace.library import Library
 from facespace.web.security import Guard
 from facespace.web.serving import listen
 from facespace.web.site import Site, create_app
-from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
+from fakes import DrawnDetector, DrawnEmbedder, draw_photo
 
 # Red is on three photos, green on two, blue and ochre on one.
 PHOTOS = {
@@ -27,8 +28,7 @@ def make_library(folder: Path, photos: dict[str, tuple[str, ...]] = PHOTOS) -> P
     for name, colours in photos.items():
         draw_photo(folder / "photos" / name, *colours)
     with Library(folder / "library") as library:
-        scan(library, folder / "photos", DrawnDetector(), DrawnEmbedder())
-        group_people(library, SPEC)
+        scanned(library, folder / "photos")
     return folder / "library"
 
 

@@ -10,6 +10,7 @@ from threading import Event
 
 import pytest
 
+from drawn_album import scanned
 from facespace.errors import DataError
 from facespace.images import StampedFiles, Unreadable, stamp_photos
 from facespace.library import Library, ScanResult, group_people, scan
@@ -34,9 +35,7 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def library(tmp_path: Path, photos: Path) -> Iterator[Library]:
     with Library(tmp_path / "library") as opened:
-        scan(opened, photos, DrawnDetector(), DrawnEmbedder())
-        group_people(opened, SPEC)
-        yield opened
+        yield scanned(opened, photos)
 
 
 def again(library: Library, photos: Path, **options: object) -> tuple[ScanResult, int]:

@@ -9,7 +9,8 @@ from queue import Queue
 
 import pytest
 
-from facespace.library import Library, ScanResult, group_people, scan, watch
+from drawn_album import scanned
+from facespace.library import Library, ScanResult, group_people, watch
 from facespace.library.scan_progress import keep_progress
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 
@@ -60,9 +61,7 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def library(tmp_path: Path, photos: Path) -> Iterator[Library]:
     with Library(tmp_path / "library") as opened:
-        scan(opened, photos, DrawnDetector(), DrawnEmbedder())
-        group_people(opened, SPEC)
-        yield opened
+        yield scanned(opened, photos)
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from facespace.library.scan_progress import keep_progress
 from facespace.web.background import Background
 from facespace.web.photo_work import follow
 from facespace.web.security import CSRF_HEADER, Guard
-from facespace.web.site import create_app, day
+from facespace.web.site import create_app
+from facespace.web.text import day
 from fakes import SPEC, DrawnEmbedder, draw_photo
 from served import make_library, make_site
 

@@ -102,7 +102,7 @@ def people(
 def _show(found: "People", n_new: int) -> None:
     from rich.table import Table
 
-    from facespace.cli.people_run import count
+    from facespace.web.text import counted
 
     table = Table(box=None, pad_edge=False)
     waiting = ("suggested", "strangers as near") if any(p.suggested for p in found.seen_again) else ()
@@ -118,11 +118,11 @@ def _show(found: "People", n_new: int) -> None:
     if len(found.seen_again) > ROWS_SHOWN:
         console.print(f"and {len(found.seen_again) - ROWS_SHOWN} more people, on the page")
     console.print(
-        f"{count(len(found.seen_again), 'person', 'people')} in {count(found.n_photos, 'photo')} ({n_new} new); "
-        f"{count(len(found.seen_once), 'face')} seen once; {count(len(found.unreadable), 'file')} not readable"
+        f"{counted(len(found.seen_again), 'person', 'people')} in {counted(found.n_photos, 'photo')} ({n_new} new); "
+        f"{counted(len(found.seen_once), 'face')} seen once; {counted(len(found.unreadable), 'file')} not readable"
     )
     console.print(
-        f"threshold {found.threshold:.3f}, for a collection of {count(found.n_faces, 'face')}: about 1 in "
+        f"threshold {found.threshold:.3f}, for a collection of {counted(found.n_faces, 'face')}: about 1 in "
         f"{round(1 / found.far):,} pairs of strangers look that much alike"
         + (" (extrapolated beyond the calibration)" if found.extrapolated else "")
     )

@@ -25,8 +25,9 @@ from facespace.library import (
 )
 from facespace.library.page_files import note_page, page_is_current, page_key
 from facespace.web.page import write_page
+from facespace.web.text import counted
 
-__all__ = ["PeopleRun", "count", "is_nothing"]
+__all__ = ["PeopleRun", "is_nothing"]
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,13 @@ class PeopleRun:
         _warn_of(result.unreadable)
         if result.n_absent:
             warn(
-                f"{count(result.n_absent, 'photo')} of a disk or folder that is not there stay in the library; "
+                f"{counted(result.n_absent, 'photo')} of a disk or folder that is not there stay in the library; "
                 "--drop-missing lets go of them"
             )
         if verify:
             changed = f"{len(result.altered)} changed behind an unchanged time, read again: "
             say(
-                f"compared the content of {count(result.n_photos, 'photo')}: "
+                f"compared the content of {counted(result.n_photos, 'photo')}: "
                 + (changed + ", ".join(result.altered) if result.altered else "as it was")
             )
         return result
@@ -131,11 +132,6 @@ def is_nothing(photos: Path, library: Path) -> bool:
     return not (library / CATALOGUE).exists() and not list_photos(photos).photos
 
 
-def count(n: int, one: str, many: str = "") -> str:
-    """1 photo, 2 photos."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
 def _warn_of(photos: Iterable[Unreadable]) -> None:
     for unreadable in photos:
         warn(f"{unreadable.photo}: {unreadable.reason}")
@@ -146,4 +142,4 @@ def _changes(result: ScanResult) -> str:
 
 
 def _counts(found: People) -> str:
-    return f"{count(len(found.seen_again), 'person', 'people')} in {count(found.n_photos, 'photo')}"
+    return f"{counted(len(found.seen_again), 'person', 'people')} in {counted(found.n_photos, 'photo')}"

@@ -77,6 +77,10 @@ class SqliteTemplates:
         """See `TemplateStore.models`."""
         return tuple(spec for _, spec in self._stored_specs())
 
+    def model(self, sha256: str | None) -> ModelSpec | None:
+        """The spec of the model with that sha256, if it is remembered."""
+        return next((spec for spec in self.models() if spec.sha256 == sha256), None)
+
     def count(self) -> dict[str, int]:
         """See `TemplateStore.count`."""
         with self._database.snapshot() as connection:

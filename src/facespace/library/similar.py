@@ -81,7 +81,8 @@ def search_face(library: Catalogue, face: int | str, *, k: int = NEAREST) -> lis
         raise LibraryError(
             f"{face}: expected a face with a template, its photo is gone or was never embedded"
         )
-    (spec,) = [spec for spec in library.templates.models() if spec.sha256 == row[0]]
+    spec = library.templates.model(row[0])
+    assert spec is not None  # a template's model is remembered
     probe = dequantise(np.frombuffer(row[1], np.int8)[None])
     (found,) = search_similar(library, probe, spec, k=k + 1)
     return [one for one in found if one.face.face_id != number][:k]
@@ -162,7 +163,8 @@ def _own_templates(
     if not rows:
         return None, np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
     model = Counter(row[0] for row in rows).most_common(1)[0][0]
-    (spec,) = [spec for spec in library.templates.models() if spec.sha256 == model]
+    spec = library.templates.model(model)
+    assert spec is not None  # a template's model is remembered
     vectors = np.frombuffer(b"".join(row[2] for row in rows if row[0] == model), np.int8)
     return spec, dequantise(vectors.reshape(-1, spec.dim)), np.array([row[1] for row in rows], np.int64)
 

@@ -84,7 +84,7 @@ def library_model(library: Catalogue) -> ModelSpec | None:
     count, sha256 = library.templates.count(), grouped_by(library)
     if sha256 not in count:
         sha256 = max(count, key=lambda model: count[model], default=None)
-    return next((spec for spec in library.templates.models() if spec.sha256 == sha256), None)
+    return library.templates.model(sha256)
 
 
 def check_model(library: Catalogue, spec: ModelSpec) -> None:

@@ -11,6 +11,7 @@ from facespace.images import read_image
 from facespace.library import Library, People, Person, PersonFace
 from facespace.library.page_files import PAGE, preview_file, thumbnail_file
 from facespace.saved_files import write_beside
+from facespace.web.text import printable
 
 __all__ = ["write_page"]
 
@@ -69,9 +70,9 @@ def write_page(library: Library, people: People, photos: Path) -> Path:
     try:
         rows = [_person_view(library, person, root) for person in people.seen_again]
         once = [_face_view(library, person.faces[0], root) for person in people.seen_once]
-        unreadable = [(_printable(str(u.photo)), u.reason) for u in people.unreadable]
+        unreadable = [(printable(str(u.photo)), u.reason) for u in people.unreadable]
         html = environment.get_template("people.html.j2").render(
-            people=people, rows=rows, once=once, unreadable=unreadable, folder=_printable(str(root))
+            people=people, rows=rows, once=once, unreadable=unreadable, folder=printable(str(root))
         )
         page = library.folder / PAGE
         write_beside(page, html.encode(), private=True)
@@ -97,8 +98,8 @@ def _face_view(library: Library, face: PersonFace, root: Path) -> FaceView:
         photo.as_uri()
         if photo.suffix.lower() in SHOWN_BY_BROWSERS
         else _preview(library, face.face_id, photo),
-        _printable(face.photo),
-        _printable(face.address),
+        printable(face.photo),
+        printable(face.address),
         _percent(face.box_xyxy, face.size_hw),
     )
 
@@ -139,8 +140,3 @@ def _percent(box_xyxy: tuple[float, float, float, float], size_hw: tuple[int, in
 def _one_in(far: float) -> str:
     """0.001 -> "1 in 1,000"."""
     return f"1 in {round(1 / far):,}"
-
-
-def _printable(text: str) -> str:
-    """Bytes of file names that are no UTF-8 as replacement signs."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -19,8 +19,9 @@ from facespace.library.browse import (
     names,
     photos_of_person,
 )
+from facespace.library.people import suggestion
 from facespace.library.photo_views import photo_view, photos_beside, photos_between
-from facespace.library.similar import rate_of, similar_people
+from facespace.library.similar import similar_people
 from facespace.models import far_curve
 from facespace.web.site import Site
 
@@ -51,10 +52,7 @@ def shown_faces(library: Library, faces: list[FaceTile]) -> list[Shown]:
     spec = library_model(library)
     curve = None if spec is None else far_curve(spec, spec)
     return [
-        Shown(
-            face, *(rate_of(curve, face.distance) if curve and face.distance is not None else (None, False))
-        )
-        for face in faces
+        Shown(face, *(suggestion(curve, face.distance)[1:] if curve else (None, False))) for face in faces
     ]
 
 

@@ -14,7 +14,8 @@ from facespace.images import read_image
 from facespace.library import Library
 from facespace.library.photo_views import photo_view
 from facespace.web.photo_work import photo_folder
-from facespace.web.site import Site, printable
+from facespace.web.site import Site
+from facespace.web.text import printable
 
 __all__ = ["router"]
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,7 @@ from facespace.errors import InputError
 from facespace.library.addresses import face_key
 from facespace.library.exchange.files import put_file
 from facespace.library.exchange.photos import ListedFace, ListedPhoto, listed_photos
-from facespace.library.grouping import last_rule
-from facespace.library.history import Entry
+from facespace.library.grouping import grouped_by, last_rule
 from facespace.library.library import Library
 from facespace.library.people import suggestion
 from facespace.models import FarCurve, ModelSpec, far_curve
@@ -106,7 +106,7 @@ def _json(library: Library) -> tuple[bytes, int]:
         **_threshold(library, n),
         "people": sorted(people.values(), key=lambda person: (-len(person["faces"]), person["person"])),
         "unreadable": [{"photo": p.path, "reason": p.unreadable} for p in library.photos() if p.unreadable],
-        "history": [_entry(entry) for entry in library.history()],
+        "history": [asdict(entry) for entry in library.history()],
     }
     text = io.StringIO()
     for piece in json.JSONEncoder(indent=2, allow_nan=False).iterencode(document):
@@ -121,17 +121,6 @@ def _person(face: ListedFace) -> dict[str, Any]:
         "settled": face.settled,
         "hidden": face.hidden,
         "faces": [],
-    }
-
-
-def _entry(entry: Entry) -> dict[str, Any]:
-    return {
-        "entry_id": entry.entry_id,
-        "at": entry.at,
-        "action": entry.action,
-        "what": entry.what,
-        "undoes": entry.undoes,
-        "in_force": entry.in_force,
     }
 
 
@@ -152,8 +141,7 @@ def _threshold(library: Library, n_faces: int) -> dict[str, Any]:
 
 def _model(library: Library) -> ModelSpec | None:
     """The embedder by whose templates the library was grouped last."""
-    row = library.catalogue.execute("SELECT model FROM grouping").fetchone()
-    return next((spec for spec in library.templates.models() if row and spec.sha256 == row[0]), None)
+    return library.templates.model(grouped_by(library))
 
 
 TABLES: dict[str, Callable[[Library], tuple[bytes, int]]] = {".csv": _csv, ".json": _json}
