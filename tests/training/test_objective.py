@@ -8,7 +8,14 @@ import torch.nn.functional as F
 from facespace.training.distillation import distillation_loss
 from facespace.training.margin_softmax import MarginSoftmax
 from facespace.training.objective import NO_IDENTITY, Objective, pairs_and_hands, stage_of
-from facespace.training.recipe import Curriculum, Distillation, MarginSoftmaxOptions, Mining, Recipe
+from facespace.training.recipe import (
+    Curriculum,
+    Distillation,
+    Harmonic,
+    MarginSoftmaxOptions,
+    Mining,
+    Recipe,
+)
 
 
 def unit_rows(n: int, dim: int = 8, seed: int = 0) -> torch.Tensor:
@@ -65,6 +72,20 @@ def test_each_mixture_gives_a_gradient_and_says_what_it_did(recipe: Recipe, with
     assert math.isnan(outcome.teacher_dist) == (not with_targets)
     if not with_targets:
         assert embeddings.grad[-1].abs().sum() == 0, "nobody in particular is taught by a teacher alone"
+
+
+@pytest.mark.parametrize("mining", [Mining(weight=0.0), Mining()], ids=["alone", "beside triplets"])
+def test_a_harmonic_run_may_hold_each_face_to_its_own_older_version(mining: Mining) -> None:
+    new, old, labels = unit_rows(9), unit_rows(9, seed=1), torch.arange(9) // 3
+    labels[-1] = NO_IDENTITY
+
+    def loss(vectors: float) -> float:
+        recipe = Recipe("new", mining=mining, harmonic=Harmonic("v1", vectors=vectors))
+        generator = torch.Generator().manual_seed(0)
+        return float(Objective(recipe, 3)(new, labels, old=old, generator=generator).loss)
+
+    distances = [float((a - b).square().sum()) for a, b in zip(new[:8], old[:8], strict=True)]
+    assert loss(0.5) - loss(0.0) == pytest.approx(0.5 * sum(distances) / 8, rel=1e-5)
 
 
 def test_a_curriculum_goes_through_its_stages() -> None:

@@ -89,13 +89,14 @@ class Objective(nn.Module):
             generator: of the miner's draws.
         """
         known = (labels != NO_IDENTITY).nonzero()[:, 0]
-        identified = embeddings[known]
+        identified, of_known = embeddings[known], None if old is None else old[known]
         loss, numbers = embeddings.sum() * 0.0, {}
         if self.recipe.mining.weight:
-            of_known = None if old is None else old[known]
             result = self._triplet_loss(identified, labels[known], of_known, triplets, progress, generator)
             loss = loss + self.recipe.mining.weight * result.loss
             numbers = {"active": result.active, "ap_dist": result.ap_dist, "an_dist": result.an_dist}
+        if of_known is not None and self.recipe.harmonic.vectors:
+            loss = loss + distillation_loss(identified, of_known, vectors=self.recipe.harmonic.vectors)
         if self.margin_softmax is not None:
             term = self.margin_softmax(identified, labels[known])
             loss = loss + self.recipe.margin_softmax.weight * term

@@ -119,12 +119,15 @@ class Harmonic:
     """See `facespace.training.harmonic`; without `old` (an ONNX file with a ModelSpec) it is left out.
 
     `combinations` of versions of anchor, positive and negative, "2" the new and "1" the old one; `same_face` lets the
-    two versions of one face be a pair. Margin, rule and weight are those of `[mining]`.
+    two versions of one face be a pair. Margin, rule and weight are those of `[mining]`. `vectors` weighs the mean
+    squared distance of each face's two versions beside the triplets, which ask for an order and not for a place: a
+    weak v1 brings together pictures that are alike as much as people, and v2 must keep some of that to reach it.
     """
 
     old: str = ""
     combinations: tuple[str, ...] = COMBINATIONS
     same_face: bool = True
+    vectors: float = 0.0
 
 
 @dataclass(frozen=True)
