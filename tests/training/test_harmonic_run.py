@@ -15,13 +15,17 @@ from facespace.training.loop import Trainer
 from facespace.training.recipe import EmbeddingStage, Harmonic, Mining, Optimiser, read_recipe
 
 SMOKE = read_recipe(Path(__file__).parents[2] / "recipes" / "smoke.toml")
-# A weak older version: another seed and less than a third of the time.
+# A weak older version: another seed and a seventh of the time.
 OLD = dataclasses.replace(
-    SMOKE, name="old", seed=9, epochs=2, data=dataclasses.replace(SMOKE.data, validation="")
+    SMOKE, name="old", seed=9, epochs=1, data=dataclasses.replace(SMOKE.data, validation="")
 )
 NEW = dataclasses.replace(
     OLD,
     name="new",
+    epochs=4,
+    augmentation=dataclasses.replace(
+        SMOKE.augmentation, rotation_deg=3.0, brightness=0.1, contrast=0.1, grey=0.0
+    ),
     mining=Mining(negatives_per_pair=2),
     margin_softmax=dataclasses.replace(SMOKE.margin_softmax, weight=0.0),
     optimiser=Optimiser(learning_rate=2e-3, weight_decay=0.01, schedule="one-cycle", warmup=0.1, ema=0.99),
@@ -42,7 +46,7 @@ def result(
     data: Path, old: Path, smoke_run: tuple[Path, float], tmp_path_factory: pytest.TempPathFactory
 ) -> HarmonicResult:
     folder = tmp_path_factory.mktemp("harmonic")
-    recipe = dataclasses.replace(NEW, harmonic=Harmonic(old=str(old)))
+    recipe = dataclasses.replace(NEW, harmonic=Harmonic(old=str(old), vectors=1.0))
     harmonise(recipe, data, folder / "new", init=smoke_run[0], open_model=Embedder)
     assert old_version_of(folder / "new") == old
 
@@ -56,13 +60,17 @@ def result(
 
 
 @pytest.mark.timeout(1200)
-def test_a_minute_of_training_brings_the_mixed_comparison_to_that_of_the_older_version(
+def test_two_minutes_of_training_bring_the_mixed_comparison_to_that_of_the_older_version(
     result: HarmonicResult,
 ) -> None:
-    """Above it at FAR 1e-2, on the way at 1e-3; what a longer run reaches stands in docs/harmonic.md."""
+    """At FAR 1e-3 at least there, paired over the splits; above it at 1e-2. docs/harmonic.md has longer runs."""
     mixed, old = result.score("v2-v1"), result.score("v1-v1")
-    assert mixed.tar["1e-2"] > 0.95 * old.tar["1e-2"], result.scores  # type: ignore[operator]
-    assert mixed.mean > 0.6 * old.mean, result.scores  # type: ignore[operator]
+    newer, over_old = result.gaps[:2]
+    assert (over_old.higher, over_old.lower) == ("v2-v1", "v1-v1")
+    assert over_old.mean > -2 * over_old.se, result.gaps  # type: ignore[operator]
+    assert mixed.mean > 0.9 * old.mean, "and not for want of pairs"  # type: ignore[operator]
+    assert mixed.tar["1e-2"] > old.tar["1e-2"], result.scores  # type: ignore[operator]
+    assert newer.clear and newer.mean > 0, result.gaps  # type: ignore[operator]
 
 
 @pytest.mark.timeout(1200)

@@ -95,6 +95,8 @@ def export(
         "keywords": keywords, "suggested": suggested, "dry_run": dry_run,
     }  # fmt: skip
     of_run = {"int8": int8, "old": old, "data": data, "training_data": training_data, "licence": licence}
+    if not source.exists():
+        raise InputError(f"{source}: expected a library, a folder of photos or a training run, there is none")
     if _is_run(source):
         _refuse(source, "a training run", {**of_library, "link": link != "copy"})
         _export_run(source, output or [], of_run, json=json)

@@ -8,7 +8,7 @@ import typer
 
 from facespace.cli.console import console, data_folder, progress, show_json
 from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile, Workers
-from facespace.evaluate.identification import N_DRAWS, N_TEMPLATES
+from facespace.evaluate.defaults import N_GALLERIES, N_TEMPLATES
 from facespace.gallery.identification import FPIR
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def identification(
         ),
     ] = None,
     templates: Annotated[int, typer.Option(min=1, help="Faces enrolled of each person.")] = N_TEMPLATES,
-    draws: Annotated[int, typer.Option(min=2, help="Random halves of the people.")] = N_DRAWS,
+    draws: Annotated[int, typer.Option(min=2, help="Random halves of the people.")] = N_GALLERIES,
     data: Data = None,
     model: ModelFile = None,
     json: AsJson = False,

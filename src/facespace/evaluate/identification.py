@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import InputError
+from facespace.evaluate.defaults import N_GALLERIES, N_TEMPLATES
 from facespace.evaluate.holdout import HoldoutFaces
 from facespace.gallery.identification import comparison_far
 from facespace.metrics import Identification, identification
@@ -19,8 +20,6 @@ __all__ = ["METHODS", "IdentificationResult", "IdentificationRow", "evaluate_ide
 
 METHODS = ("nearest template", "prototype")
 FPIRS = (0.1, 0.05, 0.01)
-N_TEMPLATES = 5
-N_DRAWS = 10
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def evaluate_identification(
     spec: ModelSpec,
     *,
     n_templates: int = N_TEMPLATES,
-    n_draws: int = N_DRAWS,
+    n_draws: int = N_GALLERIES,
     seed: int = 0,
 ) -> IdentificationResult:
     """Enrol a random half of the people with some of their faces each; all other faces are probes.

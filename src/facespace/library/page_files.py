@@ -68,4 +68,4 @@ def page_is_current(folder: Path, key: str) -> bool:
 
 def note_page(folder: Path, key: str) -> None:
     """The page in the library's folder is now that of this key."""
-    write_beside(folder / PAGE_KEY, key.encode())
+    write_beside(folder / PAGE_KEY, key.encode(), private=True)

@@ -1,22 +1,26 @@
 """onnxruntime sessions with explicit threads and providers."""
 
 from pathlib import Path
-
-import onnxruntime
+from typing import TYPE_CHECKING
 
 from facespace.errors import ModelError
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 __all__ = ["open_session", "picture_shape"]
 
 
 def open_session(
     path: Path, *, threads: int = 1, providers: tuple[str, ...] = ("CPUExecutionProvider",)
-) -> onnxruntime.InferenceSession:
+) -> "onnxruntime.InferenceSession":
     """A session for the model at ``path`` that uses ``threads`` threads a call and may be called from many.
 
     Raises:
         ModelError: onnxruntime cannot load the file.
     """
+    import onnxruntime  # a quarter of the start of commands that run no network
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
