@@ -1,7 +1,6 @@
 """Training pictures for the detector, drawn without end: photos, mosaics, collages, and pictures of no face.
 
-Faces from 12 px to the whole frame, none to dozens in a picture, on grounds whose edges alone mean nothing; and
-upright faces that fill their tile, as the detector's second look meets them.
+Faces from 12 px to the whole frame, none to dozens in a picture, on grounds whose edges alone mean nothing.
 """
 
 import dataclasses
@@ -27,7 +26,6 @@ __all__ = ["DataOptions", "Sources", "Thumbnail", "load_sources", "pictures"]
 THUMBNAIL_BOX = np.array([16.7, 9.2, 95.8, 119.0], np.float32)
 
 SMALL_FACES = (0.04, 0.16)  # of the canvas: 12 to 50 px, as heads in a group
-NEARLY_UPRIGHT = Motion(max_rotation_deg=8.0)  # what is left of a turn after a first look
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,6 @@ class DataOptions:
     mosaic_share: float = 0.31
     collage_share: float = 0.15
     faceless_share: float = 0.14
-    upright_share: float = 0.0
     motion: Motion = field(default_factory=Motion)
     max_faces: int = 48
 
@@ -128,16 +125,10 @@ def pictures(
     sources: Sources, options: DataOptions, rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]:
     """Pictures (H, W, 3) with boxes (N, 4), landmarks (N, 5, 2) and kinds (N,), for ever."""
-    makers = (_photo, _mosaic, _collage, _faceless, _upright)
-    shares = (
-        options.photo_share,
-        options.mosaic_share,
-        options.collage_share,
-        options.faceless_share,
-        options.upright_share,
-    )
+    makers = (_photo, _mosaic, _collage, _faceless)
+    shares = (options.photo_share, options.mosaic_share, options.collage_share, options.faceless_share)
     while True:
-        canvas = makers[rng.choice(len(makers), p=shares)](sources, options, rng)
+        canvas = makers[rng.choice(4, p=shares)](sources, options, rng)
         boxes, landmarks, kind = canvas.arrays()
         pixels = disturb(canvas.image, boxes[kind == 1], rng)
         order = rng.permutation(len(kind))[: options.max_faces]
@@ -193,28 +184,6 @@ def _collage(sources: Sources, options: DataOptions, rng: np.random.Generator) -
     for _ in range(int(rng.integers(1, 14))):
         size = float(np.exp(rng.uniform(np.log(12), np.log(90))))
         paste_soft(canvas, _pick_thumbnail(sources, rng), size, options.motion, rng)
-    return canvas
-
-
-def _upright(sources: Sources, options: DataOptions, rng: np.random.Generator) -> Canvas:
-    """Equal tiles, each filled by one nearly upright face; one in five by none, often by what looks like one."""
-    px, n = options.canvas_px, int(rng.integers(2, 5))
-    canvas = Canvas.blank(Image.new("RGB", (px, px)))
-    side = px // n
-    for left in range(0, n * side, side):
-        for top in range(0, n * side, side):
-            canvas.image.paste(_ground(sources, (side, side), rng), (left, top))
-            if rng.random() < 0.2:
-                continue
-            face_px = side * float(rng.uniform(0.72, 0.9))
-            place(
-                canvas,
-                _pick_thumbnail(sources, rng),
-                (left, top, left + side, top + side),
-                face_px,
-                NEARLY_UPRIGHT,
-                rng,
-            )
     return canvas
 
 
