@@ -11,9 +11,9 @@ Duration: 40 minutes beside other work, 2,700 steps of 16 pictures (20 a second)
 Outcome: landmark error 7.9 -> 6.7 % of the eye distance, precision 0.980 -> 0.990, recall as it was
 (docs/models/facespace-detector.md).
 On an idle core it takes more steps in the same time. What is left to find are blurred and cut-off heads.
-Tried from version 2 on, 28 minutes at the same rate: half of the photos from far, a sixth of the pictures tiles of upright
-faces. Recall 0.933 at its own threshold (0.56), at every precision as before; landmarks by the second look 6.4 for
-6.2 % of the eye distance, by the first 9.0 for 8.4 (on albums/people, from the mean of both peers').
+Tried from version 2 on, 28 minutes at the same rate: half of the photos from far, a sixth of the pictures tiles of
+upright faces. Recall 0.933 at its threshold (0.56), at every precision as before; landmarks by the second look 6.4
+for 6.2 % of the eye distance, by the first 9.0 for 8.4 (on albums/people, from the mean of both peers').
 Tried without training: photos enlarged twofold (recall as before at equal precision), a second look at faces under
 24 px too (likewise), crops of four sizes in place of two (6.1 %, at twice the time). What is missing are photos: 1,411
 with few small, turned and shaded heads.

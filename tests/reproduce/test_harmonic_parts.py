@@ -54,7 +54,12 @@ def test_a_harmonic_run_is_compared_with_its_older_model_and_with_what_it_began_
         init=str(tmp_path / "runs/new/embedding"),
     )
     (new / "embedding").mkdir()
-    (new / "embedding" / "recipe.json").write_text(json.dumps({"init": str(alone)}))
+    # It went on from a harmonic run, of which the recipe is left: alone is what that began with.
+    first = tmp_path / "elsewhere" / "first"
+    first.mkdir()
+    for folder, begun in ((new / "embedding", first), (first, alone)):
+        recipe = {"init": str(begun), "harmonic": {"old": old}}
+        (folder / "recipe.json").write_text(json.dumps(recipe))
     run_folder(tmp_path / "runs" / "taught", harmonic={"old": old, "combinations": []})
     gone = run_folder(
         tmp_path / "runs" / "gone", harmonic={"old": str(tmp_path / "no.onnx"), "combinations": ["222"]}
@@ -72,8 +77,8 @@ def test_a_harmonic_run_is_compared_with_its_older_model_and_with_what_it_began_
     ]
     assert isinstance(table, Table)
     rows = {row[0]: row for row in table.rows}
-    assert {"alone-rotation(v1)", "alone-linear(v1)", "alone-mlp(v1)", "model-v1"} <= set(rows)
-    for name in ("v2-v1", "alone-v1", "alone-rotation(v1)", "model-v1"):
+    assert {"alone-rotation(v1)", "alone-linear(v1)", "alone-mlp(v1)", "taught-v1"} <= set(rows)
+    for name in ("v2-v1", "alone-v1", "alone-rotation(v1)", "taught-v1"):
         assert rows[name][2] == pytest.approx(rows["v2-v2"][2], abs=2e-3), name
     (plane,) = parts["figure10"].blocks
     assert isinstance(plane, Plot) and len(plane.series) == 6, "nothing moves between equal versions"

@@ -104,7 +104,7 @@ def evaluate_versions(
         Embedder(old),
         Embedder(new),
         Embedder(alone) if alone else None,
-        [Embedder(name) for name in other or []],
+        {Path(name).stem: Embedder(name) for name in other or []},
     )
     with progress("embedding") as on_photo:
         result = compare_versions(

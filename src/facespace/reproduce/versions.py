@@ -1,7 +1,7 @@
 """Models and pictures to the comparison of Figure 8: embed the faces, fit the maps, evaluate."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +24,12 @@ RowsOf = Callable[[Embedder, HoldoutMaterial, str], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class ModelVersions:
-    """An older model, a newer one that was trained to meet it, the same network alone, and further newer ones."""
+    """An older model, a newer one trained to meet it, the same network alone, and further newer ones by name."""
 
     old: Embedder
     new: Embedder
     alone: Embedder | None = None
-    others: Sequence[Embedder] = ()
+    others: Mapping[str, Embedder] = field(default_factory=dict)
 
 
 def compare_versions(
@@ -75,7 +75,7 @@ def compare_versions(
         faces(models.old),
         faces(models.new),
         faces(models.alone) if models.alone else None,
-        {model.path.stem: faces(model) for model in models.others},
+        {name: faces(model) for name, model in models.others.items()},
     )
     return evaluate_harmonic(versions, maps=maps, fitted_on=fitted_on, n_splits=n_splits)
 

@@ -42,7 +42,7 @@ def find_pairs(context: Context, on_picture: OnPicture) -> list[HarmonicPair]:
     for run in here:
         if not has_combinations(run):
             continue
-        distilled = [Embedder(r.model) for r in here if r.old == run.old and not has_combinations(r)]
+        distilled = {r.name: Embedder(r.model) for r in here if r.old == run.old and not has_combinations(r)}
         pairs.append(
             HarmonicPair(
                 run, ModelVersions(Embedder(run.old), Embedder(run.model), _alone(run, context), distilled)
@@ -57,11 +57,12 @@ def has_combinations(run: RunModel) -> bool:
 
 
 def _alone(run: RunModel, context: Context) -> Embedder | None:
-    """The run that v2 began with: before its first stage."""
-    folder = Path(str(run.recipe.get("init", "")))
-    if folder.name == "embedding" and (folder / "recipe.json").is_file():
-        folder = Path(str(json.loads((folder / "recipe.json").read_text(encoding="utf-8")).get("init", "")))
-    if not (folder / "recipe.json").is_file():
-        return None
+    """The run that v2 began with: before its first stage, and before any harmonic run that it went on from."""
+    recipe = run.recipe
+    while recipe.get("harmonic", {}).get("old"):
+        folder = Path(str(recipe.get("init", "")))
+        if not (folder / "recipe.json").is_file():
+            return None
+        recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
     alone = open_run_model(folder, context.cache.folder / "models")
     return None if alone is None else Embedder(alone.model)
