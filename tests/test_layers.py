@@ -18,7 +18,8 @@ FACES = PICTURES | {"faces", "models"}
 EMBED = BASE | {"models", "embed"}
 GROUPS = EMBED | {"metrics"}
 EXTRACT = FACES | EMBED | {"extract"}
-GALLERY = EXTRACT | {"cluster", "search", "verify", "gallery", "metrics"}
+STORE = EXTRACT | {"store"}
+GALLERY = STORE | {"cluster", "search", "verify", "gallery", "metrics"}
 LIBRARY = GALLERY | {"library"}
 MAY_IMPORT = {
     "errors": set(),
@@ -35,6 +36,7 @@ MAY_IMPORT = {
     "search": GROUPS | {"search"},
     "verify": GROUPS | {"verify"},
     "extract": EXTRACT,
+    "store": STORE,
     "gallery": GALLERY,
     "library": LIBRARY,
     "evaluate": LIBRARY - {"library"} | {"evaluate"},

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import GalleryError, InputError
-from facespace.gallery.database import Database, path_in, path_out
 from facespace.gallery.schema import GALLERY_FILE
-from facespace.gallery.sqlite_templates import SqliteTemplates
-from facespace.gallery.template_store import Hits
 from facespace.models import ModelSpec
+from facespace.store.database import Database, path_in, path_out
+from facespace.store.sqlite_templates import SqliteTemplates
+from facespace.store.template_store import Hits
 from facespace.table import FaceTable
 
 __all__ = ["EnrolledFace", "Gallery", "Subject", "clean_name"]

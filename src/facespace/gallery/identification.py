@@ -10,8 +10,8 @@ from facespace.distance import check_embeddings
 from facespace.embed import dequantise, quantise
 from facespace.errors import InputError
 from facespace.gallery.gallery import Gallery
-from facespace.gallery.prototypes import Prototypes, read_prototypes
 from facespace.models import ModelSpec
+from facespace.store import Prototypes, read_prototypes
 
 __all__ = ["FPIR", "Identities", "comparison_far", "identify"]
 
@@ -101,8 +101,11 @@ def identify(
     """
     rows = check_embeddings(probes, "probes")
     comparison_far(fpir, 1)
-    with gallery.database.snapshot():
-        sets = read_prototypes(gallery, spec)
+    with gallery.database.snapshot() as connection:
+        rows_of_faces = connection.execute(
+            "SELECT face_id, subject_id FROM faces ORDER BY face_id"
+        ).fetchall()
+        sets = read_prototypes(gallery.templates, spec, *np.array(rows_of_faces, np.int64).reshape(-1, 2).T)
         names = {subject.subject_id: subject.name for subject in gallery.subjects()}
     if not sets:
         return Identities.nobody(len(rows), fpir)

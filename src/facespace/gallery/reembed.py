@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from facespace.errors import ImageError
 from facespace.extract import FaceEmbedder, content_hash, embed_known_faces, in_order
 from facespace.faces.detections import Detections
-from facespace.gallery.database import path_in
 from facespace.gallery.gallery import EnrolledFace, Gallery
 from facespace.images import list_photos, read_bytes
 from facespace.models import ModelSpec
+from facespace.store.database import path_in
 
 __all__ = ["Job", "Redone", "embed_again", "embed_job", "find_moved", "keep", "plan_jobs"]
 

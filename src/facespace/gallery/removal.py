@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.errors import GalleryError
-from facespace.gallery.database import path_in
 from facespace.gallery.gallery import Gallery
+from facespace.store.database import path_in
 
 __all__ = ["Removal", "remove"]
 

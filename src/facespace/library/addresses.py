@@ -8,7 +8,7 @@ import sqlite3
 import unicodedata
 
 from facespace.errors import CorrectionError
-from facespace.gallery import path_in, path_out
+from facespace.store import path_in, path_out
 
 __all__ = ["clean_name", "face_key", "find_face", "find_person", "name_face", "name_person", "same_name"]
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from facespace.errors import CorrectionError
-from facespace.gallery import path_out
 from facespace.library.addresses import find_face, find_person
 from facespace.library.catalogue import Catalogue
+from facespace.store import path_out
 
 __all__ = [
     "KINDS",

@@ -15,7 +15,7 @@ from facespace.distance import distance_matrix
 from facespace.embed import dequantise
 from facespace.extract import PhotoFaces
 from facespace.faces.matching import box_iou
-from facespace.gallery import path_in
+from facespace.store import path_in
 
 __all__ = ["KnownFaces", "carried_ids", "known_faces"]
 

@@ -16,13 +16,13 @@ from facespace.embed import dequantise
 from facespace.errors import LibraryError
 from facespace.extract import PhotoFaces
 from facespace.faces.quality import SET_ASIDE
-from facespace.gallery import Database, SqliteTemplates, path_in, path_out
 from facespace.images import Exif, Stamp, Unreadable
 from facespace.library.carried import carried_ids, known_faces
 from facespace.library.page_files import remove_files
 from facespace.library.scan_progress import ScanProgress, read_progress
 from facespace.library.schema import LIBRARY_FILE
 from facespace.models import ModelSpec
+from facespace.store import Database, SqliteTemplates, path_in, path_out
 from facespace.table import face_id
 
 __all__ = ["CATALOGUE", "Catalogue", "StoredFaces", "StoredPhoto"]
@@ -131,7 +131,7 @@ class Catalogue:
         return self._database.connection
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        """All or nothing of the statements inside; see `facespace.gallery.Database.transaction`.
+        """All or nothing of the statements inside; see `facespace.store.Database.transaction`.
 
         Raises:
             LibraryError: another process holds the library, or the disk refuses.
@@ -174,7 +174,7 @@ class Catalogue:
             )
 
     def add_model(self, spec: ModelSpec) -> None:
-        """Remember a model; see `facespace.gallery.TemplateStore.add_model`."""
+        """Remember a model; see `facespace.store.TemplateStore.add_model`."""
         self.templates.add_model(spec)
 
     def add_faces(

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from facespace.errors import CorrectionError
-from facespace.gallery import Database
+from facespace.store import Database
 
 __all__ = ["Entry", "History", "Step"]
 

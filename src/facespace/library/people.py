@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from facespace.cluster import STRANGERS_IN_REACH, collection_threshold, tightness
-from facespace.gallery import path_out
 from facespace.images import Unreadable
 from facespace.library.addresses import face_key
 from facespace.library.grouping import Grouped, Rule, keep_groups
@@ -14,6 +13,7 @@ from facespace.library.library import Library
 from facespace.library.similar import rate_of
 from facespace.library.upgrading import check_model
 from facespace.models import FarCurve, ModelSpec, far_curve
+from facespace.store import path_out
 
 __all__ = ["People", "Person", "PersonFace", "group_people", "suggestion"]
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from facespace.errors import CorrectionError
-from facespace.gallery import path_out
 from facespace.library.browse import FaceTile, faces_of_photo
 from facespace.library.catalogue import Catalogue
+from facespace.store import path_out
 
 __all__ = ["PhotoView", "photo_view", "photos_beside", "photos_between"]
 

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from facespace.errors import ModelError
 from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photos
-from facespace.gallery import path_out
 from facespace.images import StampedFiles, Unreadable, read_exif, stamp_photos
 from facespace.library.differences import QUICK, Differences, Look, compare
 from facespace.library.library import Library
 from facespace.library.scan_progress import keep_progress
 from facespace.models import ModelSpec
+from facespace.store import path_out
 
 __all__ = ["ScanResult", "ScanningDetector", "scan", "scan_files"]
 

@@ -3,11 +3,11 @@
 import sqlite3
 
 from facespace.errors import LibraryError
-from facespace.gallery import FileKind, run_script, template_tables_1
+from facespace.store import FileKind, run_script, template_tables_1
 
 __all__ = ["LIBRARY_FILE"]
 
-# A step is never changed once it has been released; see facespace.gallery.database.
+# A step is never changed once it has been released; see facespace.store.database.
 CATALOGUE_1 = """
 CREATE TABLE models (
     sha256 TEXT PRIMARY KEY,

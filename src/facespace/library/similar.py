@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from facespace.embed import dequantise
 from facespace.errors import LibraryError
-from facespace.gallery import Hits
 from facespace.library.addresses import find_face
 from facespace.library.browse import Card, FaceTile, card, faces_by_id
 from facespace.library.catalogue import Catalogue
 from facespace.models import FarCurve, ModelSpec, far_curve
+from facespace.store import Hits
 
 __all__ = [
     "NEAREST",
@@ -100,7 +100,7 @@ def search_similar(
         k: at least 1.
 
     Raises:
-        InputError, IncompatibleModelsError, ModelError: see `facespace.gallery.TemplateStore.search`.
+        InputError, IncompatibleModelsError, ModelError: see `facespace.store.TemplateStore.search`.
     """
     hits = library.templates.search(probes, spec, k=k)
     curves = _curves(library, spec, hits)

@@ -18,11 +18,12 @@ from facespace.embed import Embedder
 from facespace.errors import ImageError, ModelError
 from facespace.extract import FaceEmbedder, in_order
 from facespace.faces.detections import Detections
-from facespace.gallery import embed_again, path_out
+from facespace.gallery import embed_again
 from facespace.images import Unreadable
 from facespace.library.catalogue import Catalogue
 from facespace.library.grouping import Rule, grouped_by, keep_groups, last_rule
 from facespace.models import ModelSpec, find_model, find_weights
+from facespace.store import path_out
 
 __all__ = ["Upgrade", "check_model", "library_model", "reading_embedder", "upgrade"]
 

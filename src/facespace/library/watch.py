@@ -12,10 +12,10 @@ from threading import Event
 
 from facespace.errors import DataError
 from facespace.extract import FaceEmbedder
-from facespace.gallery import path_out
 from facespace.images import Stamp, StampedFiles, stamp_photos
 from facespace.library.library import Library
 from facespace.library.scan import ScanningDetector, ScanResult, scan_files
+from facespace.store import path_out
 
 __all__ = ["watch"]
 

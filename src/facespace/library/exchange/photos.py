@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import LibraryError
-from facespace.gallery import path_out
 from facespace.images import read_exif
 from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.embedded import HEIF, read_embedded
 from facespace.library.exchange.regions import Box
 from facespace.library.exchange.xmp import SaidFace, SaidPhoto
+from facespace.store import path_out
 
 __all__ = ["ListedFace", "ListedPhoto", "Skipped", "count_photos", "folder_of", "listed_photos"]
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.embed import dequantise
-from facespace.gallery.gallery import Gallery
 from facespace.models import FarCurve, ModelSpec, far_curve
+from facespace.store.template_store import TemplateStore
 
 __all__ = ["Prototypes", "read_prototypes"]
 
@@ -38,30 +38,34 @@ class Prototypes:
         return int(np.minimum(self.n_templates, 2).sum())
 
 
-def read_prototypes(gallery: Gallery, spec: ModelSpec) -> list[Prototypes]:
-    """The prototypes that probes of ``spec``'s model are compared with, as the gallery stands at this moment.
+def read_prototypes(
+    store: TemplateStore, spec: ModelSpec, face_id: NDArray[np.int64], subject_id: NDArray[np.int64]
+) -> list[Prototypes]:
+    """The prototypes that probes of ``spec``'s model are compared with; call it inside a snapshot of the file.
 
     Each face takes part with one template: of the probes' model, else of the newest that may meet it. A subject with
     some faces of one model and some of another has a prototype of either, since the two have their own thresholds.
 
+    Args:
+        store: of the templates.
+        spec: of the probes' embedder.
+        face_id: int64, shape (N,), increasing, of the faces that take part.
+        subject_id: int64, shape (N,), whose face each is.
+
     Raises:
         IncompatibleModelsError: there are templates, all of models that may not meet the probes'.
         ModelError: a pair of models is not calibrated.
-        GalleryError: the gallery cannot be read.
     """
-    with gallery.database.snapshot() as connection:
-        rows = connection.execute("SELECT face_id, subject_id FROM faces ORDER BY face_id").fetchall()
-        faces, subjects = np.array(rows, np.int64).reshape(-1, 2).T
-        free = np.ones(len(faces), bool)
-        found = []
-        for stored in gallery.templates.comparable(spec):
-            other = spec if stored.sha256 == spec.sha256 else stored
-            found.append(_of_model(gallery, other, faces, subjects, free, far_curve(spec, other)))
+    free = np.ones(len(face_id), bool)
+    found = []
+    for stored in store.comparable(spec):
+        other = spec if stored.sha256 == spec.sha256 else stored
+        found.append(_of_model(store, other, face_id, subject_id, free, far_curve(spec, other)))
     return [prototypes for prototypes in found if len(prototypes.subject_id)]
 
 
 def _of_model(
-    gallery: Gallery,
+    store: TemplateStore,
     stored: ModelSpec,
     faces: NDArray[np.int64],
     subjects: NDArray[np.int64],
@@ -72,7 +76,7 @@ def _of_model(
     numbers, place_of_face = np.unique(subjects, return_inverse=True)
     sums = np.zeros((len(numbers), stored.dim))
     counts = np.zeros(len(numbers), np.int64)
-    for batch in gallery.templates.batches(model=stored.sha256):
+    for batch in store.batches(model=stored.sha256):
         at = np.searchsorted(faces, batch.face_id)
         used = free[at]
         places = place_of_face[at[used]]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from facespace.distance import check_embeddings
 from facespace.embed import quantise
 from facespace.errors import IncompatibleModelsError, InputError, ModelError
-from facespace.gallery.database import Database
-from facespace.gallery.nearest import TemplateMatrix
-from facespace.gallery.template_store import Hits, Templates
 from facespace.models import FarCurve, ModelSpec, common_threshold, far_curve
+from facespace.store.database import Database
+from facespace.store.nearest import TemplateMatrix
+from facespace.store.template_store import Hits, Templates
 
 __all__ = ["SqliteTemplates"]
 

@@ -11,8 +11,9 @@ from embeddings import unit_rows
 from facespace.distance import distance
 from facespace.embed import dequantise, quantise
 from facespace.errors import GalleryError, IncompatibleModelsError, InputError, ModelError
-from facespace.gallery import Gallery, Hits
+from facespace.gallery import Gallery
 from facespace.models import ModelSpec, common_threshold, far_curve
+from facespace.store import Hits
 from stored import DIM, STRANGE, V1, V2, faces
 
 PROBE = unit_rows(np.random.default_rng(9), 1, DIM)

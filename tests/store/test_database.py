@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from facespace.errors import GalleryError
-from facespace.gallery.database import Database
 from facespace.gallery.schema import GALLERY_FILE
+from facespace.store.database import Database
 
 
 @pytest.fixture

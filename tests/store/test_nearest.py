@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from facespace.distance import distance_matrix
 from facespace.embed import dequantise
-from facespace.gallery import nearest
-from facespace.gallery.nearest import TemplateMatrix
+from facespace.store import nearest
+from facespace.store.nearest import TemplateMatrix
 
 
 def by_hand(ids: np.ndarray, vectors: np.ndarray, probe: np.ndarray, k: int) -> list[tuple[float, int]]:

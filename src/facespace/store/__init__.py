@@ -1,0 +1,23 @@
+"""One store below libraries and galleries: SQLite files with a schema history, and templates with their models."""
+
+from facespace.store.database import Database, FileKind, Step, path_in, path_out, run_script
+from facespace.store.prototypes import Prototypes, read_prototypes
+from facespace.store.schema import template_tables_1
+from facespace.store.sqlite_templates import SqliteTemplates
+from facespace.store.template_store import Hits, Templates, TemplateStore
+
+__all__ = [
+    "Database",
+    "FileKind",
+    "Hits",
+    "Prototypes",
+    "SqliteTemplates",
+    "Step",
+    "TemplateStore",
+    "Templates",
+    "path_in",
+    "path_out",
+    "read_prototypes",
+    "run_script",
+    "template_tables_1",
+]
