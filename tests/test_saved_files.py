@@ -1,0 +1,85 @@
+"""Files written in one step and opened without surprises."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from facespace.saved_files import open_regular, read_regular, reason_of, write_beside, written_beside
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_file_and_its_folders_are_made_in_one_step(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b" / "c.txt"
+    write_beside(target, b"")
+    write_beside(target, b"new")
+    assert target.read_bytes() == b"new" and [p.name for p in target.parent.iterdir()] == ["c.txt"]
+
+
+def test_private_files_and_all_their_new_folders_are_the_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        write_beside(tmp_path / "a" / "b" / "c.txt", b"x", private=True)
+    finally:
+        os.umask(before)
+    assert [mode(tmp_path / p) for p in ("a", "a/b", "a/b/c.txt")] == [0o700, 0o700, 0o600]
+
+
+def test_what_fails_leaves_the_old_file_and_no_part_of_the_new_one(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_bytes(b"old")
+
+    def stop_half_way() -> None:
+        with written_beside(target) as partial:
+            partial.write_bytes(b"half of the n")
+            raise OSError(28, "full")
+
+    with pytest.raises(OSError, match="full"):
+        stop_half_way()
+    assert target.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
+    for name in ("x" * 255, "é" * 127, os.fsdecode(b"\xff" * 250)):
+        write_beside(tmp_path / name, b"x")
+        assert (tmp_path / name).read_bytes() == b"x"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_regular_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"")
+    assert read_regular(file, limit_bytes=0) == b""
+    file.write_bytes(b"1234")
+    assert read_regular(file, limit_bytes=4) == b"1234"
+    with pytest.raises(OSError, match="larger than the limit of 3e-06 MB"):
+        read_regular(file, limit_bytes=3)
+
+
+def test_links_are_followed_within_a_folder_only(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_bytes(b"in")
+    (tmp_path / "out").write_bytes(b"out")
+    (tmp_path / "in" / "near").symlink_to("a")
+    (tmp_path / "in" / "far").symlink_to(tmp_path / "out")
+    with open_regular(tmp_path / "in" / "near", within=tmp_path / "in") as file:
+        assert file.read() == b"in"
+    with pytest.raises(OSError, match="leads out of"):
+        open_regular(tmp_path / "in" / "far", within=tmp_path / "in")
+    for name in ("near", "far"):
+        with pytest.raises(OSError, match="not followed"):
+            open_regular(tmp_path / "in" / name)
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path, Path("/dev/zero")):
+        with pytest.raises(OSError, match="not a regular file"):
+            open_regular(path)
+    with pytest.raises(OSError, match="No such file") as refused:
+        open_regular(tmp_path / "absent")
+    assert reason_of(refused.value) == "no such file or directory"
