@@ -12,7 +12,7 @@ import facespace
 PACKAGE = Path(facespace.__file__).parent
 
 # What each part may import of facespace at module level or inside functions.
-BASE = {"errors", "distance", "table", "saved_files"}
+BASE = {"errors", "distance", "table", "saved_files", "regular_files"}
 PICTURES = BASE | {"images"}
 FACES = PICTURES | {"faces", "models"}
 EMBED = BASE | {"models", "embed"}
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "table": {"errors", "distance", "table"},
     "saved_arrays": {"errors"},
     "saved_files": set(),
+    "regular_files": set(),
     "metrics": BASE | {"metrics"},
     "images": PICTURES,
     "models": BASE | {"models"},
