@@ -12,7 +12,7 @@ import facespace
 PACKAGE = Path(facespace.__file__).parent
 
 # What each part may import of facespace at module level or inside functions.
-BASE = {"errors", "distance", "table", "saved_files", "regular_files"}
+BASE = {"errors", "distance", "table", "saved_files", "regular_files", "spreadsheets"}
 PICTURES = BASE | {"images"}
 FACES = PICTURES | {"faces", "models"}
 EMBED = BASE | {"models", "embed"}
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "saved_arrays": {"errors"},
     "saved_files": set(),
     "regular_files": set(),
+    "spreadsheets": {"errors", "saved_files"},
     "metrics": BASE | {"metrics"},
     "images": PICTURES,
     "models": BASE | {"models"},

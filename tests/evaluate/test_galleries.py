@@ -56,7 +56,7 @@ def test_an_album_is_scored_by_counts(tmp_path: Path) -> None:
     # Ann is found; "bob" of b.png is nobody's colour; at (5, 5) there is no face; Zoe and the blue one are strangers.
     assert (scores.n_mated, scores.n_missed, scores.n_wrong, scores.n_undetected) == (3, 2, 0, 1)
     assert (scores.n_unmated, scores.n_false, scores.n_same_picture, scores.n_unnamed) == (2, 0, 1, 1)
-    labels.write_text("photo,x,person\n")
+    labels.write_text("Photo;X;Y;Person\n")
     assert read_named_points(labels) == []
     labels.write_text("photo,x,person\na,1,b\n")
     with pytest.raises(DataError, match="columns photo,x,y,person"):

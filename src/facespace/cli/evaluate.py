@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facespace.cli import harmonic, identification, measures, protocols
-from facespace.cli.console import console, data_folder, progress, say, show_json
+from facespace.cli.console import console, data_folder, progress, say, show_json, warn
 from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile, PairFar, Strangers, Workers
 from facespace.cluster.threshold import STRANGERS_IN_REACH, collection_threshold
 
@@ -51,11 +51,9 @@ def album(
     from facespace.faces.detect import Detector
     from facespace.gallery import read_labels
 
-    embedder = Embedder(model)
+    named, embedder = read_labels(labels, on_broken=warn), Embedder(model)
     with progress("finding faces") as on_photo:
-        faces = extract_album(
-            photos, read_labels(labels), Detector(detector), embedder, workers=workers, on_photo=on_photo
-        )
+        faces = extract_album(photos, named, Detector(detector), embedder, workers=workers, on_photo=on_photo)
     n_faces, distances = len(faces.embeddings), embedder.spec.distances
     chosen = collection_threshold(distances, n_faces, strangers=strangers, far=far)
     result = evaluate_album(faces, threshold=chosen.distance)

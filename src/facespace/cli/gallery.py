@@ -302,7 +302,7 @@ def _named(photos: list[Path], subject: str | None, by_folder: bool, labels: Pat
             "whose photos are they? expected one of --subject NAME, --by-folder and --labels CSV"
         )
     if labels is not None:
-        return named_by_labels(photos, labels)
+        return named_by_labels(photos, labels, on_broken=warn)
     if by_folder:
         named, loose = named_by_folder(photos)
         if loose:

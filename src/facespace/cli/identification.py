@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.cli.console import console, data_folder, progress, show_json
+from facespace.cli.console import console, data_folder, progress, show_json, warn
 from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile, Workers
 from facespace.evaluate.defaults import N_GALLERIES, N_TEMPLATES
 from facespace.gallery.identification import FPIR
@@ -72,7 +72,7 @@ def gallery(
     from facespace.faces.detect import Detector
     from facespace.gallery import Gallery, enrol, named_by_folder
 
-    points, embedder, finder = read_named_points(labels), Embedder(model), Detector(detector)
+    points, embedder, finder = read_named_points(labels, on_broken=warn), Embedder(model), Detector(detector)
     with tempfile.TemporaryDirectory() as folder, Gallery(Path(folder) / "gallery") as opened:
         with progress("enrolling") as on_photo:
             enrol(

@@ -1,8 +1,8 @@
 """A gallery scored end to end: people enrolled from photos, and faces of other photos whose names are known."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from facespace.errors import DataError
 from facespace.extract import FaceDetector, FaceEmbedder, extract_table
 from facespace.gallery import FPIR, Gallery, Identities, identify
+from facespace.spreadsheets import OnBroken, cell_text, read_table, refuse_rows
 from facespace.table import FaceTable
 
 __all__ = ["GalleryScores", "NamedPoint", "evaluate_gallery", "read_named_points"]
@@ -58,20 +59,35 @@ class GalleryScores:
     far: float
 
 
-def read_named_points(path: Path) -> list[NamedPoint]:
-    """From a CSV file with the columns `photo`, `x`, `y` and `person`.
+def read_named_points(path: Path, *, on_broken: OnBroken | None = None) -> list[NamedPoint]:
+    """From a CSV file with the columns `photo`, `x`, `y` and `person`; see `facespace.spreadsheets`.
+
+    Args:
+        path: of the file.
+        on_broken: called with a line of text for each row that cannot be used; None makes them an error.
 
     Raises:
-        DataError: no such file or columns, or a point that is no number.
+        DataError: no such file or columns, or broken rows.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [
-                NamedPoint(row["photo"], float(row["x"]), float(row["y"]), row["person"].strip())
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: expected a CSV file with columns photo,x,y,person, got: {error}") from error
+    table = read_table(path)
+    points, broken = [], list(table.broken)
+    for line, (photo, x, y, person) in table.select("photo", "x", "y", "person"):
+        try:
+            point = NamedPoint(photo, _number(x), _number(y), cell_text(person))
+        except ValueError:
+            broken.append((line, f"expected a point, got {x[:20]} and {y[:20]}"))
+            continue
+        points.append(point)
+    refuse_rows(path, broken, on_broken)
+    return points
+
+
+def _number(text: str) -> float:
+    """A finite number, with the decimal comma of tables that have semicolons too."""
+    value = float(text.replace(",", "."))
+    if not isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def evaluate_gallery(

@@ -1,11 +1,10 @@
 """Whose photos they are: by folder, or by a list."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from facespace.errors import DataError
 from facespace.images import list_photos
+from facespace.spreadsheets import OnBroken, cell_text, read_table, refuse_rows
 
 __all__ = ["NamedPhotos", "named_by_folder", "named_by_labels", "read_labels"]
 
@@ -13,17 +12,34 @@ __all__ = ["NamedPhotos", "named_by_folder", "named_by_labels", "read_labels"]
 NamedPhotos = list[tuple[Path, str]]
 
 
-def read_labels(path: Path) -> dict[str, str]:
-    """Photo -> person from a CSV file with the columns `photo` and `person`.
+def read_labels(path: Path, *, on_broken: OnBroken | None = None) -> dict[str, str]:
+    """Photo -> person from a CSV file with the columns `photo` and `person`; see `facespace.spreadsheets`.
+
+    Args:
+        path: of the file.
+        on_broken: called with a line of text for each row that cannot be used; None makes them an error.
 
     Raises:
-        DataError: no such file or columns.
+        DataError: no such file or columns, or broken rows.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {row["photo"]: row["person"] for row in csv.DictReader(file)}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: expected a CSV file with columns photo,person, got: {error}") from error
+    return {photo: person for _, photo, person in _labels(path, on_broken)}
+
+
+def _labels(path: Path, on_broken: OnBroken | None) -> list[tuple[int, str, str]]:
+    """Line, photo and person of each row that can be used."""
+    table = read_table(path)
+    broken, labels, known = list(table.broken), [], dict[str, tuple[int, str]]()
+    for line, (photo, cell) in table.select("photo", "person"):
+        person = cell_text(cell)
+        before = known.setdefault(photo, (line, person))
+        if not (photo and person):
+            broken.append((line, "expected a photo and a person, a cell is empty"))
+        elif before[1] != person:
+            broken.append((line, f"{photo} is on line {before[0]} as another person"))
+        elif before[0] == line:
+            labels.append((line, photo, person))
+    refuse_rows(path, broken, on_broken)
+    return labels
 
 
 def named_by_folder(roots: Sequence[Path]) -> tuple[NamedPhotos, list[Path]]:
@@ -47,16 +63,25 @@ def named_by_folder(roots: Sequence[Path]) -> tuple[NamedPhotos, list[Path]]:
     return named, loose
 
 
-def named_by_labels(roots: Sequence[Path], labels: Path) -> NamedPhotos:
+def named_by_labels(roots: Sequence[Path], labels: Path, *, on_broken: OnBroken | None = None) -> NamedPhotos:
     """The photos that a CSV file (`read_labels`) names, looked for below each of ``roots``.
 
     Raises:
-        DataError: no such file or columns, or a photo that is not there.
+        DataError: no such file or columns; broken rows, or photos that are not there, without ``on_broken``.
     """
-    named = []
-    for name, person in read_labels(labels).items():
-        found = [root / name for root in roots if (root / name).is_file()]
-        if not found:
-            raise DataError(f"{labels}: expected {name} below {', '.join(map(str, roots))}, it is not there")
-        named.append((found[0], person))
+    named, broken = [], []
+    for line, name, person in _labels(labels, on_broken):
+        found = [root / name for root in roots if _is_file(root / name)]
+        if found:
+            named.append((found[0], person))
+        else:
+            broken.append((line, f"expected {name} below {', '.join(map(str, roots))}, it is not there"))
+    refuse_rows(labels, broken, on_broken)
     return named
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a null character
+        return False
