@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from facespace.errors import ImageError
-from facespace.images import decode_image, read_image
+from facespace.images import decode_image, read_exif, read_image
+from tiff_parts import Entry, exif_block, tiff_picture
 
 RED, GREY = (200, 30, 40), (90, 90, 90)
 
@@ -43,27 +44,51 @@ def test_heic_is_read(tmp_path: Path) -> None:
     assert np.abs(read_image(path).pixels[32, 8].astype(int) - RED).max() < 30
 
 
+def cornered() -> Image.Image:
+    """A red corner at the top left: every one of the eight orientations shows."""
+    corner = Image.new("RGB", (64, 32), GREY)
+    corner.paste(RED, (0, 0, 32, 16))
+    return corner
+
+
+def turned(kind: str, orientation: Entry) -> bytes:
+    """The cornered picture as a file of that kind with that entry in its EXIF."""
+    if kind == "TIFF":
+        return tiff_picture(
+            np.asarray(cornered()), [orientation], inner=[(0x9003, 2, b"2024:07:01 12:30:05\0")]
+        )
+    return saved(cornered(), kind, exif=b"Exif\0\0" + exif_block(orientation, taken="2024:07:01 12:30:05"))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize(
     ("orientation", "red_at"),
     [
-        (1, (0, 0)),
-        (2, (0, -1)),
-        (3, (-1, -1)),
-        (4, (-1, 0)),
-        (5, (0, 0)),
-        (6, (0, -1)),
-        (7, (-1, -1)),
-        (8, (-1, 0)),
+        (1, (8, 8)),
+        (2, (8, -8)),
+        (3, (-8, -8)),
+        (4, (-8, 8)),
+        (5, (8, 8)),
+        (6, (8, -8)),
+        (7, (-8, -8)),
+        (8, (-8, 8)),
     ],
 )
-def test_exif_orientation_is_applied(orientation: int, red_at: tuple[int, int]) -> None:
-    corner = Image.new("RGB", (64, 32), GREY)
-    corner.paste(RED, (0, 0, 24, 12))
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    picture = decode_image(saved(corner, "PNG", exif=exif), Path("p"))
+@pytest.mark.parametrize("form", [3, 1, 2, 4, 5], ids=["SHORT", "BYTE", "ASCII", "LONG", "RATIONAL"])
+def test_exif_orientation_is_applied(
+    tmp_path: Path, kind: str, orientation: int, red_at: tuple[int, int], form: int
+) -> None:
+    value = {3: struct.pack("<H", orientation), 1: bytes([orientation]), 2: b"%d\0" % orientation,
+             4: struct.pack("<I", orientation), 5: struct.pack("<II", orientation, 1)}[form]  # fmt: skip
+    path = tmp_path / "p"
+    path.write_bytes(turned(kind, (0x0112, form, value)))
+    picture = read_image(path)
     assert picture.pixels.shape[:2] == picture.size_hw == ((64, 32) if orientation > 4 else (32, 64))
-    assert tuple(picture.pixels[red_at]) == RED
+    assert np.abs(picture.pixels[red_at].astype(int) - RED).max() < 30
+    assert np.abs(picture.pixels[-red_at[0], red_at[1]].astype(int) - GREY).max() < 30
+    assert picture.exif.orientation == read_exif(path).orientation == orientation
+    small = read_image(path, longest_side_px=32)
+    assert small.pixels.shape[:2] == tuple(side // 2 for side in picture.size_hw) and small.scale == 0.5
 
 
 def sixteen_bit() -> Image.Image:

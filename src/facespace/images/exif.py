@@ -1,16 +1,48 @@
-"""What a picture file says of itself: when it was taken, and how the camera was held."""
+"""What a picture file says of itself: when it was taken, and how the camera was held.
+
+Read here and not by the decoder, since a decoder may refuse a whole picture for one tag that makes no sense.
+"""
 
 import re
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from PIL import Image
+__all__ = ["Entry", "Exif", "exif_of", "tiff_entries"]
 
-__all__ = ["Exif", "exif_of"]
-
-ORIENTATION, EXIF_FOLDER = 0x0112, 0x8769
+ORIENTATION, XMP, EXIF_FOLDER = 0x0112, 0x02BC, 0x8769
 # DateTimeOriginal and its offset, else those of the digitising; DateTime itself is that of the last change.
 TIMES = ((0x9003, 0x9011), (0x9004, 0x9012))
+# Of the types of TIFF 6.0 and BigTIFF: the size in bytes, and the format of those that are numbers.
+SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+NUMBERS = {1: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I",
+           16: "Q", 17: "q", 18: "Q"}  # fmt: skip
+MAX_ENTRIES = 4096
+TIME = re.compile(
+    r"\s*(\d{4})[:./-](\d{1,2})[:./-](\d{1,2})"
+    r"(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d*)?)?\s*(Z|[+-]\d\d:?\d\d)?)?\s*",
+    re.ASCII,
+)
+ZONE = re.compile(r"([+-])(0\d|1[0-4]):?([0-5]\d)", re.ASCII)
+XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:\s*=\s*[\"']|>)\s*([1-8])\s*[\"'<]")
 
 
 @dataclass(frozen=True)
@@ -27,20 +59,106 @@ class Exif:
     taken_at: str | None = None
 
 
-def exif_of(image: Image.Image) -> Exif:
-    """The tags of an open picture; tags that make no sense are passed over."""
-    tags = image.getexif()
-    inner = tags.get_ifd(EXIF_FOLDER)
-    orientation = tags.get(ORIENTATION, 1)
-    times = (_time(inner.get(time), inner.get(offset)) for time, offset in TIMES)
-    return Exif(orientation if orientation in range(1, 9) else 1, next((t for t in times if t), None))
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a TIFF directory.
+
+    Attributes:
+        tag: its number.
+        kind: type of the values, as TIFF numbers them.
+        count: of values.
+        raw: the entry as it stands in the directory.
+        order: of bytes, as `struct` writes it.
+        value: bytes of the values; empty where they are said to lie outside the file.
+    """
+
+    tag: int
+    kind: int
+    count: int
+    raw: bytes
+    order: str
+    value: bytes
+
+    @property
+    def number(self) -> float | None:
+        """The first value as a number, also one that is written as text; None where it is none."""
+        form = NUMBERS.get(self.kind)
+        if form is None or not self.value:
+            text = self.text
+            return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+        first = struct.unpack_from(self.order + form, self.value)
+        if len(first) == 1:
+            return first[0]
+        return first[0] / first[1] if first[1] else None
+
+    @property
+    def text(self) -> str:
+        """The values as text, whatever their type."""
+        return self.value.split(b"\0")[0].decode("latin-1").strip()
 
 
-def _time(time: object, offset: object) -> str | None:
-    """ISO 8601 of EXIF's "2024:07:01 12:30:00" and "+02:00"."""
+def exif_of(block: bytes | None, packet: bytes | None = None) -> Exif:
+    """What an EXIF block says, and an XMP packet where that says nothing of the orientation; never an error.
+
+    Args:
+        block: a TIFF structure (TIFF 6.0, EXIF 2.32), with or without `Exif` before it; a whole TIFF file is one.
+        packet: of XMP.
+    """
+    block = (block or b"").removeprefix(b"Exif\0\0")
+    tags = {entry.tag: entry for entry in tiff_entries(block)}
+    inner = {}
+    if EXIF_FOLDER in tags and (offset := tags[EXIF_FOLDER].number):
+        inner = {entry.tag: entry for entry in tiff_entries(block, int(offset))}
+    times = (_time(inner[time].text, inner.get(zone)) for time, zone in TIMES if time in inner)
+    packet = packet or (tags[XMP].value if XMP in tags else b"")
+    return Exif(_orientation(tags.get(ORIENTATION), packet), next((t for t in times if t), None))
+
+
+def tiff_entries(block: bytes, offset: int | None = None) -> Iterator[Entry]:
+    """The entries of a directory as far as they can be read.
+
+    Args:
+        block: a TIFF structure, of any byte order, of 32 or 64 bits.
+        offset: of the directory; that of the first when absent.
+    """
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < 16:
+        return
+    big = block[2:4] in (b"+\0", b"\0+")
+    if offset is None:
+        (offset,) = struct.unpack_from(order + ("Q" if big else "I"), block, 8 if big else 4)
+    count_form, entry_form = (order + "Q", order + "HHQ8s") if big else (order + "H", order + "HHI4s")
+    size, first = struct.calcsize(entry_form), offset + struct.calcsize(count_form)
+    if not 0 < offset < first <= len(block):
+        return
+    (count,) = struct.unpack_from(count_form, block, offset)
+    for at in range(first, min(first + size * min(count, MAX_ENTRIES), len(block) - size + 1), size):
+        tag, kind, n, field = struct.unpack_from(entry_form, block, at)
+        length = n * SIZES.get(kind, 0)
+        if length > len(field):
+            (start,) = struct.unpack(order + ("Q" if big else "I"), field)
+            value = block[start : start + length] if start + length <= len(block) else b""
+        else:
+            value = field[:length]
+        yield Entry(tag, kind, n, block[at : at + size], order, value)
+
+
+def _orientation(entry: Entry | None, packet: bytes) -> int:
+    said = entry.number if entry else None
+    if said is None and (found := XMP_ORIENTATION.search(packet)):
+        said = int(found[1])
+    return int(said) if said is not None and said in range(1, 9) else 1
+
+
+def _time(text: str, zone: Entry | None) -> str | None:
+    """ISO 8601 of EXIF's "2024:07:01 12:30:00" and "+02:00", and of what else cameras and programs write there."""
+    found = TIME.fullmatch(text)
+    if found is None:
+        return None
     try:
-        found = datetime.strptime(str(time).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+        moment = datetime(*(int(part or 0) for part in found.groups()[:6]))  # type: ignore[arg-type]
     except ValueError:
         return None
-    zone = str(offset).strip("\0 ")
-    return found.isoformat() + (zone if re.fullmatch(r"[+-]\d\d:\d\d", zone) else "")
+    offset = (found[7] or (zone.text if zone else "")).replace("Z", "+00:00")
+    known = ZONE.fullmatch(offset)
+    return moment.isoformat() + (f"{known[1]}{known[2]}:{known[3]}" if known else "")

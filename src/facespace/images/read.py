@@ -1,5 +1,6 @@
 """Any picture file to upright RGB uint8 pixels, or an error that says why not."""
 
+import dataclasses
 import io
 import warnings
 from dataclasses import dataclass, field
@@ -7,17 +8,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from facespace.errors import ImageError, MissingExtraError
+from facespace.images.containers import bare, beside_pixels, kind_of
 from facespace.images.exif import Exif, exif_of
 
 __all__ = ["MAX_PIXELS", "Picture", "decode_image", "read_bytes", "read_exif", "read_image"]
 
 # Above any camera's picture (a 200-megapixel phone) and below what fills a laptop's memory.
 MAX_PIXELS = 256_000_000
-HEIF_SUFFIXES = (".heic", ".heif", ".avif")
-HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
+# What makes a stored picture upright, by its orientation (EXIF 2.32, tag 0x0112).
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,14 +60,19 @@ def read_image(
 
 
 def read_exif(path: Path | str) -> Exif:
-    """What the picture file at ``path`` says of itself, by its header; one that cannot be read says nothing."""
+    """What the picture file at ``path`` says of itself; one that cannot be read says nothing."""
+    try:
+        content = read_bytes(Path(path))
+    except ImageError:
+        return Exif()
+    if kind_of(content) != "HEIF":
+        return exif_of(*beside_pixels(content))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if Path(path).suffix.lower() in HEIF_SUFFIXES:
-                _register_heif()
-            with Image.open(path) as image:
-                return exif_of(image)
+            _register_heif()
+            with Image.open(io.BytesIO(content)) as image:
+                return _exif_of_heif(image)
     except Exception:  # as many kinds as there are decoders
         return Exif()
 
@@ -115,18 +126,34 @@ def decode_image(
 
 
 def _decode(content: bytes, path: Path, longest_side_px: int | None, max_pixels: int) -> Picture:
-    if content[4:8] == b"ftyp" and content[8:12] in HEIF_BRANDS:
+    kind = kind_of(content)
+    exif = exif_of(*beside_pixels(content))
+    if kind == "HEIF":
         _register_heif()
+    if kind == "TIFF" and exif.orientation != 1:  # else Pillow turns the picture, and its size, on its own
+        content = bare(content) or content
     with Image.open(io.BytesIO(content)) as image:
         width, height = image.size
         if width * height > max_pixels:
             raise ImageError(path, f"{width}x{height} is {_too_large(max_pixels)}")
-        exif = exif_of(image)
+        if kind == "HEIF":
+            exif = _exif_of_heif(image)
         if longest_side_px:
             _draft(image, longest_side_px)
-        upright = _rgb(_shrink(ImageOps.exif_transpose(image), longest_side_px))
-        size_hw = (width, height) if exif.orientation in (5, 6, 7, 8) else (height, width)
+        upright = _rgb(_shrink(_turn(image, exif.orientation), longest_side_px))
+        size_hw = (width, height) if exif.orientation > 4 else (height, width)
         return Picture(np.asarray(upright), size_hw, exif)
+
+
+def _exif_of_heif(image: Image.Image) -> Exif:
+    """As `exif_of`; decoders of HEIC have turned the picture already, and Pillow says what is left to do for AVIF."""
+    exif = exif_of(image.info.get("exif"))
+    return exif if image.format == "AVIF" else dataclasses.replace(exif, orientation=1)
+
+
+def _turn(image: Image.Image, orientation: int) -> Image.Image:
+    """Only the pixels: Pillow's `exif_transpose` writes the tags anew, and refuses the picture for one it cannot."""
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def _draft(image: Image.Image, longest_side_px: int) -> None:
