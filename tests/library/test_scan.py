@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from PIL import Image
 
 from drawn_album import scanned
 from facespace.errors import DataError
@@ -227,3 +228,19 @@ def test_a_scan_that_is_stopped_goes_on_later(library: Library, photos: Path) ->
     stop.set()
     assert again(library, photos, stop=stop)[0].n_new == 1
     assert again(library, photos)[0].n_new == 4
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 8])
+def test_tiff_stored_sideways_has_its_size_and_a_library_with_exchanged_sides_mends(
+    tmp_path: Path, library: Library, photos: Path, orientation: int
+) -> None:
+    with Image.open(photos / "2.png") as image:
+        stored = image.transpose(Image.Transpose.ROTATE_90) if orientation > 1 else image
+        stored.save(photos / "5.tiff", tiffinfo={0x0112: orientation})
+    again(library, photos)
+    rows = "SELECT height, width FROM photos WHERE path = '5.tiff'"
+    size = library.catalogue.execute(rows).fetchone()
+    assert size == (100, 220)
+    library.catalogue.execute("UPDATE photos SET height = width, width = height WHERE orientation > 4")
+    assert again(library, photos)[1] == 0
+    assert library.catalogue.execute(rows).fetchone() == size

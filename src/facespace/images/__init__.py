@@ -10,7 +10,15 @@ from facespace.images.listing import (
     list_photos,
     stamp_photos,
 )
-from facespace.images.read import MAX_PIXELS, Picture, decode_image, read_bytes, read_exif, read_image
+from facespace.images.read import (
+    MAX_PIXELS,
+    Picture,
+    decode_image,
+    read_bytes,
+    read_exif,
+    read_image,
+    read_tiff_size,
+)
 
 __all__ = [
     "MAX_PIXELS",
@@ -26,5 +34,6 @@ __all__ = [
     "read_bytes",
     "read_exif",
     "read_image",
+    "read_tiff_size",
     "stamp_photos",
 ]

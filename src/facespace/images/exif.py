@@ -3,6 +3,7 @@
 Read here and not by the decoder, since a decoder may refuse a whole picture for one tag that makes no sense.
 """
 
+import mmap
 import re
 import struct
 from collections.abc import Iterator
@@ -114,7 +115,7 @@ def exif_of(block: bytes | None, packet: bytes | None = None) -> Exif:
     return Exif(_orientation(tags.get(ORIENTATION), packet), next((t for t in times if t), None))
 
 
-def tiff_entries(block: bytes, offset: int | None = None) -> Iterator[Entry]:
+def tiff_entries(block: bytes | mmap.mmap, offset: int | None = None) -> Iterator[Entry]:
     """The entries of a directory as far as they can be read.
 
     Args:

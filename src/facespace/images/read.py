@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import mmap
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,9 @@ from PIL import Image, UnidentifiedImageError
 
 from facespace.errors import ImageError, MissingExtraError
 from facespace.images.containers import bare, beside_pixels, kind_of
-from facespace.images.exif import Exif, exif_of
+from facespace.images.exif import Exif, exif_of, tiff_entries
 
-__all__ = ["MAX_PIXELS", "Picture", "decode_image", "read_bytes", "read_exif", "read_image"]
+__all__ = ["MAX_PIXELS", "Picture", "decode_image", "read_bytes", "read_exif", "read_image", "read_tiff_size"]
 
 # Above any camera's picture (a 200-megapixel phone) and below what fills a laptop's memory.
 MAX_PIXELS = 256_000_000
@@ -75,6 +76,19 @@ def read_exif(path: Path | str) -> Exif:
                 return _exif_of_heif(image)
     except Exception:  # as many kinds as there are decoders
         return Exif()
+
+
+def read_tiff_size(path: Path | str) -> tuple[int, int] | None:
+    """Rows and columns of the upright picture of a TIFF file, by its header; None where there is none to read."""
+    try:
+        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            tags = {entry.tag: entry.number for entry in tiff_entries(content)}
+    except (OSError, ValueError):
+        return None
+    width, height = (int(tags.get(tag) or 0) for tag in (256, 257))
+    if not width or not height:
+        return None
+    return (width, height) if tags.get(0x0112, 1) in (5, 6, 7, 8) else (height, width)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from facespace.errors import ModelError
 from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photos
-from facespace.images import StampedFiles, Unreadable, read_exif, stamp_photos
+from facespace.images import StampedFiles, Unreadable, read_exif, read_tiff_size, stamp_photos
 from facespace.library.differences import QUICK, Differences, Look, compare
 from facespace.library.library import Library
 from facespace.library.scan_progress import keep_progress
@@ -150,6 +150,20 @@ def _put_right(library: Library, root: Path, work: Differences) -> None:
     ).fetchall()
     if before_exif:  # photos from before the catalogue kept what files say of themselves
         library.add_exif([(number, read_exif(root / path_out(path))) for number, path in before_exif])
+    _mend_sizes(library, root)
+
+
+def _mend_sizes(library: Library, root: Path) -> None:
+    """Width and height of TIFF files stored sideways, which earlier versions exchanged."""
+    sideways = library.catalogue.execute(
+        "SELECT photo_id, path, height, width FROM photos WHERE orientation > 4 AND unreadable IS NULL"
+        " AND (lower(CAST(path AS TEXT)) LIKE '%.tif' OR lower(CAST(path AS TEXT)) LIKE '%.tiff')"
+    ).fetchall()
+    sizes = [(read_tiff_size(root / path_out(path)), hw, number) for number, path, *hw in sideways]
+    wrong = [(*found, number) for found, hw, number in sizes if found and list(found) == hw[::-1] != hw]
+    if wrong:
+        with library.transaction() as catalogue:
+            catalogue.executemany("UPDATE photos SET height = ?, width = ? WHERE photo_id = ?", wrong)
 
 
 def _extract(
