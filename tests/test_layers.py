@@ -24,9 +24,9 @@ LIBRARY = GALLERY | {"library"}
 MAY_IMPORT = {
     "errors": set(),
     "distance": {"errors"},
-    "table": {"errors", "distance", "table"},
-    "saved_arrays": {"errors"},
-    "saved_files": set(),
+    "table": {"errors", "distance", "saved_files", "table"},
+    "saved_arrays": {"errors", "saved_files"},
+    "saved_files": {"errors"},
     "regular_files": set(),
     "spreadsheets": {"errors", "saved_files"},
     "metrics": BASE | {"metrics"},

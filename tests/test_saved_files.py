@@ -1,12 +1,23 @@
 """Files written in one step and opened without surprises."""
 
 import os
+import shutil
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from facespace.saved_files import open_regular, read_regular, reason_of, write_beside, written_beside
+from facespace.errors import WriteError
+from facespace.saved_files import (
+    MACHINE,
+    clean_leftovers,
+    open_regular,
+    read_regular,
+    reason_of,
+    write_beside,
+    written_beside,
+)
 
 
 def mode(path: Path) -> int:
@@ -83,3 +94,44 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file") as refused:
         open_regular(tmp_path / "absent")
     assert reason_of(refused.value) == "no such file or directory"
+
+
+def test_an_error_of_the_disk_is_one_line_and_one_of_something_else_stays(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=r"file/a: cannot be written: .*name another place"):
+        write_beside(tmp_path / "file" / "a", b"x")
+    with pytest.raises(FileNotFoundError), written_beside(tmp_path / "a") as partial:
+        shutil.copyfile(tmp_path / "absent", partial)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "process", "age_s", "stays"),
+    [
+        (MACHINE, 2**22 + 1, 0, False),  # above the largest number of a process
+        (MACHINE, os.getpid(), 0, False),  # an earlier process of the same number
+        (MACHINE, os.getppid(), 0, True),
+        (MACHINE, os.getppid(), 90_000, False),
+        ("0" * 8, 1, 0, True),
+        ("0" * 8, 1, 90_000, False),
+    ],
+)
+def test_what_a_killed_process_left_goes_with_the_next_that_writes_there(
+    tmp_path: Path, machine: str, process: int, age_s: float, stays: bool
+) -> None:
+    left = [tmp_path / f".facespace-{machine}-{process}-{i}.partial" for i in range(2)]
+    left[0].touch()
+    left[1].mkdir()
+    (tmp_path / "mine.partial").touch()
+    for path in left:
+        os.utime(path, (time.time() - age_s,) * 2)
+    write_beside(tmp_path / "a", b"x")
+    assert [path.exists() for path in left] == [stays] * 2
+    assert (tmp_path / "mine.partial").exists()
+
+
+def test_a_folder_is_written_in_one_step_too(tmp_path: Path) -> None:
+    with written_beside(tmp_path / "t", private=True, folder=True) as partial:
+        (partial / "x").touch()
+        clean_leftovers(tmp_path)  # not what is being written
+    assert [path.name for path in tmp_path.iterdir()] == ["t"] and mode(tmp_path / "t") == 0o700

@@ -53,7 +53,7 @@ def test_appending_is_merging(tmp_path: Path) -> None:
 
 def test_a_shard_that_was_not_finished_does_not_count(tmp_path: Path) -> None:
     table_of(5).save(tmp_path / "t")
-    (tmp_path / "t" / "000001.partial").mkdir()
+    (tmp_path / "t" / ".facespace-00000000-1-0.partial").mkdir()
     (tmp_path / "t" / "000001").mkdir()
     assert len(FaceTable.load(tmp_path / "t")) == 5
     table_of(2, seed=3).save(tmp_path / "t")

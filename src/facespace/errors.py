@@ -4,6 +4,7 @@
     |-- InputError (ValueError)      an argument or array has the wrong shape, range or content
     |-- ImageError (ValueError)      a picture cannot be read: carries the path and the reason
     |-- NoFaceError (ValueError)     a picture that needs a face shows none
+    |-- WriteError (OSError)         a file cannot be written: carries the path and the system's reason
     |-- DataError (ValueError)       a data set, FaceTable or protocol file is missing or malformed
     |-- ModelError (ValueError)      a model file is missing, unreadable or says too little of itself
     |   `-- IncompatibleModelsError  embeddings of two models that may not meet
@@ -31,6 +32,7 @@ __all__ = [
     "ModelError",
     "NoFaceError",
     "TrainingError",
+    "WriteError",
 ]
 
 
@@ -53,6 +55,17 @@ class ImageError(FacespaceError, ValueError):
 
 class NoFaceError(FacespaceError, ValueError):
     """A picture that needs a face shows none."""
+
+
+class WriteError(FacespaceError, OSError):
+    """A file cannot be written."""
+
+    def __init__(self, path: Path | str, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror or str(error), str(path))
+        self.path = Path(path)
+
+    def __str__(self) -> str:
+        return f"{self.path}: cannot be written: {self.strerror}; make room there, or name another place"
 
 
 class DataError(FacespaceError, ValueError):

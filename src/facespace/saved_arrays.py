@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError
+from facespace.saved_files import written_beside
 
 __all__ = ["ArrayFolder"]
 
@@ -46,10 +47,8 @@ class ArrayFolder(MutableMapping[str, Pair]):
             raise KeyError(name) from None
 
     def __setitem__(self, name: str, value: Pair) -> None:
-        partial = self.folder / f"{name}.partial"
-        with partial.open("wb") as file:
+        with written_beside(self._path(name)) as partial, partial.open("wb") as file:
             np.savez(file, first=value[0], second=value[1])
-        partial.replace(self._path(name))
 
     def __delitem__(self, name: str) -> None:
         try:

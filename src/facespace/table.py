@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, InputError
+from facespace.saved_files import write_beside, written_beside
 
 __all__ = ["FORMAT_VERSION", "FaceTable", "FaceTableWriter", "face_id"]
 
@@ -160,7 +161,8 @@ class FaceTable:
         columns = {name: getattr(self, name) for name in [*COLUMNS, "embedding"]}
         if self.identities is not None:
             columns["identities"] = np.array(self.identities, object).astype(str)[self.photo_idx]
-        np.savez(path, photos=np.array(self.photos), model=np.array(self.model), **columns)
+        with written_beside(path, private=True) as partial, partial.open("wb") as file:
+            np.savez(file, photos=np.array(self.photos), model=np.array(self.model), **columns)
 
 
 class FaceTableWriter:
@@ -194,29 +196,23 @@ class FaceTableWriter:
     def append(self, table: FaceTable) -> None:
         """Add a shard; it counts once the manifest names it."""
         name = f"{len(self.shards):06d}"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial, final = self.folder / f"{name}.partial", self.folder / name
-        for leftover in (partial, final):
-            shutil.rmtree(leftover, ignore_errors=True)
-        partial.mkdir()
-        for column in [*COLUMNS, "embedding"]:
-            np.save(partial / f"{column}.npy", getattr(table, column))
+        shutil.rmtree(self.folder / name, ignore_errors=True)  # of a run that was killed before the manifest
         photos = {
             "photos": table.photos,
             "photo_sha256": table.photo_sha256,
             "identities": table.identities,
         }
-        (partial / "photos.json").write_text(json.dumps(photos), encoding="utf-8")
-        partial.rename(final)
+        with written_beside(self.folder / name, private=True, folder=True) as partial:
+            for column in [*COLUMNS, "embedding"]:
+                np.save(partial / f"{column}.npy", getattr(table, column))
+            (partial / "photos.json").write_text(json.dumps(photos), encoding="utf-8")
         self.shards.append(name)
         self._write_manifest()
         self.done |= set(table.photo_sha256)
 
     def _write_manifest(self) -> None:
         manifest = {"format": FORMAT_VERSION, "model": self.model, "shards": self.shards}
-        partial = self.folder / (MANIFEST + ".partial")
-        partial.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        partial.replace(self.folder / MANIFEST)
+        write_beside(self.folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode(), private=True)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -208,11 +208,14 @@ def _show_groups(found: "TableGroups", output: Path) -> None:
 
 
 def _write_csv(path: Path, table: "FaceTable", labels: "NDArray[np.int32]") -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+    from facespace.saved_files import written_beside
+
+    with (
+        written_beside(path, private=True) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["photo", "x0", "y0", "x1", "y1", "person"])
         for i in range(len(table)):
             box = ["" if v != v else f"{v:.2f}" for v in table.box_xyxy[i].tolist()]
             writer.writerow([table.photos[table.photo_idx[i]], *box, int(labels[i])])
-    partial.replace(path)

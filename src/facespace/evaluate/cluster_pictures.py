@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from facespace.cluster import agglomerative
 from facespace.distance import check_embeddings
 from facespace.errors import InputError, MissingExtraError
+from facespace.saved_files import written_beside
 
 __all__ = ["write_cluster_pictures"]
 
@@ -53,9 +54,8 @@ def write_cluster_pictures(
     paths = []
     for name, figure in drawn.items():
         path = folder / f"{name}.png"
-        partial = folder / f"{name}.partial.png"
-        figure.savefig(partial, dpi=130)
-        partial.replace(path)
+        with written_beside(path, private=True) as partial:
+            figure.savefig(partial, dpi=130, format="png")
         paths.append(path)
     return paths
 

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from facespace.evaluate.lfw import PairDistances
+from facespace.saved_files import written_beside
 
 __all__ = ["write_error_sheet"]
 
@@ -51,9 +52,8 @@ def write_error_sheet(
             caption = f"{distance[pair]:.3f}  {_short(measured.listed.pairs[pair])}"
             draw.text((x, y + SIDE_PX + 3), caption, fill="black", font=font)
         top += height
-    partial = path.with_name("partial." + path.name)
-    sheet.save(partial)
-    partial.replace(path)
+    with written_beside(path, private=True) as partial:
+        sheet.save(partial, format=Image.registered_extensions().get(path.suffix.lower(), "PNG"))
     return len(accepts), len(rejects)
 
 

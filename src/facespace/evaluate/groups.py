@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from facespace.errors import DataError, MissingExtraError
 from facespace.evaluate.holdout import HoldoutFaces
 from facespace.metrics import Interval, RateIntervals, mean_interval, rates_at
+from facespace.saved_files import written_beside
 from facespace.spreadsheets import read_table, refuse_rows
 
 if TYPE_CHECKING:
@@ -152,9 +153,8 @@ def write_group_plot(rows: list[GroupRates], path: Path) -> None:
         figure.suptitle(
             f"At one distance, {rows[0].threshold:.3f}; bars: 95 % over draws of identities (their number)"
         )
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, dpi=120, format=path.suffix.lstrip(".") or "png")
-    partial.replace(path)
+    with written_beside(path) as partial:
+        figure.savefig(partial, dpi=120, format=path.suffix.lstrip(".") or "png")
 
 
 def _draw(axes: "Axes", rows: list[GroupRates], name: str, title: str) -> None:

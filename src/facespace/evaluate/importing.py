@@ -7,7 +7,6 @@ one that is surely better is reported.
 
 import dataclasses
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from facespace.extract import extract_crops
 from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
 from facespace.models import BUILT_IN, ModelSpec, read_spec, weights_sha256, write_spec
 from facespace.models.foreign import check_name, read_foreign
+from facespace.saved_files import written_beside
 
 __all__ = ["ImportResult", "Trial", "import_embedder"]
 
@@ -116,9 +116,7 @@ def import_embedder(
     _check_fits(source, spec)
     _check_free(output, source)
     crops, labels = _sample(holdout, spec)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".import-") as folder:
-        partial = Path(folder) / output.name
+    with written_beside(output) as partial:
         shutil.copyfile(source, partial)
         embedder = _open(partial, spec, crops, source)
         far, trials = _try_alternatives(embedder, crops, labels, on_trial)
@@ -127,7 +125,6 @@ def import_embedder(
         scale = earlier or fit_byte_scale(faces.embeddings)
         found = dataclasses.replace(embedder.spec, byte_scale=scale)
         found = calibrate(partial, found, faces, source=f"{holdout.parent.name}/{holdout.name}, all pairs")
-        partial.replace(output)
     return ImportResult(output, found, trials, far, tuple(_warnings(found, trials, far)))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, InputError
+from facespace.saved_files import written_beside
 from facespace.table import FaceTable
 
 __all__ = ["EXPORTS", "export_table"]
@@ -39,9 +40,8 @@ def export_table(table: FaceTable, folder: Path, form: str) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, write in EXPORTS[form].items():
-            partial = folder / f"partial.{name}"
-            write(table, partial)
-            partial.replace(folder / name)
+            with written_beside(folder / name, private=True) as partial:
+                write(table, partial)
             written.append(folder / name)
     except OSError as error:
         raise DataError(f"{folder}: cannot write: {error.strerror}") from error

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facespace.errors import GalleryError, InputError
 from facespace.gallery.gallery import EnrolledFace, Gallery
 from facespace.gallery.uses import model_in_use
+from facespace.saved_files import written_beside
 
 __all__ = ["EXPORTS", "export"]
 
@@ -30,7 +31,8 @@ def export(gallery: Gallery, path: Path) -> int:
 
     Raises:
         InputError: another ending.
-        GalleryError: nobody is enrolled, or the file cannot be written.
+        GalleryError: nobody is enrolled.
+        WriteError: the file cannot be written.
     """
     write = EXPORTS.get(path.suffix.lower())
     if write is None:
@@ -39,12 +41,8 @@ def export(gallery: Gallery, path: Path) -> int:
         faces = list(gallery.faces())
         models, vectors = _templates(gallery)
     faces = [face for face in faces if face.face_id in models]
-    partial = path.with_name(path.name + ".partial")
-    try:
+    with written_beside(path, private=True) as partial:
         write(partial, faces, models, vectors)
-        partial.replace(path)
-    except OSError as error:
-        raise GalleryError(f"{path}: cannot write the export: {error.strerror}") from error
     return len(faces)
 
 

@@ -5,7 +5,7 @@ import pickle
 from collections.abc import Iterable
 from pathlib import Path
 
-from facespace.saved_files import write_beside
+from facespace.saved_files import clean_leftovers, write_beside
 
 __all__ = [
     "PAGE",
@@ -45,7 +45,8 @@ def remove_page(folder: Path) -> int:
 
 
 def _remove(file: Path) -> int:
-    """A file, and what a run that was killed while writing it left beside it."""
+    """A file, and what a run that was killed while writing it left beside it, by this version or an earlier one."""
+    clean_leftovers(file.parent)
     found = [file, *file.parent.glob(f"{file.name}.*.partial"), file.with_suffix(".partial")]
     there = [path for path in found if path.exists()]
     for path in there:

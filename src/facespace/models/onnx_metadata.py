@@ -11,6 +11,7 @@ from pathlib import Path
 
 from facespace.errors import ModelError
 from facespace.models.protobuf import encode_field, fields
+from facespace.saved_files import write_beside
 
 __all__ = ["SPEC_KEY", "read_metadata", "weights_sha256", "write_metadata"]
 
@@ -38,12 +39,9 @@ def write_metadata(path: Path, metadata: dict[str, str]) -> None:
     """
     content = _without(_read(path), set(metadata), path)
     entries = b"".join(_encode_entry(key, value) for key, value in sorted(metadata.items()))
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_bytes(content + entries)
-        partial.replace(path)
+        write_beside(path, content + entries)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ModelError(f"{path}: cannot write the model file: {error.strerror}") from error
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.reproduce.blocks import Result
-from facespace.saved_files import write_beside
+from facespace.saved_files import write_beside, written_beside
 
 __all__ = ["Cache"]
 
@@ -48,11 +47,8 @@ class Cache:
             loaded: NDArray[np.float32] = np.load(path, allow_pickle=False)
             return loaded
         made = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
+        with written_beside(path) as partial, partial.open("wb") as file:
             np.save(file, made)
-        partial.replace(path)
         return made
 
     def _path(self, name: str, facts: dict[str, Any], suffix: str) -> Path:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facespace.saved_files import written_beside
 from facespace.training.data import Faces
 from facespace.training.frozen import FrozenModel, ask, digest_of
 
@@ -120,8 +121,6 @@ def prepare_lessons(
         flip=True,
         on_done=lambda done: report(len(faces) + done, total),
     )
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, targets=targets, blends=of_blends)
-    partial.replace(path)
+    with written_beside(path) as partial, partial.open("wb") as file:
+        np.savez(file, targets=targets, blends=of_blends)
     return Lessons(targets, Blends(first, second, weight, of_blends))

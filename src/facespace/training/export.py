@@ -1,6 +1,5 @@
 """A trained run becomes one ONNX file with its ModelSpec: batch norm folded, unit rows, any batch size."""
 
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from facespace.errors import DataError
 from facespace.models import ModelSpec, read_spec, write_spec
+from facespace.saved_files import written_beside
 from facespace.training.networks import build
 from facespace.training.run_folder import read_facts, read_model
 
@@ -79,13 +79,9 @@ def export_embedder(run: Path, out: Path, *, training_data: str, licence: str) -
         licence=licence,
         notes=IMITATED if alignment == "tight" else "",
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        partial = Path(folder) / "model.onnx"
+    with written_beside(out) as partial:
         _to_onnx(UnitRows(network).eval(), input_hw, partial)
-        spec = write_spec(partial, spec)
-        partial.replace(out)
-    return spec
+        return write_spec(partial, spec)
 
 
 def old_version_of(run: Path, named: Path | None = None) -> Path | None:

@@ -1,7 +1,6 @@
 """An int8 twin of an exported embedder: a quarter of the size, for phones and for processors with byte instructions."""
 
 import dataclasses
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 from facespace.models import ModelSpec, read_spec, write_spec
+from facespace.saved_files import written_beside
 from facespace.training.augment import to_input
 from facespace.training.data import open_faces
 from facespace.training.export import INPUT_NAME
@@ -45,9 +45,7 @@ def export_int8(model: Path, out: Path, inputs: NDArray[np.float32]) -> ModelSpe
         raise InputError(
             f"inputs: expected some of shape (N, 3, {spec.input_hw[0]}, {spec.input_hw[1]}), got {inputs.shape}"
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        partial = Path(folder) / "int8.onnx"
+    with written_beside(out) as partial:
         quantize_static(
             model,
             partial,
@@ -61,9 +59,7 @@ def export_int8(model: Path, out: Path, inputs: NDArray[np.float32]) -> ModelSpe
             op_types_to_quantize=list(OPERATORS),
         )
         bare = dataclasses.replace(spec, distances={}, calibration="", options={"precision": "int8"})
-        spec = write_spec(partial, bare)
-        partial.replace(out)
-    return spec
+        return write_spec(partial, bare)
 
 
 def training_inputs(run: Path, data: Path, *, n: int = N_PICTURES) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.saved_files import written_beside
 from facespace.training.data import Faces
 from facespace.training.frozen import FrozenModel, ask, digest_of
 
@@ -55,8 +56,6 @@ def _kept(
         kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
         return kept
     rows = ask(model, faces.crops, len(faces), flip=False, on_done=on_done)
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, rows)
-    partial.replace(path)
+    with written_beside(path) as partial, partial.open("wb") as file:
+        np.save(file, rows)
     return rows

@@ -23,6 +23,7 @@ from torch import Tensor
 
 import facespace
 from facespace.errors import DataError
+from facespace.saved_files import write_beside, written_beside
 from facespace.training.health import Epoch
 from facespace.training.recipe import Recipe
 
@@ -114,9 +115,8 @@ class RunFolder:
             axes.grid(alpha=0.3)
             if axes.lines:  # a recipe without that term has none
                 axes.legend(loc="best")
-        partial = self.path / "curves.partial.svg"
-        figure.savefig(partial)
-        partial.replace(self.path / "curves.svg")
+        with written_beside(self.path / "curves.svg") as partial:
+            figure.savefig(partial, format="svg")
 
     def _log(self, epoch: Epoch) -> None:
         from torch.utils.tensorboard.writer import SummaryWriter
@@ -175,12 +175,9 @@ def _revision() -> str:
 
 
 def _write_text(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_beside(path, text.encode())
 
 
 def _write_torch(path: Path, state: dict[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    with written_beside(path) as partial:
+        torch.save(state, partial)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, InputError
+from facespace.saved_files import write_beside
 from facespace.training.data import find_pictures
 from facespace.training.data.pictures import Pictures
 from facespace.training.recipe import Batches, Data, Mining, Optimiser, Recipe
@@ -191,10 +192,7 @@ def _resolved(variant: Variant, data: Path, run: Path) -> Recipe:
     writer = csv.writer(file, lineterminator="\n")
     for i in variant.kept:
         writer.writerow([str(root / pictures.names[i]), pictures.identities[pictures.labels[i]]])
-    run.mkdir(parents=True, exist_ok=True)
-    partial = run / "faces.csv.partial"
-    partial.write_text(file.getvalue(), encoding="utf-8")
-    partial.replace(run / "faces.csv")
+    write_beside(run / "faces.csv", file.getvalue().encode())
     return dataclasses.replace(
         recipe, data=dataclasses.replace(recipe.data, train=str((run / "faces.csv").resolve()))
     )

@@ -49,7 +49,7 @@ def put_file(path: Path, content: bytes) -> None:
     try:
         target = path.resolve() if path.is_symlink() else path
         rights = target.stat().st_mode & 0o7777 if target.exists() else None
-        write_beside(target, content)
+        write_beside(target, content, private=True)
         if rights is not None:
             target.chmod(rights)
     except OSError as error:

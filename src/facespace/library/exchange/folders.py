@@ -14,6 +14,7 @@ from facespace.errors import InputError, LibraryError
 from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.files import OnPhoto, Written, check_outside, failure
 from facespace.library.exchange.photos import ListedFace, Skipped, count_photos, folder_of, listed_photos
+from facespace.saved_files import written_beside
 
 __all__ = ["LINKS", "safe_name", "sort_into_folders"]
 
@@ -24,9 +25,8 @@ END_BYTES = 65_536
 
 
 def _copy(photo: Path, place: Path) -> None:
-    partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
-    shutil.copy2(photo, partial)
-    partial.replace(place)
+    with written_beside(place) as partial:
+        shutil.copy2(photo, partial)
 
 
 LINKS: dict[str, Callable[[Path, Path], None]] = {

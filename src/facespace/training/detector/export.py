@@ -1,6 +1,5 @@
 """A trained detector becomes one ONNX file with its ModelSpec: norms folded, pictures of any size."""
 
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from facespace.errors import DataError
 from facespace.faces.layouts import OWN_OUTPUTS
 from facespace.models import ModelSpec, write_spec
+from facespace.saved_files import written_beside
 from facespace.training.detector.network import (
     STRIDES,
     ConvUnit,
@@ -130,13 +130,9 @@ def export_detector(
             "second_look_px": list(SECOND_LOOK_PX),
         },
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        partial = Path(folder) / "model.onnx"
+    with written_beside(out) as partial:
         _to_onnx(network, partial)
-        spec = write_spec(partial, spec)
-        partial.replace(out)
-    return spec
+        return write_spec(partial, spec)
 
 
 def _to_onnx(network: DetectorNetwork, path: Path) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from facespace.errors import TrainingError
+from facespace.saved_files import written_beside
 from facespace.training.detector.data import DataOptions, Sources, load_sources, pictures
 from facespace.training.detector.export import unfold_norms
 from facespace.training.detector.network import DetectorNetwork, NetworkOptions
@@ -98,9 +99,8 @@ class _Run:
             "seconds": self.seconds,
             "options": asdict(self.recipe.network),
         }
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        with written_beside(path) as partial:
+            torch.save(state, partial)
 
     def load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)
