@@ -7,11 +7,12 @@ from pathlib import Path
 
 from facespace.errors import GalleryError
 from facespace.extract import FaceDetector, FaceEmbedder, content_hash, extract_tables
-from facespace.gallery.gallery import Gallery, clean_name
+from facespace.gallery.gallery import Gallery
 from facespace.gallery.naming import NamedPhotos
 from facespace.gallery.uses import model_in_use, use_model
 from facespace.images import Unreadable
 from facespace.models import ModelSpec
+from facespace.store import clean_name
 from facespace.table import FaceTable
 from facespace.verify import choose_face
 

@@ -1,6 +1,5 @@
 """A gallery: subjects, their faces, and the templates of these in one file."""
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,10 @@ from numpy.typing import NDArray
 from facespace.errors import GalleryError, InputError
 from facespace.gallery.schema import GALLERY_FILE
 from facespace.models import ModelSpec
-from facespace.store.database import Database, path_in, path_out
-from facespace.store.sqlite_templates import SqliteTemplates
-from facespace.store.template_store import Hits
+from facespace.store import Database, Hits, SqliteTemplates, clean_name, path_in, path_out
 from facespace.table import FaceTable
 
-__all__ = ["EnrolledFace", "Gallery", "Subject", "clean_name"]
+__all__ = ["EnrolledFace", "Gallery", "Subject"]
 
 
 @dataclass(frozen=True)
@@ -250,18 +247,6 @@ class Gallery:
             ]
         subjects = np.array([-1 if row is None else row[0] for row in rows], np.int64)
         return subjects[inverse.reshape(ids.shape)]
-
-
-def clean_name(name: str) -> str:
-    """Equal to the eye is equal: composed letters, no blanks around.
-
-    Raises:
-        InputError: nothing is left.
-    """
-    clean = unicodedata.normalize("NFC", name).strip()
-    if not clean:
-        raise InputError("name: expected a subject's name, got an empty one")
-    return clean
 
 
 def _face_rows(faces: FaceTable) -> Iterator[tuple[Any, ...]]:

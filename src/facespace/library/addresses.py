@@ -5,12 +5,11 @@ A person by number or name; a face by `photo#k`, the k-th face of that photo fro
 
 import re
 import sqlite3
-import unicodedata
 
 from facespace.errors import CorrectionError
-from facespace.store import path_in, path_out
+from facespace.store import LONGEST_NAME, path_in, path_out, shown_name, taken_by
 
-__all__ = ["clean_name", "face_key", "find_face", "find_person", "name_face", "name_person", "same_name"]
+__all__ = ["face_key", "find_face", "find_person", "name_face", "name_person"]
 
 FACES = (
     "SELECT face_id FROM faces JOIN photos USING (photo_id) WHERE path = ?"
@@ -21,24 +20,6 @@ FACES = (
 def face_key(face_id: int) -> str:
     """A face's id as text: 16 hexadecimal digits, since not every reader of JSON holds 63 bits."""
     return f"{face_id:016x}"
-
-
-def clean_name(name: str) -> str:
-    """Equal to the eye is equal: composed letters, single blanks.
-
-    Raises:
-        CorrectionError: an empty name, or one that is a number and would be taken for a person's.
-    """
-    clean = " ".join(unicodedata.normalize("NFC", name).split())
-    is_text = not any("\ud800" <= c <= "\udfff" for c in clean)  # bytes that are no UTF-8
-    if not clean or clean.isdecimal() or not is_text:
-        raise CorrectionError(f"name: expected a name with a letter in it, got {name!r}")
-    return clean
-
-
-def same_name(a: str, b: str) -> bool:
-    """Whether two clean names would be mixed up: capitals do not tell people apart."""
-    return a.casefold() == b.casefold()
 
 
 def find_person(catalogue: sqlite3.Connection, person: int | str) -> int:
@@ -54,13 +35,13 @@ def find_person(catalogue: sqlite3.Connection, person: int | str) -> int:
         raise CorrectionError(
             f"expected a person of this library, nobody has number {person}; `facespace people` lists them"
         )
-    clean = clean_name(person)
-    for number, name in catalogue.execute("SELECT person_id, name FROM people WHERE name IS NOT NULL"):
-        if same_name(name, clean):
-            return int(number)
-    raise CorrectionError(
-        f"expected a person of this library, nobody is called {clean}; `facespace people` lists them"
-    )
+    found = taken_by(person, catalogue.execute("SELECT person_id, name FROM people WHERE name IS NOT NULL"))
+    if found is None:
+        raise CorrectionError(
+            f"expected a person of this library, nobody is called {shown_name(person[:LONGEST_NAME])}; "
+            "`facespace people` lists them"
+        )
+    return found[0]
 
 
 def _is_there(catalogue: sqlite3.Connection, number: int) -> bool:

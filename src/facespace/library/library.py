@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facespace.errors import CorrectionError
-from facespace.library.addresses import clean_name, find_face, find_person, name_face, name_person, same_name
+from facespace.library.addresses import find_face, find_person, name_face, name_person
 from facespace.library.catalogue import Catalogue
 from facespace.library.corrections import (
     confirm_face,
@@ -24,6 +24,7 @@ from facespace.library.corrections import (
 )
 from facespace.library.forget import Forgotten, forget
 from facespace.library.history import Entry, History, Step
+from facespace.store import clean_name, taken_by
 
 if TYPE_CHECKING:
     from facespace.library.exchange.importing import Imported
@@ -38,7 +39,7 @@ class Library(Catalogue):
     """An open library; use it in a `with` block, in one thread.
 
     Every correction raises CorrectionError where it names nobody and nothing of the library, or contradicts what was
-    said before (naming both), and LibraryError where the file cannot be written; then nothing is changed. It returns
+    said before (naming both), InputError for a name that cannot be one, and LibraryError where the file cannot be written; then nothing is changed. It returns
     its entry in the history, or None where there was nothing to change.
 
     Args:
@@ -59,7 +60,7 @@ class Library(Catalogue):
 
     def name(self, person: PersonRef, name: str) -> Entry | None:
         """Give a person a name, which nobody else has."""
-        clean = clean_name(name)
+        clean = clean_name(name, digits=False)
         with self._history.step("name") as step:
             number = find_person(step.catalogue, person)
             step.what = f"name {name_person(step.catalogue, number)} {clean}"
@@ -94,7 +95,7 @@ class Library(Catalogue):
             tell_apart(step, number, other)
             step.what += f": person {other}"
             if name is not None:
-                clean = clean_name(name)
+                clean = clean_name(name, digits=False)
                 _check_free(step, clean, other)
                 set_person(step, other, name=clean)
                 step.what += f", {clean}"
@@ -216,12 +217,13 @@ class Library(Catalogue):
 
 def _check_free(step: Step, name: str, person: int) -> None:
     """Nobody but that person has the name."""
-    for other, taken in step.catalogue.execute("SELECT person_id, name FROM people WHERE name NOTNULL"):
-        if other != person and same_name(taken, name):
-            raise CorrectionError(
-                f"{name} is person {other} already; `facespace merge` makes the two one person, "
-                "or choose another name"
-            )
+    others = "SELECT person_id, name FROM people WHERE name NOTNULL AND person_id != ?"
+    other = taken_by(name, step.catalogue.execute(others, (person,)))
+    if other is not None:
+        raise CorrectionError(
+            f"{name} is person {other[0]} already; `facespace merge` makes the two one person, "
+            "or choose another name"
+        )
 
 
 def _find_faces(step: Step, faces: Sequence[FaceRef]) -> list[int]:

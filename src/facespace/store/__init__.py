@@ -1,12 +1,15 @@
 """One store below libraries and galleries: SQLite files with a schema history, and templates with their models."""
 
 from facespace.store.database import Database, FileKind, Step, path_in, path_out, run_script
+from facespace.store.names import LONGEST_NAME, UNKNOWN, clean_name, name_key, same_name, shown_name, taken_by
 from facespace.store.prototypes import Prototypes, read_prototypes
 from facespace.store.schema import template_tables_1
 from facespace.store.sqlite_templates import SqliteTemplates
 from facespace.store.template_store import Hits, Templates, TemplateStore
 
 __all__ = [
+    "LONGEST_NAME",
+    "UNKNOWN",
     "Database",
     "FileKind",
     "Hits",
@@ -15,9 +18,14 @@ __all__ = [
     "Step",
     "TemplateStore",
     "Templates",
+    "clean_name",
+    "name_key",
     "path_in",
     "path_out",
     "read_prototypes",
     "run_script",
+    "same_name",
+    "shown_name",
+    "taken_by",
     "template_tables_1",
 ]

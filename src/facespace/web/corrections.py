@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from facespace.errors import CorrectionError
 from facespace.library import Entry, Library
-from facespace.library.addresses import clean_name, same_name
 from facespace.library.browse import names
+from facespace.store import taken_by
 from facespace.web.site import Site
 
 __all__ = ["router"]
@@ -81,9 +81,9 @@ def _apart(library: Library, said: Said) -> Entry | None:
 
 def _namesake(library: Library, said: Said) -> int | str | None:
     """Another person of that name, with whom the page offers to merge."""
-    clean = clean_name(said.name)
-    known = (number for number, name in names(library) if same_name(name, clean))
-    return next((number for number in known if str(number) != str(said.person)), None)
+    others = [known for known in names(library) if str(known[0]) != str(said.person)]
+    found = taken_by(said.name, others)
+    return None if found is None else found[0]
 
 
 def _json(entry: Entry | None) -> dict[str, Any] | None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from facespace.errors import CorrectionError, DataError
-from facespace.library.addresses import clean_name, name_person
+from facespace.errors import CorrectionError, DataError, InputError
+from facespace.library.addresses import name_person
 from facespace.library.catalogue import Catalogue
 from facespace.library.corrections import confirm_face, new_person, set_person, settle
 from facespace.library.exchange.embedded import read_embedded
@@ -21,6 +21,7 @@ from facespace.library.exchange.regions import box_of_area, orientation_of, pair
 from facespace.library.exchange.sidecars import Sidecars
 from facespace.library.exchange.xmp import Packet, read_packet
 from facespace.library.history import Entry, History, Step
+from facespace.store import LONGEST_NAME, clean_name, name_key, shown_name
 
 __all__ = ["Imported", "LeftAlone", "import_names"]
 
@@ -159,12 +160,14 @@ class _Reader:
                 continue
             self.n_regions += 1
             try:
-                name = clean_name(region.name)
+                name = clean_name(region.name, digits=False)
                 if pair is None:
                     raise CorrectionError("no face was found there")
                 self.named.append(_Named(photo.path, name, faces[pair].face_id))
-            except CorrectionError as error:
-                self.unmatched.append(LeftAlone(photo.path, region.name, str(error)))
+            except (CorrectionError, InputError) as error:
+                self.unmatched.append(
+                    LeftAlone(photo.path, shown_name(region.name[:LONGEST_NAME]), str(error))
+                )
 
 
 class _Names:
@@ -179,13 +182,13 @@ class _Names:
     def say(self, step: Step, named: list[_Named]) -> None:
         """Confirm all faces that nobody said otherwise of."""
         rows = step.catalogue.execute("SELECT person_id, name FROM people WHERE name IS NOT NULL")
-        self._people = {name.casefold(): person for person, name in rows}
+        self._people = {name_key(name): person for person, name in rows}
         for one in named:
             self._say(step, one)
         step.what = f"import {self.n_confirmed} name{'s' * (self.n_confirmed != 1)} from other programs"
 
     def _say(self, step: Step, one: _Named) -> None:
-        person = self._people.get(one.name.casefold())
+        person = self._people.get(name_key(one.name))
         before = step.get("assignments", one.face_id)
         if before and before[1] == "confirmed":
             self._compare(step, one, person, before[0])
@@ -207,7 +210,7 @@ class _Names:
         row = step.get("people", here)
         if person is None and row is not None and row[0] is None:
             set_person(step, here, name=one.name)
-            self._people[one.name.casefold()] = here
+            self._people[name_key(one.name)] = here
             self.n_confirmed += 1
             return
         self._leave(step, one, f"here it is {name_person(step.catalogue, here)}", "assignments", one.face_id)
@@ -218,7 +221,7 @@ class _Names:
 
     def _person(self, step: Step, name: str) -> int:
         """The person of a name, made where there is none."""
-        key = name.casefold()
+        key = name_key(name)
         if key not in self._people:
             self._people[key] = new_person(step)
             set_person(step, self._people[key], name=name)

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from xml.dom import minidom
 
-from facespace.library.addresses import same_name
 from facespace.library.exchange import rdf
 from facespace.library.exchange.regions import (
     Area,
@@ -27,6 +26,7 @@ from facespace.library.exchange.regions import (
     pair_up,
 )
 from facespace.library.exchange.xml_text import xml_bytes
+from facespace.store import same_name
 
 __all__ = ["Packet", "SaidFace", "SaidPhoto", "merge_packet", "read_packet"]
 
