@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "library": LIBRARY,
     "evaluate": LIBRARY - {"library"} | {"evaluate"},
     "reproduce": LIBRARY - {"library"} | {"evaluate", "training", "reproduce"},
+    "measure": LIBRARY - {"library"} | {"measure", "training", "__version__"},
     "web": LIBRARY | {"web"},
     "training": FACES | {"metrics", "training"},
 }

@@ -16,6 +16,7 @@ from facespace.cli import (
     gallery,
     harmonic,
     import_names,
+    measure,
     models,
     people,
     reproduce,
@@ -49,6 +50,7 @@ app.add_typer(gallery.app, name="gallery")
 evaluate.app.add_typer(sweep.app, name="sweep")
 app.add_typer(evaluate.app, name="evaluate")
 app.command()(reproduce.reproduce)
+app.add_typer(measure.app, name="measure")
 app.command()(train.train)
 app.command()(harmonic.harmonise)
 app.command()(export.export)

@@ -1,6 +1,7 @@
 """Metrics on arrays: listed pairs, all pairs, identification, folds, intervals, paired tests and clusters."""
 
 from facespace.metrics.all_pairs import PairCounts, all_pairs, count_mixed_pairs, count_pairs
+from facespace.metrics.averages import mean_and_se
 from facespace.metrics.clusters import ClusterScores, bcubed_scores, pairwise_scores
 from facespace.metrics.folds import FoldAccuracy, best_threshold, kfold_accuracy, kfold_tar
 from facespace.metrics.identification import Identification, OpenSetPoint, identification
@@ -36,6 +37,7 @@ __all__ = [
     "kfold_accuracy",
     "kfold_tar",
     "mcnemar",
+    "mean_and_se",
     "mean_interval",
     "near_pairs",
     "pairwise_scores",

@@ -3,20 +3,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from facespace.errors import DataError
-from facespace.evaluate.groups import group_faces, group_pairs, read_groups, write_group_plot
-from facespace.evaluate.holdout import HoldoutFaces
+from facespace.measure.faces import EmbeddedFaces
+from facespace.measure.groups import group_faces, group_pairs, groups_table, read_groups
 
 GROUPS = {"age": {"a": "young", "b": "young", "c": "old", "x": "child"}}
 
 
-def faces(rng: np.random.Generator) -> HoldoutFaces:
+def faces(rng: np.random.Generator) -> EmbeddedFaces:
     labels = np.repeat(np.arange(4), [5, 4, 3, 2])
     rows = rng.normal(size=(4, 8))[labels] + rng.normal(size=(14, 8))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return HoldoutFaces(rows.astype(np.float32), labels, ("a", "b", "c", "d"))
+    return EmbeddedFaces(rows.astype(np.float32), labels, ("a", "b", "c", "d"))
 
 
 def test_rates_are_those_of_the_pairs_inside_each_group(rng: np.random.Generator) -> None:
@@ -63,7 +62,8 @@ def test_other_files_are_refused(tmp_path: Path, name: str, text: str) -> None:
         read_groups(tmp_path / "nowhere.csv")
 
 
-def test_the_picture_shows_empty_groups_too(tmp_path: Path, rng: np.random.Generator) -> None:
-    write_group_plot(group_faces(faces(rng), GROUPS, threshold=1.0), tmp_path / "g.png")
-    assert np.asarray(Image.open(tmp_path / "g.png").convert("L")).std() > 5
-    assert [p.name for p in tmp_path.iterdir()] == ["g.png"]
+def test_the_table_shows_empty_groups_too(rng: np.random.Generator) -> None:
+    table = groups_table(group_faces(faces(rng), GROUPS, threshold=1.0))
+    assert table.caption.startswith("By group at distance 1.000") and table.rows[0][0] == "age: child"
+    assert table.rows[0][5:7] == (None, None) and "empty" in table.rows[0][7]
+    assert groups_table([]).rows == ()

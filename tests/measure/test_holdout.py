@@ -5,18 +5,20 @@ import pytest
 from PIL import Image
 
 from facespace.errors import DataError, InputError
-from facespace.evaluate import holdout
-from facespace.evaluate.holdout import HoldoutFaces, embed_holdout, evaluate_holdout, evaluate_photos
+from facespace.measure import holdout
+from facespace.measure.embedding import embed_faces
+from facespace.measure.faces import EmbeddedFaces, open_crops
+from facespace.measure.holdout import evaluate_holdout, evaluate_photos
 from facespace.metrics import tar_at_far
 from fakes import DrawnEmbedder
 
 
-def gallery(rng: np.random.Generator, n_identities: int, n_each: int, spread: float) -> HoldoutFaces:
+def gallery(rng: np.random.Generator, n_identities: int, n_each: int, spread: float) -> EmbeddedFaces:
     centres = rng.normal(size=(n_identities, 16))
     rows = np.repeat(centres, n_each, 0) + spread * rng.normal(size=(n_identities * n_each, 16))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     labels = np.repeat(np.arange(n_identities), n_each)
-    return HoldoutFaces(rows.astype(np.float32), labels, tuple(f"{i:03}" for i in range(n_identities)))
+    return EmbeddedFaces(rows.astype(np.float32), labels, tuple(f"{i:03}" for i in range(n_identities)))
 
 
 def test_a_far_is_stated_only_where_the_pairs_support_it(rng: np.random.Generator) -> None:
@@ -39,7 +41,8 @@ def test_folders_of_crops_are_embedded_in_order(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         for i in range(2):
             Image.new("RGB", (100, 100), colour).save(tmp_path / name / f"{i}.png")
-    faces = embed_holdout(tmp_path, DrawnEmbedder())
+    crops = open_crops(tmp_path)
+    faces = crops.embedded(embed_faces(crops, DrawnEmbedder())[0])
     assert faces.identities == ("a", "b") and faces.labels.tolist() == [0, 0, 1, 1]
     assert np.allclose(faces.embeddings[0], faces.embeddings[1])
     assert not np.allclose(faces.embeddings[0], faces.embeddings[2])
@@ -50,10 +53,10 @@ def test_fewer_than_two_people_are_refused(tmp_path: Path, names: list[str]) -> 
     for name in names:
         (tmp_path / name).mkdir()
     with pytest.raises(DataError, match="<identity>/<image>"):
-        embed_holdout(tmp_path, DrawnEmbedder())
+        open_crops(tmp_path)
 
 
-def half_against_half(faces: HoldoutFaces, split: int, n_splits: int, far: float) -> float | None:
+def half_against_half(faces: EmbeddedFaces, split: int, n_splits: int, far: float) -> float | None:
     """The paper's figure of one split, pair by pair: every other face of each identity against the others."""
     halves: tuple[list, list] = ([], [])
     for identity in range(split, len(faces.identities), n_splits):
@@ -66,7 +69,7 @@ def half_against_half(faces: HoldoutFaces, split: int, n_splits: int, far: float
 def test_the_mean_is_over_splits_half_against_half(rng: np.random.Generator) -> None:
     faces = gallery(rng, 25, 17, 0.7)
     mixed = rng.permutation(len(faces.labels))
-    faces = HoldoutFaces(faces.embeddings[mixed], faces.labels[mixed], faces.identities)
+    faces = EmbeddedFaces(faces.embeddings[mixed], faces.labels[mixed], faces.identities)
     tars = [half_against_half(faces, k, 5, 1e-2) for k in range(5)]
     result = evaluate_holdout(faces)
     assert result.tar["1e-2"]["mean"] == pytest.approx(np.mean(tars))

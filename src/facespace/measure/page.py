@@ -1,0 +1,56 @@
+"""A report as one page that needs nothing else, and the JSON behind it."""
+
+import json
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from facespace.errors import DataError
+from facespace.measure.plots import draw
+from facespace.measure.report import Report
+from facespace.measure.result import NOT_RUN, Picture, Plot
+from facespace.measure.text import cell_text
+from facespace.measure.thumbnails import inline_picture
+from facespace.saved_files import write_beside
+
+__all__ = ["write_page"]
+
+
+def write_page(report: Report, out: Path, *, data: Path | None) -> Path:
+    """Write the page to ``out`` and its JSON beside it; returns the JSON's path.
+
+    Args:
+        report: what to show.
+        out: HTML file; replaced in one step.
+        data: the data sets' folder, whose pictures are set into the page.
+
+    Raises:
+        DataError: the files cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    environment = Environment(
+        loader=PackageLoader("facespace.measure"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["cell"] = cell_text
+    pictures: dict[Picture, str | None] = {}
+
+    def picture(shown: Picture) -> str | None:
+        if shown not in pictures:
+            pictures[shown] = inline_picture(shown, data or Path())
+        return pictures[shown]
+
+    html = environment.get_template("report.html.j2").render(
+        report=report, picture=picture, plot=_plot, not_run=NOT_RUN
+    )
+    document = out.with_suffix(".json")
+    try:
+        write_beside(document, (json.dumps(report.to_json(), indent=1) + "\n").encode())
+        write_beside(out, html.encode())
+    except OSError as error:
+        raise DataError(f"{out}: cannot write the report: {error.strerror}") from error
+    return document
+
+
+def _plot(block: Plot, part: str, number: int) -> Markup:
+    return Markup(draw(block, name=f"{part}-{number}"))

@@ -1,0 +1,68 @@
+"""The list of experiments: what `facespace measure` offers, in the report's order. Nothing here loads an experiment.
+
+A new experiment is one file that ends with ``EXPERIMENT = Experiment(...)``, and one line here.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from facespace.errors import InputError
+
+if TYPE_CHECKING:
+    from facespace.measure.experiment import Experiment
+
+__all__ = ["ENTRIES", "HEADINGS", "Entry", "entry", "load"]
+
+PROTOCOLS, FIGURES, SWEEPS, TASKS = "Protocols", "Tables and figures of the paper", "Sweeps", "Tasks"
+HEADINGS = (PROTOCOLS, FIGURES, SWEEPS, TASKS)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the list.
+
+    Attributes:
+        name: of the command.
+        title: for people.
+        heading: under which the command is listed.
+        module: file of the experiment in `facespace.measure.experiments`; that of the name when absent.
+        constant: of the experiment in its module.
+    """
+
+    name: str
+    title: str
+    heading: str
+    module: str = ""
+    constant: str = "EXPERIMENT"
+
+    def load(self) -> "Experiment[Any]":
+        """Import the experiment."""
+        name = self.module or self.name.replace("-", "_")
+        loaded: Experiment[Any] = getattr(
+            import_module(f"facespace.measure.experiments.{name}"), self.constant
+        )
+        return loaded
+
+
+ENTRIES = (
+    Entry("holdout", "Section 4: hold-out set and personal photos", PROTOCOLS),
+    Entry("lfw", "Section 5.6: Labeled Faces in the Wild", PROTOCOLS),
+)
+
+
+def entry(name: str) -> Entry:
+    """The line of an experiment.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    for found in ENTRIES:
+        if found.name == name:
+            return found
+    raise InputError(f"experiment '{name}': expected one of {', '.join(e.name for e in ENTRIES)}")
+
+
+def load(name: str) -> "Experiment[Any]":
+    """The experiment of a name; errors as for `entry`."""
+    return entry(name).load()

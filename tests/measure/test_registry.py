@@ -1,0 +1,91 @@
+"""Every experiment of the list: it loads, its options have a default and a help text, and it becomes a command."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from facespace.cli import app
+from facespace.errors import InputError
+from facespace.measure.context import Context, Setup
+from facespace.measure.experiment import Experiment, NoOptions, field_docs
+from facespace.measure.registry import ENTRIES, HEADINGS, Entry, load
+from facespace.measure.report import in_report
+from facespace.measure.result import MEASURED, NOT_RUN, Column, Result, Table, not_run
+
+
+@pytest.mark.parametrize("line", ENTRIES, ids=lambda line: line.name)
+def test_each_experiment_is_complete(line: Entry) -> None:
+    experiment = line.load()
+    assert line.heading in HEADINGS and experiment.paper.endswith(".") and experiment.run.__doc__
+    docs = field_docs(experiment.options)
+    assert [field.name for field in dataclasses.fields(experiment.options)] == list(docs)
+    assert all(field.metadata.get("argument") or field.default is not dataclasses.MISSING
+               for field in dataclasses.fields(experiment.options))  # fmt: skip
+    assert set(experiment.needs) <= {field.name for field in dataclasses.fields(Setup)}
+    if experiment.report is not None:
+        experiment.options(**experiment.report)
+    help_text = CliRunner().invoke(app, ["measure", line.name, "--help"]).stdout
+    assert "Example: facespace measure" in help_text and "--json" in help_text
+
+
+def test_names_are_used_once_and_another_is_refused() -> None:
+    names = [line.name for line in ENTRIES]
+    assert len(names) == len(set(names)) and in_report()
+    with pytest.raises(InputError, match="expected one of"):
+        load("lwf")
+
+
+def test_the_list_of_commands_loads_no_experiment() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from facespace.cli.measure import app\n"
+        "print(CliRunner().invoke(app, ['--help']).stdout)\n"
+        "print([m for m in sys.modules if m.startswith('facespace.measure.exp') or m == 'onnxruntime'])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Protocols:" in run.stdout and run.stdout.strip().endswith("[]")
+
+
+def test_a_missing_description_has_no_text() -> None:
+    assert field_docs(NoOptions) == {}
+
+
+def made(options: NoOptions, context: Context) -> Result:
+    """Count to two."""
+    table = Table("By size.", (Column("size"), Column("VAL", "percent")), (("small", 0.5), ("large", None)))
+    return Result(
+        MEASURED, "Two of them.", (table,), ("Other data.",), figures={"n": 2, "tar": {"1e-3": None}}
+    )
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = Experiment(paper="The paper counts.", run=made, options=NoOptions, needs=("model",))
+    monkeypatch.setattr(Entry, "load", lambda line: experiment)
+
+
+def call(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["measure", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_result_is_shown_as_text_as_json_and_as_a_page(tmp_path: Path) -> None:
+    text = call("holdout", "-o", tmp_path / "page.html")
+    assert "Two of them." in text and "50.0 %" in text and "- Other data." in text
+    page = (tmp_path / "page.html").read_text()
+    assert "Two of them." in page and "The paper counts." in page
+    document = json.loads(call("holdout", "--json"))
+    assert list(document)[:2] == ["n", "tar"] and document["headline"] == "Two of them."
+    assert document["blocks"][0]["rows"] == [["small", 0.5], ["large", None]]
+
+
+def test_what_was_not_run_says_what_to_do() -> None:
+    result = not_run("No data.", remedy="get some")
+    assert (result.status, result.remedy, result.blocks) == (NOT_RUN, "get some", ())
+    assert Result.from_json(result.to_json()) == result
