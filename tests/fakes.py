@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from facespace.embed import Embedder
 from facespace.faces.align import TEMPLATE_XY
 from facespace.faces.detections import Detections
 from facespace.models import ModelSpec
@@ -64,3 +65,16 @@ class DrawnEmbedder:
         rows = np.full((len(crops), 128), 1e-3, np.float32)
         rows[:, :3] = crops[:, 56, 56, :].astype(np.float32) / 255 - 0.45
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+class OpenedEmbedder(DrawnEmbedder, Embedder):
+    """Stands where a command opens an embedder."""
+
+    opens = SPEC
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.spec = self.opens
+        self.path = Path("drawn")
+
+    def embed(self, crops: np.ndarray, /, *, flip: bool = False) -> np.ndarray:
+        return DrawnEmbedder.embed(self, crops)

@@ -11,34 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from facespace.cli import app
-from facespace.embed import Embedder
 from facespace.errors import DataError, FacespaceError
-from facespace.faces import detect
-from fakes import SPEC, DrawnDetector, draw_photo
-
-
-class ColourEmbedder(Embedder):
-    """Stands where the command looks for the built-in embedder."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        self.spec = SPEC
-        self.path = Path("drawn")
-
-    def embed(self, crops: np.ndarray, *, flip: bool = False) -> np.ndarray:
-        rows = np.full((len(crops), 128), 1e-3, np.float32)
-        rows[:, :3] = crops[:, 56, 56, :].astype(np.float32) / 255 - 0.45
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facespace.embed.Embedder", ColourEmbedder)
-    monkeypatch.setattr(detect, "Detector", lambda *_: DrawnDetector())
+from fakes import SPEC, OpenedEmbedder, draw_photo
 
 
 @pytest.fixture
@@ -59,7 +37,7 @@ def test_people_prints_the_table_and_writes_the_page(tmp_path: Path, photos: Pat
     result = call("people", photos, "--library", tmp_path / "library")
     assert result.exit_code == 0
     assert "1 person in 4 photos (4 new); 1 face seen once; 1 file not readable" in result.stdout
-    assert "a collection of 3 faces: about 1 in 100 pairs of strangers" in result.stdout
+    assert "a collection of 3 faces: about 1 in 100 pairs of different people" in result.stdout
     assert "warning: bad.jpg: not a picture" in result.stderr and "people.html" in result.stderr
     assert (tmp_path / "library" / "people.html").is_file()
     assert "(0 new)" in call("people", photos, "--library", tmp_path / "library").stdout
@@ -71,7 +49,7 @@ def test_people_leaves_a_page_that_is_as_it_should_be(tmp_path: Path, photos: Pa
     call(*command)
     first = page.stat()
     assert call(*command).exit_code == 0 and page.stat() == first
-    call("name", tmp_path / "library", "1", "Ann")
+    call("library", "name", tmp_path / "library", "1", "Ann")
     call(*command)
     assert page.stat() != first and "Ann" in page.read_text()
     page.unlink()
@@ -99,9 +77,9 @@ def test_people_moves_a_library_to_another_model(
 ) -> None:
     command = ("people", photos, "--library", tmp_path / "library")
     call(*command)
-    call("name", tmp_path / "library", "1", "Ann")
+    call("library", "name", tmp_path / "library", "1", "Ann")
     later = dataclasses.replace(SPEC, version="2", sha256="a" * 64)
-    monkeypatch.setattr(f"{__name__}.SPEC", later)
+    monkeypatch.setattr(OpenedEmbedder, "opens", later)
     moved = call(*command)
     assert moved.exit_code == 0 and "drawn 2 (aaaaaaaa) takes the place of drawn 1" in moved.stderr
     assert "3 of 3 faces done; the groups are its own now" in moved.stderr and "Ann" in moved.stdout
@@ -176,8 +154,6 @@ def test_verify_without_a_face_is_an_error(photos: Path, drawn: None) -> None:
 def test_embed_then_cluster(
     tmp_path: Path, photos: Path, drawn: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facespace.models.read_spec", lambda _: SPEC)
-    monkeypatch.setattr("facespace.models.find_model", lambda *_: Path("drawn"))
     embedded = json.loads(call("embed", photos, "-o", tmp_path / "faces", "--json").stdout)
     assert (embedded["faces"], embedded["photos"], embedded["new"]) == (3, 3, 3)
     result = call("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", "--json")
@@ -204,8 +180,6 @@ def test_cluster_scores_crops_of_known_people(
 ) -> None:
     from PIL import Image
 
-    monkeypatch.setattr("facespace.models.read_spec", lambda _: SPEC)
-    monkeypatch.setattr("facespace.models.find_model", lambda *_: Path("drawn"))
     for name, colour in (("ann", (220, 30, 30)), ("bob", (30, 200, 40))):
         (tmp_path / "crops" / name).mkdir(parents=True)
         for i in range(3):
@@ -229,7 +203,7 @@ def as_a_process(*arguments: object, **options: object) -> subprocess.CompletedP
         (["people", "nowhere"], "expected a folder of photos"),
         (["verify", "a.jpg", "b.jpg"], "cannot be read"),
         (["evaluate", "lfw"], "FACESPACE_DATA"),
-        (["evaluate", "holdout", "--data", "nowhere"], "there is none"),
+        (["evaluate", "holdout", "--data", "nowhere"], "there is no such folder"),
         (["models", "show", "nowhere.onnx"], "expected a built-in model"),
         (["cluster", "nowhere", "-o", "x.csv"], "expected a FaceTable"),
         (["train", "nowhere.toml", "--out", "run", "--data", "."], "nowhere.toml"),
@@ -281,7 +255,7 @@ def test_a_stop_keeps_what_is_done_and_the_next_run_goes_on(
     assert (process.returncode, stdout) == (130, "")
     assert (
         stderr.strip()
-        == "facespace: error: stopped; what was done is kept, and the same command goes on from there"
+        == "facespace: error: stopped; what is done is kept. Run the same command again to resume"
     )
     done = stored_photos(catalogue)
     assert 5 <= done < 400
@@ -325,8 +299,6 @@ def test_cluster_refuses_before_it_groups(
     drawn: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("facespace.models.read_spec", lambda _: SPEC)
-    monkeypatch.setattr("facespace.models.find_model", lambda *_: Path("drawn"))
     monkeypatch.setattr(
         "facespace.cluster.table_groups.agglomerative", lambda *_, **__: pytest.fail("grouped")
     )

@@ -8,20 +8,19 @@ from typer.testing import CliRunner, Result
 
 from facespace.cli import app
 from facespace.errors import FacespaceError
-from facespace.faces import detect
-from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
+from facespace.gallery import uses
+from fakes import SPEC, DrawnEmbedder, draw_photo
 from gallery.acting import NEWER, NewerEmbedder
 
 
 @pytest.fixture(autouse=True)
-def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def newer(drawn: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_embedder(model: str | None = None, **_: object) -> DrawnEmbedder:
         embedder = NewerEmbedder() if model and "newer" in model else DrawnEmbedder()
         embedder.path = Path("newer.onnx" if isinstance(embedder, NewerEmbedder) else "drawn.onnx")  # type: ignore[attr-defined]
         return embedder
 
-    monkeypatch.setattr("facespace.gallery.uses.Embedder", open_embedder)
-    monkeypatch.setattr(detect, "Detector", lambda *_: DrawnDetector())
+    monkeypatch.setattr(uses, "Embedder", open_embedder)
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def team(tmp_path: Path) -> Path:
     result = call("enrol", tmp_path / "team", tmp_path / "photos", "--by-folder")
     assert result.exit_code == 0 and "3 faces enrolled from 3 photos" in result.stdout
     assert (
-        "1 photos lie in no person's folder" in result.stderr and "the largest is enrolled" in result.stderr
+        "1 photos are in no person's folder" in result.stderr and "the largest is enrolled" in result.stderr
     )
     return tmp_path / "team"
 
@@ -94,7 +93,7 @@ def test_search_gives_the_nearest_of_each_face(tmp_path: Path, team: Path) -> No
     assert [face["matches"][0]["subject"] for face in found["faces"]] == ["bob", "ann"]
     assert [len(face["matches"]) for face in found["faces"]] == [2, 2]
     shown = call("search", team, party, "-k", 1, "--far", "1e-3").stdout
-    assert "3.png" in shown and "about 1 in 1,000 pairs of strangers" in shown
+    assert "3.png" in shown and "about 1 in 1,000 pairs of different people" in shown
 
 
 def test_removal_and_export(tmp_path: Path, team: Path) -> None:
@@ -117,8 +116,7 @@ def test_upgrade_there_and_back_and_for_good(tmp_path: Path, team: Path) -> None
     result = call("upgrade", team)
     assert "2 of 3 faces (67%) have a template of this model" in result.stdout
     assert (
-        "the other 1 are found by their old templates" in result.stdout
-        and "3.png: cannot be read" in result.stderr
+        "the other 1 keep their old templates" in result.stdout and "3.png: cannot be read" in result.stderr
     )
     assert document("upgrade", team, "--photos", tmp_path / "photos")["embedded"] == 1
     assert document("upgrade", team, "--back")["model"] == SPEC.label

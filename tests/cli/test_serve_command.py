@@ -81,7 +81,7 @@ def test_other_addresses_ask_for_a_token_and_are_warned_of(library: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "expected one folder"),
+        ([], "expected the folder of the photos or of the library"),
         (["nowhere"], "expected a library, or a folder of photos that has one"),
         (["LIBRARY", "--host", "192.0.2.1"], "cannot listen there"),
         (["LIBRARY", "--host", "no such name"], "expected an address of this machine"),

@@ -432,7 +432,7 @@ def test_the_command_does_it_all_at_once(library: Library, photos: Path, tmp_pat
     assert {k: len(done[k]["written"]) for k in ("xmp", "xmp_copies", "folders")} == {
         "xmp": 4, "xmp_copies": 5, "folders": 4,
     }  # fmt: skip
-    assert "4 said it already" in call("export", where, "--xmp", "beside").stdout
+    assert "4 up to date" in call("library", "export", where, "--xmp", "beside").stdout
     assert call("import-names", where, "--json").exit_code == 0
     shown = call("import-names", where, "--dry-run").stdout
     assert "4 named regions: 0 faces would be confirmed, 4 known already" in shown
@@ -440,50 +440,20 @@ def test_the_command_does_it_all_at_once(library: Library, photos: Path, tmp_pat
 
 MISTAKES = [
     (["{library}"], "expected what to write"),
-    (["{library}", "-o", "x.xlsx"], "to end in .csv or .json"),
-    (["{library}", "-o", "x.csv", "--int8", "y.onnx"], "is a library: expected no --int8"),
+    (["{library}", "-o", "x.xlsx"], "ends in .csv or .json"),
     (["{library}", "--folders", "x", "--link", "soft"], "expected one of copy, hard, symbolic"),
     (["{library}", "--xmp", "beside", "--photos", "absent"], "expected the folder of the photos"),
-    (
-        ["{run}", "-o", "x.onnx", "--xmp", "beside", "--link", "hard"],
-        "a training run: expected no --xmp, --link",
-    ),
-    (["{run}", "-o", "x.csv", "-o", "y.csv"], "expected one ONNX file to write (-o), got 2"),
-    (["{run}"], "expected one ONNX file to write (-o), got 0"),
     (["{empty}", "-o", "x.csv"], "expected a library, or a folder of photos that has one"),
-    (["{empty}", "-o", "x.onnx"], "or a training run, which begins with recipe.json"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES)
 def test_mistakes_are_one_line(library: Library, tmp_path: Path, arguments: list[str], said: str) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "recipe.json").write_text("{}")
     (tmp_path / "empty").mkdir()
-    places = {"library": library.folder, "run": tmp_path / "run", "empty": tmp_path / "empty"}
-    result = call("export", *[a.format(**places) for a in arguments])
+    places = {"library": library.folder, "empty": tmp_path / "empty"}
+    result = call("library", "export", *[a.format(**places) for a in arguments])
     assert isinstance(result.exception, FacespaceError)
     assert said in str(result.exception) and "\n" not in str(result.exception)
-
-
-def test_a_training_run_is_exported_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-
-    def export_run(*arguments: object, **options: object) -> list[Any]:
-        asked.append((arguments, options))
-        return [SPEC]
-
-    monkeypatch.setattr("facespace.cli.train.export_run", export_run)
-    (tmp_path / "model.pt").touch()
-    result = call("export", tmp_path, "-o", "m.onnx", "--data", "d", "--licence", "MIT", "--json")
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["name"] == SPEC.name
-    assert asked == [
-        (
-            (tmp_path, Path("m.onnx")),
-            {"int8": None, "old": None, "data": Path("d"), "training_data": "not stated", "licence": "MIT"},
-        )
-    ]
 
 
 def test_a_kill_leaves_whole_files(library: Library, photos: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from facespace.cli.console import console, show_json
+from facespace.cli.console import show, show_json
 from facespace.cli.options import AsJson, DetectorFile, ModelFile, Workers
+from facespace.evaluate.speed import measure_speed
 
 __all__ = ["bench"]
 
@@ -22,12 +23,12 @@ def bench(
     workers: Workers = None,
     json: AsJson = False,
 ) -> None:
-    """Photos a second, time beside decoding alone, a face's embedding beside a baseline model, peak memory.
+    """Measure speed and memory on this machine.
+
+    Photos per second, time compared with decoding alone, time per face compared with a baseline model, peak memory.
 
     Example: facespace bench ~/Pictures --baseline mobilefacenet.onnx
     """
-    from facespace.evaluate.speed import measure_speed
-
     result = measure_speed(
         photos,
         model=model,
@@ -39,4 +40,4 @@ def bench(
     if json:
         show_json(result)
     else:
-        console.print("\n".join(result.lines()))
+        show(*result.lines())

@@ -1,52 +1,39 @@
-"""Where output goes: results to stdout, all else to stderr; progress with rate and time left."""
+"""Where output goes: results to stdout, all else to stderr. Names and file names are made safe to print here alone."""
 
 import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.progress import Task as RichTask
-from rich.text import Text
 
-from facespace.errors import DataError
+from facespace.errors import DataError, InputError
 
-__all__ = ["complain", "console", "data_folder", "progress", "say", "show_json", "warn"]
-
-console = Console(highlight=False, soft_wrap=True)
-messages = Console(stderr=True, highlight=False, soft_wrap=True)
+__all__ = ["agreed", "complain", "data_folder", "readable", "say", "show", "show_json", "warn"]
 
 
-class RateColumn(TextColumn):
-    """How many a second."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def render(self, task: RichTask) -> Text:
-        """The task's speed, empty before it is known."""
-        return Text(f"{task.speed:.1f}/s" if task.speed else "", style="dim")
+def show(*lines: str) -> None:
+    """Lines of the result."""
+    for line in lines:
+        print(readable(line))
 
 
 def say(text: str) -> None:
     """A line for people, not part of the result."""
-    messages.print(text, markup=False)
+    print(readable(text), file=sys.stderr)
 
 
 def warn(text: str) -> None:
     """One warning line."""
-    messages.print(f"facespace: warning: {_one_line(text)}", markup=False)
+    say(f"facespace: warning: {_one_line(text)}")
 
 
 def complain(text: str) -> None:
     """One error line."""
-    messages.print(f"facespace: error: {_one_line(text)}", markup=False)
+    say(f"facespace: error: {_one_line(text)}")
 
 
 def show_json(document: Any) -> None:
@@ -56,29 +43,24 @@ def show_json(document: Any) -> None:
     sys.stdout.flush()  # a command may go on
 
 
-@contextmanager
-def progress(what: str) -> Iterator[Callable[..., None]]:
-    """A bar on stderr; yields a function to call with (done, in all). Silent where stderr is no terminal.
+def readable(text: str) -> str:
+    """The text with everything escaped that a terminal obeys or does not show: control characters, lone surrogates."""
+    return "".join(_escaped(c) if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text)
 
-    A third argument, a few words, takes the place of ``what``.
 
-    Ctrl-C inside ends the command with exit code 130 after one line.
+def agreed(question: str, *, yes: bool) -> None:
+    """Go on only with a yes, given before or now.
+
+    Raises:
+        InputError: the answer is no, or there is nobody to ask.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        RateColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        try:
-            yield lambda done, total, now=what: bar.update(task, completed=done, total=total, description=now)
-        except KeyboardInterrupt:
-            bar.stop()
-            complain("stopped; what was done is kept, and the same command goes on from there")
-            raise typer.Exit(130) from None
+    try:
+        if yes or typer.confirm(readable(question), err=True):
+            return
+    except typer.Abort:
+        if sys.stdin.isatty():  # Ctrl-C, not the end of a file
+            raise
+    raise InputError("nothing was deleted: it needs your yes, on the terminal or by --yes")
 
 
 def data_folder(named: Path | None) -> Path:
@@ -89,10 +71,14 @@ def data_folder(named: Path | None) -> Path:
     """
     folder = named or (Path(os.environ["FACESPACE_DATA"]) if os.environ.get("FACESPACE_DATA") else None)
     if folder is None:
-        raise DataError("expected the data sets' folder: give --data DIR, or set FACESPACE_DATA")
+        raise DataError("expected the folder of the data sets: give --data DIR, or set FACESPACE_DATA")
     if not folder.is_dir():
-        raise DataError(f"{folder}: expected the data sets' folder, there is none")
+        raise DataError(f"{folder}: expected the folder of the data sets, there is no such folder")
     return folder
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def _one_line(text: str) -> str:
@@ -113,3 +99,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and value != value:
         return None
     return value
+
+
+def __getattr__(name: str) -> Any:
+    """For modules that still take them from here."""
+    if name not in ("console", "progress"):
+        raise AttributeError(name)
+    from facespace.cli import progress as moved
+
+    return getattr(moved, name)

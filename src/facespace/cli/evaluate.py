@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.cli import harmonic, identification, measures, protocols
+from facespace.cli import harmonic, identification, measures, protocols, sweep
 from facespace.cli.console import console, data_folder, progress, say, show_json, warn
 from facespace.cli.options import AsJson, Data, DetectorFile, ModelFile, PairFar, Strangers, Workers
 from facespace.cluster.threshold import STRANGERS_IN_REACH, collection_threshold
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure models by the standard protocols.", no_args_is_help=True)
+app.add_typer(sweep.app, name="sweep")
 app.command()(protocols.lfw)
 app.command()(protocols.youtube)
 app.command()(protocols.holdout)

@@ -1,49 +1,52 @@
-"""`facespace embed` and `facespace cluster`: photos to a FaceTable, a FaceTable to people."""
+"""`facespace embed`, `cluster` and `convert`: photos to a FaceTable, a FaceTable to people or to other programs."""
 
 import csv
+import hashlib
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
-from facespace.cli.console import console, progress, say, show_json, warn
+from facespace.cli.console import say, show, show_json, warn
 from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, Workers
-from facespace.cluster.threshold import STRANGERS_IN_REACH
+from facespace.cli.progress import progress
+from facespace.cluster import STRANGERS_IN_REACH, GroupOptions, TableGroups, group_table
+from facespace.embed import Embedder
+from facespace.errors import DataError, InputError, MissingExtraError
+from facespace.evaluate.cluster_pictures import write_cluster_pictures
+from facespace.extract import embed_crops, embed_photos
+from facespace.extract.exports import export_table
+from facespace.faces.detect import Detector
+from facespace.models import find_model, read_spec
+from facespace.saved_arrays import ArrayFolder
+from facespace.saved_files import written_beside
+from facespace.table import FaceTable
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+__all__ = ["cluster", "convert", "embed"]
 
-    from facespace.cluster import TableGroups
-    from facespace.models import ModelSpec
-    from facespace.saved_arrays import ArrayFolder
-    from facespace.table import FaceTable
-
-__all__ = ["cluster", "embed", "export_table"]
+Faces = Annotated[Path, typer.Argument(help="A FaceTable that `embed` wrote.", show_default=False)]
 
 
 def embed(
     paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of them.", show_default=False)],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="FaceTable to write or go on with (a folder).")
-    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="FaceTable (a folder) to write or extend.")],
     crops: Annotated[
-        bool,
-        typer.Option("--crops", help="The files are aligned faces already; their folders name the people."),
+        bool, typer.Option("--crops", help="The files are aligned faces; their folders name the people.")
     ] = False,
     model: ModelFile = None,
     detector: DetectorFile = None,
     workers: Workers = None,
     json: AsJson = False,
 ) -> None:
-    """Embed every face of the photos into a FaceTable; photos that stand in it already cost nothing.
+    """Embed every face of photos into a table.
+
+    Photos that are in the table already are skipped.
 
     Example: facespace embed ~/Pictures -o faces
     """
-    from facespace.embed import Embedder
-    from facespace.extract import embed_crops, embed_photos
-    from facespace.faces.detect import Detector
-
     embedder = Embedder(model)
     with progress("embedding") as on_photo:
         if crops:
@@ -54,28 +57,22 @@ def embed(
             )
     for unreadable in result.unreadable:
         warn(f"{unreadable.photo}: {unreadable.reason}")
-    document = {
-        "faces": result.n_faces,
-        "photos": result.n_photos,
-        "new": result.n_new,
-        "output": str(output),
-    }
     if json:
         show_json(
             {
-                **document,
+                "faces": result.n_faces, "photos": result.n_photos, "new": result.n_new, "output": output,
                 "unreadable": [{"photo": str(u.photo), "reason": u.reason} for u in result.unreadable],
             }
-        )
+        )  # fmt: skip
     else:
-        console.print(
+        show(
             f"{result.n_faces} faces of {result.n_photos} photos ({result.n_new} new) in {output}; "
             f"{len(result.unreadable)} not readable"
         )
 
 
-def export_table(
-    faces: Annotated[Path, typer.Argument(help="A FaceTable, as `embed` writes it.", show_default=False)],
+def convert(
+    faces: Faces,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write the files to.")],
     form: Annotated[
         str,
@@ -86,89 +83,71 @@ def export_table(
     ] = "npy",
     json: AsJson = False,
 ) -> None:
-    """Write a FaceTable in a form that other people's scripts and viewers read.
+    """Write a table of faces for other programs.
 
-    Example: facespace export-table faces -o reps --format openface
+    Example: facespace convert faces -o reps --format openface
     """
-    from facespace.extract.exports import export_table as write
-    from facespace.table import FaceTable
-
-    files = write(FaceTable.load(faces), output, form)
-    if json:
-        show_json({"files": files})
-    else:
-        console.print("\n".join(map(str, files)))
+    files = export_table(FaceTable.load(faces), output, form)
+    show_json({"files": files}) if json else show(*map(str, files))
 
 
 def cluster(
-    faces: Annotated[Path, typer.Argument(help="A FaceTable, as `embed` writes it.", show_default=False)],
+    faces: Faces,
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV file to write: photo, box, person.")],
     strangers: Strangers = STRANGERS_IN_REACH,
     far: PairFar = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=4.0, help="Distance in place of either rate.")
+        float | None, typer.Option(min=0.0, max=4.0, help="Distance, in place of either rate.")
     ] = None,
     min_quality: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Set poorer faces aside and attach them afterwards.")
+        float, typer.Option(min=0.0, max=1.0, help="Set poorer faces aside, and attach them afterwards.")
     ] = 0.0,
     explain: Annotated[
         tuple[int, int] | None,
         typer.Option(help="Two rows of the output, from 0: why they are one person or two."),
     ] = None,
     keep: Annotated[
-        Path | None, typer.Option(help="Folder that keeps the work on a large table, to go on after a stop.")
+        Path | None,
+        typer.Option(help="Folder that keeps intermediate results of a large table, to resume from."),
     ] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for pictures: the merge tree, the distances, a map of people.")
     ] = None,
-    person: Annotated[int | None, typer.Option(help="Draw the tree of this person alone.")] = None,
+    person: Annotated[
+        int | None, typer.Option(help="With --pictures: draw the tree of this person alone.")
+    ] = None,
     model: ModelFile = None,
     json: AsJson = False,
 ) -> None:
-    """Group the faces of a FaceTable by person; scores are given where the table knows the people.
+    """Group the faces of a table by person.
+
+    The groups are scored if the table knows the people.
 
     Example: facespace cluster faces -o people.csv
     """
-    from facespace.cluster import GroupOptions, group_table
-    from facespace.models import find_model, read_spec
-    from facespace.table import FaceTable
-
     _check_outputs(output, pictures, person)
     table = FaceTable.load(faces)
     spec = read_spec(find_model(model, "embedder"))
     options = GroupOptions(strangers, far, threshold, min_quality, explain)
     with progress("grouping") as on_progress:
-        found = group_table(table, spec, options, saved=_kept(keep, table, spec), on_progress=on_progress)
+        found = group_table(table, spec, options, saved=_kept(keep, table), on_progress=on_progress)
     _write_csv(output, table, found.labels)
     if pictures:
         _draw(pictures, table, found, person)
-    if json:
-        show_json(found.to_json())
-    else:
-        _show_groups(found, output)
+    show_json(found.to_json()) if json else _show_groups(found, output)
 
 
 def _check_outputs(output: Path, pictures: Path | None, person: int | None) -> None:
     """Fail before the work and not after it."""
-    from importlib.util import find_spec
-
-    from facespace.errors import DataError, InputError, MissingExtraError
-
     if not output.parent.is_dir():
         raise DataError(f"{output}: expected a file in a folder that exists; make {output.parent} first")
     if person is not None and pictures is None:
-        raise InputError("--person: expected together with --pictures DIR, whose merge tree it chooses")
+        raise InputError("--person: expected together with --pictures DIR")
     if pictures and find_spec("matplotlib") is None:
         raise MissingExtraError("a picture", "report")
 
 
-def _kept(folder: Path | None, table: "FaceTable", spec: "ModelSpec") -> "ArrayFolder | None":
-    import hashlib
-
-    import numpy as np
-
-    from facespace.saved_arrays import ArrayFolder
-
+def _kept(folder: Path | None, table: FaceTable) -> ArrayFolder | None:
     if folder is None:
         return None
     digest = hashlib.sha256(np.ascontiguousarray(table.embedding).data)
@@ -176,40 +155,32 @@ def _kept(folder: Path | None, table: "FaceTable", spec: "ModelSpec") -> "ArrayF
     return ArrayFolder(folder, digest.hexdigest())
 
 
-def _draw(folder: Path, table: "FaceTable", found: "TableGroups", person: int | None) -> None:
-    import numpy as np
-
-    from facespace.evaluate.cluster_pictures import write_cluster_pictures
-
+def _draw(folder: Path, table: FaceTable, found: TableGroups, person: int | None) -> None:
     rows = np.asarray(table.embedding)
     for path in write_cluster_pictures(folder, rows, found.labels, threshold=found.threshold, person=person):
         say(f"wrote {path}")
 
 
-def _show_groups(found: "TableGroups", output: Path) -> None:
-    console.print(
+def _show_groups(found: TableGroups, output: Path) -> None:
+    show(
         f"{len(found.labels)} faces, {found.n_people} people at distance {found.threshold:.3f}, written to {output}"
     )
     if found.collection:
         beyond = " (extrapolated beyond the calibration)" if found.collection.extrapolated else ""
-        console.print(
+        show(
             f"that is a false-accept rate of {found.collection.far:.2g}{beyond}: of {found.collection.n_pairs:,} pairs "
-            f"up to {found.collection.false_pairs:,.0f} of strangers are this near"
+            f"up to {found.collection.false_pairs:,.0f} of different people are this near"
         )
-    for name, value in (found.scores or {}).items():
-        console.print(f"{name.replace('_', ' ')}: {value:.4f}")
-    for line in found.explanation.lines() if found.explanation else []:
-        console.print(line)
+    show(*(f"{name.replace('_', ' ')}: {value:.4f}" for name, value in (found.scores or {}).items()))
+    show(*(found.explanation.lines() if found.explanation else ()))
     for heap in found.heaps:
         warn(f"person {heap.label} ({heap.n_faces} faces) may be several people: {'; '.join(heap.reasons)}")
     if found.recall < 1:
         say(f"a large table: {100 * found.recall:.1f} % of the true nearest faces were found")
-    say("people are numbered from the largest group on")
+    say("people are numbered by the size of their group, the largest first")
 
 
-def _write_csv(path: Path, table: "FaceTable", labels: "NDArray[np.int32]") -> None:
-    from facespace.saved_files import written_beside
-
+def _write_csv(path: Path, table: FaceTable, labels: NDArray[np.int32]) -> None:
     with (
         written_beside(path, private=True) as partial,
         partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,

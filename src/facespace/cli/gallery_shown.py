@@ -3,25 +3,20 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from facespace.cli.console import console, say, show_json, warn
-
-if TYPE_CHECKING:
-    from facespace.gallery import EnrolledFace, Enrolment, Identities, Match, Overview, Upgrade
-    from facespace.images import Unreadable
-    from facespace.table import FaceTable
+from facespace.cli.console import say, show, show_json, warn
+from facespace.cli.progress import show_table
+from facespace.gallery import EnrolledFace, Enrolment, Identities, Match, Overview, Upgrade
+from facespace.images import Unreadable
+from facespace.table import FaceTable
 
 __all__ = ["enrolment", "faces", "identities", "matches", "overview", "upgrade"]
 
 SHOWN = 10
-WIDE = 1000
 
 
-def enrolment(result: "Enrolment", file: Path, *, json: bool) -> None:
+def enrolment(result: Enrolment, file: Path, *, json: bool) -> None:
     """What an enrolment did."""
     _warn_of(result.refused)
     for photo in result.several[:SHOWN]:
@@ -34,16 +29,16 @@ def enrolment(result: "Enrolment", file: Path, *, json: bool) -> None:
             }
         )  # fmt: skip
     else:
-        console.print(
+        show(
             f"{result.n_new} faces enrolled from {result.n_photos} photos in {file}; {result.n_known} photos were "
             f"enrolled already, {len(result.refused)} refused"
         )
 
 
 def identities(
-    found: "Identities",
-    probes: "FaceTable",
-    unreadable: "tuple[Unreadable, ...]",
+    found: Identities,
+    probes: FaceTable,
+    unreadable: tuple[Unreadable, ...],
     file: Path,
     model: str,
     *,
@@ -52,7 +47,7 @@ def identities(
     """Who each face is, with what that is worth."""
     _warn_of(unreadable)
     if json:
-        rows = [
+        documents = [
             {
                 **_probe(probes, i), "subject": found.subject[i], "nearest": found.nearest[i],
                 "distance": found.distance[i], "threshold": found.threshold[i], "chance": found.chance[i],
@@ -64,31 +59,23 @@ def identities(
             "chance_range": found.chance_range,
             "n_subjects": found.n_subjects, "n_comparisons": found.n_comparisons,
         }  # fmt: skip
-        show_json({**facts, "faces": rows, **_without(probes, unreadable)})
+        show_json({**facts, "faces": documents, **_without(probes, unreadable)})
         return
     names = _short_names(probes.photos)
-    table = _table("photo", "face", "who", "distance", "threshold", "strangers as near")
-    for i in range(len(probes)):
-        who = found.subject[i] or (
-            f"unknown (nearest: {found.nearest[i]})" if found.nearest[i] else "unknown"
-        )
-        table.add_row(
-            names[probes.photo_idx[i]],
-            _where(probes, i),
-            who,
-            f"{found.distance[i]:.3f}",
-            f"{found.threshold[i]:.3f}",
-            _chance(found, i),
-        )
-    _print(table)
+    rows = [
+        (names[probes.photo_idx[i]], _where(probes, i), _who(found, i), f"{found.distance[i]:.3f}",
+         f"{found.threshold[i]:.3f}", _chance(found, i))
+        for i in range(len(probes))
+    ]  # fmt: skip
+    show_table(("photo", "face", "who", "distance", "threshold", "impostors as near"), rows)
     _say_without(probes)
-    console.print(found.meaning())
+    show(found.meaning())
 
 
 def matches(
-    found: "list[list[Match]]",
-    probes: "FaceTable",
-    unreadable: "tuple[Unreadable, ...]",
+    found: list[list[Match]],
+    probes: FaceTable,
+    unreadable: tuple[Unreadable, ...],
     file: Path,
     model: str,
     far: float,
@@ -98,59 +85,57 @@ def matches(
     """The faces nearest to each face."""
     _warn_of(unreadable)
     if json:
-        rows = [{**_probe(probes, i), "matches": [_match(m) for m in row]} for i, row in enumerate(found)]
+        documents = [
+            {**_probe(probes, i), "matches": [_match(m) for m in row]} for i, row in enumerate(found)
+        ]
         show_json(
-            {"gallery": file, "model": model, "far": far, "faces": rows, **_without(probes, unreadable)}
+            {"gallery": file, "model": model, "far": far, "faces": documents, **_without(probes, unreadable)}
         )
         return
     names = _short_names(probes.photos)
-    table = _table("photo", "face", "nearest", "distance", "threshold", "same", "from")
-    for i, row in enumerate(found):
-        for j, m in enumerate(row):
-            table.add_row(
-                "" if j else names[probes.photo_idx[i]], "" if j else _where(probes, i), m.face.subject,
-                f"{m.distance:.3f}", f"{m.threshold:.3f}", "yes" if m.same else "no", m.face.photo,
-            )  # fmt: skip
-    _print(table)
+    rows = [
+        (
+            "" if j else names[probes.photo_idx[i]], "" if j else _where(probes, i), m.face.subject,
+            f"{m.distance:.3f}", f"{m.threshold:.3f}", "yes" if m.same else "no", m.face.photo,
+        )
+        for i, row in enumerate(found)
+        for j, m in enumerate(row)
+    ]  # fmt: skip
+    show_table(("photo", "face", "nearest", "distance", "threshold", "same", "from"), rows)
     _say_without(probes)
-    console.print(
-        f"same: about 1 in {round(1 / far):,} pairs of strangers come as near; this is of one comparison"
+    show(
+        f"same: about 1 in {round(1 / far):,} pairs of different people are as near; this holds for one comparison"
     )
 
 
-def overview(seen: "Overview", file: Path, *, json: bool) -> None:
+def overview(seen: Overview, file: Path, *, json: bool) -> None:
     """Everybody, and how the gallery stands."""
     if json:
         show_json({"gallery": file, **seen.to_json()})
         return
-    table = _table("subject", "faces")
-    for subject in seen.subjects:
-        table.add_row(subject.name, str(subject.n_faces))
-    _print(table)
-    console.print(
-        f"{len(seen.subjects)} subjects, {seen.n_faces} faces in {file}; model {seen.model or 'none yet'}"
-    )
+    show_table(("subject", "faces"), [(subject.name, str(subject.n_faces)) for subject in seen.subjects])
+    show(f"{len(seen.subjects)} subjects, {seen.n_faces} faces in {file}; model {seen.model or 'none yet'}")
     for label, n in seen.templates.items():
-        console.print(f"{n} templates of {label}")
+        show(f"{n} templates of {label}")
     if seen.progress and len(seen.templates) > 1:
-        console.print(seen.progress.line())
+        show(seen.progress.line())
     for entry in seen.history:
-        console.print(entry.line())
+        show(entry.line())
 
 
-def faces(enrolled: "Iterable[EnrolledFace]", *, json: bool) -> None:
+def faces(enrolled: Iterable[EnrolledFace], *, json: bool) -> None:
     """The faces of a subject."""
     if json:
         show_json({"faces": [_enrolled(face) for face in enrolled]})
         return
-    table = _table("face", "quality", "photo")
-    for face in enrolled:
-        quality = "" if face.quality is None else f"{face.quality:.2f}"
-        table.add_row(str(face.face_id), quality, face.photo)
-    _print(table)
+    rows = [
+        (str(face.face_id), "" if face.quality is None else f"{face.quality:.2f}", face.photo)
+        for face in enrolled
+    ]
+    show_table(("face", "quality", "photo"), rows)
 
 
-def upgrade(result: "Upgrade", *, json: bool) -> None:
+def upgrade(result: Upgrade, *, json: bool) -> None:
     """How far an upgrade has come."""
     _warn_of(result.not_at_hand)
     if json:
@@ -161,26 +146,19 @@ def upgrade(result: "Upgrade", *, json: bool) -> None:
             }
         )  # fmt: skip
         return
-    console.print(f"{result.model} is the gallery's model: {result.progress.line()}")
+    show(f"{result.model} is the gallery's model: {result.progress.line()}")
     left = result.progress.n_faces - result.progress.n_done
     if left:
-        console.print(
-            f"the other {left:,} are found by their old templates, at the distances of mixed comparison"
+        show(
+            f"the other {left:,} keep their old templates, which are searched at the distances between the two models"
         )
     if result.not_at_hand:
-        say("photos that have moved are found by --photos DIR; the same command goes on")
+        say("--photos DIR finds photos that have moved; run the same command again to resume")
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _print(table: Table) -> None:
-    # A file or pipe has no width to keep to.
-    (console if console.is_terminal else Console(highlight=False, width=WIDE)).print(table)
+def _who(found: Identities, i: int) -> str:
+    nearest = f"unknown (nearest: {found.nearest[i]})" if found.nearest[i] else "unknown"
+    return found.subject[i] or nearest
 
 
 def _short_names(photos: tuple[str, ...]) -> list[str]:
@@ -190,7 +168,7 @@ def _short_names(photos: tuple[str, ...]) -> list[str]:
     return [str(path.relative_to(shared)) for path in paths]
 
 
-def _warn_of(refused: "Iterable[Unreadable]") -> None:
+def _warn_of(refused: Iterable[Unreadable]) -> None:
     """The first few, and how many more."""
     refused = list(refused)
     for one in refused[:SHOWN]:
@@ -199,29 +177,29 @@ def _warn_of(refused: "Iterable[Unreadable]") -> None:
         warn(f"and {len(refused) - SHOWN} more; --json lists all")
 
 
-def _photo(probes: "FaceTable", i: int) -> str:
+def _photo(probes: FaceTable, i: int) -> str:
     return probes.photos[int(probes.photo_idx[i])]
 
 
-def _box(probes: "FaceTable", i: int) -> list[float] | None:
+def _box(probes: FaceTable, i: int) -> list[float] | None:
     box = [round(float(v), 2) for v in probes.box_xyxy[i]]
     return None if any(v != v for v in box) else box
 
 
-def _where(probes: "FaceTable", i: int) -> str:
+def _where(probes: FaceTable, i: int) -> str:
     box = _box(probes, i)
     return "" if box is None else "{:.0f},{:.0f} to {:.0f},{:.0f}".format(*box)
 
 
-def _probe(probes: "FaceTable", i: int) -> dict[str, Any]:
+def _probe(probes: FaceTable, i: int) -> dict[str, Any]:
     return {
         "photo": _photo(probes, i), "box_xyxy": _box(probes, i), "score": float(probes.score[i]),
         "quality": float(probes.quality[i]),
     }  # fmt: skip
 
 
-def _chance(found: "Identities", i: int) -> str:
-    """The share of strangers as near, or that it is beyond what can be stated."""
+def _chance(found: Identities, i: int) -> str:
+    """The share of unknown people as near, or that it is beyond what can be stated."""
     if not found.n_subjects:
         return ""
     low, high = found.chance_range
@@ -229,29 +207,29 @@ def _chance(found: "Identities", i: int) -> str:
     return f"{sign}{100 * found.chance[i]:.2g} %"
 
 
-def _match(m: "Match") -> dict[str, Any]:
+def _match(m: Match) -> dict[str, Any]:
     return {
         "subject": m.face.subject, "face_id": m.face.face_id, "photo": m.face.photo, "distance": m.distance,
         "threshold": m.threshold, "same": m.same, "model": m.model,
     }  # fmt: skip
 
 
-def _enrolled(face: "EnrolledFace") -> dict[str, Any]:
+def _enrolled(face: EnrolledFace) -> dict[str, Any]:
     return {
         "face_id": face.face_id, "subject": face.subject, "photo": face.photo, "photo_sha256": face.photo_sha256,
         "box_xyxy": face.box_xyxy, "score": face.score, "quality": face.quality,
     }  # fmt: skip
 
 
-def _faceless(probes: "FaceTable") -> list[str]:
+def _faceless(probes: FaceTable) -> list[str]:
     seen = set(probes.photo_idx.tolist())
     return [photo for i, photo in enumerate(probes.photos) if i not in seen]
 
 
-def _without(probes: "FaceTable", unreadable: "tuple[Unreadable, ...]") -> dict[str, Any]:
+def _without(probes: FaceTable, unreadable: tuple[Unreadable, ...]) -> dict[str, Any]:
     return {"no_face": _faceless(probes), "unreadable": unreadable}
 
 
-def _say_without(probes: "FaceTable") -> None:
+def _say_without(probes: FaceTable) -> None:
     for photo in _faceless(probes)[:SHOWN]:
         say(f"{photo}: no face found")

@@ -1,4 +1,4 @@
-"""`facespace harmonise` and `facespace evaluate harmonic`: a newer model that meets an older one."""
+"""`facespace evaluate harmonic`: a newer model that meets an older one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,71 +7,12 @@ import typer
 
 from facespace.cli.console import console, data_folder, progress, say, show_json
 from facespace.cli.options import AsJson, Data
-from facespace.cli.train import need_torch, show_trained
 from facespace.evaluate.defaults import N_SPLITS
 
 if TYPE_CHECKING:
     from facespace.evaluate.harmonic import HarmonicResult
 
-__all__ = ["evaluate_versions", "harmonise"]
-
-
-def harmonise(
-    old: Annotated[
-        Path, typer.Option(help="The older model: any ONNX embedder with a ModelSpec.", show_default=False)
-    ],
-    init: Annotated[
-        Path, typer.Option(help="A finished run, trained independently, to begin with.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="Run folder to make.", show_default=False)],
-    recipe: Annotated[
-        Path | None,
-        typer.Argument(
-            help="Recipe in TOML; what suits the run to begin with unless given.", show_default=False
-        ),
-    ] = None,
-    data: Data = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or another name that torch knows.")] = "auto",
-    teacher: Annotated[
-        Path | None, typer.Option(help="ONNX file with a ModelSpec to distil from, in place of the recipe's.")
-    ] = None,
-    json: AsJson = False,
-) -> None:
-    """Train a newer version whose embeddings may be compared with an older model's (paper, appendix).
-
-    The embedding layer is drawn anew and trained alone, then the whole network. `facespace export` makes it a model
-    that says with which it is compatible, and at which distances.
-
-    Example: facespace harmonise --old v1.onnx --init runs/s --data ../shared/data --out runs/s-harmonic
-    """
-    need_torch()
-    import os
-
-    from facespace.embed import Embedder
-    from facespace.training.harmonise import harmonise as train_harmonic
-    from facespace.training.harmonise import resolve
-    from facespace.training.parallel import join
-    from facespace.training.processor import keep_freed_memory
-
-    keep_freed_memory()
-    chosen = resolve(recipe, init=init, old=old, dim=Embedder(old).spec.dim, teacher=teacher)
-    device, world = join(device, os.environ)
-    say("reading pictures")
-    with progress("asking the older model") as on_lesson, progress("training") as on_step:
-        epochs = train_harmonic(
-            chosen,
-            data_folder(data),
-            out,
-            init=init,
-            open_model=Embedder,
-            resume=resume,
-            device=device,
-            on_lesson=on_lesson,
-            on_step=lambda step, n_steps, _: on_step(step, n_steps),
-            on_epoch=lambda e: say(e.line()) if world.first else None,
-        )
-    show_trained(epochs, out, json=json)
+__all__ = ["evaluate_versions"]
 
 
 def evaluate_versions(

@@ -1,16 +1,14 @@
-"""`facespace import-names`: names that digiKam, Lightroom, Picasa and others gave to faces, taken into a library."""
+"""`facespace library import-names`: names that digiKam, Lightroom, Picasa and others gave to faces."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from facespace.cli.console import console, progress, show_json, warn
-from facespace.cli.corrections import Where
-from facespace.cli.options import AsJson
-
-if TYPE_CHECKING:
-    from facespace.library import Imported
+from facespace.cli.console import show, show_json, warn
+from facespace.cli.options import AsJson, DryRun, LibraryFolder, Photos
+from facespace.cli.progress import progress
+from facespace.library import Imported, Library, find_library
 
 __all__ = ["import_names"]
 
@@ -18,42 +16,33 @@ SHOWN = 20
 
 
 def import_names(
-    library: Where,
-    photos: Annotated[
-        Path | None, typer.Option(help="Where the photos are now, if not where the last run saw them.")
-    ] = None,
+    library: LibraryFolder,
+    photos: Photos = None,
     contacts: Annotated[
         Path | None, typer.Option(help="Picasa's contacts.xml, for names that its folders do not hold.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; say what would come of it.")
-    ] = False,
+    dry_run: DryRun = False,
     json: AsJson = False,
 ) -> None:
-    """Take over the names that other programs gave to faces, from XMP sidecars, photos and Picasa's files.
+    """Read the names that other programs gave to faces.
 
-    A region with a name is matched to the face that was found there and confirms it. What you said here wins and is
-    reported. All is one entry of the history: one `facespace undo` takes it back.
+    They are read from XMP sidecars, from photos and from Picasa's files. A named region confirms the face that was
+    found at its place. Corrections made here win, and contradictions are reported. The whole import is one entry of
+    the history: one `facespace library undo` takes it back.
 
-    Example: facespace import-names ~/Pictures
+    Example: facespace library import-names ~/Pictures
     """
-    from facespace.library import Library, find_library
-
     with Library(find_library(library), create=False) as opened, progress("reading regions") as on_photo:
         imported = opened.import_names(photos=photos, contacts=contacts, dry_run=dry_run, on_photo=on_photo)
-    if json:
-        show_json(imported)
-    else:
-        _show(imported, dry_run=dry_run)
+    show_json(imported) if json else _show(imported, dry_run=dry_run)
 
 
-def _show(imported: "Imported", *, dry_run: bool) -> None:
+def _show(imported: Imported, *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
-    console.print(
+    show(
         f"{imported.n_regions:,} named regions: {imported.n_confirmed:,} faces {would}confirmed, "
-        f"{imported.n_known:,} known already, {len(imported.contradictions):,} contradict what was said here, "
-        f"{len(imported.unmatched):,} without a face",
-        markup=False,
+        f"{imported.n_known:,} already known, {len(imported.contradictions):,} contradict a correction made here, "
+        f"{len(imported.unmatched):,} without a face"
     )
     left = [*imported.contradictions, *imported.unmatched]
     for one in left[:SHOWN]:
@@ -63,4 +52,4 @@ def _show(imported: "Imported", *, dry_run: bool) -> None:
     if max(len(left), len(imported.skipped)) > SHOWN:
         warn("and more; --json lists them all")
     if imported.entry:
-        console.print(f"{imported.entry.entry_id}: {imported.entry.what}", markup=False)
+        show(f"{imported.entry.entry_id}: {imported.entry.what}")

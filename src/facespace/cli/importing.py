@@ -2,16 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from facespace.cli.console import console, data_folder, progress, say, show_json, warn
-from facespace.cli.options import AsJson, Data
-
-if TYPE_CHECKING:
-    from facespace.evaluate.importing import ImportResult
-    from facespace.models.foreign import ForeignInput
+from facespace.cli.console import data_folder, say, show, show_json, warn
+from facespace.cli.options import AsJson, Data, Licence, TrainingData
+from facespace.cli.progress import progress
+from facespace.errors import InputError
+from facespace.evaluate.importing import ImportResult, import_embedder
+from facespace.models import ModelSpec, user_models_folder
+from facespace.models.foreign import ForeignInput, check_name, parse_scaling, read_foreign
 
 __all__ = ["import_model"]
 
@@ -25,14 +26,16 @@ QUESTIONS = {
 
 
 def import_model(
-    file: Annotated[Path, typer.Argument(help="Foreign ONNX embedder.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="ONNX embedder.", show_default=False)],
     name: Annotated[
-        str | None, typer.Option(help="What to call it; the file's name unless given.", show_default=False)
+        str | None, typer.Option(help="Name of the model. Default: the file's name.", show_default=False)
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="ONNX file to write; in your model folder, found by name, unless given."
+            "-o",
+            "--output",
+            help="ONNX file to write. Default: in your model folder, where it is found by name.",
         ),
     ] = None,
     colour: Annotated[str | None, typer.Option(help="Channel order of its input: RGB or BGR.")] = None,
@@ -46,39 +49,40 @@ def import_model(
         str | None, typer.Option(help="'similarity' (five landmarks on the template) or 'tight' (the box).")
     ] = None,
     margin: Annotated[
-        float, typer.Option(min=0.0, help="Of tight crops: share of the box's side added on each side.")
+        float,
+        typer.Option(
+            min=0.0, help="Of tight crops: what is added on each side, as a share of the box's side."
+        ),
     ] = 0.0,
     layout: Annotated[
-        str | None, typer.Option(help="NCHW or NHWC, where the file leaves it open.", show_default=False)
+        str | None, typer.Option(help="NCHW or NHWC, if the file does not say.", show_default=False)
     ] = None,
     input_px: Annotated[
         int | None,
-        typer.Option(min=16, help="Side of its input, where the file leaves it open.", show_default=False),
+        typer.Option(
+            min=16, help="Side of its input in pixels, if the file does not say.", show_default=False
+        ),
     ] = None,
     output_name: Annotated[
         str | None, typer.Option(help="Which of several outputs is the embedding.", show_default=False)
     ] = None,
     holdout: Annotated[
         Path | None,
-        typer.Option(help="Crops to calibrate on, <identity>/<image>; DATA/faces/val unless given."),
+        typer.Option(help="Crops to calibrate on, <identity>/<image>. Default: DATA/faces/val."),
     ] = None,
-    training_data: Annotated[str, typer.Option(help="What the weights saw.")] = "not stated",
-    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "not stated",
+    training_data: TrainingData = "not stated",
+    licence: Licence = "not stated",
     data: Data = None,
     json: AsJson = False,
 ) -> None:
-    """Make a foreign ONNX embedder a model of facespace: check it, calibrate its thresholds, write its ModelSpec.
+    """Import an ONNX embedder from elsewhere.
 
-    What cannot be read from the file is asked for on a terminal, or given by options. The preprocessing is
-    measured beside the usual alternatives, with a warning where another is clearly better. From then on
-    every command takes the model by --model NAME.
+    Checks the file, calibrates its thresholds and writes its ModelSpec. What the file does not say is asked for on the
+    terminal, or given by options. The preprocessing is compared with the usual alternatives, with a warning if another
+    is clearly better. Afterwards every command takes the model by --model NAME.
 
     Example: facespace models import arcface.onnx --colour RGB --scaling 127.5/127.5 --alignment similarity --data DIR
     """
-    from facespace.evaluate.importing import import_embedder
-    from facespace.models import ModelSpec, user_models_folder
-    from facespace.models.foreign import check_name, parse_scaling, read_foreign
-
     faces = holdout or data_folder(data) / "faces" / "val"
     answers = _answers(
         read_foreign(file),
@@ -115,14 +119,12 @@ def import_model(
     say(f"use it with --model {target if output else spec.name}")
 
 
-def _answers(declared: "ForeignInput", given: dict[str, Any]) -> dict[str, Any]:
+def _answers(declared: ForeignInput, given: dict[str, Any]) -> dict[str, Any]:
     """What the file says, else what was given, else what the terminal answers.
 
     Raises:
         InputError: something is not known and there is no terminal.
     """
-    from facespace.errors import InputError
-
     known = {
         **given,
         "input-px": given["input-px"] or declared.side_px,
@@ -137,17 +139,13 @@ def _answers(declared: "ForeignInput", given: dict[str, Any]) -> dict[str, Any]:
     return known | {name: typer.prompt(f"{name}: {QUESTIONS[name]}", err=True) for name in missing}
 
 
-def _show(result: "ImportResult") -> None:
+def _show(result: ImportResult) -> None:
     spec = result.spec
-    console.print(
-        f"{spec.label}: {spec.dim} components, {spec.input_hw[0]}x{spec.input_hw[1]} px, in {result.path}"
-    )
+    show(f"{spec.label}: {spec.dim} components, {spec.input_hw[0]}x{spec.input_hw[1]} px, in {result.path}")
     for trial in result.trials:
         gain = f"{100 * trial.gain:+.1f} ({100 * trial.gain_interval[0]:+.1f} to {100 * trial.gain_interval[1]:+.1f})"
         beside = "" if trial.change == "as named" else f", {gain} points"
-        console.print(
-            f"{trial.change}: TAR {100 * trial.tar:.1f} % at FAR {result.trial_far:g} on a sample{beside}"
-        )
+        show(f"{trial.change}: TAR {100 * trial.tar:.1f} % at FAR {result.trial_far:g} on a sample{beside}")
     for far, distance in spec.distances.items():
-        console.print(f"FAR {far}: {'not supported' if distance is None else f'distance {distance:.3f}'}")
-    console.print(f"calibrated on {spec.calibration}")
+        show(f"FAR {far}: {'not supported' if distance is None else f'distance {distance:.3f}'}")
+    show(f"calibrated on {spec.calibration}")

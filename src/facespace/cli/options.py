@@ -5,24 +5,68 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "Data", "DetectorFile", "Far", "ModelFile", "PairFar", "Strangers", "Workers"]
+__all__ = [
+    "AsJson",
+    "Data",
+    "DetectorFile",
+    "Device",
+    "DryRun",
+    "Far",
+    "LibraryFolder",
+    "Licence",
+    "ModelFile",
+    "PairFar",
+    "Photos",
+    "Resume",
+    "RunFolder",
+    "Strangers",
+    "Teacher",
+    "TrainingData",
+    "Workers",
+    "Yes",
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Strangers = Annotated[
-    float, typer.Option(help="Strangers expected within reach of a face: more joins more, and wrongly.")
+    float,
+    typer.Option(
+        help="Faces of other people that are expected within the threshold of a face. A larger number joins more "
+        "faces, and makes more mistakes."
+    ),
 ]
-Far = Annotated[float, typer.Option(help="False-accept rate that the threshold stands for, such as 1e-3.")]
+Far = Annotated[float, typer.Option(help="False-accept rate of the threshold, such as 1e-3.")]
 PairFar = Annotated[
-    float | None, typer.Option(help="False-accept rate of a single pair in place of --strangers.")
+    float | None, typer.Option(help="False-accept rate of a single pair, in place of --strangers.")
 ]
 ModelFile = Annotated[
-    str | None, typer.Option("--model", help="Embedder: a built-in name or an ONNX file with a ModelSpec.")
+    str | None, typer.Option("--model", help="Embedder: a built-in name, or an ONNX file with a ModelSpec.")
 ]
 DetectorFile = Annotated[
     str | None,
-    typer.Option("--detector", help="Detector: a built-in name or an ONNX file (YuNet, SCRFD layouts too)."),
+    typer.Option("--detector", help="Detector: a built-in name, or an ONNX file (also YuNet or SCRFD)."),
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Threads; all cores unless given.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of threads. Default: all cores.")]
 Data = Annotated[
-    Path | None, typer.Option(help="Folder of the data sets; FACESPACE_DATA in the environment unless given.")
+    Path | None, typer.Option(help="Folder of the data sets. Default: FACESPACE_DATA in the environment.")
 ]
+LibraryFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="LIBRARY",
+        help="Folder of the library, or of the photos it was made from.",
+        show_default=False,
+    ),
+]
+Photos = Annotated[
+    Path | None, typer.Option(help="Where the photos are now, if they have moved since the last scan.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; show what would be done.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+RunFolder = Annotated[Path, typer.Option("-o", "--output", help="Run folder to make.", show_default=False)]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume the run in that folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or another device name of PyTorch.")]
+Teacher = Annotated[
+    Path | None, typer.Option(help="ONNX file with a ModelSpec to distil from, in place of the recipe's.")
+]
+TrainingData = Annotated[str, typer.Option(help="What the weights were trained on, for the ModelSpec.")]
+Licence = Annotated[str, typer.Option(help="Licence of the weights, for the ModelSpec.")]

@@ -1,16 +1,20 @@
 """`facespace people`: the people of a folder of photos."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from facespace.cli.console import console, say, show_json
+from facespace.cli.console import say, show, show_json
 from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, Workers
-from facespace.cluster.threshold import STRANGERS_IN_REACH
-
-if TYPE_CHECKING:
-    from facespace.library import People, Person
+from facespace.cli.people_run import PeopleRun, is_nothing
+from facespace.cli.progress import show_table
+from facespace.cluster import STRANGERS_IN_REACH
+from facespace.embed import Embedder
+from facespace.faces.detect import Detector
+from facespace.library import Library, People, Person, default_library_dir
+from facespace.library.page_files import PAGE
+from facespace.web.text import counted
 
 __all__ = ["people"]
 
@@ -61,20 +65,14 @@ def people(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Find the faces of a folder of photos, group them by person, and write a page to look at.
+    """Group the photos of a folder by person.
 
-    A second run costs only new and changed photos, and keeps to all that was said of the faces (`facespace name`,
-    `confirm`, `reject` and the like). Where another model than the library's is named, or has become the built-in one,
-    it takes the place of the old one: faces are embedded again, photo by photo, and none is looked for anew.
+    Finds the faces, groups them, and writes a page to look at. The photos are never changed. A second run reads only
+    new and changed photos, and keeps all names and corrections. If --model names another model than the library's, or
+    facespace ships a newer one, the library moves to it: known faces are embedded again.
 
     Example: facespace people ~/Pictures
     """
-    from facespace.cli.people_run import PeopleRun, is_nothing
-    from facespace.embed import Embedder
-    from facespace.faces.detect import Detector
-    from facespace.library import Library, default_library_dir
-    from facespace.library.page_files import PAGE
-
     folder = library or default_library_dir(photos)
     if not (json or watch) and is_nothing(photos, folder):
         say(
@@ -99,36 +97,34 @@ def people(
             run.follow(result.unreadable)
 
 
-def _show(found: "People", n_new: int) -> None:
-    from rich.table import Table
-
-    from facespace.web.text import counted
-
-    table = Table(box=None, pad_edge=False)
-    waiting = ("suggested", "strangers as near") if any(p.suggested for p in found.seen_again) else ()
-    for column in ("person", "faces", "photos", "tightness", *waiting):
-        table.add_column(column, justify="left" if column == "person" else "right")
-    for person in found.seen_again[:ROWS_SHOWN]:
-        name = person.name or str(person.person)
-        tightness = "" if person.tightness is None else f"{person.tightness:.2f}"
-        table.add_row(
-            name, str(len(person.faces)), str(person.n_photos), tightness, *_suggested(person)[: len(waiting)]
-        )
-    console.print(table)
+def _show(found: People, n_new: int) -> None:
+    waiting = ("suggested", "impostors as near") if any(p.suggested for p in found.seen_again) else ()
+    numbers = ("faces", "photos", "tightness", *waiting)
+    rows = [_row(person)[: 1 + len(numbers)] for person in found.seen_again[:ROWS_SHOWN]]
+    show_table(("person", *numbers), rows, right=numbers)
     if len(found.seen_again) > ROWS_SHOWN:
-        console.print(f"and {len(found.seen_again) - ROWS_SHOWN} more people, on the page")
-    console.print(
+        show(f"and {len(found.seen_again) - ROWS_SHOWN} more people, on the page")
+    show(
         f"{counted(len(found.seen_again), 'person', 'people')} in {counted(found.n_photos, 'photo')} ({n_new} new); "
-        f"{counted(len(found.seen_once), 'face')} seen once; {counted(len(found.unreadable), 'file')} not readable"
-    )
-    console.print(
+        f"{counted(len(found.seen_once), 'face')} seen once; {counted(len(found.unreadable), 'file')} not readable",
         f"threshold {found.threshold:.3f}, for a collection of {counted(found.n_faces, 'face')}: about 1 in "
-        f"{round(1 / found.far):,} pairs of strangers look that much alike"
-        + (" (extrapolated beyond the calibration)" if found.extrapolated else "")
+        f"{round(1 / found.far):,} pairs of different people look that much alike"
+        + (" (extrapolated beyond the calibration)" if found.extrapolated else ""),
     )
 
 
-def _suggested(person: "Person") -> tuple[str, str]:
+def _row(person: Person) -> tuple[str, ...]:
+    tightness = "" if person.tightness is None else f"{person.tightness:.2f}"
+    return (
+        person.name or str(person.person),
+        str(len(person.faces)),
+        str(person.n_photos),
+        tightness,
+        *_suggested(person),
+    )
+
+
+def _suggested(person: Person) -> tuple[str, str]:
     """How many faces wait to be confirmed, and how far the farthest lies, with the rate behind it."""
     known = [face for face in person.suggested if face.distance is not None]
     if not known:

@@ -7,7 +7,8 @@ from pathlib import Path
 from threading import Event
 
 from facespace import __version__
-from facespace.cli.console import progress, say, warn
+from facespace.cli.console import say, warn
+from facespace.cli.progress import progress
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
 from facespace.images import Unreadable, list_photos

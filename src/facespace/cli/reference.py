@@ -1,7 +1,6 @@
 """docs/commands.md, written from the commands themselves: `python -m facespace.cli.reference > docs/commands.md`."""
 
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -12,22 +11,26 @@ __all__ = ["commands", "reference"]
 
 HEAD = """# Commands
 
-Every command has `--help`. Results go to stdout and everything else to stderr; `--json` prints one JSON document.
-Errors are one line and exit code 2; Ctrl-C keeps what is done (exit code 130). The same calls in Python:
+Every command has `--help`. Results go to stdout, everything else to stderr. `--json` prints one JSON document. An error
+is one line and exit code 2. Ctrl-C keeps what is done (exit code 130). The same calls in Python:
 [python.md](python.md).
+
+A face is named `PHOTO#K`: the K-th face of the photo, counted from the left, from 1. `PHOTO` alone will do if it shows
+one face.
 """
 
 
 def commands() -> list[tuple[str, Any]]:
-    """All commands by their full name, such as "evaluate lfw"."""
-    return _below("", typer.main.get_group(app).commands)
+    """All commands by their full name, such as "library name"."""
+    return _below("", typer.main.get_group(app))
 
 
-def _below(prefix: str, group: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _below(prefix: str, group: Any) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
-    for name, command in group.items():
-        children = getattr(command, "commands", None)
-        found += _below(f"{prefix}{name} ", children) if children else [(prefix + name, command)]
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        is_group = hasattr(command, "list_commands")
+        found += _below(f"{prefix}{name} ", command) if is_group else [(prefix + name, command)]
     return found
 
 

@@ -1,13 +1,18 @@
 """`facespace verify`: one person or two?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from facespace.cli.console import console, say, show_json
+from facespace.cli.console import say, show, show_json
 from facespace.cli.options import AsJson, DetectorFile, Far, ModelFile
-from facespace.models import VERIFY_FAR
+from facespace.embed import Embedder
+from facespace.errors import ImageError, NoFaceError
+from facespace.extract import PhotoFaces, extract_photos
+from facespace.faces.detect import Detector
+from facespace.models import VERIFY_FAR, common_threshold
+from facespace.verify import Verification, choose_face, verify_faces
 
 __all__ = ["verify"]
 
@@ -25,17 +30,12 @@ def verify(
     detector: DetectorFile = None,
     json: AsJson = False,
 ) -> None:
-    """Do two photos show the same person? Exit code 0: the same, 1: different, 2: error.
+    """Compare two photos: the same person or not?
+
+    Exit code 0: the same person. 1: different people. 2: an error.
 
     Example: facespace verify passport.jpg selfie.jpg
     """
-    from facespace.embed import Embedder
-    from facespace.errors import ImageError, NoFaceError
-    from facespace.extract import PhotoFaces, extract_photos
-    from facespace.faces.detect import Detector
-    from facespace.models import common_threshold
-    from facespace.verify import choose_face, verify_faces
-
     embedder = Embedder(model)
     sides = []
     for found in extract_photos([a, b], Detector(detector), embedder):
@@ -58,17 +58,14 @@ def verify(
     if json:
         show_json(_document(verdict, sides, embedder.spec.label))
     else:
-        console.print(
+        show(
             f"{'same person' if verdict.same else 'different people'}: distance {verdict.distance:.3f}, "
-            f"threshold {threshold:.3f} (about 1 in {round(1 / far):,} pairs of strangers come closer)"
+            f"threshold {threshold:.3f} (about 1 in {round(1 / far):,} pairs of different people are closer)"
         )
     raise typer.Exit(0 if verdict.same else 1)
 
 
-def _document(verdict: object, sides: list, model: str) -> dict:  # type: ignore[type-arg]
-    from facespace.verify import Verification
-
-    assert isinstance(verdict, Verification)
+def _document(verdict: Verification, sides: list[PhotoFaces], model: str) -> dict[str, Any]:
     return {
         "same": verdict.same,
         "distance": verdict.distance,

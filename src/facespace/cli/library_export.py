@@ -1,0 +1,138 @@
+"""`facespace library export`: the names of a library for other programs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from facespace.cli.console import show, show_json, warn
+from facespace.cli.options import AsJson, DryRun, LibraryFolder, Photos
+from facespace.cli.progress import progress
+from facespace.errors import InputError
+from facespace.library import (
+    Library,
+    Written,
+    export_people,
+    find_library,
+    sort_into_folders,
+    write_copies,
+    write_sidecars,
+)
+from facespace.library.exchange import TABLES
+
+__all__ = ["export"]
+
+SHOWN = 20
+
+
+def export(
+    library: LibraryFolder,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--output", help="Table of all faces to write: a .csv or .json file; repeatable."),
+    ] = None,
+    folders: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Sort the photos into one folder per person, in DIR.")
+    ] = None,
+    link: Annotated[str, typer.Option(help="With --folders: copy, hard or symbolic links.")] = "copy",
+    unnamed: Annotated[
+        bool, typer.Option("--unnamed", help="With --folders: include persons without a name.")
+    ] = False,
+    xmp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="beside|DIR",
+            help="Write XMP sidecars: beside the photos, or into a folder that mirrors theirs.",
+        ),
+    ] = None,
+    xmp_copies: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Copy the photos of named people into DIR, with the names inside the copies."
+        ),
+    ] = None,
+    keywords: Annotated[
+        bool, typer.Option("--keywords", help="With --xmp, --xmp-copies: write the names as keywords too.")
+    ] = False,
+    suggested: Annotated[
+        bool,
+        typer.Option(
+            "--suggested", help="Include names that are only suggested; else confirmed names alone."
+        ),
+    ] = False,
+    photos: Photos = None,
+    dry_run: DryRun = False,
+    json: AsJson = False,
+) -> None:
+    """Write names as tables, XMP sidecars or folders.
+
+    Tables list all faces (CSV) or all people with the history (JSON). XMP sidecars hold face regions with names, as
+    digiKam, Lightroom, Picasa, immich and PhotoPrism read them. The photos are never changed, and what other programs
+    wrote into sidecars is kept.
+
+    Example: facespace library export ~/Pictures -o faces.csv --xmp beside
+    """
+    options = {
+        "folders": folders, "xmp": xmp, "xmp_copies": xmp_copies, "photos": photos, "link": link, "unnamed": unnamed,
+        "keywords": keywords, "suggested": suggested, "dry_run": dry_run,
+    }  # fmt: skip
+    _check(library, output or [], options)
+    with Library(find_library(library), create=False) as opened:
+        done = _tables(opened, output or [], dry_run=dry_run) | _written(opened, options)
+    show_json({"dry_run": dry_run, **done}) if json else _show(done, dry_run=dry_run)
+
+
+def _check(source: Path, output: list[Path], options: dict[str, Any]) -> None:
+    if not (output or options["folders"] or options["xmp"] or options["xmp_copies"]):
+        raise InputError(f"{source}: expected what to write: -o FILE, --folders, --xmp or --xmp-copies")
+    for file in output:
+        if file.suffix.lower() not in TABLES:
+            raise InputError(f"{file}: expected a file that ends in {' or '.join(TABLES)}")
+
+
+def _tables(library: Library, output: list[Path], *, dry_run: bool) -> dict[str, Any]:
+    if dry_run:
+        return {"files": [{"file": file, "faces": None} for file in output]}
+    return {"files": [{"file": file, "faces": export_people(library, file)} for file in output]}
+
+
+def _written(library: Library, options: dict[str, Any]) -> dict[str, Written]:
+    """What the options ask for beside tables, by the option's name."""
+    every = {name: options[name] for name in ("photos", "suggested", "dry_run")}
+    done: dict[str, Written] = {}
+    if options["xmp"]:
+        to = None if options["xmp"] == "beside" else Path(options["xmp"])
+        with progress("writing sidecars") as on_photo:
+            done["xmp"] = write_sidecars(
+                library, to, **every, keywords=options["keywords"], on_photo=on_photo
+            )
+    if options["xmp_copies"]:
+        with progress("copying photos") as on_photo:
+            done["xmp_copies"] = write_copies(
+                library, options["xmp_copies"], **every, keywords=options["keywords"], on_photo=on_photo
+            )
+    if options["folders"]:
+        with progress("sorting photos") as on_photo:
+            done["folders"] = sort_into_folders(
+                library, options["folders"], **every, link=options["link"], unnamed=options["unnamed"],
+                on_photo=on_photo,
+            )  # fmt: skip
+    return done
+
+
+def _show(done: dict[str, Any], *, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    for table in done.pop("files"):
+        faces = "" if dry_run else f": {table['faces']:,} faces"
+        show(f"{table['file']} {would}written{faces}")
+    for what, result in done.items():
+        for file in result.written if dry_run else []:
+            show(str(file))
+        show(
+            f"{what.replace('_', '-')}: {len(result.written):,} files {would}written, "
+            f"{result.n_unchanged:,} up to date"
+        )
+        for skipped in result.skipped[:SHOWN]:
+            warn(f"{skipped.photo}: {skipped.reason}")
+        if len(result.skipped) > SHOWN:
+            warn(f"and {len(result.skipped) - SHOWN:,} more photos; --json lists them all")

@@ -1,0 +1,109 @@
+"""`facespace models export`: a training run becomes a model file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facespace.cli.console import data_folder, show, show_json
+from facespace.cli.holdout_faces import embed_val
+from facespace.cli.options import AsJson, Data, Licence, TrainingData
+from facespace.cli.train import need_torch
+from facespace.evaluate.compatibility import declare_compatible
+from facespace.evaluate.holdout import HoldoutFaces, calibrate
+from facespace.evaluate.precision import calibrate_twin
+from facespace.models import ModelSpec
+
+__all__ = ["export", "export_run"]
+
+SOURCE = "faces/val, all pairs"
+
+Made = tuple[Path, ModelSpec, HoldoutFaces]  # a model file, its spec and the hold-out faces by it
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write.", show_default=False)],
+    int8: Annotated[Path | None, typer.Option(help="Write an int8 version to this file too.")] = None,
+    old: Annotated[
+        Path | None, typer.Option(help="Of a harmonic run: where the older model is now, if it has moved.")
+    ] = None,
+    data: Data = None,
+    training_data: TrainingData = "not stated",
+    licence: Licence = "not stated",
+    json: AsJson = False,
+) -> None:
+    """Export a training run as an ONNX model.
+
+    Its distances are calibrated on `DATA/faces/val`. The int8 version takes its ranges from training pictures, and its
+    ModelSpec states the VAL that it loses. The ModelSpec of a harmonic run states the older model that it is
+    compatible with, and the distances between the two.
+
+    Example: facespace models export runs/s -o s.onnx --data DIR
+    """
+    specs = export_run(
+        run, output, int8=int8, old=old, data=data, training_data=training_data, licence=licence
+    )
+    if json:
+        show_json(specs[0] if int8 is None else specs)
+    for spec in [] if json else specs:
+        _show(spec)
+
+
+def export_run(
+    run: Path,
+    output: Path,
+    *,
+    int8: Path | None = None,
+    old: Path | None = None,
+    data: Path | None = None,
+    training_data: str = "not stated",
+    licence: str = "not stated",
+) -> list[ModelSpec]:
+    """Make a run an ONNX file, and perhaps an int8 version; returns their specs."""
+    need_torch()
+    from facespace.training.export import export_embedder, old_version_of
+
+    root = data_folder(data)
+    met = old_version_of(run, old)
+    export_embedder(run, output, training_data=training_data, licence=licence)
+    embedder, faces = embed_val(output, data)
+    made = [(output, calibrate(output, embedder.spec, faces, source=SOURCE), faces)]
+    if int8 is not None:
+        made.append(_twin(run, int8, root, original=made[0]))
+    if met is not None:
+        made = _compatible(made, met, data)
+    return [spec for _, spec, _ in made]
+
+
+def _twin(run: Path, out: Path, root: Path, *, original: Made) -> Made:
+    from facespace.training.int8 import export_int8, training_inputs
+
+    model, spec, of_original = original
+    export_int8(model, out, training_inputs(run, root))
+    twin, faces = embed_val(out, root)
+    calibrated = calibrate_twin(out, twin.spec, faces, original=spec, of_original=of_original, source=SOURCE)
+    return out, calibrated, faces
+
+
+def _compatible(made: list[Made], old: Path, data: Path | None) -> list[Made]:
+    """The models, with the distances between each and the older one in its spec."""
+    older, of_old = embed_val(old, data)
+    return [
+        (model, declare_compatible(model, spec, faces, other=older.spec, of_other=of_old), faces)
+        for model, spec, faces in made
+    ]
+
+
+def _show(spec: ModelSpec) -> None:
+    show(f"{spec.label}, {spec.options.get('precision', 'fp32')}")
+    for far, distance in spec.distances.items():
+        show(f"FAR {far}: {'not supported' if distance is None else f'distance {distance:.3f}'}")
+    for sha256, distances in spec.compatible_with.items():
+        known = [
+            f"{distance:.3f} at FAR {far}" for far, distance in distances.items() if distance is not None
+        ]
+        show(f"compatible with {sha256[:8]}: distance {', '.join(known)}")
+    if "tar_original" in spec.options:
+        tar, original = (100 * spec.options[key] for key in ("tar", "tar_original"))
+        show(f"VAL at FAR {spec.options['far']:g}: {tar:.2f} %, of the original {original:.2f} %")

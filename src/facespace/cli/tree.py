@@ -1,0 +1,243 @@
+"""The commands, in the order of the help. A command's module is imported when the command is called.
+
+`TREE` is all that `facespace --help` needs, so that it starts at once. A test holds it to the help of the commands.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from facespace.cli.console import say
+
+__all__ = ["OLD_COMMANDS", "OLD_OPTIONS", "TREE", "Command", "Group", "LazyGroup", "Lines"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that is not loaded yet.
+
+    Attributes:
+        target: `module:function` in `facespace.cli`; a `typer.Typer` stands for a group.
+        help: one line.
+    """
+
+    target: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands below one word.
+
+    Attributes:
+        help: one line.
+        sections: headings, with the commands below each.
+        hidden: commands that the help leaves out.
+    """
+
+    help: str
+    sections: "Mapping[str, Lines]"
+    hidden: "Lines" = field(default_factory=dict)
+
+    def commands(self) -> "dict[str, Command | Group]":
+        """What the help shows, by name."""
+        return {name: command for lines in self.sections.values() for name, command in lines.items()}
+
+
+Lines = Mapping[str, Command | Group]
+
+LIBRARY = Group(
+    "Names, corrections, history and export of a photo library.",
+    {
+        "People": {
+            "name": Command("corrections:name", "Give a person a name."),
+            "merge": Command("corrections:merge", "Join persons who are the same one."),
+            "split": Command("corrections:split", "Make faces of a person a new person."),
+            "apart": Command("corrections:apart", "Keep two persons apart, as different people."),
+            "hide": Command("corrections:hide", "Leave a person out of tables and pages."),
+            "forget": Command("corrections:forget", "Delete all data of a person, for good."),
+        },
+        "Faces": {
+            "confirm": Command("corrections:confirm", "Confirm that faces show a person."),
+            "reject": Command("corrections:reject", "Say that faces do not show a person."),
+            "not-a-face": Command("corrections:not_a_face", "Leave out what is not a face."),
+        },
+        "History": {
+            "history": Command("corrections:history", "List all corrections, the newest first."),
+            "undo": Command("corrections:undo", "Undo the last correction, or an earlier one."),
+            "redo": Command("corrections:redo", "Redo what was undone last."),
+        },
+        "Other programs": {
+            "import-names": Command(
+                "import_names:import_names", "Read the names that other programs gave to faces."
+            ),
+            "export": Command("library_export:export", "Write names as tables, XMP sidecars or folders."),
+        },
+    },
+)
+
+GALLERY = Group(
+    "Enrol people in a gallery; identify and search faces in it.",
+    {
+        "Commands": {
+            "enrol": Command("gallery:enrol", "Enrol people from their photos."),
+            "identify": Command("gallery:identify", "Say who each face in photos is."),
+            "search": Command("gallery:search", "List the enrolled faces nearest to each face in photos."),
+            "list": Command("gallery:list_", "List who is enrolled."),
+            "remove": Command("gallery:remove", "Remove people, photos or faces."),
+            "export": Command("gallery:export", "Write all faces to a CSV, JSON or NumPy file."),
+            "upgrade": Command("gallery:upgrade", "Move the gallery to a newer model."),
+        }
+    },
+)
+
+MODELS = Group(
+    "List, show, import, calibrate and export models.",
+    {
+        "Commands": {
+            "list": Command("models:list_models", "List the built-in models and your own."),
+            "show": Command("models:show_model", "Show a model's size, cost, layers and ModelSpec."),
+            "import": Command("importing:import_model", "Import an ONNX embedder from elsewhere."),
+            "calibrate": Command("models:calibrate", "Measure the distance at each false-accept rate."),
+            "export": Command("model_export:export", "Export a training run as an ONNX model."),
+        }
+    },
+)
+
+TREE = Group(
+    "Face embeddings: group photos by person, verify, identify, search, train and measure.",
+    {
+        "Main commands": {
+            "people": Command("people:people", "Group the photos of a folder by person."),
+            "serve": Command("serve:serve", "Open a photo library in the browser."),
+            "verify": Command("verify:verify", "Compare two photos: the same person or not?"),
+        },
+        "Groups of commands": {
+            "library": LIBRARY,
+            "gallery": GALLERY,
+            "models": MODELS,
+            "measure": Command(
+                "measure:app", "Measure models: the usual protocols, and the paper's tables and figures."
+            ),
+        },
+        "Training": {
+            "train": Command("train:train", "Train an embedder from a recipe."),
+            "harmonise": Command(
+                "harmonise:harmonise", "Train a newer model that is compatible with an older one."
+            ),
+        },
+        "Tables of faces": {
+            "embed": Command("faces:embed", "Embed every face of photos into a table."),
+            "cluster": Command("faces:cluster", "Group the faces of a table by person."),
+            "convert": Command("faces:convert", "Write a table of faces for other programs."),
+            "bench": Command("bench:bench", "Measure speed and memory on this machine."),
+        },
+    },
+    hidden={
+        "evaluate": Command("evaluate:app", "Measure models, as it was called before."),
+        "reproduce": Command("reproduce:reproduce", "Write the report, as it was called before."),
+    },
+)
+
+
+def _export(arguments: Sequence[str]) -> str:
+    """`facespace export` took a library or a training run."""
+    files = ("recipe.json", "model.pt")
+    of_run = any((Path(argument) / file).is_file() for argument in arguments for file in files)
+    return "models export" if of_run else "library export"
+
+
+# Old spellings, for one version: words in front, longest first, or what finds them from the arguments.
+OLD_COMMANDS: Mapping[str, str | Callable[[Sequence[str]], str]] = {
+    **{name: f"library {name}" for name in LIBRARY.commands() if name != "export"},
+    "export": _export,
+    "export-table": "convert",
+}
+OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again", "--dry": "--dry-run"}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are loaded when they are called."""
+
+    group: Group = TREE
+
+    @classmethod
+    def of(cls, name: str, group: Group) -> "LazyGroup":
+        """The group below one word."""
+        made = cls(name=name, help=group.help, rich_markup_mode=None)
+        made.group = group
+        return made
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, in the order of the help."""
+        return list(self.group.commands())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command itself, loaded now; None where there is none."""
+        command = {**self.group.hidden, **self.group.commands()}.get(cmd_name)
+        if isinstance(command, Group):
+            return LazyGroup.of(cmd_name, command)
+        return None if command is None else _load(cmd_name, command)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Nothing at all asks for help."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The names below their headings."""
+        for heading, lines in self.group.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, command.help) for name, command in lines.items()])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is called; old spellings are understood, and said."""
+        known = self.list_commands(ctx)
+        if self.group is TREE and args[0] not in {*known, *TREE.hidden}:
+            args = _current(args)
+        self.commands = dict.fromkeys(known, TyperCommand(None))  # names to suggest after a slip
+        return super().resolve_command(ctx, args)
+
+
+class ShellCommand(TyperCommand):
+    """A command that understands old options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Old options become the new ones, where the command has those alone."""
+        own = {name for parameter in self.params for name in parameter.opts}
+        renamed = {old: new for old, new in OLD_OPTIONS.items() if new in own and old not in own}
+        return super().parse_args(ctx, [_renamed(argument, renamed) for argument in args])
+
+
+def _renamed(argument: str, names: Mapping[str, str]) -> str:
+    name, equals, value = argument.partition("=")
+    return names.get(name, name) + equals + value
+
+
+def _current(args: list[str]) -> list[str]:
+    for n in range(min(3, len(args)), 0, -1):
+        old = " ".join(args[:n])
+        if old in OLD_COMMANDS:
+            found = OLD_COMMANDS[old]
+            new = found if isinstance(found, str) else found(args[n:])
+            say(
+                f"facespace: note: `facespace {old}` is now `facespace {new}`; the next version drops the old name"
+            )
+            return [*new.split(), *args[n:]]
+    return args
+
+
+def _load(name: str, command: Command) -> Any:
+    module, _, attribute = command.target.partition(":")
+    target = getattr(import_module(f"facespace.cli.{module}"), attribute)
+    if isinstance(target, typer.Typer):
+        group = typer.main.get_group(target)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name, cls=ShellCommand)(target)
+    return typer.main.get_command(alone)

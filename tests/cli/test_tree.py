@@ -1,0 +1,68 @@
+"""The command tree: what the help says without loading a command, and that old spellings still work."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from facespace.cli import app
+from facespace.cli.reference import commands
+from facespace.cli.tree import OLD_COMMANDS, TREE, Command, Group
+
+LOADED = dict(commands())
+
+
+def lines(group: Group, prefix: str = "") -> list[tuple[str, Command]]:
+    found = []
+    for name, line in group.commands().items():
+        found += lines(line, f"{prefix}{name} ") if isinstance(line, Group) else [(prefix + name, line)]
+    return found
+
+
+@pytest.mark.parametrize(("name", "line"), lines(TREE), ids=[name for name, _ in lines(TREE)])
+def test_the_line_in_the_tree_is_the_first_of_the_commands_help(name: str, line: Command) -> None:
+    if name in LOADED:
+        assert LOADED[name].help.splitlines()[0] == line.help
+
+
+def test_the_help_loads_no_command() -> None:
+    code = (
+        "import sys; from facespace.cli.app import run; run(['--help']);"
+        "print([m for m in ('numpy', 'rich', 'PIL', 'sqlite3') if m in sys.modules], file=sys.stderr)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stderr.strip() == "[]"
+    assert all(heading in shown.stdout for heading in TREE.sections)
+
+
+def test_a_group_alone_shows_its_help() -> None:
+    shown = CliRunner().invoke(app, ["library"])
+    assert shown.exit_code == 0 and "import-names" in shown.stdout
+
+
+@pytest.mark.parametrize("old", OLD_COMMANDS)
+def test_an_old_spelling_leads_to_a_command_and_says_the_new_one(old: str) -> None:
+    shown = CliRunner().invoke(app, [*old.split(), "--help"])
+    assert f"`facespace {old}` is now `facespace " in shown.stderr
+    assert shown.exit_code == 0
+
+
+def test_export_finds_out_what_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").touch()
+    for source, new in ((tmp_path, "models export"), (tmp_path / "photos", "library export")):
+        shown = CliRunner().invoke(app, ["export", str(source), "--help"])
+        assert f"is now `facespace {new}`" in shown.stderr
+
+
+def test_old_options_become_the_new_ones(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(app, ["train", str(tmp_path / "no.toml"), "--out", str(tmp_path), "--data=x"])
+    assert not isinstance(shown.exception, SystemExit), shown.output
+
+
+def test_a_slip_names_what_is_near() -> None:
+    shown = CliRunner().invoke(app, ["peopel"])
+    assert shown.exit_code == 2 and "Did you mean 'people'" in shown.output
+    assert typer.BadParameter.__mro__[1].__name__ == "UsageError"
