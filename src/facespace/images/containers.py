@@ -7,17 +7,20 @@ but what the pixels need (ITU T.81 annex B, PNG 1.2 chapter 4, WebP Container Sp
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
-from facespace.images.exif import tiff_entries
+from facespace.images.exif import Entry, tiff_entries
 
-__all__ = ["bare", "beside_pixels", "kind_of"]
+__all__ = ["bare", "beside_pixels", "is_one_scan", "kind_of", "n_scans", "planes"]
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEIF_BRANDS = (
     b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1", b"avif", b"avis",
 )  # fmt: skip
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+PROGRESSIVE = 0xC2
 START_OF_SCAN, END_OF_IMAGE, APP0, APP1, APP14, COMMENT = 0xDA, 0xD9, 0xE0, 0xE1, 0xEE, 0xFE
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 PNG_XMP = b"XML:com.adobe.xmp\0"
@@ -25,6 +28,8 @@ PNG_NEEDED = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 TRANSPARENCY_BYTES = {0: 2, 2: 6, 3: 1}  # least size by colour type; the others have none
 WEBP_NEEDED = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 VP8X_KEPT = 0x12  # alpha and animation; not ICC, EXIF, XMP
+BITS, PHOTOMETRIC, SAMPLES, PLANAR, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 262, 277, 284, 338, 339
+OF_PLANES = (273, 279, 324, 325)  # where the data lie, and their lengths
 # Size, bits, compression, colours, order, strips, planes, predictor, palette, tiles, samples, JPEG tables, YCbCr.
 TIFF_NEEDED = {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325,
                332, 338, 339, 347, 512, 513, 514, 529, 530, 531, 532}  # fmt: skip
@@ -53,6 +58,58 @@ def bare(content: bytes) -> bytes | None:
     """The file with nothing but what the pixels need; None for a kind of which that is not known."""
     strip = STRIPPERS.get(kind_of(content))
     return strip(content) if strip else None
+
+
+def is_one_scan(jpeg: bytes) -> bool:
+    """Whether a JPEG file has all its colours in one scan, so that it can be reduced while it is decoded."""
+    n_colours, last = 0, 2
+    for marker, start, end in _segments(jpeg):
+        last = end
+        if marker in FRAMES:
+            if marker == PROGRESSIVE:
+                return False
+            n_colours = jpeg[start + 9]
+    return n_colours > 0 and len(jpeg) > last + 4 and jpeg[last + 4] == n_colours
+
+
+def n_scans(jpeg: bytes) -> int:
+    """How many scans of a JPEG file begin before it ends."""
+    last = 2
+    for _, _, end in _segments(jpeg):
+        last = end
+    return jpeg.count(b"\xff\xda", last)
+
+
+def planes(content: bytes) -> list[bytes] | None:
+    """Red, green and blue of a TIFF file of more than eight bits that keeps them apart, each as a file of its own.
+
+    None where it is of another kind.
+    """
+    if kind_of(content) != "TIFF":
+        return None
+    entries = {entry.tag: entry for entry in tiff_entries(content) if entry.tag in TIFF_NEEDED}
+    numbers = {tag: entry.number or 0 for tag, entry in entries.items()}
+    if numbers.get(PLANAR, 1) != 2 or numbers.get(BITS, 0) <= 8 or numbers.get(PHOTOMETRIC) != 2:
+        return None
+    n = int(numbers.get(SAMPLES, 0))
+    if n < 3 or any(e.count % n for e in entries.values() if e.tag in OF_PLANES):
+        return None
+    return [_with_directory(content, list(_of_plane(entries.values(), i, n))) for i in range(3)]
+
+
+def _of_plane(entries: Iterable[Entry], plane: int, n: int) -> Iterator[Entry]:
+    for entry in entries:
+        size = len(entry.value) // max(1, entry.count)
+        if entry.tag in OF_PLANES:
+            count = entry.count // n
+            value = entry.value[plane * count * size : (plane + 1) * count * size]
+            yield replace(entry, count=count, value=value)
+        elif entry.tag in (BITS, SAMPLE_FORMAT):
+            yield replace(entry, count=1, value=entry.value[:size])
+        elif entry.tag in (SAMPLES, PHOTOMETRIC):
+            yield replace(entry, kind=3, count=1, value=struct.pack(entry.order + "H", 1))
+        elif entry.tag not in (PLANAR, EXTRA_SAMPLES):
+            yield entry
 
 
 def _of_jpeg(content: bytes) -> tuple[bytes | None, bytes | None]:
@@ -162,17 +219,26 @@ def _riff(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 def _bare_tiff(content: bytes) -> bytes:
     """The first directory alone, written again behind the file without what it says beside the pixels."""
     entries = {entry.tag: entry for entry in tiff_entries(content) if entry.tag in TIFF_NEEDED}
-    big = content[2:4] in (b"+\0", b"\0+")
-    order = "<" if content[:2] == b"II" else ">"
-    offset = len(content) + len(content) % 2
-    directory = b"".join(entries[tag].raw for tag in sorted(entries))
-    count, none = struct.pack(order + ("Q" if big else "H"), len(entries)), bytes(8 if big else 4)
-    head = (
-        content[:8] + struct.pack(order + "Q", offset)
-        if big
-        else content[:4] + struct.pack(order + "I", offset)
-    )
-    return b"".join((head, memoryview(content)[len(head) :], bytes(len(content) % 2), count, directory, none))
+    return _with_directory(content, list(entries.values()))
+
+
+def _with_directory(content: bytes, entries: list[Entry]) -> bytes:
+    """A TIFF file with this directory behind it in place of its own."""
+    big, order = content[2:4] in (b"+\0", b"\0+"), "<" if content[:2] == b"II" else ">"
+    count, form, wide, room = ("Q", "HHQ", "Q", 8) if big else ("H", "HHI", "I", 4)
+    start = len(content) + len(content) % 2
+    size = struct.calcsize(order + count) + len(entries) * (struct.calcsize(order + form) + room) + room
+    directory, values = struct.pack(order + count, len(entries)), b""
+    for entry in sorted(entries, key=lambda entry: entry.tag):
+        directory += struct.pack(order + form, entry.tag, entry.kind, entry.count)
+        if len(entry.value) <= room:
+            directory += entry.value.ljust(room, b"\0")
+        else:
+            directory += struct.pack(order + wide, start + size + len(values))
+            values += entry.value
+    head = (content[:8] if big else content[:4]) + struct.pack(order + wide, start)
+    rest = memoryview(content)[len(head) :]
+    return b"".join((head, rest, bytes(len(content) % 2), directory, bytes(room), values))
 
 
 def _bare_heif(content: bytes) -> bytes:

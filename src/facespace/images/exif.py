@@ -68,7 +68,6 @@ class Entry:
         tag: its number.
         kind: type of the values, as TIFF numbers them.
         count: of values.
-        raw: the entry as it stands in the directory.
         order: of bytes, as `struct` writes it.
         value: bytes of the values; empty where they are said to lie outside the file.
     """
@@ -76,7 +75,6 @@ class Entry:
     tag: int
     kind: int
     count: int
-    raw: bytes
     order: str
     value: bytes
 
@@ -141,7 +139,7 @@ def tiff_entries(block: bytes | mmap.mmap, offset: int | None = None) -> Iterato
             value = block[start : start + length] if start + length <= len(block) else b""
         else:
             value = field[:length]
-        yield Entry(tag, kind, n, block[at : at + size], order, value)
+        yield Entry(tag, kind, n, order, value)
 
 
 def _orientation(entry: Entry | None, packet: bytes) -> int:

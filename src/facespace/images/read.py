@@ -1,7 +1,6 @@
 """Any picture file to upright RGB uint8 pixels, or an error that says why not."""
 
 import dataclasses
-import io
 import mmap
 import warnings
 from dataclasses import dataclass, field
@@ -14,17 +13,14 @@ from PIL import Image, UnidentifiedImageError
 from facespace.errors import ImageError, MissingExtraError
 from facespace.images.containers import bare, beside_pixels, kind_of
 from facespace.images.exif import Exif, exif_of, tiff_entries
+from facespace.images.opening import TooLargeError, open_header, open_pixels
+from facespace.images.pixels import shrink, to_rgb, turn
 
 __all__ = ["MAX_PIXELS", "Picture", "decode_image", "read_bytes", "read_exif", "read_image", "read_tiff_size"]
 
 # Above any camera's picture (a 200-megapixel phone) and below what fills a laptop's memory.
 MAX_PIXELS = 256_000_000
-# What makes a stored picture upright, by its orientation (EXIF 2.32, tag 0x0112).
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
+UNKNOWN_MODE = "unknown pixel mode"  # as Pillow says it
 
 
 @dataclass(frozen=True)
@@ -35,11 +31,13 @@ class Picture:
         pixels: uint8 RGB, shape (H, W, 3), upright, possibly at a reduced scale.
         size_hw: rows and columns of the whole upright picture.
         exif: what the file says of itself.
+        note: what is missing of a file that is cut short; None where it is whole.
     """
 
     pixels: NDArray[np.uint8]
     size_hw: tuple[int, int]
     exif: Exif = field(default_factory=Exif)
+    note: str | None = None
 
     @property
     def scale(self) -> float:
@@ -71,9 +69,7 @@ def read_exif(path: Path | str) -> Exif:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _register_heif()
-            with Image.open(io.BytesIO(content)) as image:
-                return _exif_of_heif(image)
+            return _exif_of_heif(open_header(content))
     except Exception:  # as many kinds as there are decoders
         return Exif()
 
@@ -116,7 +112,8 @@ def decode_image(
         path: only named in errors; its extension decides nothing.
         longest_side_px: shrink to this longest side if larger; JPEGs are then decoded at a reduced scale,
             which is much faster. Pictures are never enlarged.
-        max_pixels: larger pictures are refused before they are decoded.
+        max_pixels: larger pictures are refused before they are decoded, or reduced while they are where the decoder
+            can do that.
 
     Raises:
         ImageError: no picture, damaged, of a kind that cannot be decoded, or larger than ``max_pixels``.
@@ -125,38 +122,32 @@ def decode_image(
         with warnings.catch_warnings():
             # Pillow warns of large pictures and damaged tags; our own limit below is an error.
             warnings.simplefilter("ignore")
-            return _decode(content, path, longest_side_px, max_pixels)
-    except ImageError:
-        raise
+            return _decode(content, longest_side_px, max_pixels)
     except MissingExtraError as error:
         raise ImageError(path, str(error)) from error
     except UnidentifiedImageError as error:
-        raise ImageError(path, "not a picture, whatever its name says") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(path, _too_large(max_pixels)) from error
+        raise ImageError(path, _unidentified(content)) from error
+    except TooLargeError as error:
+        raise ImageError(path, str(error)) from error
     except Exception as error:  # decoders raise many kinds on damaged files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ImageError(path, f"damaged or cut short: {reason}") from error
+        if str(error) == UNKNOWN_MODE:
+            raise ImageError(path, _unidentified(content)) from error
+        raise ImageError(path, f"damaged or cut short: {_reason(error)}") from error
 
 
-def _decode(content: bytes, path: Path, longest_side_px: int | None, max_pixels: int) -> Picture:
-    kind = kind_of(content)
+def _decode(content: bytes, longest_side_px: int | None, max_pixels: int) -> Picture:
     exif = exif_of(*beside_pixels(content))
-    if kind == "HEIF":
-        _register_heif()
-    if kind == "TIFF" and exif.orientation != 1:  # else Pillow turns the picture, and its size, on its own
+    if (
+        kind_of(content) == "TIFF" and exif.orientation != 1
+    ):  # else Pillow turns the picture, and its size, on its own
         content = bare(content) or content
-    with Image.open(io.BytesIO(content)) as image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise ImageError(path, f"{width}x{height} is {_too_large(max_pixels)}")
-        if kind == "HEIF":
-            exif = _exif_of_heif(image)
-        if longest_side_px:
-            _draft(image, longest_side_px)
-        upright = _rgb(_shrink(_turn(image, exif.orientation), longest_side_px))
-        size_hw = (width, height) if exif.orientation > 4 else (height, width)
-        return Picture(np.asarray(upright), size_hw, exif)
+    opened = open_pixels(content, longest_side_px=longest_side_px, max_pixels=max_pixels)
+    if kind_of(content) == "HEIF":
+        exif = _exif_of_heif(opened.image)
+    upright = to_rgb(shrink(turn(opened.image, exif.orientation), longest_side_px))
+    width, height = opened.size_wh
+    size_hw = (width, height) if exif.orientation > 4 else (height, width)
+    return Picture(np.asarray(upright), size_hw, exif, opened.note)
 
 
 def _exif_of_heif(image: Image.Image) -> Exif:
@@ -165,57 +156,14 @@ def _exif_of_heif(image: Image.Image) -> Exif:
     return exif if image.format == "AVIF" else dataclasses.replace(exif, orientation=1)
 
 
-def _turn(image: Image.Image, orientation: int) -> Image.Image:
-    """Only the pixels: Pillow's `exif_transpose` writes the tags anew, and refuses the picture for one it cannot."""
-    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+def _unidentified(content: bytes) -> str:
+    kind = kind_of(content)
+    return (
+        f"a {kind} file with pixels of a kind that is not read"
+        if kind
+        else "not a picture, whatever its name says"
+    )
 
 
-def _draft(image: Image.Image, longest_side_px: int) -> None:
-    """Ask a JPEG decoder for the smallest of its scales (1/2, 1/4, 1/8) that is still large enough."""
-    factor = longest_side_px / max(image.size)
-    if factor < 1:
-        image.draft(None, (int(np.ceil(image.width * factor)), int(np.ceil(image.height * factor))))
-
-
-def _shrink(image: Image.Image, longest_side_px: int | None) -> Image.Image:
-    if longest_side_px is None or max(image.size) <= longest_side_px:
-        return image
-    factor = longest_side_px / max(image.size)
-    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    return _eight_bit(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    image = _eight_bit(image)
-    if image.mode == "P":
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Deep greyscale pictures scaled to eight bits, which `convert` alone would clip; palettes made plain."""
-    if image.mode in ("P", "1"):
-        return image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if not (image.mode.startswith("I") or image.mode == "F"):
-        return image
-    values = np.asarray(image, np.float32)
-    white = 65535.0 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 255.0
-    if image.mode == "F" and values.max(initial=0) <= 1.0:
-        white = 1.0
-    return Image.fromarray(np.clip(values * (255.0 / white) + 0.5, 0, 255).astype(np.uint8))
-
-
-def _register_heif() -> None:
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError as error:
-        raise MissingExtraError("a HEIC picture", "heif") from error
-    register_heif_opener()
-
-
-def _too_large(max_pixels: int) -> str:
-    return f"larger than the limit of {max_pixels / 1e6:.0f} megapixels"
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

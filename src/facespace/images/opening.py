@@ -1,0 +1,192 @@
+"""Picture files to decoded images by Pillow, whatever stands beside the pixels and as far as there are any."""
+
+import dataclasses
+import importlib
+import io
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from threading import Lock
+
+import numpy as np
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from facespace.errors import MissingExtraError
+from facespace.images.containers import bare, is_one_scan, kind_of, n_scans, planes
+from facespace.images.pixels import LARGE_PIXELS, MIN_IS_WHITE, eight_bit
+
+__all__ = ["Opened", "TooLargeError", "open_header", "open_pixels"]
+
+# The decoders that are let near a file, by what Pillow calls them; others run programs or are hardly ever tried.
+DECODERS = {
+    "JPEG": "JpegImagePlugin", "PNG": "PngImagePlugin", "WEBP": "WebPImagePlugin", "TIFF": "TiffImagePlugin",
+    "AVIF": "AvifImagePlugin", "BMP": "BmpImagePlugin", "GIF": "GifImagePlugin", "JPEG2000": "Jpeg2KImagePlugin",
+    "PPM": "PpmImagePlugin",
+}  # fmt: skip
+# Large pictures are decoded one at a time.
+LARGE = Lock()
+# A decoder holds all of a JPEG of several scans, at six bytes a pixel, however far it reduces.
+MAX_PIXELS_OF_SCANS = 128_000_000
+END_MARK = b"\xff\xd9"
+NOISE = bytes(random.Random(0).choices(range(1, 255), k=512))
+MIN_SHARE = 1 / 8
+PHOTOMETRIC = 0x0106
+
+
+class TooLargeError(Exception):
+    """More pixels than are decoded; carries the reason."""
+
+    def __init__(self, size_wh: tuple[int, int], max_pixels: int, why: str = "") -> None:
+        width, height = size_wh
+        super().__init__(
+            f"{width}x{height}{why} is larger than the limit of {max_pixels / 1e6:.0f} megapixels"
+        )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An image in memory.
+
+    Attributes:
+        image: loaded, as stored, perhaps at a reduced scale.
+        size_wh: of the whole picture, as stored.
+        note: what is missing of a file that is cut short; None where it is whole.
+    """
+
+    image: Image.Image
+    size_wh: tuple[int, int]
+    note: str | None = None
+
+
+def open_header(content: bytes) -> ImageFile.ImageFile:
+    """The picture before its pixels are decoded; its size is held to no limit yet.
+
+    Raises:
+        UnidentifiedImageError: no picture, or one of a kind that is not read.
+        MissingExtraError: HEIC without the package that reads it.
+        Exception: of many kinds, for damaged files.
+    """
+    if kind_of(content) == "HEIF" and b"avif" not in content[8 : content[3]]:  # its brands
+        return _open_heif(content)
+    for name, module in DECODERS.items():
+        try:
+            importlib.import_module(f"PIL.{module}")
+            factory, accepts = Image.OPEN[name]
+        except (ImportError, KeyError):  # an older Pillow, or one without this decoder
+            continue
+        if accepts is not None and accepts(content[:16]) is True:
+            return factory(io.BytesIO(content), "")
+    raise UnidentifiedImageError
+
+
+def open_pixels(content: bytes, *, longest_side_px: int | None, max_pixels: int) -> Opened:
+    """Decode a picture: as it is, else without what stands beside its pixels, else as far as it goes.
+
+    Args:
+        content: the whole file.
+        longest_side_px: JPEGs are decoded at the smallest of their scales that is no smaller than this.
+        max_pixels: of the image in memory; a JPEG above is decoded at the scale that fits.
+
+    Raises:
+        TooLargeError: more than ``max_pixels``, and it cannot be reduced.
+        Exception: as `open_header`.
+    """
+
+    def load(content: bytes) -> Opened:
+        image = open_header(content)
+        size_wh = image.size
+        _reduce(image, content, longest_side_px, max_pixels)
+        _load(image)
+        return Opened(image, size_wh)
+
+    parts = planes(content)
+    if parts is not None:  # which Pillow reads as if the three values of a pixel stood together
+        return _merged([load(part) for part in parts])
+    try:
+        return load(content)
+    except (TooLargeError, MissingExtraError):
+        raise
+    except Exception as first:
+        plain = bare(content)
+        if plain is None:
+            raise
+        try:
+            return load(plain)
+        except Exception:
+            rest = _load_rest(plain, load) if kind_of(plain) == "JPEG" else None
+            if rest is None:
+                raise first from None
+            return rest
+
+
+def _open_heif(content: bytes) -> ImageFile.ImageFile:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise MissingExtraError("a HEIC picture", "heif") from error
+    register_heif_opener()
+    factory, _ = Image.OPEN["HEIF"]
+    return factory(io.BytesIO(content), "")
+
+
+def _reduce(image: ImageFile.ImageFile, content: bytes, longest_side_px: int | None, max_pixels: int) -> None:
+    """Ask a JPEG decoder for the smallest of its scales (1/2, 1/4, 1/8) that is still large enough."""
+    width, height = image.size
+    n_pixels = width * height
+    factor = min(1.0, longest_side_px / max(width, height)) if longest_side_px else 1.0
+    size = ceil(width * factor), ceil(height * factor)
+    if kind_of(content) == "JPEG":
+        most = min(max_pixels, MAX_PIXELS_OF_SCANS)
+        if n_pixels > most and not is_one_scan(content):
+            raise TooLargeError(image.size, most, " in several scans")
+        least = next((scale for scale in (1, 2, 4, 8) if n_pixels <= max_pixels * scale**2), 8)
+        size = min(size[0], width // least), min(size[1], height // least)
+    if factor < 1 or n_pixels > max_pixels:
+        image.draft(None, size)
+    if image.width * image.height > max_pixels:
+        raise TooLargeError((width, height), max_pixels)
+
+
+def _load(image: ImageFile.ImageFile) -> None:
+    if image.width * image.height > LARGE_PIXELS:
+        with LARGE:
+            image.load()
+    else:
+        image.load()
+    tags = getattr(
+        image, "tag_v2", None
+    )  # Pillow turns the eight-bit pictures of this kind round, and no others
+    if tags is not None and tags.get(PHOTOMETRIC) == 0 and image.mode not in ("1", "L", "P"):
+        image.info[MIN_IS_WHITE] = True
+
+
+def _load_rest(content: bytes, load: Callable[[bytes], Opened]) -> Opened | None:
+    """A JPEG file that is cut short, as far as it goes; None where next to nothing of it is there.
+
+    The decoder makes up what is behind an early end mark. Where noise before that mark makes another picture of it, it
+    is made up; where a first scan is whole, later ones only add detail.
+    """
+    content = content.rstrip(b"\xff")
+    try:
+        opened, other = load(content + END_MARK), load(content + NOISE + END_MARK)
+    except Exception:
+        return None
+    same = [np.asarray(image.convert("L")) for image in (opened.image, other.image)]
+    differs = np.flatnonzero((same[0] != same[1]).any(axis=1))
+    share = differs[0] / len(same[0]) if len(differs) else 1.0
+    if share == 1.0:
+        note = "its end mark is missing"
+    elif n_scans(content) > 1:
+        note = "cut short: read in less detail"
+    elif share >= MIN_SHARE:
+        note = f"cut short: the first {share:.0%} of its rows were read"
+    else:
+        return None
+    return dataclasses.replace(opened, note=note)
+
+
+def _merged(parts: Sequence[Opened]) -> Opened:
+    """Red, green and blue as one image."""
+    bands = [eight_bit(part.image) for part in parts]
+    return Opened(Image.merge("RGB", bands), parts[0].size_wh)
