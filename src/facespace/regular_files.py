@@ -14,8 +14,9 @@ __all__ = ["open_regular", "read_regular"]
 
 # None of these flags exists everywhere.
 FLAGS = os.O_RDONLY | sum(
-    getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK")
+    getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK")
 )
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 def open_regular(path: Path, *, within: Path | None = None) -> BinaryIO:
@@ -28,21 +29,28 @@ def open_regular(path: Path, *, within: Path | None = None) -> BinaryIO:
     Raises:
         OSError: nothing is there, it is no regular file, or it lies outside ``within``.
     """
-    target = Path(os.path.realpath(path, strict=True))
-    if within is not None and not target.is_relative_to(os.path.realpath(within)):
-        raise OSError(errno.EXDEV, "a link that leads out of its folder", str(path))
-    _check_regular(target.lstat(), path)
-    opened = os.open(target, FLAGS)
+    target = path if within is None else _resolved(path, within)
+    _check_regular(target.stat(follow_symlinks=within is None), path)
+    opened = os.open(target, FLAGS if within is None else FLAGS | NO_LINK)
     try:
         status = os.fstat(opened)
         _check_regular(status, path)
         # A folder above may have been exchanged for a link since the path was resolved.
-        if not os.path.samestat(status, target.lstat()) or Path(os.path.realpath(path)) != target:
+        if within is not None and (
+            not os.path.samestat(status, target.lstat()) or Path(os.path.realpath(path)) != target
+        ):
             raise OSError(errno.ESTALE, "the file changed while it was opened", str(path))
         return os.fdopen(opened, "rb")
     except BaseException:
         os.close(opened)
         raise
+
+
+def _resolved(path: Path, within: Path) -> Path:
+    target = Path(os.path.realpath(path, strict=True))
+    if not target.is_relative_to(os.path.realpath(within)):
+        raise OSError(errno.EXDEV, "a link that leads out of its folder", str(path))
+    return target
 
 
 def read_regular(path: Path, *, max_bytes: int, within: Path | None = None) -> bytes:
@@ -52,7 +60,11 @@ def read_regular(path: Path, *, max_bytes: int, within: Path | None = None) -> b
         OSError: besides, the file is larger than ``max_bytes``.
     """
     with open_regular(path, within=within) as file:
-        content = file.read(max_bytes + 1)
+        # Not the limit at once, for which memory would be set aside; what has grown in the meantime comes behind.
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(min(size, max_bytes) + 1)
+        if size < len(content) <= max_bytes:
+            content += file.read(max_bytes + 1 - len(content))
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"larger than the limit of {max_bytes / 2**20:.3g} MB", str(path))
     return content

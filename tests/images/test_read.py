@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from facespace.errors import ImageError
-from facespace.images import decode_image, read_exif, read_image
+from facespace.images import Exif, decode_image, read_exif, read_image, read_tiff_size
 from tiff_parts import Entry, exif_block, tiff_picture
 
 RED, GREY = (200, 30, 40), (90, 90, 90)
@@ -187,3 +188,21 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 def test_the_pixel_limit_is_an_error_of_the_callers_choice() -> None:
     with pytest.raises(ImageError, match="40x24 is larger"):
         decode_image(saved(half_red(), "PNG"), Path("p"), max_pixels=900)
+
+
+def test_only_regular_files_are_read_and_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe.jpg", tmp_path / "link.jpg"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/zero")
+    for path in (pipe, link, Path("/dev/zero")):
+        with pytest.raises(ImageError, match="expected a regular file"):
+            read_image(path)
+        assert read_exif(path) == Exif() and read_tiff_size(path) is None
+
+
+def test_a_file_of_more_bytes_than_the_limit_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    with path.open("wb") as file:
+        file.truncate(5 << 30)  # takes no place on the disk
+    with pytest.raises(ImageError, match="larger than the limit"):
+        read_image(path)

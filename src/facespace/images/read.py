@@ -15,11 +15,13 @@ from facespace.images.containers import bare, beside_pixels, kind_of
 from facespace.images.exif import Exif, exif_of, tiff_entries
 from facespace.images.opening import TooLargeError, open_header, open_pixels
 from facespace.images.pixels import shrink, to_rgb, turn
+from facespace.regular_files import open_regular, read_regular
 
 __all__ = ["MAX_PIXELS", "Picture", "decode_image", "read_bytes", "read_exif", "read_image", "read_tiff_size"]
 
 # Above any camera's picture (a 200-megapixel phone) and below what fills a laptop's memory.
 MAX_PIXELS = 256_000_000
+MAX_BYTES = 2**30
 UNKNOWN_MODE = "unknown pixel mode"  # as Pillow says it
 
 
@@ -77,7 +79,10 @@ def read_exif(path: Path | str) -> Exif:
 def read_tiff_size(path: Path | str) -> tuple[int, int] | None:
     """Rows and columns of the upright picture of a TIFF file, by its header; None where there is none to read."""
     try:
-        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with (
+            open_regular(Path(path)) as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
             tags = {entry.tag: entry.number for entry in tiff_entries(content)}
     except (OSError, ValueError):
         return None
@@ -91,10 +96,10 @@ def read_bytes(path: Path) -> bytes:
     """The file's content.
 
     Raises:
-        ImageError: it cannot be read, or is empty.
+        ImageError: it cannot be read, is empty, no regular file, or larger than a gigabyte.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, max_bytes=MAX_BYTES)
     except OSError as error:
         raise ImageError(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from error
     if not content:
