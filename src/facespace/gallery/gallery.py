@@ -83,7 +83,7 @@ class Gallery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.database.close(error)
 
     def close(self) -> None:
         """Close the file."""

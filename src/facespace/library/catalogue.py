@@ -119,7 +119,7 @@ class Catalogue:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._database.close(error)
 
     def close(self) -> None:
         """Close the catalogue."""

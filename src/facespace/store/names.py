@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from facespace.errors import InputError
 
-__all__ = ["LONGEST_NAME", "UNKNOWN", "clean_name", "name_key", "same_name", "shown_name", "taken_by"]
+__all__ = ["LONGEST_NAME", "UNKNOWN", "clean_name", "escaped", "name_key", "same_name", "shown_name", "taken_by"]
 
 LONGEST_NAME = 200
 # What stands in lists for somebody who is not enrolled.
@@ -68,8 +68,13 @@ def taken_by(name: str, people: Iterable[tuple[int, str]]) -> tuple[int, str] | 
 
 def shown_name(name: str) -> str:
     """A name for a terminal or a line of text: nothing hidden, and nobody looks like `UNKNOWN`."""
-    shown = _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), name)
+    shown = escaped(name)
     return f'"{shown}"' if name_key(name) == UNKNOWN else shown
+
+
+def escaped(text: str) -> str:
+    """Text with what cannot be seen, and what a terminal would obey, as escapes such as ``\\x1b``."""
+    return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _is_spelling(name: str, i: int) -> bool:

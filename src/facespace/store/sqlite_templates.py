@@ -255,7 +255,7 @@ class SqliteTemplates:
             " ORDER BY template_id",
             (model_id, last_id),
         ).fetchall()
-        new = TemplateMatrix.of(*_columns(rows, dim))
+        new = TemplateMatrix.of(*self._columns(rows, dim))
         matrix = new if before is None else before.matrix + new if rows else before.matrix
         (n,) = connection.execute("SELECT count(*) FROM templates WHERE model_id = ?", (model_id,)).fetchone()
         if len(matrix) != n:  # some that were held are gone
@@ -274,9 +274,19 @@ class SqliteTemplates:
             if not rows:
                 return
             last_id = rows[-1][0]
-            ids, vectors = _columns(rows, spec.dim)
+            ids, vectors = self._columns(rows, spec.dim)
             # None becomes nan.
             yield Templates(spec.sha256, ids, vectors, np.array([row[3] for row in rows], np.float32))
+
+    def _columns(
+        self, rows: list[tuple[Any, ...]], dim: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """Face ids (N,) and vectors (N, D) of rows whose second and third columns they are."""
+        for row in rows:
+            if len(row[2]) != dim:
+                raise self._database.damaged(f"a template of {len(row[2])} bytes, expected {dim}")
+        vectors = np.frombuffer(b"".join(row[2] for row in rows), np.int8).reshape(len(rows), dim)
+        return np.array([row[1] for row in rows], np.int64), vectors
 
 
 def _check_rows(rows: NDArray[np.float32], spec: ModelSpec, name: str) -> NDArray[np.float32]:
@@ -288,12 +298,6 @@ def _check_rows(rows: NDArray[np.float32], spec: ModelSpec, name: str) -> NDArra
             f"{spec.label}: expected a model with a byte form, its byte_scale is {spec.byte_scale}"
         )
     return checked
-
-
-def _columns(rows: list[tuple[Any, ...]], dim: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """Face ids (N,) and vectors (N, D) of rows whose second and third columns they are."""
-    vectors = np.frombuffer(b"".join(row[2] for row in rows), np.int8).reshape(len(rows), dim)
-    return np.array([row[1] for row in rows], np.int64), vectors
 
 
 def _nearest(
