@@ -72,7 +72,9 @@ def test_a_gallery_on_a_medium_that_cannot_be_written(medium: Path, tmp_path: Pa
         if state == "closed":
             shutil.copyfile(tmp_path / "g", medium / "g")
     shown, refused = look(medium).splitlines()
-    assert refused.endswith("can only be read: its disk or its rights allow no more; copy it to a folder of your own to change it")
+    assert refused.endswith(
+        "can only be read: its disk or its rights allow no more; copy it to a folder of your own to change it"
+    )
     if state != "of an earlier version":
         assert shown == "[('Ann', 2)] [[1]]"
 

@@ -39,8 +39,8 @@ class Library(Catalogue):
     """An open library; use it in a `with` block, in one thread.
 
     Every correction raises CorrectionError where it names nobody and nothing of the library, or contradicts what was
-    said before (naming both), InputError for a name that cannot be one, and LibraryError where the file cannot be written; then nothing is changed. It returns
-    its entry in the history, or None where there was nothing to change.
+    said before (naming both), InputError for a name that cannot be one, and LibraryError where the file cannot be
+    written; then nothing is changed. It returns its entry in the history, or None where there was nothing to change.
 
     Args:
         folder: holds the catalogue and the page; made, for its owner alone, if absent.

@@ -1,7 +1,16 @@
 """One store below libraries and galleries: SQLite files with a schema history, and templates with their models."""
 
 from facespace.store.database import Database, FileKind, Step, path_in, path_out, run_script
-from facespace.store.names import LONGEST_NAME, UNKNOWN, clean_name, escaped, name_key, same_name, shown_name, taken_by
+from facespace.store.names import (
+    LONGEST_NAME,
+    UNKNOWN,
+    clean_name,
+    escaped,
+    name_key,
+    same_name,
+    shown_name,
+    taken_by,
+)
 from facespace.store.prototypes import Prototypes, read_prototypes
 from facespace.store.schema import template_tables_1
 from facespace.store.sqlite_templates import SqliteTemplates

@@ -278,9 +278,7 @@ class SqliteTemplates:
             # None becomes nan.
             yield Templates(spec.sha256, ids, vectors, np.array([row[3] for row in rows], np.float32))
 
-    def _columns(
-        self, rows: list[tuple[Any, ...]], dim: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    def _columns(self, rows: list[tuple[Any, ...]], dim: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         """Face ids (N,) and vectors (N, D) of rows whose second and third columns they are."""
         for row in rows:
             if len(row[2]) != dim:
