@@ -435,7 +435,7 @@ def test_the_command_does_it_all_at_once(library: Library, photos: Path, tmp_pat
     assert "4 up to date" in call("library", "export", where, "--xmp", "beside").stdout
     assert call("import-names", where, "--json").exit_code == 0
     shown = call("import-names", where, "--dry-run").stdout
-    assert "4 named regions: 0 faces would be confirmed, 4 known already" in shown
+    assert "4 named regions: 0 faces would be confirmed, 4 already known" in shown
 
 
 MISTAKES = [

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from PIL import Image
 
 from facespace.errors import DataError
-from facespace.library.exchange.embedded import Embedded, put_packet, read_embedded
+from facespace.library.exchange.embedded import Embedded, put_packet, read_embedded, stored_orientation
+from hostile.mutate import peak_memory_bytes
 
 PACKETS = (b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>one</x:xmpmeta>", b"<another one='of odd length'/>")
 
@@ -50,10 +52,9 @@ PICTURES = {
 def test_a_packet_goes_in_and_nothing_else_changes(content: bytes) -> None:
     with Image.open(io.BytesIO(content)) as before:
         pixels, mode, info = np.asarray(before), before.mode, dict(before.info)
-        orientation = before.getexif().get(0x0112, 1)
     for packet in PACKETS:
         changed = put_packet(content, packet)
-        assert read_embedded(changed) == Embedded(packet, orientation)
+        assert read_embedded(changed) == Embedded(packet)
         with Image.open(io.BytesIO(changed)) as after:
             assert after.mode == mode and np.array_equal(np.asarray(after), pixels)
             assert {k: v for k, v in after.info.items() if "xmp" not in k} == {
@@ -115,7 +116,7 @@ def test_a_packet_behind_the_pixels_or_compressed_is_read_and_replaced() -> None
         body = b"iTXt" + text
         chunk = struct.pack(">I", len(text)) + body + struct.pack(">I", zlib.crc32(body))
         late = content[:-12] + chunk + content[-12:]
-        assert read_embedded(late) == Embedded(PACKETS[0], 1)
+        assert read_embedded(late) == Embedded(PACKETS[0])
         changed = put_packet(late, PACKETS[1])
         assert read_embedded(changed).packet == PACKETS[1] and changed.count(keyword) == 1
 
@@ -150,9 +151,62 @@ def test_heic_says_how_it_was_stored(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif", reason="needs the extra heif")
     pillow_heif.register_heif_opener()
     Image.new("RGB", (64, 32)).save(tmp_path / "a.heic", "HEIF", exif=exif(6).tobytes(), xmp=PACKETS[0])
-    assert read_embedded(tmp_path / "a.heic") == Embedded(PACKETS[0], 6)
+    assert read_embedded(tmp_path / "a.heic") == Embedded(PACKETS[0])
+    assert stored_orientation(tmp_path / "a.heic") == 6
 
 
 def test_what_is_no_picture_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no picture")
-    assert read_embedded(tmp_path / "a.jpg") == read_embedded(tmp_path / "absent.jpg") == Embedded(None, 1)
+    assert read_embedded(tmp_path / "a.jpg") == read_embedded(tmp_path / "absent.jpg") == Embedded()
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def test_a_packet_is_inflated_up_to_a_limit_only() -> None:
+    """3 GB of zeros in a chunk of 3 MB."""
+    squeeze = zlib.compressobj(9)
+    head = squeeze.compress(bytes(1_000_000)) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    block = squeeze.compress(bytes(1_000_000)) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    zeros = head + block * 2_999
+    bomb = chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zeros)
+    content = PICTURES["png"]
+    before = peak_memory_bytes()
+    for place in (33, len(content) - 12):
+        with pytest.raises(DataError, match="larger than the limit of 16 MB"):
+            read_embedded(content[:place] + bomb + content[place:])
+    assert peak_memory_bytes() - before < 200_000_000
+
+
+ENDLESS = [b"\xff\xd8" + b"\xff" * 3_000_000, b"\xff\xd8" + b"\xff\xd0" * 1_000_000,
+           b"\x89PNG\r\n\x1a\n" + bytes(4_000_000), b"RIFF\xff\xff\xff\x7fWEBP" + bytes(4_000_000)]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ENDLESS)
+def test_parts_without_end_are_not_followed(content: bytes) -> None:
+    assert read_embedded(content) == Embedded()
+    with pytest.raises(DataError):
+        put_packet(content, PACKETS[0])
+
+
+def test_the_second_part_of_a_packet_is_put_together() -> None:
+    name, digest, old = b"http://ns.adobe.com/xmp/extension/\0", b"A" * 32, b"B" * 32
+    pieces = [(digest, 5, b" world"), (old, 0, b"stale"), (digest, 0, b"hello")]
+    segments = b"".join(
+        b"\xff\xe1"
+        + struct.pack(">H", len(name) + len(part) + 42)
+        + name
+        + of
+        + struct.pack(">II", 11, at)
+        + part
+        for of, at, part in pieces
+    )
+    content = put_packet(PICTURES["jpeg"], b"<x:xmpmeta note='" + digest + b"'/>")
+    found = read_embedded(content[:2] + segments + content[2:])
+    assert found.extension == b"hello world" and found.packet and digest in found.packet
+
+
+def test_a_picture_that_has_become_a_pipe_says_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    assert read_embedded(tmp_path / "a.jpg") == Embedded()

@@ -308,3 +308,39 @@ def test_after_a_merge_each_face_has_its_name_and_each_strange_region_its_own(
 def _snapped(region: Region, size: tuple[int, int], orientation: int) -> tuple[float, float, float, float]:
     x0, y0, x1, y1 = box_of_area(region.area, size, orientation)
     return (round(x0, 2), round(y0, 2), round(x1, 2), round(y1, 2))
+
+
+HOSTILE = {
+    "deep": b"<a>" * 900 + b"</a>" * 900,
+    "deep in a packet": packet("<a>" * 900 + "</a>" * 900),
+    "many elements": packet("<a/>" * 300_000),
+    "many attributes": packet("", " ".join(f'a{i}=""' for i in range(450_000))),
+    "large": packet("<a/>" * 15_000_000),
+    "many regions": packet(regions(ELEMENTS * 5_001)),
+    "entities in UTF-16": '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'.encode("utf-16"),
+    "entities in attributes": b'<!DOCTYPE a [<!ENTITY b "'
+    + b"c" * 10_000
+    + b'">]><a b="'
+    + b"&b;" * 10_000
+    + b'"/>',
+    "unknown encoding": b'<?xml version="1.0" encoding="martian"?><a/>',
+    "external": b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_what_is_beyond_a_limit_is_refused_in_one_short_line(content: bytes) -> None:
+    for use in (read_packet, lambda c: merge_packet(c, SAID)):
+        with pytest.raises(DataError) as refused:
+            use(content)
+        assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
+
+
+def test_a_slash_in_a_name_makes_no_hierarchy_of_keywords() -> None:
+    made = merge_packet(None, said("AC/DC|x\\y"), keywords=True)
+    assert made is not None
+    assert made.count(b">AC/DC|x\\y<") == 3  # both regions and PersonInImage
+    assert made.count(b">AC_DC_x_y<") == 1 and made.count(b">People/AC_DC_x_y<") == 1
+    assert merge_packet(made, said("AC/DC|x\\y"), keywords=True) is None
+    after = merge_packet(made, said("Ann", "AC/DC|x\\y"), keywords=True)
+    assert after is not None and b"AC" not in after and b">People/Ann<" in after

@@ -10,7 +10,7 @@ from typing import Any
 from facespace.errors import LibraryError
 from facespace.images import read_exif
 from facespace.library.catalogue import Catalogue
-from facespace.library.exchange.embedded import HEIF, read_embedded
+from facespace.library.exchange.embedded import HEIF, stored_orientation
 from facespace.library.exchange.regions import Box
 from facespace.library.exchange.xmp import SaidFace, SaidPhoto
 from facespace.store import path_out
@@ -106,7 +106,7 @@ class ListedPhoto:
         """The orientation of the stored picture, 1 to 8."""
         file = folder / self.path
         if file.suffix.lower() in HEIF:  # what the catalogue knows is what is left to turn
-            return read_embedded(file).orientation
+            return stored_orientation(file)
         return self.orientation or read_exif(file).orientation
 
     def said(self, folder: Path, *, suggested: bool) -> SaidPhoto:

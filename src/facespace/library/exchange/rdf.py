@@ -1,37 +1,50 @@
-"""The XML of an XMP packet: read into a tree, changed in places, written again with all else as it was.
+"""The XML of an XMP packet: read into a tree with limits, changed in places, written again with all else as it was.
 
 XMP Specification Part 1 (ISO 16684-1), section 7: RDF in which a property is an element or an attribute, a structure is
-`parseType="Resource"`, an inner `rdf:Description` or attributes, and an array is a Bag, Seq or Alt of `rdf:li`. The
-tree is xml.dom.minidom's, which keeps prefixes, comments and instructions.
+`parseType="Resource"`, an inner `rdf:Description` or attributes, and an array is a Bag, Seq or Alt of `rdf:li`.
 """
 
 import codecs
-from xml.dom import Node, minidom
-from xml.parsers.expat import ExpatError
+import re
+from collections.abc import Iterator
+
+from lxml import etree
 
 from facespace.errors import DataError
 
 __all__ = [
+    "MAX_BYTES",
+    "Element",
     "add",
+    "add_field",
     "add_structure",
     "array",
     "field",
-    "indent",
+    "field_text",
     "items",
     "make_packet",
     "make_property",
     "make_structure",
+    "packet_bytes",
     "parse_packet",
+    "parse_xml",
     "properties",
+    "put_field",
     "remove",
-    "set_text",
     "simple",
-    "structure",
     "text_of",
 ]
 
+Element = etree._Element
+
+# What the packets of raw developers with hundreds of masks do not reach; lxml stops at a depth of 256 by itself.
+MAX_BYTES = 16_000_000
+MAX_TAGS = 200_000
+MAX_ATTRIBUTES = 400_000
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-XMLNS = "http://www.w3.org/2000/xmlns/"
+PARSE_TYPE = f"{{{RDF}}}parseType"
 NAMESPACES = {
     "rdf": RDF,
     "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",
@@ -44,7 +57,6 @@ NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "digiKam": "http://www.digikam.org/ns/1.0/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
-    "xmpNote": "http://ns.adobe.com/xmp/note/",
 }
 # Prefixes that are declared together where the first is used.
 TOGETHER = {"mwg-rs": ("mwg-rs", "stDim", "stArea"), "MP": ("MP", "MPRI", "MPReg")}
@@ -55,188 +67,207 @@ EMPTY = (
 )
 
 
-def make_packet() -> minidom.Document:
-    """A packet that says nothing."""
-    return minidom.parseString(EMPTY.encode())
+def make_packet() -> Element:
+    """The root of a packet that says nothing."""
+    return parse_packet(EMPTY.encode())
 
 
-def parse_packet(content: bytes) -> minidom.Document:
-    """The tree of a packet.
+def parse_packet(content: bytes) -> Element:
+    """The root of a packet's tree.
 
     Raises:
-        DataError: it is no XML, is no RDF, or declares a document type, which XMP never does.
+        DataError: it is no XML or no RDF, beyond a limit, or declares a document type, which XMP never does.
     """
-    if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        content = content.strip(b"\0 \t\r\n")
-    if b"<!DOCTYPE" in content:
-        raise DataError("expected an XMP packet, it declares a document type")
-    try:
-        document = minidom.parseString(content)
-    except (ExpatError, ValueError, LookupError) as error:
-        raise DataError(f"expected an XMP packet, it is no XML: {error}") from error
-    if _root(document) is None:
+    root = parse_xml(content, "an XMP packet")
+    if _rdf(root) is None:
         raise DataError("expected an XMP packet, it holds no RDF")
-    return document
+    return root
 
 
-def properties(document: minidom.Document, name: str) -> list[minidom.Element]:
+def parse_xml(content: bytes, what: str) -> Element:
+    """The root of any XML from elsewhere: nothing is fetched, no entity expanded, no limit passed.
+
+    Args:
+        content: all of it.
+        what: named in errors.
+
+    Raises:
+        DataError: it is no XML, beyond a limit, or declares a document type.
+    """
+    if len(content) > MAX_BYTES:
+        raise DataError(f"expected {what} of {MAX_BYTES / 1e6:g} MB at most, it has {len(content) / 1e6:.0f}")
+    if content.count(b"<") > MAX_TAGS or content.count(b"=") > MAX_ATTRIBUTES:
+        raise DataError(
+            f"expected {what}, it has more than {MAX_TAGS:,} tags or {MAX_ATTRIBUTES:,} attributes"
+        )
+    if not content.startswith(UTF16):
+        content = content.strip(b"\0 \t\r\n")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, strip_cdata=False)
+    try:
+        # In UTF-16 and UTF-32 there are zeros between the letters.
+        has_type = b"<!DOCTYPE" in content.replace(b"\0", b"")
+        root = None if has_type else etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError, LookupError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise DataError(f"expected {what}, it is no XML: {reason}") from error
+    if root is None or root.getroottree().docinfo.internalDTD is not None:
+        raise DataError(f"expected {what}, it declares a document type")
+    return root
+
+
+def packet_bytes(root: Element, like: bytes | None) -> bytes:
+    """A packet as UTF-8.
+
+    Args:
+        root: of the tree.
+        like: the packet that it was read from, which began with an XML declaration or not; None for a new one, which
+            gets lines for people to read.
+    """
+    if like is None:
+        etree.indent(root, " ")
+    nodes = [*reversed(list(root.itersiblings(preceding=True))), root, *root.itersiblings()]
+    lines = [etree.tostring(node, encoding="UTF-8", with_tail=False) for node in nodes]
+    if like is not None and b"<?xml " in like[:50].replace(b"\0", b""):
+        lines.insert(0, b'<?xml version="1.0" encoding="UTF-8"?>')
+    return b"\n".join((*lines, b""))
+
+
+def properties(root: Element, name: str) -> list[Element]:
     """The elements of a property such as "mwg-rs:Regions"; a valid packet has one at most."""
-    uri, local = _expanded(name)
-    return [e for top in _descriptions(document) for e in _children(top) if _is(e, uri, local)]
+    return [element for top in _descriptions(root) for element in top.iterchildren(_expanded(name))]
 
 
-def simple(document: minidom.Document, name: str) -> str | None:
+def simple(root: Element, name: str) -> str | None:
     """The text of a property without structure, an element or an attribute."""
-    uri, local = _expanded(name)
-    for top in _descriptions(document):
-        if top.hasAttributeNS(uri, local):
-            return str(top.getAttributeNS(uri, local))
-    found = properties(document, name)
+    for top in _descriptions(root):
+        if (text := top.get(_expanded(name))) is not None:
+            return text
+    found = properties(root, name)
     return text_of(found[0]) if found else None
 
 
-def structure(element: minidom.Element) -> minidom.Element:
-    """The element whose children and attributes are the fields of a structure."""
-    inner = [child for child in _children(element) if _is(child, RDF, "Description")]
-    return inner[0] if inner else element
+def field(element: Element, local: str) -> Element | None:
+    """An element among the fields of a structure, by its local name: there are writers with a wrong namespace."""
+    children = _inside(element).iterchildren("*")
+    return next((child for child in children if etree.QName(child).localname == local), None)
 
 
-def field(element: minidom.Element, local: str) -> minidom.Element | minidom.Attr | None:
-    """A field of a structure by its local name: there are writers with a wrong namespace for areas."""
-    inside = structure(element)
-    for child in _children(inside):
-        if child.localName == local:
-            return child
-    attributes = [a for a in inside.attributes.values() if a.localName == local and a.namespaceURI != XMLNS]
-    return attributes[0] if attributes else None
+def field_text(element: Element, local: str) -> str:
+    """The text of a field, an element or an attribute; empty where there is none."""
+    found = field(element, local)
+    if found is not None:
+        return text_of(found)
+    key = _attribute(element, local)
+    return "" if key is None else _inside(element).get(key, "")
 
 
-def items(element: minidom.Element) -> list[minidom.Element]:
+def put_field(element: Element, name: str, text: str) -> None:
+    """Write a simple field such as "mwg-rs:Name", in place where it is there."""
+    local = name.partition(":")[2]
+    found, key = field(element, local), _attribute(element, local)
+    if found is not None:
+        for child in list(found):
+            found.remove(child)
+        found.text = _clean(text)
+    elif key is not None:
+        _inside(element).set(key, _clean(text))
+    else:
+        add(_inside(element), name, text)
+
+
+def items(element: Element) -> list[Element]:
     """The `rdf:li` of an array."""
-    return [li for array in _children(element) for li in _children(array) if _is(li, RDF, "li")]
+    return [li for listed in element.iterchildren("*") for li in listed.iterchildren(f"{{{RDF}}}li")]
 
 
-def text_of(node: minidom.Element | minidom.Attr | None) -> str:
-    """The text of a simple value; empty where there is none."""
-    if node is None or isinstance(node, minidom.Attr):
-        return "" if node is None else str(node.value)
-    texts = [c.data for c in node.childNodes if c.nodeType in (Node.TEXT_NODE, Node.CDATA_SECTION_NODE)]
-    return "".join(texts).strip()
+def text_of(element: Element) -> str:
+    """The text of a simple value."""
+    return "".join([element.text or "", *(child.tail or "" for child in element)]).strip()
 
 
-def set_text(node: minidom.Element | minidom.Attr, text: str) -> None:
-    """Put text in place of a simple value."""
-    if isinstance(node, minidom.Attr):
-        node.value = _clean(text)
-        return
-    for child in list(node.childNodes):
-        node.removeChild(child)
-    node.appendChild(_document(node).createTextNode(_clean(text)))
-
-
-def add(parent: minidom.Element, name: str, text: str | None = None) -> minidom.Element:
+def add(parent: Element, name: str, text: str | None = None) -> Element:
     """A new last child, such as "mwg-rs:Name"; without text what an array or a structure goes into."""
-    element = _document(parent).createElementNS(_expanded(name)[0], name)
-    if text is not None:
-        set_text(element, text)
-    parent.appendChild(element)
+    prefix = name.partition(":")[0]
+    uri = NAMESPACES[prefix]
+    declared = None if uri in parent.nsmap.values() else {prefix: uri}
+    element = etree.SubElement(parent, _expanded(name), nsmap=declared)
+    element.text = None if text is None else _clean(text)
     return element
 
 
-def add_structure(parent: minidom.Element, name: str) -> minidom.Element:
+def add_field(structure: Element, name: str) -> Element:
+    """A new last field of a structure."""
+    return add(_inside(structure), name)
+
+
+def add_structure(parent: Element, name: str) -> Element:
     """A new last child that holds fields."""
-    return _as_structure(add(parent, name))
+    element = add(parent, name)
+    element.set(PARSE_TYPE, "Resource")
+    return element
 
 
-def array(parent: minidom.Element, kind: str) -> minidom.Element:
+def array(parent: Element, kind: str) -> Element:
     """The array inside a property, made if absent."""
-    found = [c for c in _children(parent) if c.namespaceURI == RDF and c.localName in ("Bag", "Seq", "Alt")]
-    return found[0] if found else add(parent, f"rdf:{kind}")
+    found = next(parent.iterchildren(*(f"{{{RDF}}}{name}" for name in ("Bag", "Seq", "Alt"))), None)
+    return add(parent, f"rdf:{kind}") if found is None else found
 
 
-def make_property(document: minidom.Document, name: str) -> minidom.Element:
-    """The element of a property, made if absent in a description of its own."""
-    found = properties(document, name)
+def make_property(root: Element, name: str) -> Element:
+    """The element of a property, made if absent in a description of its own; its namespaces are declared there."""
+    found = properties(root, name)
     if found:
         return found[0]
-    tops = _descriptions(document)
-    root = _root(document)
-    assert root is not None
-    top = add(root, "rdf:Description")
-    top.setAttributeNS(RDF, "rdf:about", tops[0].getAttributeNS(RDF, "about") if tops else "")
-    prefix = name.split(":")[0]
-    for used in TOGETHER.get(prefix, (prefix,)):
-        top.setAttributeNS(XMLNS, f"xmlns:{used}", NAMESPACES[used])
+    about = next((top.get(f"{{{RDF}}}about", "") for top in _descriptions(root)), "")
+    prefix = name.partition(":")[0]
+    declared = {used: NAMESPACES[used] for used in TOGETHER.get(prefix, (prefix,))}
+    parent = _rdf(root)
+    assert parent is not None
+    top = etree.SubElement(parent, f"{{{RDF}}}Description", {f"{{{RDF}}}about": about}, nsmap=declared)
     return add(top, name)
 
 
-def indent(document: minidom.Document) -> None:
-    """Lines for people to read, in a packet that is all ours."""
-    root = _root(document)
-    assert root is not None
-    _indent(root, "\n ")
-
-
-def _indent(element: minidom.Element, line: str) -> None:
-    children = _children(element)
-    for node in [node for node in element.childNodes if children and node.nodeType == Node.TEXT_NODE]:
-        element.removeChild(node)
-    for child in children:
-        element.insertBefore(_document(element).createTextNode(line + " "), child)
-        _indent(child, line + " ")
-    if children:
-        element.appendChild(_document(element).createTextNode(line))
-
-
-def make_structure(document: minidom.Document, name: str) -> minidom.Element:
+def make_structure(root: Element, name: str) -> Element:
     """The element of a new property that holds fields."""
-    return _as_structure(make_property(document, name))
-
-
-def _as_structure(element: minidom.Element) -> minidom.Element:
-    element.setAttributeNS(RDF, "rdf:parseType", "Resource")
+    element = make_property(root, name)
+    element.set(PARSE_TYPE, "Resource")
     return element
 
 
-def _descriptions(document: minidom.Document) -> list[minidom.Element]:
-    root = _root(document)
-    return [top for top in _children(root) if _is(top, RDF, "Description")] if root else []
-
-
-def _root(document: minidom.Document) -> minidom.Element | None:
-    """`rdf:RDF`, by itself or in `x:xmpmeta`."""
-    outer = document.documentElement
-    if outer is None or _is(outer, RDF, "RDF"):
-        return outer
-    return next((child for child in _children(outer) if _is(child, RDF, "RDF")), None)
-
-
-def _children(element: minidom.Element) -> list[minidom.Element]:
-    return [child for child in element.childNodes if child.nodeType == Node.ELEMENT_NODE]
-
-
-def remove(element: minidom.Element) -> None:
+def remove(element: Element) -> None:
     """Take an element out of the tree."""
-    if element.parentNode is not None:
-        element.parentNode.removeChild(element)
+    parent = element.getparent()
+    if parent is not None:
+        parent.remove(element)
 
 
-def _document(element: minidom.Element) -> minidom.Document:
-    assert element.ownerDocument is not None
-    return element.ownerDocument
+def _descriptions(root: Element) -> Iterator[Element]:
+    rdf = _rdf(root)
+    return iter(()) if rdf is None else rdf.iterchildren(f"{{{RDF}}}Description")
 
 
-def _is(element: minidom.Element, uri: str, local: str) -> bool:
-    return bool(element.namespaceURI == uri and element.localName == local)
+def _rdf(root: Element) -> Element | None:
+    """`rdf:RDF`, by itself or in `x:xmpmeta`."""
+    return root if root.tag == f"{{{RDF}}}RDF" else root.find(f"{{{RDF}}}RDF")
 
 
-def _expanded(name: str) -> tuple[str, str]:
-    prefix, local = name.split(":")
-    return NAMESPACES[prefix], local
+def _inside(element: Element) -> Element:
+    """The element whose children and attributes are the fields of a structure."""
+    inner = element.find(f"{{{RDF}}}Description")
+    return element if inner is None else inner
+
+
+def _attribute(element: Element, local: str) -> str | None:
+    """The key of an attribute by its local name."""
+    keys = (str(key) for key in _inside(element).attrib)
+    return next((key for key in keys if etree.QName(key).localname == local), None)
+
+
+def _expanded(name: str) -> str:
+    prefix, _, local = name.partition(":")
+    return f"{{{NAMESPACES[prefix]}}}{local}"
 
 
 def _clean(text: str) -> str:
     """Without the characters that XML 1.0 cannot hold."""
-    return "".join(
-        c for c in text if c in "\t\n\r" or " " <= c < "\ud800" or "\ue000" <= c < "\ufffe" or c > "\uffff"
-    )
+    return NO_XML.sub("", text)

@@ -87,10 +87,13 @@ def pair_up(regions: list[Box], faces: list[Box]) -> list[int | None]:
     overlap = box_iou(a, b)
     overlap[(overlap < MIN_IOU) & ~(_holds(a, b) & _holds(b, a).T)] = 0
     found: list[int | None] = [None] * len(regions)
-    for place in np.argsort(-overlap, axis=None, kind="stable").tolist():
-        i, j = divmod(place, len(faces))
-        if overlap[i, j] > 0 and found[i] is None and j not in found:
+    taken: set[int] = set()
+    rows, columns = np.nonzero(overlap > 0)
+    for place in np.argsort(-overlap[rows, columns], kind="stable"):
+        i, j = int(rows[place]), int(columns[place])
+        if found[i] is None and j not in taken:
             found[i] = j
+            taken.add(j)
     return found
 
 

@@ -11,11 +11,13 @@ What others wrote stays: their other properties, regions of other types, regions
 in a region that a face lies in everything but its name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from xml.dom import minidom
+from math import isfinite
 
+from facespace.errors import DataError
 from facespace.library.exchange import rdf
+from facespace.library.exchange.rdf import Element
 from facespace.library.exchange.regions import (
     Area,
     Box,
@@ -25,12 +27,13 @@ from facespace.library.exchange.regions import (
     orientation_of,
     pair_up,
 )
-from facespace.library.exchange.xml_text import xml_bytes
-from facespace.store import same_name
+from facespace.store import LONGEST_NAME, name_key
 
-__all__ = ["Packet", "SaidFace", "SaidPhoto", "merge_packet", "read_packet"]
+__all__ = ["Packet", "SaidFace", "SaidPhoto", "flat_keyword", "merge_packet", "read_packet"]
 
 DIGITS = 6  # of a share: a hundredth of a pixel in a picture of 10,000
+MAX_REGIONS = 5_000  # several times the faces of the largest group pictures
+HIERARCHY = str.maketrans("/\\|", "___")
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,16 @@ class SaidPhoto:
         return (height, width) if self.orientation > 4 else (width, height)
 
 
+def flat_keyword(name: str) -> str:
+    """A name as a keyword: digiKam and Lightroom take what is behind a slash or a bar for a keyword below."""
+    return name.translate(HIERARCHY)
+
+
 def read_packet(content: bytes) -> Packet:
     """What a packet says of people.
 
     Raises:
-        DataError: it cannot be parsed.
+        DataError: it cannot be parsed, or is beyond a limit.
     """
     return _read(rdf.parse_packet(content))
 
@@ -101,8 +109,8 @@ def read_packet(content: bytes) -> Packet:
 def merge_packet(content: bytes | None, said: SaidPhoto, *, keywords: bool = False) -> bytes | None:
     """A packet with what the library says put into it; None where it says that already.
 
-    A region belongs to the face that it overlaps best. It takes the face's name, goes where that face was said not to
-    be its name, and stays as it is where nothing was said. Faces with a name and without a region get one.
+    A region belongs to the face that it overlaps best. It takes the face's name, is removed where that face was said
+    not to have its name, and stays as it is where nothing was said. Faces with a name and without a region get one.
 
     Args:
         content: the packet as it is; None for a new one.
@@ -110,21 +118,18 @@ def merge_packet(content: bytes | None, said: SaidPhoto, *, keywords: bool = Fal
         keywords: write the names as keywords too.
 
     Raises:
-        DataError: the packet cannot be parsed.
+        DataError: the packet cannot be parsed, or is beyond a limit.
     """
     if content is None and not said.names:
         return None
-    document = rdf.make_packet() if content is None else rdf.parse_packet(content)
-    merge = _Merge(document, said)
+    merge = _Merge(rdf.make_packet() if content is None else rdf.parse_packet(content), said)
     merge.regions(MWG)
     merge.regions(MP)
-    merge.names("Iptc4xmpExt:PersonInImage", "Bag", said.names)
+    merge.names("Iptc4xmpExt:PersonInImage", "Bag", str)
     if keywords:
-        merge.names("dc:subject", "Bag", said.names)
-        merge.names("digiKam:TagsList", "Seq", [f"People/{name}" for name in said.names])
-    if content is None:
-        rdf.indent(document)
-    return xml_bytes(document) if merge.changed else None
+        merge.names("dc:subject", "Bag", flat_keyword)
+        merge.names("digiKam:TagsList", "Seq", lambda name: f"People/{flat_keyword(name)}")
+    return rdf.packet_bytes(merge.root, content) if merge.changed else None
 
 
 @dataclass(frozen=True)
@@ -134,84 +139,80 @@ class _Kind:
     holder: str
     regions: str
     name: str
-    read_area: Callable[[minidom.Element, tuple[float, float] | None], Area | None]
-    write_area: Callable[[minidom.Element, Area], None]
-    is_face: Callable[[minidom.Element], bool]
+    read_area: Callable[[Element, tuple[float, float] | None], Area | None]
+    write_area: Callable[[Element, Area], None]
+    is_face: Callable[[Element], bool]
 
 
-def _read(document: minidom.Document) -> Packet:
-    applied = _applied(document)
+def _read(root: Element) -> Packet:
+    applied = _applied(root)
     for kind in (MWG, MP):
-        found = [Region(_name(kind, li), area) for li, area in _faces(document, kind, applied)]
+        found = [Region(_name(kind, li), area) for li, area in _faces(root, kind, applied)]
         if found:
             break
-    return Packet(tuple(found), applied, rdf.simple(document, "photoshop:SidecarForExtension"))
+    return Packet(tuple(found), applied, rdf.simple(root, "photoshop:SidecarForExtension"))
 
 
-def _faces(
-    document: minidom.Document, kind: _Kind, applied: tuple[float, float] | None
-) -> list[tuple[minidom.Element, Area]]:
-    listed = [
-        li
-        for holder in rdf.properties(document, kind.holder)
-        if isinstance(regions := rdf.field(holder, kind.regions.split(":")[1]), minidom.Element)
-        for li in rdf.items(regions)
-    ]
+def _faces(root: Element, kind: _Kind, applied: tuple[float, float] | None) -> list[tuple[Element, Area]]:
+    lists = [rdf.field(holder, _local(kind.regions)) for holder in rdf.properties(root, kind.holder)]
+    listed = [li for regions in lists if regions is not None for li in rdf.items(regions)]
+    if len(listed) > MAX_REGIONS:
+        raise DataError(f"expected {MAX_REGIONS:,} regions at most, it has {len(listed):,}")
     areas = [(li, kind.read_area(li, applied)) for li in listed if kind.is_face(li)]
     return [(li, area) for li, area in areas if area]
 
 
-def _name(kind: _Kind, li: minidom.Element) -> str:
-    return " ".join(rdf.text_of(rdf.field(li, kind.name.split(":")[1])).split())
+def _local(name: str) -> str:
+    return name.partition(":")[2]
 
 
-def _applied(document: minidom.Document) -> tuple[float, float] | None:
-    for holder in rdf.properties(document, MWG.holder):
+def _name(kind: _Kind, li: Element) -> str:
+    return " ".join(rdf.field_text(li, _local(kind.name)).split())
+
+
+def _applied(root: Element) -> tuple[float, float] | None:
+    for holder in rdf.properties(root, MWG.holder):
         dimensions = rdf.field(holder, "AppliedToDimensions")
-        if isinstance(dimensions, minidom.Element):
-            sides = _numbers(dimensions, "w", "h")
-            if sides and min(sides) > 0:
-                return sides[0], sides[1]
+        sides = None if dimensions is None else _numbers(dimensions, "w", "h")
+        if sides and min(sides) > 0:
+            return sides[0], sides[1]
     return None
 
 
-def _numbers(element: minidom.Element, *fields: str) -> list[float] | None:
+def _numbers(element: Element, *fields: str) -> list[float] | None:
     """Finite numbers; some versions of digiKam wrote the decimal comma of the user's language."""
-    texts = [rdf.text_of(rdf.field(element, name)).replace(",", ".") for name in fields]
-    return _finite(texts)
+    return _finite(rdf.field_text(element, name).replace(",", ".") for name in fields)
 
 
-def _finite(texts: list[str]) -> list[float] | None:
+def _finite(texts: Iterable[str]) -> list[float] | None:
     try:
         values = [float(text) for text in texts]
     except ValueError:
         return None
-    return values if all(abs(value) < 1e6 for value in values) else None
+    return values if all(isfinite(value) and abs(value) < 1e6 for value in values) else None
 
 
-def _mwg_area(li: minidom.Element, applied: tuple[float, float] | None) -> Area | None:
+def _mwg_area(li: Element, applied: tuple[float, float] | None) -> Area | None:
     area = rdf.field(li, "Area")
-    if not isinstance(area, minidom.Element):
+    values = None if area is None else _numbers(area, "x", "y", "w", "h")
+    if area is None or values is None or min(values[2:]) <= 0:
         return None
-    values = _numbers(area, "x", "y", "w", "h")
-    if values is None or min(values[2:]) <= 0:
-        return None
-    if rdf.text_of(rdf.field(area, "unit")) == "pixel":  # the guidelines know shares only
+    if rdf.field_text(area, "unit") == "pixel":  # the guidelines know shares only
         if applied is None:
             return None
         values = [value / applied[i % 2] for i, value in enumerate(values)]
     return values[0], values[1], values[2], values[3]
 
 
-def _mp_area(li: minidom.Element, _: tuple[float, float] | None) -> Area | None:
-    values = _finite(rdf.text_of(rdf.field(li, "Rectangle")).split(","))
+def _mp_area(li: Element, _: tuple[float, float] | None) -> Area | None:
+    values = _finite(rdf.field_text(li, "Rectangle").split(","))
     if values is None or len(values) != 4 or min(values[2:]) <= 0:
         return None
     x, y, w, h = values
     return x + w / 2, y + h / 2, w, h
 
 
-def _write_mwg_area(li: minidom.Element, area: Area) -> None:
+def _write_mwg_area(li: Element, area: Area) -> None:
     new = rdf.add_structure(li, "mwg-rs:Area")
     for name, value in zip("xywh", area, strict=True):
         rdf.add(new, f"stArea:{name}", f"{value:.{DIGITS}f}")
@@ -219,24 +220,15 @@ def _write_mwg_area(li: minidom.Element, area: Area) -> None:
     rdf.add(li, "mwg-rs:Type", "Face")
 
 
-def _write_mp_area(li: minidom.Element, area: Area) -> None:
+def _write_mp_area(li: Element, area: Area) -> None:
     x, y, w, h = area
     corner = (x - w / 2, y - h / 2, w, h)
     rdf.add(li, "MPReg:Rectangle", ", ".join(f"{abs(value):.{DIGITS}f}" for value in corner))
 
 
-def _put(li: minidom.Element, name: str, text: str) -> None:
-    """Write a simple field, in place where it is there."""
-    old = rdf.field(li, name.split(":")[1])
-    if old is None:
-        rdf.add(rdf.structure(li), name, text)
-    else:
-        rdf.set_text(old, text)
-
-
 MWG = _Kind(
     "mwg-rs:Regions", "mwg-rs:RegionList", "mwg-rs:Name", _mwg_area, _write_mwg_area,
-    lambda li: rdf.text_of(rdf.field(li, "Type")) in ("Face", ""),
+    lambda li: rdf.field_text(li, "Type") in ("Face", ""),
 )  # fmt: skip
 MP = _Kind(
     "MP:RegionInfo", "MPRI:Regions", "MPReg:PersonDisplayName", _mp_area, _write_mp_area, lambda li: True
@@ -244,14 +236,14 @@ MP = _Kind(
 
 
 class _Merge:
-    """One packet and one photo's words on the way into it."""
+    """One packet, and what the library says of its photo."""
 
-    def __init__(self, document: minidom.Document, said: SaidPhoto) -> None:
-        self.document = document
+    def __init__(self, root: Element, said: SaidPhoto) -> None:
+        self.root = root
         self.said = said
         self.changed = False
         self.withdrawn: list[str] = []  # names that regions had and have no longer
-        before = _read(document)
+        before = _read(root)
         self.boxes = [face.box_xyxy for face in said.faces]
         self.applied = before.applied_wh
         self.orientation = orientation_of(
@@ -260,8 +252,9 @@ class _Merge:
 
     def regions(self, kind: _Kind) -> None:
         """Put the names into one of the lists of regions."""
-        listed = _faces(self.document, kind, self.applied)
-        pairs = pair_up([self._box(area) for _, area in listed], self.boxes)
+        listed = _faces(self.root, kind, self.applied)
+        areas = [box_of_area(area, self.said.size_hw, self.orientation) for _, area in listed]
+        pairs = pair_up(areas, self.boxes)
         for (li, _), pair in zip(listed, pairs, strict=True):
             if pair is not None:
                 self._rename(kind, li, self.said.faces[pair])
@@ -269,37 +262,40 @@ class _Merge:
         if missing:
             self._append(kind, missing)
 
-    def names(self, name: str, kind: str, names: list[str]) -> None:
-        """Put names into a list of texts; those that no region has any longer go."""
-        there = [li for element in rdf.properties(self.document, name) for li in rdf.items(element)]
+    def names(self, name: str, kind: str, written: Callable[[str], str]) -> None:
+        """Put names into a list of texts; those that no region has any longer are removed.
+
+        Args:
+            name: of the property.
+            kind: of its array.
+            written: how a name stands in this list.
+        """
+        left = {same for kept in self._left() for same in _texts(kept, written)}
+        gone = {same for old in self.withdrawn for same in _texts(old, written)} - left
+        there = [li for element in rdf.properties(self.root, name) for li in rdf.items(element)]
+        known = {_key(rdf.text_of(li)) for li in there}
         for li in there:
-            if _among(rdf.text_of(li), self.withdrawn) and not _among(rdf.text_of(li), self._left()):
+            if _key(rdf.text_of(li)) in gone:
                 rdf.remove(li)
                 self.changed = True
-        missing = [text for text in names if not _among(text, [rdf.text_of(li) for li in there])]
-        for text in missing:
-            listed = rdf.array(rdf.make_property(self.document, name), kind)
-            rdf.add(listed, "rdf:li", text)
-            self.changed = True
+        for text in self.said.names:
+            if known.isdisjoint(_texts(text, written)):
+                listed = rdf.array(rdf.make_property(self.root, name), kind)
+                rdf.add(listed, "rdf:li", written(text))
+                self.changed = True
 
     def _left(self) -> list[str]:
         """Names that regions have now."""
-        return [_name(kind, li) for kind in (MWG, MP) for li, _ in _faces(self.document, kind, self.applied)]
+        return [_name(kind, li) for kind in (MWG, MP) for li, _ in _faces(self.root, kind, self.applied)]
 
-    def _box(self, area: Area) -> Box:
-        return box_of_area(area, self.said.size_hw, self.orientation)
-
-    def _area(self, place: int) -> Area:
-        return area_of_box(self.boxes[place], self.said.size_hw, self.orientation)
-
-    def _rename(self, kind: _Kind, li: minidom.Element, face: SaidFace) -> None:
+    def _rename(self, kind: _Kind, li: Element, face: SaidFace) -> None:
         """A region in which a face lies: the library's name in place of another."""
         old = _name(kind, li)
         if face.name:
-            if same_name(old, face.name):
+            if _key(old) == _key(face.name):
                 return
-            _put(li, kind.name, face.name)
-        elif old and _among(old, face.rejected):
+            rdf.put_field(li, kind.name, face.name)
+        elif old and _key(old) in map(_key, face.rejected):
             rdf.remove(li)
         else:
             return
@@ -308,21 +304,20 @@ class _Merge:
 
     def _append(self, kind: _Kind, places: list[int]) -> None:
         holder = self._holder(kind)
-        old = rdf.field(holder, kind.regions.split(":")[1])
-        regions = old if isinstance(old, minidom.Element) else rdf.add(rdf.structure(holder), kind.regions)
-        listed = rdf.array(regions, "Bag")
+        regions = rdf.field(holder, _local(kind.regions))
+        listed = rdf.array(rdf.add_field(holder, kind.regions) if regions is None else regions, "Bag")
         for place in places:
             li = rdf.add_structure(listed, "rdf:li")
             rdf.add(li, kind.name, self.said.faces[place].name or "")
-            kind.write_area(li, self._area(place))
+            kind.write_area(li, area_of_box(self.boxes[place], self.said.size_hw, self.orientation))
         self.changed = True
 
-    def _holder(self, kind: _Kind) -> minidom.Element:
+    def _holder(self, kind: _Kind) -> Element:
         """The structure that holds a list of regions, with the dimensions where the kind knows them."""
-        found = rdf.properties(self.document, kind.holder)
+        found = rdf.properties(self.root, kind.holder)
         if found:
             return found[0]
-        holder = rdf.make_structure(self.document, kind.holder)
+        holder = rdf.make_structure(self.root, kind.holder)
         if kind is MWG:
             dimensions = rdf.add_structure(holder, "mwg-rs:AppliedToDimensions")
             for name, value in zip("wh", self.said.stored_wh, strict=True):
@@ -331,5 +326,11 @@ class _Merge:
         return holder
 
 
-def _among(text: str, names: list[str] | tuple[str, ...]) -> bool:
-    return any(same_name(text, name) or same_name(text, f"People/{name}") for name in names)
+def _texts(name: str, written: Callable[[str], str]) -> set[str]:
+    """What stands for a name in a list of texts, in any letters, as earlier versions wrote it too."""
+    return {_key(text) for text in (name, written(name), f"People/{name}")}
+
+
+def _key(text: str) -> str:
+    """Equal for names that look alike; what is far too long for a name stays as it is, since composing it is slow."""
+    return name_key(text) if len(text) <= 4 * LONGEST_NAME else text
