@@ -5,9 +5,10 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Entry", "exif_block", "tiff_block", "tiff_picture"]
+__all__ = ["Entry", "camera_raw", "exif_block", "tiff_block", "tiff_picture"]
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
+NUMBER = {3: "H", 4: "I"}
 Entry = tuple[int, int, bytes]  # tag, type, bytes of the values in the order of the structure
 
 
@@ -58,7 +59,30 @@ def tiff_picture(
     return block_of(len(block_of(0))) + b"".join(plane.tobytes() for plane in planes)
 
 
-def _directory(entries: list[Entry], start: int, order: str, big: bool) -> bytes:
+def camera_raw(orientation: int, preview: bytes) -> bytes:
+    """A small DNG file with a JPEG preview of 320x240 (DNG 1.4, Adobe)."""
+
+    def directories(data: int) -> bytes:
+        sensor = {256: (4, 128), 257: (4, 96), 258: (3, 16), 259: (3, 1), 262: (3, 32803), 273: (4, data),
+                  274: (3, orientation), 277: (3, 1), 278: (4, 96), 279: (4, 128 * 96 * 2)}  # fmt: skip
+        small = {254: (4, 1), 256: (4, 320), 257: (4, 240), 259: (3, 7), 262: (3, 6), 273: (4, data + 128 * 96 * 2),
+                 277: (3, 3), 278: (4, 240), 279: (4, len(preview))}  # fmt: skip
+        first = [(tag, kind, struct.pack("<" + NUMBER[kind], value)) for tag, (kind, value) in sensor.items()]
+        first += [(33421, 3, bytes((2, 0, 2, 0))), (33422, 1, bytes((0, 1, 1, 2))), (271, 2, b"Maker\0")]
+        first += [
+            (50706, 1, bytes((1, 4, 0, 0))),
+            (50721, 10, struct.pack("<18i", *[1, 1, *[0, 1] * 3] * 2, 1, 1)),
+        ]
+        second = [(tag, kind, struct.pack("<" + NUMBER[kind], value)) for tag, (kind, value) in small.items()]
+        second += [(258, 3, bytes((8, 0) * 3))]
+        behind = 8 + len(_directory(first, 8, "<", False))
+        return _directory(first, 8, "<", False, behind) + _directory(second, behind, "<", False)
+
+    head = struct.pack("<2sHI", b"II", 42, 8)
+    return head + directories(8 + len(directories(0))) + struct.pack("<H", 2000) * 128 * 96 + preview
+
+
+def _directory(entries: list[Entry], start: int, order: str, big: bool, following: int = 0) -> bytes:
     entries = sorted(entries, key=lambda entry: entry[0])
     room, count, form = (8, "Q", "HHQ") if big else (4, "H", "HHI")
     size = struct.calcsize(order + count) + len(entries) * (struct.calcsize(order + form) + room) + room
@@ -70,4 +94,4 @@ def _directory(entries: list[Entry], start: int, order: str, big: bool) -> bytes
             behind += value
         else:
             directory += value.ljust(room, b"\0")
-    return directory + bytes(room) + behind
+    return directory + struct.pack(order + ("Q" if big else "I"), following) + behind

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from facespace.errors import DataError
-from facespace.images import list_photos
+from facespace.images import list_photos, listing
 
 
 def touch(path: Path) -> Path:
@@ -69,3 +69,52 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
     touch(tmp_path / "file.jpg")
     with pytest.raises(DataError, match="expected a folder of photos"):
         list_photos(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".mpo", ".jps", ".JP2", ".hif", ".apng", ".dib", ".jfif"])
+def test_all_kinds_that_are_read_are_found(tmp_path: Path, suffix: str) -> None:
+    assert list_photos(touch(tmp_path / f"1{suffix}").parent).photos == (tmp_path / f"1{suffix}",)
+
+
+def test_pictures_that_are_not_read_are_counted_and_other_files_are_not(tmp_path: Path) -> None:
+    for name in (
+        "1.psd",
+        "sub/2.PSD",
+        "3.jxl",
+        "4.jpg_large",
+        "notes.txt",
+        "film.mp4",
+        ".hidden.psd",
+        "5.jpg",
+    ):
+        touch(tmp_path / name)
+    found = list_photos(tmp_path)
+    assert [p.name for p in found.photos] == ["5.jpg"]
+    assert [(u.photo.name, u.n_files, u.reason) for u in found.unreadable] == [
+        ("*.jpg_large", 1, "1 picture of a kind that is not read"),
+        ("*.jxl", 1, "1 picture of a kind that is not read"),
+        ("*.psd", 2, "2 pictures of a kind that is not read"),
+    ]
+
+
+def test_a_camera_raw_file_beside_a_picture_of_its_name_is_that_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "can_read_raw", lambda: True)
+    for name in ("1.cr2", "1.JPG", "2.cr2", "sub/1.cr2"):
+        touch(tmp_path / name)
+    found = list_photos(tmp_path)
+    assert [str(p.relative_to(tmp_path)) for p in found.photos] == ["1.JPG", "2.cr2", "sub/1.cr2"]
+    assert found.unreadable == ()
+
+
+def test_what_is_no_regular_file_is_said(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.jpg")
+    (tmp_path / "2.jpg").symlink_to("/dev/zero")
+    (tmp_path / "3.jpg").mkdir()
+    found = list_photos(tmp_path)
+    assert found.photos == ()
+    assert [(u.photo.name, u.reason) for u in found.unreadable] == [
+        ("1.jpg", "cannot be read: not a regular file"),
+        ("2.jpg", "cannot be read: not a regular file"),
+    ]

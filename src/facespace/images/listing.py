@@ -1,11 +1,14 @@
 """The photos below a folder, in a fixed order, with what could not be looked at."""
 
+import dataclasses
 import os
 import stat
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.errors import DataError
+from facespace.images.raw import RAW_SUFFIXES, can_read_raw
 
 __all__ = ["SUFFIXES", "Listing", "Stamp", "StampedFiles", "Unreadable", "list_photos", "stamp_photos"]
 
@@ -13,33 +16,35 @@ __all__ = ["SUFFIXES", "Listing", "Stamp", "StampedFiles", "Unreadable", "list_p
 Stamp = tuple[int, int, int, int]
 MAX_INT = 2**63 - 1
 
-SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".bmp",
-        ".gif",
-    )
-)
+SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".jps", ".mpo", ".jp2", ".j2k", ".jpf", ".jpx", ".png", ".apng", ".webp", ".tif",
+    ".tiff", ".heic", ".heif", ".hif", ".avif", ".bmp", ".dib", ".gif",
+))  # fmt: skip
+# Pictures that are not read.
+OTHER_SUFFIXES = frozenset((
+    ".ai", ".bpg", ".dds", ".djvu", ".emf", ".eps", ".exr", ".flif", ".hdp", ".hdr", ".heics", ".icns", ".ico", ".jxl",
+    ".jxr", ".pbm", ".pcx", ".pgm", ".pict", ".ppm", ".psb", ".psd", ".qoi", ".sgi", ".svg", ".tga", ".wdp", ".wmf",
+    ".xcf",
+))  # fmt: skip
+# Such as `.jpg_large` and `.jpeg~`.
+LIKE_PICTURES = (".jpg", ".jpeg", ".png", ".heic")
 # Folders in which photo programs and file servers keep thumbnails and deleted files.
 JUNK = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "__MACOSX", "node_modules"})
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A photo or folder that could not be read, and why."""
+    """A photo or folder that could not be read, and why.
+
+    Attributes:
+        photo: its path; `*.psd` where all files of that extension are meant.
+        reason: for people, in one line.
+        n_files: that are meant.
+    """
 
     photo: Path
     reason: str
+    n_files: int = 1
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class Listing:
 
     Attributes:
         photos: files with a picture's extension, sorted by path.
-        unreadable: folders that could not be opened, links that lead nowhere or in a circle.
+        unreadable: folders that could not be opened, links that lead nowhere or in a circle, kinds of pictures that
+            are not read.
     """
 
     photos: tuple[Path, ...]
@@ -61,7 +67,8 @@ class StampedFiles:
 
     Attributes:
         stamps: of each file with a picture's extension, by its path relative to the folder, `/` between names.
-        unreadable: folders that could not be opened, links that lead nowhere or in a circle; paths likewise.
+        unreadable: folders that could not be opened, links that lead nowhere or in a circle, kinds of pictures that
+            are not read; paths likewise.
     """
 
     stamps: dict[str, Stamp]
@@ -77,7 +84,7 @@ def list_photos(folder: Path | str) -> Listing:
     root, found = Path(folder), stamp_photos(folder)
     return Listing(
         tuple(sorted(root / path for path in found.stamps)),
-        tuple(Unreadable(root / u.photo, u.reason) for u in found.unreadable),
+        tuple(dataclasses.replace(u, photo=root / u.photo) for u in found.unreadable),
     )
 
 
@@ -93,8 +100,7 @@ def stamp_photos(folder: Path | str) -> StampedFiles:
     if not root.is_dir():
         met = "a file" if root.exists() else "nothing there"
         raise DataError(f"{root}: expected a folder of photos, met {met}")
-    stamps: dict[str, Stamp] = {}
-    unreadable: list[Unreadable] = []
+    found = _Found()
     seen: set[tuple[int, int]] = set()
     pending = [""]
     while pending:
@@ -108,39 +114,85 @@ def stamp_photos(folder: Path | str) -> StampedFiles:
                 inside = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             if not here or not isinstance(error, FileNotFoundError):  # else it was removed in the meantime
-                unreadable.append(Unreadable(Path(here), _reason(error)))
+                found.unreadable.append(Unreadable(Path(here), _reason(error)))
             continue
-        pending += reversed(_sort_entries(inside, here, stamps, unreadable))
-    return StampedFiles(stamps, tuple(unreadable))
+        pending += reversed(found.sort_in(inside, here))
+    return StampedFiles(found.stamps, (*found.unreadable, *found.passed_over()))
 
 
-def _sort_entries(
-    entries: list["os.DirEntry[str]"], here: str, stamps: dict[str, Stamp], unreadable: list[Unreadable]
-) -> list[str]:
-    """Put each entry where it belongs; returns the folders to look into."""
-    folders = []
-    for entry in entries:
-        name = entry.name
-        if name.startswith(".") or name in JUNK:
-            continue
-        path = f"{here}/{name}" if here else name
+class _Found:
+    """What was found so far."""
+
+    def __init__(self) -> None:
+        self.stamps: dict[str, Stamp] = {}
+        self.unreadable: list[Unreadable] = []
+        self.others: Counter[str] = Counter()  # by extension
+        self.reads_raw = can_read_raw()
+
+    def sort_in(self, entries: list["os.DirEntry[str]"], here: str) -> list[str]:
+        """Put each entry of a folder where it belongs; returns the folders to look into."""
+        folders, raw = [], []
+        stems = set()
+        for entry in entries:
+            name = entry.name
+            if name.startswith(".") or name in JUNK:
+                continue
+            path = f"{here}/{name}" if here else name
+            stem, suffix = os.path.splitext(path)  # noqa: PTH122 - a Path a file is slow
+            suffix = suffix.lower()
+            try:
+                if entry.is_dir():
+                    folders.append(path)
+                elif suffix in SUFFIXES:
+                    stems.add(stem)
+                    self._stamp(entry, path)
+                elif suffix in RAW_SUFFIXES:
+                    raw.append((entry, path, stem, suffix))
+                elif suffix in OTHER_SUFFIXES or suffix.startswith(LIKE_PICTURES):
+                    self.others[suffix] += 1
+            except OSError as error:
+                self._note(entry, path, error)
+        for entry, path, stem, suffix in raw:
+            if stem not in stems:  # else it is the same picture, and read better there
+                self._stamp_raw(entry, path, suffix)
+        return folders
+
+    def passed_over(self) -> list[Unreadable]:
+        """Kinds of pictures that are not read, with how many of them there are."""
+        return [
+            Unreadable(Path("*" + suffix), _not_read(suffix, n), n)
+            for suffix, n in sorted(self.others.items())
+        ]
+
+    def _stamp_raw(self, entry: "os.DirEntry[str]", path: str, suffix: str) -> None:
+        if not self.reads_raw:
+            self.others[suffix] += 1
+            return
         try:
-            if entry.is_dir():
-                folders.append(path)
-            elif os.path.splitext(name)[1].lower() in SUFFIXES:  # noqa: PTH122 - a Path a file is slow
-                status = entry.stat()
-                if stat.S_ISREG(status.st_mode):
-                    stamps[path] = _stamp(status)
+            self._stamp(entry, path)
         except OSError as error:
-            # A file that was removed while its folder was read is no trouble; a link to nowhere is.
-            if entry.is_symlink() or not isinstance(error, FileNotFoundError):
-                unreadable.append(Unreadable(Path(path), _reason(error)))
-    return folders
+            self._note(entry, path, error)
+
+    def _stamp(self, entry: "os.DirEntry[str]", path: str) -> None:
+        status = entry.stat()
+        if not stat.S_ISREG(status.st_mode):
+            self.unreadable.append(Unreadable(Path(path), "cannot be read: not a regular file"))
+            return
+        # 63 bits: what signed whole numbers of databases hold.
+        device, inode = status.st_dev & MAX_INT, status.st_ino & MAX_INT
+        self.stamps[path] = device, inode, status.st_size, status.st_mtime_ns
+
+    def _note(self, entry: "os.DirEntry[str]", path: str, error: OSError) -> None:
+        # A file that was removed while its folder was read is no trouble; a link to nowhere is.
+        if entry.is_symlink() or not isinstance(error, FileNotFoundError):
+            self.unreadable.append(Unreadable(Path(path), _reason(error)))
 
 
-def _stamp(status: os.stat_result) -> Stamp:
-    # 63 bits: what signed whole numbers of databases hold.
-    return status.st_dev & MAX_INT, status.st_ino & MAX_INT, status.st_size, status.st_mtime_ns
+def _not_read(suffix: str, n: int) -> str:
+    if suffix in RAW_SUFFIXES:
+        files = "camera RAW file was" if n == 1 else "camera RAW files were"
+        return f"{n} {files} not read; to read them: pip install 'facespace[raw]'"
+    return f"{n} {'picture' if n == 1 else 'pictures'} of a kind that is not read"
 
 
 def _reason(error: OSError) -> str:

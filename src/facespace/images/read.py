@@ -15,6 +15,7 @@ from facespace.images.containers import bare, beside_pixels, kind_of
 from facespace.images.exif import Exif, exif_of, tiff_entries
 from facespace.images.opening import TooLargeError, open_header, open_pixels
 from facespace.images.pixels import shrink, to_rgb, turn
+from facespace.images.raw import RAW_SUFFIXES, raw_preview
 from facespace.regular_files import open_regular, read_regular
 
 __all__ = ["MAX_PIXELS", "Picture", "decode_image", "read_bytes", "read_exif", "read_image", "read_tiff_size"]
@@ -114,7 +115,7 @@ def decode_image(
 
     Args:
         content: the whole file.
-        path: only named in errors; its extension decides nothing.
+        path: named in errors; its extension decides nothing but whether it is a camera RAW file.
         longest_side_px: shrink to this longest side if larger; JPEGs are then decoded at a reduced scale,
             which is much faster. Pictures are never enlarged.
         max_pixels: larger pictures are refused before they are decoded, or reduced while they are where the decoder
@@ -127,7 +128,9 @@ def decode_image(
         with warnings.catch_warnings():
             # Pillow warns of large pictures and damaged tags; our own limit below is an error.
             warnings.simplefilter("ignore")
-            return _decode(content, longest_side_px, max_pixels)
+            if path.suffix.lower() in RAW_SUFFIXES:
+                return _decode(*_preview(content), longest_side_px, max_pixels)
+            return _decode(content, None, longest_side_px, max_pixels)
     except MissingExtraError as error:
         raise ImageError(path, str(error)) from error
     except UnidentifiedImageError as error:
@@ -140,8 +143,18 @@ def decode_image(
         raise ImageError(path, f"damaged or cut short: {_reason(error)}") from error
 
 
-def _decode(content: bytes, longest_side_px: int | None, max_pixels: int) -> Picture:
-    exif = exif_of(*beside_pixels(content))
+def _preview(content: bytes) -> tuple[bytes, Exif | None]:
+    """Of a camera RAW file; other files of such a name, as they are."""
+    try:
+        return raw_preview(content)
+    except MissingExtraError:
+        raise
+    except Exception:  # LibRaw's
+        return content, None
+
+
+def _decode(content: bytes, said: Exif | None, longest_side_px: int | None, max_pixels: int) -> Picture:
+    exif = said or exif_of(*beside_pixels(content))
     if (
         kind_of(content) == "TIFF" and exif.orientation != 1
     ):  # else Pillow turns the picture, and its size, on its own
