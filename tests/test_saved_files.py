@@ -12,9 +12,6 @@ from facespace.errors import WriteError
 from facespace.saved_files import (
     MACHINE,
     clean_leftovers,
-    open_regular,
-    read_regular,
-    reason_of,
     write_beside,
     written_beside,
 )
@@ -59,41 +56,6 @@ def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
         write_beside(tmp_path / name, b"x")
         assert (tmp_path / name).read_bytes() == b"x"
     assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_a_regular_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
-    file = tmp_path / "a.txt"
-    file.write_bytes(b"")
-    assert read_regular(file, limit_bytes=0) == b""
-    file.write_bytes(b"1234")
-    assert read_regular(file, limit_bytes=4) == b"1234"
-    with pytest.raises(OSError, match="larger than the limit of 3e-06 MB"):
-        read_regular(file, limit_bytes=3)
-
-
-def test_links_are_followed_within_a_folder_only(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a").write_bytes(b"in")
-    (tmp_path / "out").write_bytes(b"out")
-    (tmp_path / "in" / "near").symlink_to("a")
-    (tmp_path / "in" / "far").symlink_to(tmp_path / "out")
-    with open_regular(tmp_path / "in" / "near", within=tmp_path / "in") as file:
-        assert file.read() == b"in"
-    with pytest.raises(OSError, match="leads out of"):
-        open_regular(tmp_path / "in" / "far", within=tmp_path / "in")
-    for name in ("near", "far"):
-        with pytest.raises(OSError, match="not followed"):
-            open_regular(tmp_path / "in" / name)
-
-
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    for path in (tmp_path / "fifo", tmp_path, Path("/dev/zero")):
-        with pytest.raises(OSError, match="not a regular file"):
-            open_regular(path)
-    with pytest.raises(OSError, match="No such file") as refused:
-        open_regular(tmp_path / "absent")
-    assert reason_of(refused.value) == "no such file or directory"
 
 
 def test_an_error_of_the_disk_is_one_line_and_one_of_something_else_stays(tmp_path: Path) -> None:

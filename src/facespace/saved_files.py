@@ -1,39 +1,29 @@
-"""Files opened safely, and written in one step: a stop or a full disk leaves the old one or none, never half.
+"""Files written in one step: a stop or a full disk leaves the old one or none, never half.
 
 What is being written stands beside its place under a name of its own, `.facespace-<machine>-<process>-<n>.partial`. A
 killed process leaves such files behind; the next one that writes into the folder removes them.
 """
 
-import errno
 import os
 import platform
 import re
 import shutil
-import stat
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
 
 from facespace.errors import WriteError
 
 __all__ = [
     "clean_leftovers",
     "make_folder",
-    "open_regular",
-    "read_regular",
     "reason_of",
     "write_beside",
     "written_beside",
 ]
-
-# O_NONBLOCK: to open a FIFO must not wait for a writer.
-FLAGS = os.O_RDONLY | sum(
-    getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
-)
 
 MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
 PARTIAL = re.compile(r"\.facespace-([0-9a-f]{8})-(\d+)-\d+\.partial")
@@ -43,49 +33,6 @@ LEFT_AFTER_S = 86_400.0
 _numbers = count()
 _open: set[Path] = set()
 _cleaned: set[Path] = set()
-
-
-def open_regular(path: Path, *, limit_bytes: int | None = None, within: Path | None = None) -> BinaryIO:
-    """Open a regular file for reading: no link, FIFO, device or folder, and nothing larger than a limit.
-
-    Args:
-        path: of the file.
-        limit_bytes: the largest size; None for any.
-        within: follow links to files below this folder; None follows none.
-
-    Raises:
-        OSError: it cannot be opened, or is none of these; `reason_of` says why.
-    """
-    if within is not None:
-        path = path.resolve()
-        if not path.is_relative_to(within.resolve()):
-            raise OSError(errno.ELOOP, f"a link that leads out of {within}")
-    elif path.is_symlink():
-        raise OSError(errno.ELOOP, "a link, which is not followed")
-    descriptor = os.open(path, FLAGS)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        if limit_bytes is not None and status.st_size > limit_bytes:
-            raise _too_large(limit_bytes)
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
-
-
-def read_regular(path: Path, *, limit_bytes: int, within: Path | None = None) -> bytes:
-    """The content of a regular file, which may be growing; see `open_regular`."""
-    with open_regular(path, limit_bytes=limit_bytes, within=within) as file:
-        content = file.read(limit_bytes + 1)
-    if len(content) > limit_bytes:
-        raise _too_large(limit_bytes)
-    return content
-
-
-def _too_large(limit_bytes: int) -> OSError:
-    return OSError(errno.EFBIG, f"larger than the limit of {limit_bytes / 1e6:g} MB")
 
 
 def reason_of(error: OSError) -> str:
