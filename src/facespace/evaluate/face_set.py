@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 from facespace.errors import DataError, InputError
 from facespace.evaluate.holdout import HoldoutFaces, embed_holdout
 from facespace.extract import FaceEmbedder

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import distance_matrix
+from facespace.distances import distance_matrix
 from facespace.embed import Embedder, fit_byte_scale
 from facespace.errors import DataError, InputError, ModelError
 from facespace.evaluate.holdout import SUFFIXES, calibrate, embed_holdout
