@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import uvicorn
+
 from drawn_album import scanned
 from facespace.library import Library
-from facespace.web.app import create_app
 from facespace.web.security import Guard
-from facespace.web.serving import listen, make_server
-from facespace.web.site import Site
+from facespace.web.serving import listen
+from facespace.web.site import Site, create_app
 from fakes import DrawnDetector, DrawnEmbedder, draw_photo
 
 # Red is on three photos, green on two, blue and ochre on one.
@@ -45,7 +46,7 @@ def served(folder: Path) -> Iterator[str]:
     with listen("127.0.0.1", 0) as listening:
         at = f"127.0.0.1:{listening.getsockname()[1]}"
         site = make_site(folder, Guard(frozenset({at})))
-        server = make_server(create_app(site))
+        server = uvicorn.Server(uvicorn.Config(create_app(site), log_level="warning", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

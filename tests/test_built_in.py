@@ -9,16 +9,20 @@ import pytest
 
 import facespace
 from facespace.cluster import add_faces, agglomerative, collection_threshold
-from facespace.distances import distance
+from facespace.distance import distance
 from facespace.embed import Embedder, dequantise, quantise
-from facespace.evaluate.album import evaluate_album, extract_album
-from facespace.evaluate.cross_fit import cross_fit
-from facespace.evaluate.holdout import HoldoutFaces, embed_holdout, evaluate_holdout
-from facespace.evaluate.identification import evaluate_identification
-from facespace.evaluate.lfw import evaluate_lfw
 from facespace.evaluate.quality import evaluate_quality, holdout_quality
 from facespace.faces.detect import Detector
 from facespace.gallery import read_labels
+from facespace.measure.album import evaluate_album, extract_album
+from facespace.measure.context import Context, Setup
+from facespace.measure.cross_fit import cross_fit
+from facespace.measure.embedding import embed_faces
+from facespace.measure.experiments.identification import evaluate_identification
+from facespace.measure.experiments.lfw import EXPERIMENT as LFW
+from facespace.measure.experiments.lfw import Options
+from facespace.measure.faces import EmbeddedFaces, open_crops
+from facespace.measure.holdout import evaluate_holdout
 from facespace.metrics import all_pairs, pairwise_scores
 from facespace.models import BUILT_IN, ModelSpec, built_in_models, find_model, find_weights, weights_sha256
 from facespace.models.summary import summarise
@@ -83,11 +87,12 @@ def embedder(request: pytest.FixtureRequest) -> Embedder:
 
 
 @pytest.fixture(scope="module")
-def val(data: Path, embedder: Embedder) -> HoldoutFaces:
-    return embed_holdout(data / "faces" / "val", embedder)
+def val(data: Path, embedder: Embedder) -> EmbeddedFaces:
+    faces = open_crops(data / "faces" / "val")
+    return faces.embedded(embed_faces(faces, embedder)[0])
 
 
-def test_val_at_far_on_the_hold_out_faces(val: HoldoutFaces, embedder: Embedder) -> None:
+def test_val_at_far_on_the_hold_out_faces(val: EmbeddedFaces, embedder: Embedder) -> None:
     result, card = evaluate_holdout(val), card_of(embedder.spec.name)["holdout"]
     for key in ("n_same", "n_diff", "n_faces", "n_identities"):
         assert getattr(result, key) == card[key]
@@ -96,7 +101,7 @@ def test_val_at_far_on_the_hold_out_faces(val: HoldoutFaces, embedder: Embedder)
     assert result.tar["1e-6"]["all"] is None
 
 
-def test_the_spec_holds_the_thresholds_of_the_hold_out_faces(val: HoldoutFaces, embedder: Embedder) -> None:
+def test_the_spec_holds_the_thresholds_of_the_hold_out_faces(val: EmbeddedFaces, embedder: Embedder) -> None:
     for key, found in evaluate_holdout(val).threshold.items():
         assert (found is None) == (embedder.spec.distances[key] is None)
         if found is not None:
@@ -104,14 +109,14 @@ def test_the_spec_holds_the_thresholds_of_the_hold_out_faces(val: HoldoutFaces, 
 
 
 def test_thresholds_from_other_people_do_as_well_as_the_card_says(
-    val: HoldoutFaces, embedder: Embedder
+    val: EmbeddedFaces, embedder: Embedder
 ) -> None:
     for found, kept in zip(cross_fit(val, n_draws=20), card_of(embedder.spec.name)["cross_fit"], strict=True):
         assert found.tar == pytest.approx(kept["tar"], abs=0.004)
         assert found.far / 2 < found.far_met < 2 * found.far
 
 
-def test_bytes_are_as_good_as_floats(val: HoldoutFaces, embedder: Embedder) -> None:
+def test_bytes_are_as_good_as_floats(val: EmbeddedFaces, embedder: Embedder) -> None:
     rows = dequantise(quantise(val.embeddings, embedder.spec.byte_scale))
     assert distance(rows, val.embeddings).max() < 2e-3
     floats, bytes_ = (all_pairs(r, val.labels, fars=(1e-3,))[0].tar for r in (val.embeddings, rows))
@@ -119,7 +124,7 @@ def test_bytes_are_as_good_as_floats(val: HoldoutFaces, embedder: Embedder) -> N
 
 
 def test_prototypes_identify_better_and_the_share_of_strangers_asked_for_is_met(
-    val: HoldoutFaces, embedder: Embedder
+    val: EmbeddedFaces, embedder: Embedder
 ) -> None:
     result = evaluate_identification(val, embedder.spec, n_draws=4)
     nearest, prototype = (
@@ -133,7 +138,7 @@ def test_prototypes_identify_better_and_the_share_of_strangers_asked_for_is_met(
 
 
 def test_dropping_blurred_faces_helps_more_than_dropping_any(
-    val: HoldoutFaces, embedder: Embedder, data: Path
+    val: EmbeddedFaces, embedder: Embedder, data: Path
 ) -> None:
     quality = holdout_quality(data / "faces" / "val", embedder)
     result = evaluate_quality(val, quality, n_random=5, n_draws=100)
@@ -141,7 +146,7 @@ def test_dropping_blurred_faces_helps_more_than_dropping_any(
     assert result.gain_interval[0] > 0
 
 
-def test_faces_added_in_parts_are_grouped_as_from_scratch(val: HoldoutFaces, embedder: Embedder) -> None:
+def test_faces_added_in_parts_are_grouped_as_from_scratch(val: EmbeddedFaces, embedder: Embedder) -> None:
     limit = collection_threshold(embedder.spec.distances, len(val.labels)).distance
     order = np.random.default_rng(0).permutation(len(val.labels))
     rows, truth = val.embeddings[order], val.labels[order]
@@ -154,9 +159,10 @@ def test_faces_added_in_parts_are_grouped_as_from_scratch(val: HoldoutFaces, emb
 
 
 def test_lfw_with_our_own_detector(data: Path) -> None:
-    result = evaluate_lfw(data / "lfw", Embedder(), Detector())
-    assert result.accuracy_mean == pytest.approx(card_of("facespace-s")["lfw"]["accuracy_mean"], abs=0.004)
-    assert result.detector_failures <= 10
+    figures = LFW.run(Options(), Context(Setup(data))).figures
+    kept = card_of("facespace-s")["lfw"]["accuracy_mean"]
+    assert figures["accuracy_mean"] == pytest.approx(kept, abs=0.004)
+    assert figures["detector_failures"] <= 10
 
 
 def test_the_album_of_thirty_people(data: Path) -> None:

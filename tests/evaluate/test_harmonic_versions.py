@@ -1,16 +1,13 @@
 """Figure 8 on made-up versions of one space, where the right answers are known."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facespace.errors import IncompatibleModelsError, InputError
-from facespace.evaluate.compatibility import declare_compatible, mixed_points
+from facespace.errors import InputError
 from facespace.evaluate.harmonic import Versions, evaluate_harmonic
 from facespace.evaluate.holdout import HoldoutFaces
-from facespace.models import common_threshold, find_model, read_spec
 
 N_PEOPLE, N_EACH, DIM = 60, 20, 32
 
@@ -79,23 +76,3 @@ def test_what_cannot_be_compared_is_refused() -> None:
     narrow = NEW.embeddings[:, :16] / np.linalg.norm(NEW.embeddings[:, :16], axis=1, keepdims=True)
     with pytest.raises(InputError, match="one dimension, got 16 and 32"):
         evaluate_harmonic(Versions(OLD, HoldoutFaces(narrow, NEW.labels, NEW.identities)))
-
-
-def test_the_newer_model_says_whom_it_may_meet(tmp_path: Path) -> None:
-    model = tmp_path / "new.onnx"
-    model.write_bytes(find_model(None, "embedder").read_bytes())
-    old = dataclasses.replace(read_spec(model), sha256="0" * 64, name="old", distances={})
-    with pytest.raises(IncompatibleModelsError):
-        common_threshold(read_spec(model), old, 1e-2)
-    declare_compatible(model, read_spec(model), NEW, other=old, of_other=OLD)
-    written = read_spec(model)
-    for first, second in ((written, old), (old, written)):
-        assert common_threshold(first, second, 1e-2) == pytest.approx(
-            mixed_points(NEW, OLD)["1e-2"].threshold, abs=1e-5
-        )
-    assert written.options["tar_mixed"][old.sha256] == mixed_points(NEW, OLD)["1e-3"].tar
-    d = 2 - 2 * NEW.embeddings @ OLD.embeddings.T
-    different = d[NEW.labels[:, None] != OLD.labels[None]]
-    assert (different <= mixed_points(NEW, OLD)["1e-2"].threshold).mean() == pytest.approx(1e-2, rel=0.02)
-    with pytest.raises(InputError, match="same faces by both"):
-        mixed_points(NEW, HoldoutFaces(OLD.embeddings[1:], OLD.labels[1:], OLD.identities))

@@ -7,7 +7,7 @@ import pytest
 
 from facespace.embed import Embedder
 from facespace.reproduce import PARTS, Options, reproduce
-from facespace.reproduce.blocks import COMPUTED, MEASURED, NOT_RUN, Pictures, Plot, Result, Table
+from facespace.reproduce.blocks import COMPUTED, MEASURED, NOT_RUN, Pictures, Plot, Table
 from facespace.reproduce.parts import clustering
 
 PAPER_ORDER = (
@@ -16,13 +16,6 @@ PAPER_ORDER = (
 )  # fmt: skip
 
 PARTS_AT = {part.name: i for i, part in enumerate(PARTS)}
-
-
-def test_every_table_and_figure_of_the_paper_is_there_in_its_order() -> None:
-    names = [part.name for part in PARTS]
-    assert len(set(names)) == len(names)
-    assert tuple(name for name in names if name in PAPER_ORDER) == PAPER_ORDER
-    assert {"protocols", "alignment", "bytes", "resolution", "lfw", "youtube"} <= set(names)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
@@ -71,36 +64,3 @@ def test_the_quick_parts_on_real_faces(tmp_path: Path, data: Path, monkeypatch: 
     assert isinstance(sizes, Table) and [row[0] for row in sizes.rows] == [300, 900]
     assert re.search(r"grows as n\^-?\d\.\d\d", by_name["clustering"].headline)
     assert report.model == Embedder().spec.label
-
-
-def test_youtube_is_measured_once_its_frames_are_there(tmp_path: Path, data: Path) -> None:
-    few = tmp_path / "data"
-    people = sorted((data / "faces" / "val").iterdir())[:4]
-    lines = []
-    for split in (1, 2):
-        a, b = (person.name for person in people[2 * split - 2 : 2 * split])
-        lines += [
-            f"{split}, 0, {x}/{i}, {y}/1, {int(x == y)}"
-            for x, y, i in ((a, a, 0), (b, b, 0), (a, b, 0), (b, a, 0))
-        ]
-    (few / "ytf").mkdir(parents=True)
-    (few / "ytf" / "splits.txt").write_text("\n".join(lines))
-
-    def part() -> Result:
-        return (
-            reproduce(Options(few, quick=True), tmp_path / "work", only=["youtube"])
-            .parts[PARTS_AT["youtube"]]
-            .result
-        )
-
-    assert part().status == NOT_RUN
-    for person in people:
-        pictures = sorted(person.iterdir())
-        for video in (0, 1):
-            folder = few / "ytf" / "frame_images_DB" / person.name / str(video)
-            folder.mkdir(parents=True)
-            for i, picture in enumerate(pictures[5 * video : 5 * video + 5]):
-                (folder / f"{video}.{i}.jpg").symlink_to(picture)
-    result = part()
-    assert result.status == MEASURED and isinstance(result.blocks[0], Table)
-    assert result.blocks[0].rows[0][2][0] >= 0.5  # type: ignore[index]

@@ -6,8 +6,8 @@ import pytest
 
 from facespace.embed import Embedder
 from facespace.errors import DataError, InputError
-from facespace.evaluate.holdout import HoldoutFaces
-from facespace.evaluate.precision import calibrate_twin
+from facespace.measure.calibration import calibrate_twin
+from facespace.measure.faces import EmbeddedFaces
 from facespace.metrics import all_pairs
 from facespace.models import common_threshold, find_model
 from facespace.training.int8 import export_int8, training_inputs
@@ -37,7 +37,7 @@ def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Pa
     val = open_faces(data / "faces" / "val", size_hw=size_hw, cache_bytes=0)
     chosen = np.arange(0, len(val), 2)
     faces, of_original = (
-        HoldoutFaces(e.embed(val.crops(chosen)), val.labels[chosen], val.identities)
+        EmbeddedFaces(e.embed(val.crops(chosen)), val.labels[chosen], val.identities)
         for e in (Embedder(int8), Embedder(original))
     )
     tar, tar_original = (all_pairs(f.embeddings, f.labels, fars=(1e-3,))[0].tar for f in (faces, of_original))
@@ -53,7 +53,7 @@ def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Pa
     assert (spec.options["tar"], spec.options["tar_original"]) == (tar, tar_original)
     assert spec.options["precision"] == "int8"
     mixed = common_threshold(spec, Embedder(original).spec, 1e-3)
-    assert mixed == pytest.approx(common_threshold(spec, spec, 1e-3), abs=0.02)
+    assert mixed == pytest.approx(spec.distance_at(1e-3), abs=0.02)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 80, 80), (2, 3, 96, 80), (2, 80, 80, 3)])

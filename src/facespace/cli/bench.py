@@ -7,7 +7,7 @@ import typer
 
 from facespace.cli.console import show, show_json
 from facespace.cli.options import AsJson, DetectorFile, ModelFile, Workers
-from facespace.evaluate.speed import measure_speed
+from facespace.measure.speed import measure_speed
 
 __all__ = ["bench"]
 

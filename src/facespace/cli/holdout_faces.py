@@ -1,13 +1,12 @@
 """`DATA/faces/val` by a model, with a bar: what several commands measure on."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from facespace.cli.console import data_folder, progress
-
-if TYPE_CHECKING:
-    from facespace.embed import Embedder
-    from facespace.evaluate.holdout import HoldoutFaces
+from facespace.cli.console import data_folder
+from facespace.cli.progress import progress
+from facespace.embed import Embedder
+from facespace.measure.embedding import embed_faces
+from facespace.measure.faces import EmbeddedFaces, open_crops
 
 __all__ = ["embed_val", "val_folder"]
 
@@ -17,11 +16,8 @@ def val_folder(data: Path | None) -> Path:
     return data_folder(data) / "faces" / "val"
 
 
-def embed_val(model: str | Path | None, data: Path | None) -> "tuple[Embedder, HoldoutFaces]":
+def embed_val(model: str | Path | None, data: Path | None) -> tuple[Embedder, EmbeddedFaces]:
     """The model, and the hold-out faces embedded by it."""
-    from facespace.embed import Embedder
-    from facespace.evaluate.holdout import embed_holdout
-
-    embedder = Embedder(model)
-    with progress(f"embedding by {embedder.spec.name}") as on_face:
-        return embedder, embed_holdout(val_folder(data), embedder, on_face=on_face)
+    embedder, faces = Embedder(model), open_crops(val_folder(data))
+    with progress(f"embedding by {embedder.spec.name}") as on_step:
+        return embedder, faces.embedded(embed_faces(faces, embedder, on_step=on_step)[0])

@@ -10,7 +10,7 @@ from facespace.cli.console import data_folder, say, show, show_json, warn
 from facespace.cli.options import AsJson, Data, Licence, TrainingData
 from facespace.cli.progress import progress
 from facespace.errors import InputError
-from facespace.evaluate.importing import ImportResult, import_embedder
+from facespace.measure.importing import ImportResult, import_embedder
 from facespace.models import ModelSpec, user_models_folder
 from facespace.models.foreign import ForeignInput, check_name, parse_scaling, read_foreign
 

@@ -1,96 +1,189 @@
-"""`facespace measure`: one command for each experiment of the registry, loaded when it is called, and the report."""
+"""`facespace measure NAME`: an experiment as a command, made of its options, and the report of all of them."""
 
-from collections.abc import Iterator, MutableMapping
-from importlib import import_module
-from typing import Any, ClassVar
+import inspect
+import os
+from collections.abc import Iterable
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
-from typer.core import TyperGroup
 
-from facespace.measure.registry import ENTRIES, HEADINGS, entry
+from facespace.cli.console import say, show, show_json
+from facespace.cli.options import AsJson
+from facespace.cli.progress import progress, show_table
+from facespace.measure.cache import Cache
+from facespace.measure.context import Context, Setup
+from facespace.measure.experiment import Experiment, field_docs
+from facespace.measure.markdown import write_markdown
+from facespace.measure.page import write_page
+from facespace.measure.plots import check_matplotlib
+from facespace.measure.registry import Entry, entry
+from facespace.measure.report import Made, describe, make_report
+from facespace.measure.result import Result, Table
+from facespace.measure.text import cell_text
 
-__all__ = ["app", "evaluate"]
+__all__ = ["command_of"]
 
-HELP = "Measure models: the usual protocols, and the paper's tables and figures."
-REPORT, REPORT_TITLE = (
-    "report",
-    "Every table and figure of the paper, with its number beside ours, as one page",
-)
-# Former names under `facespace evaluate`; one that is not here kept its name.
-OLD_NAMES: dict[str, str] = {}
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="HTML page to write, with plots and pictures, and JSON beside it."),
+]
+CacheFolder = Annotated[Path | None, typer.Option(help="Folder to keep embeddings in for the next time.")]
+ReportPage = Annotated[
+    Path, typer.Option("-o", "--output", help="HTML page to write, with JSON and kept results beside it.")
+]
+Only = Annotated[
+    list[str] | None, typer.Option(help="Make only this experiment, such as lfw; may be repeated.")
+]
+Docs = Annotated[Path | None, typer.Option(help="Write the figures as Markdown to this file as well.")]
 
 
-class Commands(MutableMapping[str, Any]):
-    """The commands by name, each made when it is asked for.
+def __getattr__(name: str) -> Any:
+    """The command of an experiment, by its name."""
+    if name == "report":
+        return _with_signature(_report, [*_own_parameters(_report), *_parameters(Setup, fields(Setup))])
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return command_of(entry(name))
 
-    Args:
-        names: what is listed.
-        renamed: former names.
+
+def command_of(line: Entry) -> Any:
+    """An experiment's command: its options, then those of the setup that it needs."""
+    experiment = line.load()
+    own = [field.name for field in fields(experiment.options)]
+
+    def call(*, output: Output = None, cache: CacheFolder = None, json: AsJson = False, **given: Any) -> None:
+        options = experiment.options(**{name: _tuple(given.pop(name)) for name in own})
+        if output:
+            check_matplotlib()
+        context = Context(_setup(given), Cache(cache))
+        with progress(line.title) as context.on_step:
+            result = experiment.run(options, context)
+        if output:
+            _write_page(line, experiment, result, context, output)
+        show_json(result.document()) if json else _show(result)
+
+    needed = [field for field in fields(Setup) if field.name in experiment.needs]
+    example = f"facespace measure {line.name} {experiment.example}".strip()
+    parts = (
+        f"{line.title}.",
+        inspect.getdoc(experiment.run),
+        f"The paper: {experiment.paper}",
+        f"Example: {example}",
+    )
+    call.__doc__ = "\n\n".join(part or "" for part in parts)
+    chosen = [*_parameters(experiment.options, fields(experiment.options)), *_parameters(Setup, needed)]
+    return _with_signature(call, [*chosen, *_own_parameters(call)])
+
+
+def _report(
+    *,
+    output: ReportPage = Path("report.html"),
+    only: Only = None,
+    docs: Docs = None,
+    json: AsJson = False,
+    **given: Any,
+) -> None:
+    """Every table and figure of the paper, with its number beside ours, as one page.
+
+    Finished results are kept beside the page. Run the same command again to resume.
+
+    Example: facespace measure report --data DIR --output report.html --quick
     """
-
-    def __init__(self, names: list[str], renamed: dict[str, str]) -> None:
-        self.names, self.renamed = names, renamed
-        self.made: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.made:
-            if name not in self.names and name not in self.renamed:
-                raise KeyError(name)
-            self.made[name] = _load(self.renamed.get(name, name))
-        return self.made[name]
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        self.made[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self.made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys([*self.names, *self.made]))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+    check_matplotlib()
+    setup, work = _setup(given), output.with_suffix(".parts")
+    made = make_report(
+        setup,
+        work,
+        only=only or (),
+        follow=progress,
+        on_made=lambda m: say(f"{m.title}. {m.result.headline}"),
+    )
+    document = write_page(made, output, data=setup.data)
+    if docs:
+        write_markdown(made, docs, command=_typed(setup, docs))
+    if json:
+        show_json(made)
+    say(f"page: {output.resolve().as_uri()}")
+    say(f"JSON: {document}; kept results: {work}")
 
 
-class MeasureGroup(TyperGroup):
-    """Lists the experiments under headings without loading any."""
+def _with_signature(call: Any, chosen: list[inspect.Parameter]) -> Any:
+    """``call`` as a function of these parameters."""
 
-    renamed: ClassVar[dict[str, str]] = {}
+    def command(**given: Any) -> None:
+        call(**given)
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self.commands = Commands([*(line.name for line in ENTRIES), REPORT], self.renamed)
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the list."""
-        for heading in HEADINGS:
-            if rows := [(line.name, line.title) for line in ENTRIES if line.heading == heading]:
-                with formatter.section(heading):
-                    formatter.write_dl(rows)
-        with formatter.section("All of it"):
-            formatter.write_dl([(REPORT, REPORT_TITLE)])
+    command.__doc__ = call.__doc__
+    command.__signature__ = inspect.Signature(chosen)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in chosen}
+    return command
 
 
-class OldEvaluate(MeasureGroup):
-    """`facespace evaluate NAME`, as it was called before."""
-
-    renamed = OLD_NAMES
+def _own_parameters(call: Any) -> list[inspect.Parameter]:
+    return [p for p in inspect.signature(call).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 
-def _load(name: str) -> Any:
-    if name == REPORT:
-        return import_module("facespace.cli.measure_report").command()
-    return import_module("facespace.cli.experiment").command(entry(name))
+def _parameters(options: type[Any], chosen: Iterable["Field[Any]"]) -> list[inspect.Parameter]:
+    """Fields of a dataclass as parameters of a command; the docstring's "Attributes:" are their help."""
+    docs, hints = field_docs(options), get_type_hints(options)
+    return [_parameter(field, hints[field.name], docs[field.name]) for field in chosen]
 
 
-app = typer.Typer(cls=MeasureGroup, help=HELP, no_args_is_help=True, rich_markup_mode=None)
-evaluate = typer.Typer(cls=OldEvaluate, help=HELP, no_args_is_help=True, rich_markup_mode=None)
+def _parameter(field: "Field[Any]", hint: Any, text: str) -> inspect.Parameter:
+    facts = field.metadata
+    default = inspect.Parameter.empty if field.default is MISSING else field.default
+    if get_origin(hint) is tuple:
+        (kind, _) = get_args(hint)
+        hint, default = (list[kind] | None, None) if default == () else (list[kind], default)  # type: ignore[valid-type]
+    limits = {name: facts[name] for name in ("min", "max") if facts.get(name) is not None}
+    if facts.get("argument"):
+        info: Any = typer.Argument(help=text, show_default=False, **limits)
+    else:
+        info = typer.Option(facts.get("flag") or f"--{field.name.replace('_', '-')}", help=text, **limits)
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, info]
+    )
 
 
-@app.callback()
-@evaluate.callback()
-def _group() -> None:
-    """Measure models: the usual protocols, and the paper's tables and figures.
+def _tuple(value: Any) -> Any:
+    """A list, which the command line makes of a repeated option, as the tuple that options hold."""
+    return tuple(value) if isinstance(value, list) else value
 
-    Example: facespace measure holdout --data DIR
-    """
+
+def _setup(given: dict[str, Any]) -> Setup:
+    """The setup; the data folder comes from the environment's FACESPACE_DATA unless given."""
+    named = os.environ.get("FACESPACE_DATA")
+    return Setup(**{**given, "data": given.get("data") or (Path(named) if named else None)})
+
+
+def _write_page(
+    line: Entry, experiment: Experiment[Any], result: Result, context: Context, output: Path
+) -> None:
+    report = describe(context, [Made(line.name, line.title, experiment.paper, result)])
+    write_page(report, output, data=context.setup.data)
+    say(f"page: {output.resolve().as_uri()}")
+
+
+def _show(result: Result) -> None:
+    show(result.headline)
+    tables = [block for block in result.blocks if isinstance(block, Table)]
+    for table in tables:
+        show("", table.caption)
+        show_table(
+            [column.name for column in table.columns],
+            [[cell_text(v, c) for v, c in zip(row, table.columns, strict=True)] for row in table.rows],
+            right=[column.name for column in table.columns if column.kind != "text"],
+        )
+    show(*([""] if result.differs else []), *(f"- {text}" for text in result.differs))
+    if result.remedy:
+        show(f"What is missing: {result.remedy}")
+    if len(tables) < len(result.blocks):
+        say("plots and pictures: add --output PAGE.html")
+
+
+def _typed(setup: Setup, docs: Path) -> str:
+    """As a reader would type it; the data lie elsewhere for them."""
+    options = f"{' --quick' if setup.quick else ''}{' --runs RUNS' if setup.runs else ''}"
+    return f"facespace measure report --data DIR --output report.html{options} --docs {docs}"

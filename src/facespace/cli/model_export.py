@@ -9,16 +9,15 @@ from facespace.cli.console import data_folder, show, show_json
 from facespace.cli.holdout_faces import embed_val
 from facespace.cli.options import AsJson, Data, Licence, TrainingData
 from facespace.cli.train import need_torch
-from facespace.evaluate.compatibility import declare_compatible
-from facespace.evaluate.holdout import HoldoutFaces, calibrate
-from facespace.evaluate.precision import calibrate_twin
+from facespace.measure.calibration import calibrate, calibrate_twin, declare_compatible
+from facespace.measure.faces import EmbeddedFaces
 from facespace.models import ModelSpec
 
 __all__ = ["export", "export_run"]
 
 SOURCE = "faces/val, all pairs"
 
-Made = tuple[Path, ModelSpec, HoldoutFaces]  # a model file, its spec and the hold-out faces by it
+Made = tuple[Path, ModelSpec, EmbeddedFaces]  # a model file, its spec and the hold-out faces by it
 
 
 def export(

@@ -8,8 +8,8 @@ import typer
 from facespace.cli.console import say, show, show_json, warn
 from facespace.cli.holdout_faces import embed_val
 from facespace.cli.options import AsJson, Data
-from facespace.evaluate.compatibility import declare_compatible
-from facespace.evaluate.holdout import calibrate as write_distances
+from facespace.measure.calibration import calibrate as write_distances
+from facespace.measure.calibration import declare_compatible
 from facespace.models import ModelSpec, built_in_models, find_model, installed_models, user_models_folder
 from facespace.models.summary import summarise
 

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from facespace.cli.console import say
+from facespace.measure.registry import by_heading
 
 __all__ = ["OLD_COMMANDS", "OLD_OPTIONS", "TREE", "Command", "Group", "LazyGroup", "Lines"]
 
@@ -109,6 +110,22 @@ MODELS = Group(
     },
 )
 
+MEASURE = Group(
+    "Measure models: the usual protocols, and the paper's tables and figures.",
+    {
+        **{
+            heading: {line.name: Command(f"measure:{line.name}", f"{line.title}.") for line in lines}
+            for heading, lines in by_heading().items()
+        },
+        "All of it": {
+            "report": Command(
+                "measure:report",
+                "Every table and figure of the paper, with its number beside ours, as one page.",
+            ),
+        },
+    },
+)
+
 TREE = Group(
     "Face embeddings: group photos by person, verify, identify, search, train and measure.",
     {
@@ -121,9 +138,7 @@ TREE = Group(
             "library": LIBRARY,
             "gallery": GALLERY,
             "models": MODELS,
-            "measure": Command(
-                "measure:app", "Measure models: the usual protocols, and the paper's tables and figures."
-            ),
+            "measure": MEASURE,
         },
         "Training": {
             "train": Command("train:train", "Train an embedder from a recipe."),
@@ -158,9 +173,7 @@ OLD_COMMANDS: Mapping[str, str | Callable[[Sequence[str]], str]] = {
     "export": _export,
     "export-table": "convert",
 }
-OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again"}
-# What cannot be translated is explained.
-GONE_OPTIONS = {"--face": "--face is gone; name the face as PHOTO#K, the K-th from the left"}
+OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again", "--dry": "--dry-run"}
 
 
 class LazyGroup(TyperGroup):
@@ -212,8 +225,6 @@ class ShellCommand(TyperCommand):
         """Old options become the new ones, where the command has those alone."""
         own = {name for parameter in self.params for name in parameter.opts}
         renamed = {old: new for old, new in OLD_OPTIONS.items() if new in own and old not in own}
-        for gone in (set(GONE_OPTIONS) - own) & {argument.partition("=")[0] for argument in args}:
-            ctx.fail(GONE_OPTIONS[gone])
         return super().parse_args(ctx, [_renamed(argument, renamed) for argument in args])
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from facespace.errors import DataError, InputError
 from facespace.evaluate.defaults import N_SPLITS
 from facespace.extract import CROPS_PER_BATCH, FaceEmbedder, extract_crops
+from facespace.measure.faces import EmbeddedFaces as HoldoutFaces
 from facespace.metrics import Interval, OperatingPoint, PairCounts
 from facespace.metrics.all_pairs import count_sorted, exact_points
 from facespace.metrics.pair_blocks import sort_pairs
@@ -40,21 +41,6 @@ EXACT_PAIRS = 2_000_000_000
 ALL_PAIRS = 10_000_000_000
 # Draws of identities for an interval look at each of the nearest pairs; splits serve larger sets.
 INTERVAL_FACES = 20_000
-
-
-@dataclass(frozen=True)
-class HoldoutFaces:
-    """Embeddings of `root/<identity>/<image>`.
-
-    Attributes:
-        embeddings: unit rows, shape (N, D), float32, or int8 templates, whose directions count.
-        labels: shape (N,), an index into ``identities``.
-        identities: folder names, sorted.
-    """
-
-    embeddings: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    identities: tuple[str, ...]
 
 
 @dataclass(frozen=True)

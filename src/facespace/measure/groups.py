@@ -3,7 +3,6 @@
 Pairs count for a group when both faces belong to it. The threshold is that of the whole set, as a program would use it.
 """
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.result import Cell, Column, Table
 from facespace.measure.text import with_interval
 from facespace.metrics import Interval, RateIntervals, mean_interval, rates_at
+from facespace.spreadsheets import read_table, refuse_rows
 
 __all__ = ["GroupRates", "group_faces", "group_pairs", "groups_table", "read_groups"]
 
@@ -55,20 +55,24 @@ def read_groups(path: Path) -> dict[str, dict[str, str]]:
         DataError: no such file, or another form.
     """
     try:
-        text = path.read_text(encoding="utf-8")
         if path.suffix.lower() == ".json":
-            values = json.loads(text)
+            values = json.loads(path.read_text(encoding="utf-8-sig"))
             if not isinstance(values, dict):
                 raise ValueError("no object")
             return {path.stem: {str(name): str(group) for name, group in values.items()}}
-        header, *rows = [row for row in csv.reader(text.splitlines()) if row]
-        if len(header) < 2 or any(len(row) != len(header) for row in rows):
-            raise ValueError("every line needs as many cells as the first, two at least")
+        table = read_table(path)
+        if len(table.columns) < 2:
+            raise ValueError("two columns are needed at least")
+        refuse_rows(path, list(table.broken), None)
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: expected JSON {{identity: group}} or CSV with columns identity,KIND...: {error}"
         ) from error
-    return {kind: {row[0]: row[k] for row in rows if row[k]} for k, kind in enumerate(header) if k}
+    return {
+        kind: {cells[0]: cells[k] for _, cells in table.rows if cells[k]}
+        for k, kind in enumerate(table.columns)
+        if k
+    }
 
 
 def group_faces(

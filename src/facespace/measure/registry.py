@@ -12,7 +12,7 @@ from facespace.errors import InputError
 if TYPE_CHECKING:
     from facespace.measure.experiment import Experiment
 
-__all__ = ["ENTRIES", "HEADINGS", "Entry", "entry", "load"]
+__all__ = ["ENTRIES", "HEADINGS", "Entry", "by_heading", "entry", "load"]
 
 PROTOCOLS, FIGURES, SWEEPS, TASKS = "Protocols", "Tables and figures of the paper", "Sweeps", "Tasks"
 HEADINGS = (PROTOCOLS, FIGURES, SWEEPS, TASKS)
@@ -48,7 +48,20 @@ class Entry:
 ENTRIES = (
     Entry("holdout", "Section 4: hold-out set and personal photos", PROTOCOLS),
     Entry("lfw", "Section 5.6: Labeled Faces in the Wild", PROTOCOLS),
+    Entry("youtube", "Section 5.7: YouTube Faces", PROTOCOLS),
+    Entry("photos", "Section 4: personal photo collections", PROTOCOLS),
+    Entry("leaks", "Identities that stand in two sets which should be disjoint", PROTOCOLS),
+    Entry("identification", "Identification in a gallery, with unknown people", PROTOCOLS),
+    Entry("gallery", "A gallery from photos: enrolled people found in other photos", TASKS),
+    Entry("album", "Photos of known people, grouped and scored", TASKS),
+    Entry("detector", "Face detectors side by side", TASKS),
 )
+
+
+def by_heading() -> dict[str, list[Entry]]:
+    """The lines of each heading that has any."""
+    lines = {heading: [line for line in ENTRIES if line.heading == heading] for heading in HEADINGS}
+    return {heading: found for heading, found in lines.items() if found}
 
 
 def entry(name: str) -> Entry:

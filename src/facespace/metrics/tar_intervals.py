@@ -18,7 +18,7 @@ from facespace.metrics.resampling import (
     weights_of,
 )
 
-__all__ = ["MOST_NEAR_PAIRS", "RateIntervals", "rates_at", "tar_draws", "tar_interval"]
+__all__ = ["MOST_NEAR_PAIRS", "RateIntervals", "rates_at", "tar_draws", "tar_interval", "threshold_draws"]
 
 # A draw seeks its threshold among this many distances at most: a FAR is then met to a part in 500.
 N_LEVELS = 2000
@@ -87,21 +87,36 @@ def tar_draws(
     The draws depend on the number of identities and the seed alone, so that two models on the same faces meet the same
     ones. ``counts`` of the same pairs save a pass. None as for `tar_interval`.
     """
-    counts = counts or count_pairs(embeddings, labels, other, other_labels)
-    if counts.tar_at_far(far).tar is None:
+    drawn = _draw_tail(embeddings, labels, other, other_labels, far=far, draws=(n_draws, seed), counts=counts)
+    if drawn is None:
         return None
-    people = _People.of(labels, other_labels)
-    draws = draw_identities(len(people.n_first), n_draws=n_draws, seed=seed)
-    reach = REACH * far
-    while True:
-        limit = counts.tar_at_far(min(1.0, reach)).threshold or 0.0
-        if counts.near(limit) > MOST_NEAR_PAIRS:
-            return None
-        tail = near_pairs(embeddings, labels, other, other_labels, limit=limit)
-        values, short = _resampled(tail, people, draws, far)
-        if not short or reach >= 1.0:
-            return values
-        reach *= REACH
+    tail, people, draws, levels, at = drawn
+    # A same-person pair nearer than the next level's distance is accepted with this one.
+    level = np.searchsorted(levels, tail.distance[tail.same], side="right") - 1
+    by_level = np.zeros((len(people.n_first), len(levels)))
+    np.add.at(by_level, (people.first[tail.row[tail.same]], level), 1)
+    cumulative = np.cumsum(by_level, 1)
+    found = np.array([draw @ cumulative[:, k] for draw, k in zip(draws.T, at, strict=True)])
+    return ratio(found, people.n_same @ draws)
+
+
+def threshold_draws(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    far: float,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> NDArray[np.float64] | None:
+    """The distance that ``far`` stands for in each draw of identities, over A x A, shape (B,); None as for `tar_draws`.
+
+    It accepts all pairs below the first one that would be too many; infinity where nothing is.
+    """
+    drawn = _draw_tail(embeddings, labels, None, None, far=far, draws=(n_draws, seed), counts=None)
+    if drawn is None:
+        return None
+    *_, levels, at = drawn
+    return np.asarray(np.nextafter(np.append(levels, np.inf)[at + 1], -np.inf))
 
 
 def rates_at(
@@ -182,21 +197,41 @@ class _People:
         return total / 2 if self.itself else total
 
 
-def _resampled(
-    tail: NearPairs, people: _People, draws: NDArray[np.float32], far: float
-) -> tuple[NDArray[np.float64], bool]:
-    """TAR of each draw, and whether some draw's threshold may lie beyond the tail."""
-    levels = _levels(tail.distance[~tail.same])
-    accepted = _false_accepts(tail, people, draws, levels)
-    allowed = far * people.diff_pairs(draws) + 1e-6
-    at = (accepted <= allowed).sum(0) - 1
-    # A same-person pair nearer than the next level's distance is accepted with this one.
-    level = np.searchsorted(levels, tail.distance[tail.same], side="right") - 1
-    by_level = np.zeros((len(people.n_first), len(levels)))
-    np.add.at(by_level, (people.first[tail.row[tail.same]], level), 1)
-    cumulative = np.cumsum(by_level, 1)
-    found = np.array([draw @ cumulative[:, k] for draw, k in zip(draws.T, at, strict=True)])
-    return ratio(found, people.n_same @ draws), bool((at == len(levels) - 1).any())
+_Drawn = tuple[NearPairs, _People, NDArray[np.float32], NDArray[np.float64], NDArray[np.int64]]
+
+
+def _draw_tail(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    other: NDArray[np.float32] | None,
+    other_labels: NDArray[np.int64] | None,
+    *,
+    far: float,
+    draws: tuple[int, int],
+    counts: PairCounts | None,
+) -> _Drawn | None:
+    """The nearest pairs, who they show, the draws (P, B), distances (L,), and the last of these that each draw accepts.
+
+    ``draws`` are their number and seed. None where the pairs do not support the FAR or are too many.
+    """
+    counts = counts or count_pairs(embeddings, labels, other, other_labels)
+    if counts.tar_at_far(far).tar is None:
+        return None
+    people = _People.of(labels, other_labels)
+    drawn = draw_identities(len(people.n_first), n_draws=draws[0], seed=draws[1])
+    allowed = far * people.diff_pairs(drawn) + 1e-6
+    reach = REACH * far
+    while True:
+        limit = counts.tar_at_far(min(1.0, reach)).threshold or 0.0
+        if counts.near(limit) > MOST_NEAR_PAIRS:
+            return None
+        tail = near_pairs(embeddings, labels, other, other_labels, limit=limit)
+        levels = _levels(tail.distance[~tail.same])
+        at = (_false_accepts(tail, people, drawn, levels) <= allowed).sum(0) - 1
+        # A draw that accepts the whole tail may reach beyond it.
+        if reach >= 1.0 or not (at == len(levels) - 1).any():
+            return tail, people, drawn, levels, at
+        reach *= REACH
 
 
 def _levels(distance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,14 +10,12 @@ from facespace.reproduce.parts.harmonic import FIGURE8, FIGURE9, FIGURE10
 from facespace.reproduce.parts.lfw import FIGURE6, LFW
 from facespace.reproduce.parts.networks import TABLE1, TABLE2
 from facespace.reproduce.parts.placement import ALIGNMENT
-from facespace.reproduce.parts.protocols import PROTOCOLS
 from facespace.reproduce.parts.table4 import TABLE4
 from facespace.reproduce.parts.trained import RESOLUTION, TABLE5, TABLE6
-from facespace.reproduce.parts.youtube import YOUTUBE
 
 __all__ = ["PARTS"]
 
 PARTS: tuple[Part, ...] = (
-    FIGURE1, TABLE1, TABLE2, PROTOCOLS, ALIGNMENT, FIGURE4, TABLE3, FIGURE5, TABLE4, RESOLUTION, TABLE5, BYTES, TABLE6,
-    LFW, FIGURE6, YOUTUBE, FIGURE7, CLUSTERING, FIGURE8, FIGURE9, FIGURE10,
+    FIGURE1, TABLE1, TABLE2, ALIGNMENT, FIGURE4, TABLE3, FIGURE5, TABLE4, RESOLUTION, TABLE5, BYTES, TABLE6,
+    LFW, FIGURE6, FIGURE7, CLUSTERING, FIGURE8, FIGURE9, FIGURE10,
 )  # fmt: skip

@@ -1,0 +1,89 @@
+"""Verification, 1:1: do two pictures show the same person? Arrays in, a verdict out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.distance import check_embeddings, distance_matrix, similarity
+from facespace.errors import InputError, NoFaceError
+
+__all__ = ["Verification", "choose_face", "verify_faces"]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The verdict on two faces.
+
+    Attributes:
+        same: whether distance <= threshold.
+        distance: squared L2 of the two embeddings, in [0, 4].
+        similarity: their cosine, 1 - distance / 2.
+        threshold: the distance up to which two faces count as one person.
+        far: the false accept rate that the threshold stands for.
+        face_idx: which face of each side was compared.
+    """
+
+    same: bool
+    distance: float
+    similarity: float
+    threshold: float
+    far: float
+    face_idx: tuple[int, int]
+
+
+def choose_face(boxes_xyxy: NDArray[np.float32], face: int | None = None) -> int:
+    """The index of the face to use: ``face`` if given, else the largest box.
+
+    Args:
+        boxes_xyxy: shape (N, 4).
+        face: 0 .. N - 1, or None for the largest.
+
+    Raises:
+        NoFaceError: there is no face at all.
+        InputError: there is no face of that number.
+    """
+    if len(boxes_xyxy) == 0:
+        raise NoFaceError("expected a face, found none; try a larger or sharper picture")
+    if face is None:
+        sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+        return int((sides[:, 0] * sides[:, 1]).argmax())
+    if not 0 <= face < len(boxes_xyxy):
+        raise InputError(f"face: expected 0 to {len(boxes_xyxy) - 1}, got {face}")
+    return face
+
+
+def verify_faces(
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    *,
+    threshold: float,
+    far: float,
+    face_idx: tuple[int, int] | None = None,
+) -> Verification:
+    """Compare one face of each side.
+
+    Args:
+        a: embeddings of the first picture's faces, unit rows, shape (N, D).
+        b: likewise of the second, shape (M, D).
+        threshold: from the models' spec.
+        far: the false accept rate that it stands for.
+        face_idx: which two to compare; None takes the closest pair of all.
+
+    Raises:
+        NoFaceError: a side has no face.
+        InputError: rows that are not of unit length, or numbers out of range.
+    """
+    rows_a, rows_b = check_embeddings(a, "a"), check_embeddings(b, "b")
+    if len(rows_a) == 0 or len(rows_b) == 0:
+        raise NoFaceError("expected a face on both sides, one side has none")
+    distances = distance_matrix(rows_a, rows_b)
+    if face_idx is None:
+        i, j = np.unravel_index(int(distances.argmin()), distances.shape)
+        face_idx = (int(i), int(j))
+    if not (0 <= face_idx[0] < len(rows_a) and 0 <= face_idx[1] < len(rows_b)):
+        raise InputError(f"face_idx: expected below ({len(rows_a)}, {len(rows_b)}), got {face_idx}")
+    value = float(distances[face_idx])
+    return Verification(
+        value <= threshold, value, float(similarity(value)), float(threshold), float(far), face_idx
+    )
