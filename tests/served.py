@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
-
 from drawn_album import scanned
 from facespace.library import Library
+from facespace.web.app import create_app
 from facespace.web.security import Guard
-from facespace.web.serving import listen
-from facespace.web.site import Site, create_app
+from facespace.web.serving import listen, make_server
+from facespace.web.site import Site
 from fakes import DrawnDetector, DrawnEmbedder, draw_photo
 
 # Red is on three photos, green on two, blue and ochre on one.
@@ -46,7 +45,7 @@ def served(folder: Path) -> Iterator[str]:
     with listen("127.0.0.1", 0) as listening:
         at = f"127.0.0.1:{listening.getsockname()[1]}"
         site = make_site(folder, Guard(frozenset({at})))
-        server = uvicorn.Server(uvicorn.Config(create_app(site), log_level="warning", lifespan="off"))
+        server = make_server(create_app(site))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

@@ -9,7 +9,7 @@ import pytest
 
 import facespace
 from facespace.cluster import add_faces, agglomerative, collection_threshold
-from facespace.distance import distance
+from facespace.distances import distance
 from facespace.embed import Embedder, dequantise, quantise
 from facespace.evaluate.quality import evaluate_quality, holdout_quality
 from facespace.faces.detect import Detector

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper, numpy_helper
 
-from facespace.distance import distance
+from facespace.distances import distance
 from facespace.embed import Embedder, dequantise, fit_byte_scale, prepare, quantise
 from facespace.errors import InputError, ModelError
 from facespace.models import ModelSpec, write_spec

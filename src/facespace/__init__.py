@@ -1,15 +1,15 @@
 """facespace: faces as points of a space in which distance says how alike they are.
 
-The public names below are the one door; each loads what it needs at first use, so that importing facespace
-loads no network runtime, no torch and no web framework.
+`EXPORTS` is the one list of the public names. Each is loaded at first use, so that importing facespace loads no
+network runtime, no torch and no web framework.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what `EXPORTS` says, for type checkers; a test compares the two
     from facespace.cluster import agglomerative, collection_threshold
-    from facespace.distance import distance, distance_matrix, same_person, similarity
+    from facespace.distances import distance, distance_matrix, same_person, similarity
     from facespace.embed import Embedder, dequantise, quantise
     from facespace.errors import FacespaceError
     from facespace.extract import extract_image, extract_photos
@@ -18,68 +18,33 @@ if TYPE_CHECKING:
     from facespace.faces.detections import Detections
     from facespace.gallery import Gallery, enrol, identify
     from facespace.images import read_image
+    from facespace.jobs import verify
     from facespace.library import Library
     from facespace.models import ModelSpec, common_threshold, read_spec
     from facespace.table import FaceTable
-    from facespace.verify import verify_faces
+    from facespace.verification import verify_faces
 
-__version__ = "0.1.0"
-
-_HOMES = {
-    "Detections": "facespace.faces.detections",
-    "Detector": "facespace.faces.detect",
-    "Embedder": "facespace.embed",
-    "FaceTable": "facespace.table",
-    "FacespaceError": "facespace.errors",
-    "Gallery": "facespace.gallery",
-    "Library": "facespace.library",
-    "ModelSpec": "facespace.models",
-    "agglomerative": "facespace.cluster",
-    "align_faces": "facespace.faces.align",
-    "collection_threshold": "facespace.cluster",
-    "common_threshold": "facespace.models",
-    "dequantise": "facespace.embed",
-    "distance": "facespace.distance",
-    "distance_matrix": "facespace.distance",
-    "enrol": "facespace.gallery",
-    "extract_image": "facespace.extract",
-    "extract_photos": "facespace.extract",
-    "identify": "facespace.gallery",
-    "quantise": "facespace.embed",
-    "read_image": "facespace.images",
-    "read_spec": "facespace.models",
-    "same_person": "facespace.distance",
-    "similarity": "facespace.distance",
-    "verify_faces": "facespace.verify",
+EXPORTS = {
+    "facespace.cluster": ("agglomerative", "collection_threshold"),
+    "facespace.distances": ("distance", "distance_matrix", "same_person", "similarity"),
+    "facespace.embed": ("Embedder", "dequantise", "quantise"),
+    "facespace.errors": ("FacespaceError",),
+    "facespace.extract": ("extract_image", "extract_photos"),
+    "facespace.faces.align": ("align_faces",),
+    "facespace.faces.detect": ("Detector",),
+    "facespace.faces.detections": ("Detections",),
+    "facespace.gallery": ("Gallery", "enrol", "identify"),
+    "facespace.images": ("read_image",),
+    "facespace.jobs": ("verify",),
+    "facespace.library": ("Library",),
+    "facespace.models": ("ModelSpec", "common_threshold", "read_spec"),
+    "facespace.table": ("FaceTable",),
+    "facespace.verification": ("verify_faces",),
 }
+_HOMES = {name: module for module, names in EXPORTS.items() for name in names}
 
-__all__ = [
-    "Detections",
-    "Detector",
-    "Embedder",
-    "FaceTable",
-    "FacespaceError",
-    "Gallery",
-    "Library",
-    "ModelSpec",
-    "agglomerative",
-    "align_faces",
-    "collection_threshold",
-    "common_threshold",
-    "dequantise",
-    "distance",
-    "distance_matrix",
-    "enrol",
-    "extract_image",
-    "extract_photos",
-    "identify",
-    "quantise",
-    "read_image",
-    "read_spec",
-    "same_person",
-    "similarity",
-    "verify_faces",
-]
+__all__ = sorted(_HOMES)
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings, distance
+from facespace.distances import check_embeddings, distance
 from facespace.errors import InputError, ModelError
 from facespace.models import ModelSpec, find_model, read_spec
 from facespace.models.session import open_session

@@ -135,15 +135,20 @@ def test_verify_answers_by_exit_code(
     assert list(document) == ["same", "distance", "similarity", "threshold", "far", "model", "faces"]
     assert (
         document["same"] is same
-        and [set(f) for f in document["faces"]] == [{"photo", "box_xyxy", "score"}] * 2
+        and [set(f) for f in document["faces"]] == [{"photo", "box_xyxy", "score", "n_faces"}] * 2
     )
 
 
 def test_verify_says_which_face_it_took_and_takes_another(photos: Path, drawn: None) -> None:
     assert "2 faces, the largest is used" in call("verify", photos / "1.png", photos / "2.png").stderr
     draw_photo(photos / "3.png", "blue", "blue")
-    different = call("verify", photos / "1.png", photos / "3.png", "--face", "1")
+    different = call("verify", f"{photos / '1.png'}#2", photos / "3.png")
     assert different.exit_code == 1 and "different people" in different.stdout
+    assert call("verify", f"{photos / '1.png'}#1", photos / "2.png").exit_code == 0
+    beyond = call("verify", f"{photos / '1.png'}#3", photos / "2.png")
+    assert "expected face 1 to 2 of the photo" in str(beyond.exception)
+    old = call("verify", photos / "1.png", photos / "3.png", "--face", "1")
+    assert old.exit_code == 2 and "PHOTO#K" in old.stderr
 
 
 def test_verify_without_a_face_is_an_error(photos: Path, drawn: None) -> None:

@@ -1,8 +1,8 @@
 import pytest
 
 from facespace.cluster import collection_threshold
-from facespace.cluster.threshold import distance_at
 from facespace.errors import InputError, ModelError
+from facespace.models import distance_at
 
 # Measured on 2,975 faces of 128 people, 4.4 million pairs of strangers, by two models.
 MEASURED = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facespace.distance import distance
+from facespace.distances import distance
 from facespace.embed import dequantise, quantise
 from facespace.extract import extract_table
 from facespace.gallery import Gallery, enrol, search

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facespace.distance import distance_matrix
+from facespace.distances import distance_matrix
 from facespace.embed import dequantise
 from facespace.store import nearest
 from facespace.store.nearest import TemplateMatrix

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embeddings import unit_rows
-from facespace.distance import distance
+from facespace.distances import distance
 from facespace.embed import dequantise, quantise
 from facespace.errors import GalleryError, IncompatibleModelsError, InputError, ModelError
 from facespace.gallery import Gallery

@@ -1,6 +1,7 @@
 """The main flows by click and key in a headless browser, with no error on its console and no request elsewhere."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,12 @@ def page(browser: Any, library: Path) -> Iterator[Any]:
         complaints: list[str] = []
         # A correction that is refused is a failed request to Chromium, too.
         opened.on(
-            "console", lambda m: m.type == "error" and "409" not in m.text and complaints.append(m.text)
+            "console",
+            lambda m: (
+                m.type == "error"
+                and not re.search("status of 4(09|22)", m.text)
+                and complaints.append(m.text)
+            ),
         )
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         opened.on("request", lambda r: r.url.startswith((address, "data:")) or complaints.append(r.url))

@@ -4,18 +4,20 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from starlette.testclient import TestClient
 
 from facespace.library import Library
-from facespace.library.browse import list_people
+from facespace.library.browse import KINDS, list_people
 from facespace.library.scan_progress import keep_progress
+from facespace.web.app import create_app
 from facespace.web.background import Background
+from facespace.web.corrections import ACTIONS
+from facespace.web.parameters import Action, Kind
 from facespace.web.photo_work import follow
 from facespace.web.security import CSRF_HEADER, Guard
-from facespace.web.site import create_app
 from facespace.web.text import day
 from fakes import SPEC, DrawnEmbedder, draw_photo
 from served import make_library, make_site
@@ -76,8 +78,8 @@ def test_every_page_is_there_and_names_no_outside_address(asked: Asked) -> None:
     ("path", "status"),
     [
         ("/people/99", 404), ("/people/99/timeline", 404), ("/photos/99", 404), ("/photos/99/large", 404),
-        ("/photos/1/huge", 404), ("/faces/zz", 404), ("/faces/zz/thumbnail", 404), ("/?kind=none", 404),
-        ("/?offset=-1", 422), ("/people/x", 422), ("/nowhere", 404), ("/faces/0000000000000001/thumbnail", 409),
+        ("/photos/1/huge", 404), ("/faces/zz", 404), ("/faces/zz/thumbnail", 404), ("/?kind=none", 422),
+        ("/?offset=-1", 422), ("/people/x", 404), ("/nowhere", 404), ("/faces/0000000000000001/thumbnail", 409),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_said_in_one_line(asked: Asked, path: str, status: int) -> None:
@@ -106,7 +108,7 @@ def test_what_is_not_there_is_said_in_one_line(asked: Asked, path: str, status: 
         ("undo", {}, 409),
         ("redo", {}, 409),
         ("forget", {"person": 1}, 200),
-        ("dance", {}, 409),
+        ("dance", {}, 404),
     ],
 )
 def test_a_correction_is_the_librarys_own(
@@ -185,7 +187,7 @@ def test_a_scan_that_fails_says_why(asked: Asked, tmp_path: Path) -> None:
     asked.settled()
     assert "expected a folder of photos" in asked.get("/state").json()["trouble"]
     answer = asked.get("/photos/1/large")
-    assert answer.status_code == 409 and "is its disk mounted" in answer.json()["error"]
+    assert answer.status_code == 404 and "is its disk connected" in answer.json()["error"]
 
 
 def test_names_and_paths_are_escaped(tmp_path: Path) -> None:
@@ -224,6 +226,10 @@ def test_a_background_that_is_stopped_ends(tmp_path: Path) -> None:
     background.stop()
     assert not background.start(lambda background: background.tell("never"))
     assert background.state.doing is None
+
+
+def test_what_addresses_may_say_is_what_there_is() -> None:
+    assert get_args(Kind) == tuple(KINDS) and get_args(Action) == tuple(ACTIONS)
 
 
 @pytest.mark.parametrize(

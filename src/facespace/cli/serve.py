@@ -26,21 +26,33 @@ def serve(
         Path | None, typer.Option(help="Folder of the library, if it is not the one that belongs to PHOTOS.")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on. Any other than this machine's own asks for a token.")
+        str, typer.Option(help="Address to listen on. 0.0.0.0 lets other machines reach the pages.")
     ] = HOST,
     port: Annotated[int, typer.Option(help="Port. 0 takes any free one.", min=0, max=65535)] = PORT,
     token: Annotated[
-        bool, typer.Option("--token", help="Always ask for a token, on a machine that others use.")
-    ] = False,
+        bool,
+        typer.Option(
+            "--token/--no-token",
+            help="Let in only browsers that open a printed address. --no-token is for a machine that nobody else uses.",
+        ),
+    ] = True,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Host name under which browsers may reach the server. Can be given more than once.",
+        ),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Read new photos and follow the folder.")] = False,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in your browser.")] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the pages in your browser.")] = False,
     model: ModelFile = None,
     detector: DetectorFile = None,
 ) -> None:
     """Open a photo library in the browser.
 
     Name, merge, split, correct and search. Stop it with Ctrl-C. Nothing leaves the machine: the server listens on
-    127.0.0.1, and its pages load nothing from elsewhere.
+    127.0.0.1, and its pages load nothing from elsewhere. The printed address lets in one browser, once; then a new one
+    is printed.
 
     Example: facespace serve ~/Pictures
     """
@@ -50,16 +62,17 @@ def serve(
 
     def ready(address: Address) -> None:
         if not address.local:
-            warn(
-                f"whoever can reach {host} and has the address below sees these faces; the connection is not encrypted"
-            )
-        say(f"open {address.url}  (Ctrl-C stops)")
+            warn(f"{host}: other machines can reach these faces; the connection is not encrypted")
+        say(f"open {address.new_url()}  (Ctrl-C stops)")
         if open_browser:
-            webbrowser.open(address.url)
+            webbrowser.open(address.new_url())
+
+    def entered(address: Address) -> None:
+        say(f"opened in a browser; for another browser: {address.new_url()}")
 
     # The server has stopped by itself when the signal arrives here.
     with suppress(KeyboardInterrupt):
         serve_library(
-            find_library(folder), host=host, port=port, token=token, watch=watch, model=model, detector=detector,
-            on_ready=ready,
+            find_library(folder), host=host, port=port, token=token, allow_hosts=tuple(allow_host or ()), watch=watch,
+            model=model, detector=detector, on_ready=ready, on_entry=entered,
         )  # fmt: skip

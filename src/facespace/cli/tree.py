@@ -173,7 +173,9 @@ OLD_COMMANDS: Mapping[str, str | Callable[[Sequence[str]], str]] = {
     "export": _export,
     "export-table": "convert",
 }
-OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again", "--dry": "--dry-run"}
+OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again"}
+# What cannot be translated is explained.
+GONE_OPTIONS = {"--face": "--face is gone; name the face as PHOTO#K, the K-th from the left"}
 
 
 class LazyGroup(TyperGroup):
@@ -225,6 +227,8 @@ class ShellCommand(TyperCommand):
         """Old options become the new ones, where the command has those alone."""
         own = {name for parameter in self.params for name in parameter.opts}
         renamed = {old: new for old, new in OLD_OPTIONS.items() if new in own and old not in own}
+        for gone in (set(GONE_OPTIONS) - own) & {argument.partition("=")[0] for argument in args}:
+            ctx.fail(GONE_OPTIONS[gone])
         return super().parse_args(ctx, [_renamed(argument, renamed) for argument in args])
 
 

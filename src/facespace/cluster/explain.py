@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facespace.cluster.constraints import Constraints
 from facespace.cluster.groups import Groups
 from facespace.cluster.tree import Clustering
-from facespace.distance import check_embeddings, distance
+from facespace.distances import check_embeddings, distance
 from facespace.errors import InputError
 
 __all__ = ["Explanation", "Step", "check_pair", "explain"]

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 
 __all__ = ["GroupLinkage", "Groups", "tightness"]
 

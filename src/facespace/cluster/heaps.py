@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings, distance_matrix
+from facespace.distances import check_embeddings, distance_matrix
 
 __all__ = ["Heap", "find_heaps"]
 

@@ -11,7 +11,7 @@ from facespace.cluster.groups import Groups
 from facespace.cluster.linkage import agglomerative
 from facespace.cluster.search import BlockSearch
 from facespace.cluster.tree import labels_by_size
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 from facespace.errors import InputError
 
 __all__ = ["add_faces", "attach_faces", "group_good_faces"]

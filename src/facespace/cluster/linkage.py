@@ -13,7 +13,7 @@ from facespace.cluster.plan import Progress, Saved, SearchMethod, SearchPlan
 from facespace.cluster.rounds import Rounds
 from facespace.cluster.single import spanning_tree
 from facespace.cluster.tree import Clustering, Merges, cut, grow
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 from facespace.errors import InputError
 
 __all__ = ["MAX_COMPLETE", "Linkage", "agglomerative"]

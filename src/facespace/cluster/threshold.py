@@ -5,15 +5,13 @@ collection in a heap. What keeps groups good as collections grow is the number o
 (n - 1) x FAR: `facespace evaluate strangers` shows it, and which number is best (docs/clustering.md).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
-from facespace.errors import InputError, ModelError
-from facespace.models import far_key
+from facespace.errors import InputError
+from facespace.models import distance_at
 
-__all__ = ["STRANGERS_IN_REACH", "CollectionThreshold", "collection_threshold", "distance_at"]
+__all__ = ["STRANGERS_IN_REACH", "CollectionThreshold", "collection_threshold"]
 
 # Both by `facespace evaluate strangers`, on piles of 8 to 128 people by two models.
 STRANGERS_IN_REACH = 12.0
@@ -65,27 +63,3 @@ def collection_threshold(
     distance, extrapolated = distance_at(distances, rate)
     n_pairs = n_faces * (n_faces - 1) // 2
     return CollectionThreshold(distance, rate, n_pairs, rate * n_pairs, extrapolated)
-
-
-def distance_at(distances: Mapping[str, float | None], far: float) -> tuple[float, bool]:
-    """The distance at any FAR, and whether it is extrapolated.
-
-    The logarithm of the distance is close to linear in the normal quantile of the rate: between two measured rates
-    it is interpolated so, beyond them it follows the line through the last two.
-
-    Raises:
-        ModelError: fewer than two distances are known.
-    """
-    known = sorted((float(key), value) for key, value in distances.items() if value)
-    if far_key(far) in distances and distances[far_key(far)] and math.isclose(float(far_key(far)), far):
-        return float(distances[far_key(far)] or 0.0), False
-    if len(known) < 2:
-        raise ModelError(
-            "expected distances at two or more false-accept rates; run `facespace models calibrate`"
-        )
-    quantile = NormalDist().inv_cdf
-    above = min(max(1, sum(rate < far for rate, _ in known)), len(known) - 1)
-    (low_far, low), (high_far, high) = known[above - 1], known[above]
-    slope = (math.log(high) - math.log(low)) / (quantile(high_far) - quantile(low_far))
-    value = math.exp(math.log(low) + slope * (quantile(far) - quantile(low_far)))
-    return min(4.0, value), not known[0][0] <= far <= known[-1][0]

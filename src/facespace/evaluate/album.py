@@ -11,7 +11,7 @@ from facespace.cluster import Constraints, agglomerative
 from facespace.errors import DataError
 from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photos
 from facespace.metrics import ClusterScores, bcubed_scores, pairwise_scores
-from facespace.verify import choose_face
+from facespace.verification import choose_face
 
 __all__ = ["AlbumFaces", "AlbumResult", "evaluate_album", "extract_album"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import distance_matrix
+from facespace.distances import distance_matrix
 from facespace.errors import MissingExtraError
 
 __all__ = ["METHODS", "SIZES", "chinese_whispers"]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.cluster import agglomerative
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 from facespace.errors import InputError, MissingExtraError
 from facespace.saved_files import written_beside
 

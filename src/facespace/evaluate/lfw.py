@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import distance
+from facespace.distances import distance
 from facespace.errors import DataError, ImageError, InputError
 from facespace.extract import FaceDetector, FaceEmbedder
 from facespace.faces.align import crop_faces

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings, distance_matrix
+from facespace.distances import check_embeddings, distance_matrix
 from facespace.errors import InputError
 from facespace.metrics.resampling import draw_identities
 

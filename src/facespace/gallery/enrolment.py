@@ -14,7 +14,7 @@ from facespace.images import Unreadable
 from facespace.models import ModelSpec
 from facespace.store import clean_name
 from facespace.table import FaceTable
-from facespace.verify import choose_face
+from facespace.verification import choose_face
 
 __all__ = ["Enrolment", "enrol"]
 

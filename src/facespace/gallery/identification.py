@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 from facespace.embed import dequantise, quantise
 from facespace.errors import InputError
 from facespace.gallery.gallery import Gallery

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import distance_matrix
+from facespace.distances import distance_matrix
 from facespace.embed import dequantise
 from facespace.extract import PhotoFaces
 from facespace.faces.matching import box_iou

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 from facespace.errors import DataError, ImageError, InputError
 from facespace.measure.views import FacePlace
 from facespace.models import ModelSpec

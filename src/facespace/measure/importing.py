@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import distance_matrix
+from facespace.distances import distance_matrix
 from facespace.embed import Embedder, fit_byte_scale
 from facespace.errors import DataError, InputError, ModelError
 from facespace.images import read_image

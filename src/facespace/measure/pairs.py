@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import distance
+from facespace.distances import distance
 from facespace.measure.faces import FaceSet
 from facespace.measure.pair_list import PairList
 from facespace.measure.views import FacePlace

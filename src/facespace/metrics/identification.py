@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 from facespace.errors import InputError
 from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
 

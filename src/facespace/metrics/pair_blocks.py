@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 from facespace.errors import InputError
 
 __all__ = [

@@ -15,11 +15,11 @@ from facespace.models.spec import (
     VERIFY_FAR,
     ModelSpec,
     common_distances,
-    common_threshold,
     far_key,
     read_spec,
     write_spec,
 )
+from facespace.models.thresholds import common_threshold, distance_at
 
 __all__ = [
     "BUILT_IN",
@@ -30,6 +30,7 @@ __all__ = [
     "built_in_models",
     "common_distances",
     "common_threshold",
+    "distance_at",
     "far_curve",
     "far_key",
     "find_model",

@@ -17,7 +17,6 @@ __all__ = [
     "VERIFY_FAR",
     "ModelSpec",
     "common_distances",
-    "common_threshold",
     "far_key",
     "read_spec",
     "write_spec",
@@ -102,14 +101,6 @@ class ModelSpec:
         """Name, version and the beginning of the hash: enough to tell two models apart in a message."""
         return f"{self.name} {self.version} ({self.sha256[:8]})"
 
-    def distance_at(self, far: float) -> float:
-        """The threshold that this FAR stands for.
-
-        Raises:
-            ModelError: the spec holds no distance at that FAR.
-        """
-        return _distance_at(self.distances, far, self.label)
-
     def to_json(self) -> str:
         """The spec as one JSON document."""
         return json.dumps(dataclasses.asdict(self))
@@ -157,28 +148,6 @@ def common_distances(a: ModelSpec, b: ModelSpec) -> dict[str, float | None]:
         f"embeddings of {a.label} and of {b.label} cannot be compared: neither model declares compatibility; "
         "embed both sides with the same model"
     )
-
-
-def common_threshold(a: ModelSpec, b: ModelSpec, far: float) -> float:
-    """May embeddings of two models meet, and up to which distance are they the same person at ``far``?
-
-    Raises:
-        IncompatibleModelsError: two models, neither of which declares compatibility with the other.
-        ModelError: the pair has no distance calibrated at that FAR.
-    """
-    who = a.label if a.sha256 == b.sha256 else f"{a.label} with {b.label}"
-    return _distance_at(common_distances(a, b), far, who)
-
-
-def _distance_at(distances: dict[str, float | None], far: float, who: str) -> float:
-    value = distances.get(far_key(far))
-    if value is None:
-        known = [key for key, distance in distances.items() if distance is not None]
-        raise ModelError(
-            f"{who}: no threshold at FAR {far_key(far)}, expected one of: "
-            + (", ".join(known) or "none, the model is not calibrated")
-        )
-    return value
 
 
 def read_spec(path: Path) -> ModelSpec:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 from facespace.embed import quantise
 from facespace.errors import IncompatibleModelsError, InputError, ModelError
 from facespace.models import FarCurve, ModelSpec, common_threshold, far_curve

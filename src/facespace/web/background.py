@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facespace.errors import FacespaceError
+from facespace.errors import FacespaceError, LibraryError
 from facespace.library import Library, ScanProgress, library_model
 from facespace.library.grouping import keep_groups, last_rule
 
-__all__ = ["Background", "State", "Work"]
+__all__ = ["Background", "State", "Work", "photo_folder"]
 
 # So that a row of keystrokes is answered by one grouping.
 QUIET_S = 0.4
@@ -144,3 +144,14 @@ Work = Callable[[Background], None]
 def _groups(library: Library) -> int:
     """A number that tells groupings apart."""
     return hash(tuple(library.catalogue.execute("SELECT face_id, person_id FROM assignments").fetchall()))
+
+
+def photo_folder(library: Library) -> Path:
+    """Where the photos stand.
+
+    Raises:
+        LibraryError: nobody has scanned them yet.
+    """
+    if library.photo_folder is None:
+        raise LibraryError("where the photos stand is not known yet; run `facespace people PHOTOS` once")
+    return library.photo_folder

@@ -1,45 +1,22 @@
-"""What people say on the pages: a request is one method of `facespace.library.Library` and answers with its entry."""
+"""Names and corrections: a request is one method of `facespace.library.Library` and answers with its history entry."""
 
 import dataclasses
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from facespace.errors import CorrectionError
 from facespace.library import Entry, Library
 from facespace.library.browse import names
 from facespace.store import taken_by
+from facespace.web.parameters import Action, Correction, Said
 from facespace.web.site import Site
 
 __all__ = ["router"]
 
-
-class Said(BaseModel):
-    """A correction; which fields are needed depends on the action.
-
-    Attributes:
-        person: number or name.
-        others: further persons, likewise.
-        faces: ids or `photo#k`.
-        name: of the person.
-        hidden: False shows a hidden person again.
-        entry: of the history.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    person: int | Annotated[str, Field(max_length=200)] = ""
-    others: Annotated[list[int | str], Field(max_length=1000)] = []
-    faces: Annotated[list[str], Field(max_length=10_000)] = []
-    name: Annotated[str, Field(max_length=200)] = ""
-    hidden: bool = True
-    entry: int | None = None
-
-
-ACTIONS: dict[str, Callable[[Library, Said], Entry | None]] = {
+ACTIONS: dict[Action, Callable[[Library, Correction], Entry | None]] = {
     "name": lambda library, said: library.name(said.person, said.name),
     "merge": lambda library, said: library.merge(said.person, *said.others),
     "split": lambda library, said: library.split(said.person, said.faces, name=said.name or None),
@@ -59,9 +36,7 @@ def router(site: Site) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/say/{action}")
-    def say(action: str, said: Annotated[Said, Body()]) -> JSONResponse:
-        if action not in ACTIONS:
-            raise CorrectionError(f"expected one of {', '.join(ACTIONS)}, got {action}")
+    def say(action: Action, said: Said) -> JSONResponse:
         with site.library() as library:
             namesake = _namesake(library, said) if action == "name" else None
             if namesake is not None:
@@ -73,13 +48,13 @@ def router(site: Site) -> APIRouter:
     return routes
 
 
-def _apart(library: Library, said: Said) -> Entry | None:
+def _apart(library: Library, said: Correction) -> Entry | None:
     if len(said.others) != 1:
-        raise CorrectionError(f"expected two persons to tell apart, got {1 + len(said.others)}")
+        raise CorrectionError(f"expected two people, got {1 + len(said.others)}")
     return library.apart(said.person, said.others[0])
 
 
-def _namesake(library: Library, said: Said) -> int | str | None:
+def _namesake(library: Library, said: Correction) -> int | str | None:
     """Another person of that name, with whom the page offers to merge."""
     others = [known for known in names(library) if str(known[0]) != str(said.person)]
     found = taken_by(said.name, others)

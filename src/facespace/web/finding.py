@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fastapi import APIRouter, Query, Request
-from fastapi.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, JSONResponse
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,7 +20,10 @@ from facespace.library import Library, reading_embedder
 from facespace.library.browse import Card, card, face_tile, names
 from facespace.library.photo_views import photos_between
 from facespace.library.similar import Similar, search_face, search_similar
-from facespace.web.photo_work import photo_folder, read_photos
+from facespace.web.background import photo_folder
+from facespace.web.parameters import FaceKey, Text, Upload
+from facespace.web.photo_work import read_photos
+from facespace.web.pictures import MAX_PIXELS
 from facespace.web.site import Site
 
 __all__ = ["router"]
@@ -27,6 +31,7 @@ __all__ = ["router"]
 FOUND_BY_NAME = 60
 NEAREST = 24
 DECODE_PX = 1600
+MAX_WAITING = 4
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,17 @@ class Probe:
 def router(site: Site) -> APIRouter:
     """`GET /search`, `GET /faces/ID`, `POST /search/photo`, `POST /scan`."""
     routes = APIRouter()
+    one_at_a_time = CapacityLimiter(1)
 
     @routes.get("/search")
-    def search(q: str = Query("", max_length=200)) -> HTMLResponse:
+    def search(q: Text = "") -> HTMLResponse:
         with site.library() as library:
             people = _named(library, q)
             photos = photos_between(library, q, q, limit=FOUND_BY_NAME) if q[:1].isdecimal() else []
             return site.page("search.html.j2", q=q, people=people, photos=photos, **site.frame(library))
 
     @routes.get("/faces/{key}")
-    def similar(key: str) -> HTMLResponse:
+    def similar(key: FaceKey) -> HTMLResponse:
         with site.library() as library:
             face = face_tile(library, key)
             values = site.frame(library)
@@ -57,9 +63,10 @@ def router(site: Site) -> APIRouter:
         return site.page("similar.html.j2", face=face, found=found, **values)
 
     @routes.post("/search/photo")
-    async def search_photo(request: Request) -> HTMLResponse:
-        content = await request.body()
-        probes = await run_in_threadpool(_probes, site, content)
+    async def search_photo(content: Upload) -> HTMLResponse:
+        if one_at_a_time.statistics().tasks_waiting >= MAX_WAITING:
+            raise HTTPException(503, "other photos are being searched for; try again in a moment")
+        probes = await run_sync(_probes, site, content, limiter=one_at_a_time)
         return site.page("probes.html.j2", probes=probes)
 
     @routes.post("/scan")
@@ -84,7 +91,7 @@ def _probes(site: Site, content: bytes) -> list[Probe]:
     name = Path("the uploaded photo")
     if not content:
         raise ImageError(name, "the file is empty")
-    picture = decode_image(content, name, longest_side_px=DECODE_PX)
+    picture = decode_image(content, name, longest_side_px=DECODE_PX, max_pixels=MAX_PIXELS)
     with site.library() as library:
         embedder = reading_embedder(library, site.embedder)
     found = extract_image(picture, site.detector, embedder)

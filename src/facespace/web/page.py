@@ -71,7 +71,7 @@ def write_page(library: Library, people: People, photos: Path) -> Path:
         rows = [_person_view(library, person, root) for person in people.seen_again]
         once = [_face_view(library, person.faces[0], root) for person in people.seen_once]
         unreadable = [(printable(str(u.photo)), u.reason) for u in people.unreadable]
-        html = environment.get_template("people.html.j2").render(
+        html = environment.get_template("offline.html.j2").render(
             people=people, rows=rows, once=once, unreadable=unreadable, folder=printable(str(root))
         )
         page = library.folder / PAGE

@@ -4,13 +4,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from facespace.errors import CorrectionError
 from facespace.library import Library, library_model
 from facespace.library.browse import (
-    KINDS,
     FaceTile,
     card,
     count_photos,
@@ -23,6 +21,7 @@ from facespace.library.people import suggestion
 from facespace.library.photo_views import photo_view, photos_beside, photos_between
 from facespace.library.similar import similar_people
 from facespace.models import far_curve
+from facespace.web.parameters import Kind, Number, Offset, Part, Text, Time
 from facespace.web.site import Site
 
 __all__ = ["Shown", "router", "shown_faces"]
@@ -61,9 +60,7 @@ def router(site: Site) -> APIRouter:
     routes = APIRouter(default_response_class=HTMLResponse)
 
     @routes.get("/")
-    def people(kind: str = "seen-again", offset: int = Query(0, ge=0), part: bool = False) -> HTMLResponse:
-        if kind not in KINDS:
-            raise CorrectionError(f"expected one of {', '.join(KINDS)}, got {kind}")
+    def people(kind: Kind = "seen-again", offset: Offset = 0, part: Part = False) -> HTMLResponse:
         with site.library() as library:
             cards = list_people(library, kind, limit=PEOPLE_A_SCREEN, offset=offset)
             values: dict[str, Any] = {} if part else site.frame(library)
@@ -73,7 +70,7 @@ def router(site: Site) -> APIRouter:
         )
 
     @routes.get("/people/{number}")
-    def person(number: int, offset: int = Query(0, ge=0), part: bool = False) -> HTMLResponse:
+    def person(number: Number, offset: Offset = 0, part: Part = False) -> HTMLResponse:
         with site.library() as library:
             who = card(library, number)
             state = "confirmed" if who.settled else None
@@ -93,12 +90,12 @@ def router(site: Site) -> APIRouter:
             )  # fmt: skip
 
     @routes.get("/people/{number}/card")
-    def one_card(number: int) -> HTMLResponse:
+    def one_card(number: Number) -> HTMLResponse:
         with site.library() as library:
             return site.page("cards.html.j2", cards=[card(library, number)], more=None)
 
     @routes.get("/people/{number}/timeline")
-    def timeline(number: int, offset: int = Query(0, ge=0), part: bool = False) -> HTMLResponse:
+    def timeline(number: Number, offset: Offset = 0, part: Part = False) -> HTMLResponse:
         with site.library() as library:
             who = card(library, number)
             rows = photos_of_person(library, number, limit=FACES_A_SCREEN, offset=offset)
@@ -112,12 +109,7 @@ def router(site: Site) -> APIRouter:
             )  # fmt: skip
 
     @routes.get("/photos")
-    def photos(
-        since: str = Query("", max_length=25),
-        until: str = Query("", max_length=25),
-        offset: int = Query(0, ge=0),
-        part: bool = False,
-    ) -> HTMLResponse:
+    def photos(since: Time = "", until: Time = "", offset: Offset = 0, part: Part = False) -> HTMLResponse:
         with site.library() as library:
             found = photos_between(library, since, until, limit=PHOTOS_A_SCREEN, offset=offset)
             values: dict[str, Any] = {} if part else site.frame(library)
@@ -126,7 +118,7 @@ def router(site: Site) -> APIRouter:
         return site.page(name, photos=found, more=more, since=since, until=until, **values)
 
     @routes.get("/photos/{photo_id}")
-    def photo(photo_id: int, face: str = "") -> HTMLResponse:
+    def photo(photo_id: Number, face: Text = "") -> HTMLResponse:
         with site.library() as library:
             shown = photo_view(library, photo_id)
             faces = shown_faces(library, list(shown.faces))

@@ -1,13 +1,10 @@
 """Work on the photos that a server does in the background: read new ones, move to a better model, follow the folder."""
 
-from pathlib import Path
-
-from facespace.errors import LibraryError
-from facespace.library import Library, reading_embedder, scan, upgrade, watch
-from facespace.web.background import Background, Work
+from facespace.library import reading_embedder, scan, upgrade, watch
+from facespace.web.background import Background, Work, photo_folder
 from facespace.web.site import Site
 
-__all__ = ["follow", "photo_folder", "read_photos"]
+__all__ = ["follow", "read_photos"]
 
 
 def read_photos(site: Site) -> Work:
@@ -44,14 +41,3 @@ def follow(site: Site) -> Work:
                 background.group_soon()
 
     return work
-
-
-def photo_folder(library: Library) -> Path:
-    """Where the photos stand.
-
-    Raises:
-        LibraryError: nobody has scanned them yet.
-    """
-    if library.photo_folder is None:
-        raise LibraryError("where the photos stand is not known yet; run `facespace people PHOTOS` once")
-    return library.photo_folder

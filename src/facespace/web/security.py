@@ -1,26 +1,30 @@
-"""Who may ask what of the local pages: the machine's own browser, by its own pages, and nobody else.
+"""Who may ask what of the local pages: browsers that were let in, by the server's own pages, and nobody else.
 
-A server on 127.0.0.1 can be reached by every program on the machine and, through the browser, by every page on the
-web. So the Host header must be the server's own (a foreign name that resolves to 127.0.0.1 is refused), requests that
-other sites started are refused, and what changes something must carry a secret that only our pages hold. On any other
-address a token is demanded of everybody.
+A server on 127.0.0.1 can be reached by every user and program of the machine and, through the browser, by every page
+on the web. So the Host header must be the server's own (a foreign name that resolves to 127.0.0.1 is refused), a
+session is needed that begins with the one-time code of a printed address, requests that other sites started are
+refused, and what changes something must carry a secret that only our pages hold.
 """
 
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import parse_qsl, quote, urlencode
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import Scope
 
-__all__ = ["CSRF_HEADER", "MAX_UPLOAD_BYTES", "Guard", "Guarded"]
+from facespace.web.sessions import Sessions
+
+__all__ = ["CODE", "CSRF_HEADER", "HEADERS", "SAFE", "Guard"]
 
 CSRF_HEADER = "X-Facespace"
-COOKIE = "facespace"
-MAX_UPLOAD_BYTES = 64 * 2**20
+CODE = "code"
 SAFE = frozenset({"GET", "HEAD"})
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self';"
@@ -39,111 +43,130 @@ class Guard:
     """What is asked of a request.
 
     Attributes:
-        hosts: allowed values of the Host header, with port; lower case.
-        token: demanded once of every browser, then kept in a cookie; None asks for none.
+        hosts: allowed values of the Host header, with the port; lower case. The address of this machine by which a
+            request came in is allowed too: only a name can be made to lead here by others.
+        names: allowed names whatever the port, as behind a proxy.
+        sessions: who has been let in; None asks nobody.
         csrf: in the header of each request that changes something.
+        on_entry: called when a browser was let in.
     """
 
     hosts: frozenset[str]
-    token: str | None = None
+    names: frozenset[str] = frozenset()
+    sessions: Sessions | None = None
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    on_entry: Callable[[], None] | None = None
 
     def refuses(self, scope: Scope) -> Response | None:
-        """An answer that refuses, or lets a browser in for the first time; None lets the request pass."""
-        headers = Headers(scope=scope)
-        if headers.get("host", "").lower() not in self.hosts:
-            return _refused(400, "this address is not the server's own; open the one that it printed")
-        if self.token is not None and not _same(self.token, _cookie(headers)):
-            return self._let_in(scope)
-        if _is_foreign(headers, self.hosts, safe=scope["method"] in SAFE):
+        """An answer that refuses, or lets a browser in; None lets the request pass."""
+        headers, is_safe = Headers(scope=scope), scope["method"] in SAFE
+        host = headers.get("host", "").lower()
+        if not self._is_own(host, scope):
+            return _refused(
+                400,
+                "this is not an address of this server; `--allow-host NAME` of `facespace serve` adds a name",
+            )
+        if self.sessions is not None and (answer := self._without_session(self.sessions, scope, headers)):
+            return answer
+        if _is_foreign(headers, host, safe=is_safe):
             return _refused(403, "another site may not ask this")
-        if scope["method"] not in SAFE and not _same(self.csrf, headers.get(CSRF_HEADER)):
+        if not is_safe and not _same(self.csrf, headers.get(CSRF_HEADER)):
             return _refused(403, "expected a request of this server's own page; load the page again")
         return None
 
-    def _let_in(self, scope: Scope) -> Response:
-        """The token in the address is exchanged for a cookie, so that it does not stay in the address."""
+    def _is_own(self, host: str, scope: Scope) -> bool:
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+        return host in self.hosts or name in self.names or host == _address_of(scope)
+
+    def _without_session(self, sessions: Sessions, scope: Scope, headers: Headers) -> Response | None:
+        """The answer to a browser that has not been let in, or to one that brings a code."""
+        known = sessions.knows(_cookie(headers, sessions.cookie))
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        if scope["method"] not in SAFE or not _same(self.token or "", dict(query).get("token")):
-            return _refused(401, "expected the token: open the address that `facespace serve` printed")
-        rest = urlencode([(key, value) for key, value in query if key != "token"])
-        # A path of two slashes would be read as another site's address.
-        target = "/" + scope["path"].lstrip("/") + (f"?{rest}" if rest else "")
-        answer = RedirectResponse(target, status_code=303)
-        answer.set_cookie(COOKIE, self.token or "", httponly=True, samesite="strict")
+        code = dict(query).get(CODE)
+        if code is not None and scope["method"] == "GET":
+            session = None if known else sessions.exchange(code)
+            if known or session:
+                return self._let_in(sessions.cookie, session, scope, query)
+        if known:
+            return None
+        if _is_visit(headers) and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return _ask_again(scope)
+        used = " The code of this address is not valid or was used already." if code is not None else ""
+        return _refused(
+            401, f"open the address that `facespace serve` printed last; it lets in one browser, once.{used}"
+        )
+
+    def _let_in(
+        self, cookie: str, session: str | None, scope: Scope, query: list[tuple[str, str]]
+    ) -> Response:
+        """To the same page without the code, so that it does not stay in the address."""
+        answer = RedirectResponse(
+            _target(scope, [pair for pair in query if pair[0] != CODE]), status_code=303
+        )
+        if session is not None:
+            answer.set_cookie(cookie, session, httponly=True, samesite="strict")
+            if self.on_entry is not None:
+                self.on_entry()
         return answer
 
 
-class Guarded:
-    """An ASGI app behind a `Guard`, with the headers that every answer carries and a limit to what is sent to it."""
-
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
-        self._app = app
-        self._guard = guard
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            return  # no web sockets here
-        answer = self._guard.refuses(scope) or _too_large(scope)
-        await (answer or self._app)(scope, _limited(receive), _with_headers(send))
+def _target(scope: Scope, query: list[tuple[str, str]]) -> str:
+    # A path of two slashes would be read as another site's address.
+    return "/" + quote(scope["path"].lstrip("/\\")) + (f"?{urlencode(query)}" if query else "")
 
 
-def _with_headers(send: Send) -> Send:
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers[name] = value
-            # Faces must not stay in a browser's cache after they were forgotten here.
-            headers.setdefault("Cache-Control", "no-store")
-        await send(message)
-
-    return sent
-
-
-def _limited(receive: Receive) -> Receive:
-    """Cuts off a body that is longer than it said, or said nothing."""
-    received = 0
-
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if received > MAX_UPLOAD_BYTES else message
-
-    return counted
-
-
-def _too_large(scope: Scope) -> Response | None:
-    length = Headers(scope=scope).get("content-length", "0")
-    if length.isdecimal() and int(length) <= MAX_UPLOAD_BYTES:
-        return None
-    return _refused(413, f"expected at most {MAX_UPLOAD_BYTES // 2**20} MB")
-
-
-def _is_foreign(headers: Headers, hosts: frozenset[str], *, safe: bool) -> bool:
-    """Whether another site made the browser ask; to follow a link from there to a page is no harm."""
-    origin = headers.get("origin")
-    if origin is not None and origin.partition("://")[2].lower() not in hosts:
-        return True
-    site = headers.get("sec-fetch-site", "none")
-    if site in ("same-origin", "none"):
-        return False
-    return not (
-        safe and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+def _ask_again(scope: Scope) -> Response:
+    """Browsers withhold a strict cookie when a link on another site leads here; a link on a page of ours gets it."""
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    target = escape(_target(scope, query), quote=True)
+    return HTMLResponse(
+        f'<!doctype html><meta http-equiv="refresh" content="0; url={target}"><a href="{target}">Continue</a>'
     )
 
 
-def _cookie(headers: Headers) -> str | None:
+def _address_of(scope: Scope) -> str:
+    """The Host header of a request by the address at which it came in."""
+    server = scope.get("server")
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found else None
+        address = ip_address(server[0]) if server else None
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    return (
+        ""
+        if server is None
+        else f"[{address}]:{server[1]}"
+        if ":" in str(address)
+        else f"{address}:{server[1]}"
+    )
+
+
+def _is_visit(headers: Headers) -> bool:
+    """Whether the browser shows the answer as a page."""
+    return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+
+
+def _is_foreign(headers: Headers, host: str, *, safe: bool) -> bool:
+    """Whether another site made the browser ask; to follow a link from there to a page is no harm."""
+    origin = headers.get("origin")
+    if origin is not None and origin.partition("://")[2].lower() != host:
+        return True
+    if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+        return False
+    return not (safe and _is_visit(headers))
+
+
+def _cookie(headers: Headers, name: str) -> str:
+    """The cookie of that name; empty where there is none. Others of this host may be malformed."""
+    for part in headers.get("cookie", "").split(";"):
+        try:
+            found = SimpleCookie(part.strip()).get(name)
+        except CookieError:
+            continue
+        if found:
+            return found.value
+    return ""
 
 
 def _same(expected: str, got: str | None) -> bool:

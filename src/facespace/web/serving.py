@@ -1,17 +1,28 @@
 """The local server: a socket, a guard that fits its address, and the app."""
 
-import secrets
+import hashlib
+import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facespace.errors import InputError, MissingExtraError
+from facespace.web.sessions import Sessions
 
-__all__ = ["HOST", "PORT", "Address", "listen", "serve"]
+if TYPE_CHECKING:
+    import uvicorn
+
+    from facespace.web.guarded import Guarded
+
+__all__ = ["HOST", "PORT", "Address", "listen", "make_server", "serve"]
 
 HOST, PORT = "127.0.0.1", 8128
+EVERYWHERE = ("0.0.0.0", "::")
+# Connections that wait to be taken; each takes a file, of which a process may open few.
+BACKLOG = 64
 
 
 @dataclass(frozen=True)
@@ -19,14 +30,18 @@ class Address:
     """Where a server listens.
 
     Attributes:
-        url: to be opened in a browser; with the token, where one is asked for.
-        token: None where none is asked for.
+        base: the address of its first page.
         local: only this machine can reach it.
+        sessions: give the codes that let browsers in; None where everybody is let in.
     """
 
-    url: str
-    token: str | None
+    base: str
     local: bool
+    sessions: Sessions | None = field(repr=False)
+
+    def new_url(self) -> str:
+        """The address to open in a browser; with a code of its own each time, which is good for one browser."""
+        return self.base if self.sessions is None else f"{self.base}?code={self.sessions.new_code()}"
 
 
 def serve(
@@ -34,56 +49,78 @@ def serve(
     *,
     host: str = HOST,
     port: int = PORT,
-    token: bool = False,
+    token: bool = True,
+    allow_hosts: tuple[str, ...] = (),
     watch: bool = False,
     model: Path | str | None = None,
     detector: Path | str | None = None,
     on_ready: Callable[[Address], None] | None = None,
+    on_entry: Callable[[Address], None] | None = None,
 ) -> None:
     """Serve the pages of a library until the process is interrupted.
 
     Args:
         library: its folder.
-        host: address or name to listen at; a token is asked for at any but this machine's own.
+        host: address or name to listen at.
         port: 0 takes any that is free.
-        token: ask for one here too, on a machine that others share.
+        token: let in only browsers that bring the code of a printed address.
+        allow_hosts: further names by which browsers may reach the server.
         watch: read new photos at once, and follow the folder from then on.
         model: embedder for new photos and for searches by photo; the built-in one when None.
         detector: likewise.
         on_ready: called once the server can be asked.
+        on_entry: called when a browser was let in, whose code is used up.
 
     Raises:
         LibraryError: there is no library there.
-        InputError: the address cannot be listened at.
+        InputError: the address cannot be listened at, or others could reach it without a token.
         MissingExtraError: the extra `serve` is not installed.
     """
     try:
-        import uvicorn
-
         from facespace.library import Library
+        from facespace.web.app import create_app
         from facespace.web.photo_work import follow
         from facespace.web.security import Guard
-        from facespace.web.site import Site, create_app
+        from facespace.web.site import Site
     except ImportError as error:
         raise MissingExtraError("the local web page", "serve") from error
+    local, names = _is_local(host), frozenset(map(_checked_name, allow_hosts))
+    if not (local or token):
+        raise InputError(
+            f"{host}: expected an address of this machine alone without a token; leave out --no-token"
+        )
     Library(library, create=False).close()
     with listen(host, port) as listening:
         at = listening.getsockname()[1]
-        address = _address(host, at, asks=token)
-        site = Site(library, Guard(_hosts(host, at), address.token), model=model, detector=detector)
+        sessions = Sessions(f"facespace-{at}-{_short_id(library)}") if token else None
+        address = Address(_base(host, at, allow_hosts), local, sessions)
+        guard = Guard(
+            _hosts(host, at), names, sessions, on_entry=lambda: on_entry(address) if on_entry else None
+        )
+        site = Site(library, guard, model=model, detector=detector)
         site.warm()
         if watch:
             site.background.start(follow(site))
         try:
             if on_ready:
                 on_ready(address)
-            config = uvicorn.Config(
-                create_app(site), log_level="warning", access_log=False, server_header=False, lifespan="off",
-                timeout_graceful_shutdown=3,
-            )  # fmt: skip
-            uvicorn.Server(config).run(sockets=[listening])
+            make_server(create_app(site)).run(sockets=[listening])
         finally:
             site.close()
+
+
+def make_server(app: "Guarded") -> "uvicorn.Server":
+    """uvicorn with patience that ends, and silent about what others send."""
+    import uvicorn
+
+    from facespace.web.connections import HEAD_S, Connection
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            app, http=Connection, ws="none", lifespan="off", log_level="error", access_log=False, backlog=BACKLOG,
+            server_header=False, proxy_headers=False, timeout_keep_alive=int(HEAD_S), timeout_graceful_shutdown=3,
+        )
+    )  # fmt: skip
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -95,12 +132,13 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise InputError(f"{host}: expected an address of this machine: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no such name"
+        raise InputError(f"{host}: expected an address of this machine: {reason}") from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen(128)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise InputError(
@@ -110,32 +148,40 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _address(host: str, port: int, *, asks: bool) -> Address:
-    local = _is_local(host)
-    secret = secrets.token_urlsafe(24) if asks or not local else None
-    name = socket.gethostname() if host in EVERYWHERE else host
-    shown = f"[{name}]" if ":" in name else name
-    return Address(f"http://{shown}:{port}/" + (f"?token={secret}" if secret else ""), secret, local)
+def _short_id(library: Path) -> str:
+    return hashlib.sha256(str(library.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
-EVERYWHERE = ("0.0.0.0", "::")
+def _checked_name(name: str) -> str:
+    """As browsers send it."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+        raise InputError(
+            f"--allow-host: expected a name such as photos.example, without a port, got {name!r}"
+        )
+    return name.lower()
+
+
+def _base(host: str, port: int, names: tuple[str, ...]) -> str:
+    name = (*names, _own_address())[0] if host in EVERYWHERE else host
+    return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
 
 
 def _hosts(host: str, port: int) -> frozenset[str]:
-    """The Host headers that browsers send to this server."""
-    names = {host, "127.0.0.1", "localhost", "[::1]"}
-    if host in EVERYWHERE:
-        names |= {socket.gethostname(), *_own_addresses()}
-    shown = {f"[{name}]" if ":" in name and not name.startswith("[") else name for name in names}
-    return frozenset(f"{name.lower()}:{port}" for name in shown)
+    """The Host headers that browsers send to this server, besides the address that a request comes to."""
+    names = {"127.0.0.1", "localhost", "[::1]"}
+    names.add(socket.gethostname() if host in EVERYWHERE else f"[{host}]" if ":" in host else host)
+    bare = {name.lower() for name in names}
+    return frozenset(f"{name}:{port}" for name in bare) | (bare if port == 80 else frozenset())
 
 
-def _own_addresses() -> set[str]:
-    try:
-        found = socket.getaddrinfo(socket.gethostname(), None)
-    except OSError:
-        return set()
-    return {str(entry[4][0]) for entry in found}
+def _own_address() -> str:
+    """The address of this machine in its network; nothing is sent to find it out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
 
 
 def _is_local(host: str) -> bool:

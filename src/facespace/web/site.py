@@ -1,31 +1,34 @@
-"""The local pages as one app: what they share, and the parts that they are put together from."""
+"""A library with what its pages share: background work, the search thread, models, and pages made of templates."""
 
-from collections.abc import Callable
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, PackageLoader
+from starlette.responses import HTMLResponse
 
 from facespace.embed import Embedder
-from facespace.errors import CorrectionError, FacespaceError
+from facespace.errors import CorrectionError, FacespaceError, LibraryError
 from facespace.faces.detect import Detector
-from facespace.library import Library, library_model
-from facespace.library.addresses import face_key
+from facespace.library import CATALOGUE, Library, library_model
 from facespace.library.browse import Counts, count
 from facespace.web.background import Background
-from facespace.web.security import Guard, Guarded
-from facespace.web.text import counted, day, one_in, printable
+from facespace.web.rendering import render
+from facespace.web.security import Guard
 
-__all__ = ["Site", "create_app"]
+__all__ = ["DamagedError", "Site"]
 
 Result = TypeVar("Result")
-HERE = Path(__file__).parent
+log = logging.getLogger(__name__)
+
+
+class DamagedError(LibraryError):
+    """What a library holds makes no sense."""
 
 
 class Site:
@@ -40,7 +43,7 @@ class Site:
     Attributes:
         folder: as given.
         guard: as given.
-        background: groups anew and scans while pages are looked at.
+        background: groups and scans while pages are looked at.
     """
 
     def __init__(
@@ -59,17 +62,37 @@ class Site:
         self._search_thread = ThreadPoolExecutor(1, "facespace-search")
         self._counted: tuple[int, Counts] | None = None
 
-    def library(self) -> Library:
-        """The library, open; it belongs to the thread that asks, and is closed by its `with` block."""
-        return Library(self.folder, create=False)
+    @contextmanager
+    def library(self) -> Iterator[Library]:
+        """The library, open, for the thread that asks.
+
+        Raises:
+            DamagedError: what it holds makes no sense.
+        """
+        with self.reading(), Library(self.folder, create=False) as library:
+            yield library
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """What goes wrong inside is an error for people: requests are checked before, so it is what was read."""
+        try:
+            yield
+        except (FacespaceError, OSError):
+            raise
+        except OverflowError as error:
+            raise CorrectionError("expected a number of at most 63 bits") from error
+        except Exception as error:
+            log.debug("cannot make sense of %s", self.folder, exc_info=True)
+            raise DamagedError(damage(error)) from error
 
     @cached_property
     def _searched(self) -> Library:
-        return self.library()
+        return Library(self.folder, create=False)
 
     def search(self, find: Callable[[Library], Result]) -> Result:
         """Search in the one thread whose library keeps the templates in memory, and the file's log open."""
-        return self._search_thread.submit(lambda: find(self._searched)).result()
+        with self.reading():
+            return self._search_thread.submit(lambda: find(self._searched)).result()
 
     def count(self) -> Counts:
         """How much there is; counted again when somebody has written to the file."""
@@ -108,28 +131,10 @@ class Site:
         self._search_thread.submit(lambda: self._searched.close()).result()
         self._search_thread.shutdown()
 
-    @cached_property
-    def _templates(self) -> Environment:
-        environment = Environment(
-            loader=PackageLoader("facespace.web", "templates/site"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters |= {
-            "key": face_key,
-            "one_in": one_in,
-            "printable": printable,
-            "counted": counted,
-            "day": day,
-        }
-        return environment
-
     def page(self, template: str, **values: Any) -> HTMLResponse:
         """A page, or a part of one."""
-        name = template.removesuffix(".html.j2")
-        html = self._templates.get_template(template).render(page=name, csrf=self.guard.csrf, **values)
-        return HTMLResponse(html)
+        with self.reading():
+            return HTMLResponse(render(template, csrf=self.guard.csrf, **values))
 
     def frame(self, library: Library) -> dict[str, Any]:
         """What the frame of every whole page shows."""
@@ -142,27 +147,7 @@ class Site:
         }
 
 
-def create_app(site: Site) -> Guarded:
-    """The app of a site, behind its guard."""
-    from facespace.web import corrections, finding, pages, pictures
-
-    app = FastAPI(title="facespace", docs_url=None, redoc_url=None, openapi_url=None)
-    for part in (pages, pictures, corrections, finding):
-        app.include_router(part.router(site))
-    app.mount("/static", StaticFiles(directory=HERE / "static"))
-    app.add_exception_handler(FacespaceError, _explain(site))
-    return Guarded(app, site.guard)
-
-
-def _explain(site: Site) -> Callable[[Request, Exception], Response]:
-    """An error that facespace raises on purpose is one line for people, on a page or in a document."""
-
-    def explain(request: Request, error: Exception) -> Response:
-        status = 404 if isinstance(error, CorrectionError) and request.method == "GET" else 409
-        if request.method != "GET" or "html" not in request.headers.get("accept", ""):
-            return JSONResponse({"error": str(error)}, status)
-        answer = site.page("error.html.j2", why=printable(str(error)))
-        answer.status_code = status
-        return answer
-
-    return explain
+def damage(error: Exception) -> str:
+    """What to do about a library that cannot be read, in one line."""
+    reason = str(error) if isinstance(error, sqlite3.Error) else "what it holds makes no sense"
+    return f"{CATALOGUE}: the library seems to be damaged ({reason}); `facespace library check` says where"

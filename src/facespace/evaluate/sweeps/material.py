@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import distance
+from facespace.distances import distance
 from facespace.evaluate.holdout import HoldoutFaces, evaluate_holdout, find_crops
 from facespace.evaluate.lfw import LfwPairs, check_present, find_face, read_pairs
 from facespace.evaluate.sweeps.degrade import jpeg_quality

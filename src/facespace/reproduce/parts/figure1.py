@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import distance_matrix
+from facespace.distances import distance_matrix
 from facespace.errors import DataError, ModelError
 from facespace.faces.detect import Detector
 from facespace.images import read_image
+from facespace.models import common_threshold
 from facespace.reproduce.blocks import MEASURED, Column, Picture, PictureRow, Pictures, Result, Table
 from facespace.reproduce.context import Context
 from facespace.reproduce.paper import FIGURE1_THRESHOLD
@@ -121,7 +122,8 @@ def _headline(distances: NDArray[np.float32], whose: NDArray[np.int64], context:
 
 def _own_threshold(context: Context) -> str:
     try:
-        return f"The model's threshold at FAR 1e-3 is {context.embedder.spec.distance_at(1e-3):.2f}."
+        spec = context.embedder.spec
+        return f"The model's threshold at FAR 1e-3 is {common_threshold(spec, spec, 1e-3):.2f}."
     except ModelError:
         return "The model is not calibrated."
 

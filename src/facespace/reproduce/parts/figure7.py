@@ -14,7 +14,7 @@ from facespace.reproduce.blocks import MEASURED, Column, Picture, PictureRow, Pi
 from facespace.reproduce.context import Context
 from facespace.reproduce.part import OnPicture, Part, not_run
 from facespace.reproduce.parts.differences import training_differs
-from facespace.verify import choose_face
+from facespace.verification import choose_face
 
 __all__ = ["FIGURE7"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facespace.errors import InputError, NoFaceError
-from facespace.verify import choose_face, verify_faces
+from facespace.verification import choose_face, verify_faces
 
 BOXES = np.array([[0, 0, 10, 10], [0, 0, 30, 10], [5, 5, 10, 10]], np.float32)
 ROWS = np.array([[1, 0], [0.8, 0.6], [0, 1]], np.float32)
@@ -15,15 +15,8 @@ def test_without_a_face_there_is_no_verdict() -> None:
         verify_faces(ROWS, ROWS[:0], threshold=1.0, far=1e-3)
 
 
-@pytest.mark.parametrize(("face", "expected"), [(None, 1), (0, 0), (2, 2)])
-def test_the_largest_face_or_the_named_one(face: int | None, expected: int) -> None:
-    assert choose_face(BOXES, face) == expected
-
-
-@pytest.mark.parametrize("face", [-1, 3])
-def test_a_face_that_is_not_there_is_refused(face: int) -> None:
-    with pytest.raises(InputError, match="0 to 2"):
-        choose_face(BOXES, face)
+def test_the_largest_face_is_chosen() -> None:
+    assert choose_face(BOXES) == 1
 
 
 def test_the_verdict_says_all_of_it() -> None:

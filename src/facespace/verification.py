@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings, distance_matrix, similarity
+from facespace.distances import check_embeddings, distance_matrix, similarity
 from facespace.errors import InputError, NoFaceError
 
 __all__ = ["Verification", "choose_face", "verify_faces"]
@@ -32,25 +32,19 @@ class Verification:
     face_idx: tuple[int, int]
 
 
-def choose_face(boxes_xyxy: NDArray[np.float32], face: int | None = None) -> int:
-    """The index of the face to use: ``face`` if given, else the largest box.
+def choose_face(boxes_xyxy: NDArray[np.float32]) -> int:
+    """The index of the face to use where none is named: the largest.
 
     Args:
         boxes_xyxy: shape (N, 4).
-        face: 0 .. N - 1, or None for the largest.
 
     Raises:
         NoFaceError: there is no face at all.
-        InputError: there is no face of that number.
     """
     if len(boxes_xyxy) == 0:
         raise NoFaceError("expected a face, found none; try a larger or sharper picture")
-    if face is None:
-        sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
-        return int((sides[:, 0] * sides[:, 1]).argmax())
-    if not 0 <= face < len(boxes_xyxy):
-        raise InputError(f"face: expected 0 to {len(boxes_xyxy) - 1}, got {face}")
-    return face
+    sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    return int((sides[:, 0] * sides[:, 1]).argmax())
 
 
 def verify_faces(
