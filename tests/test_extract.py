@@ -1,3 +1,5 @@
+import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +78,99 @@ def test_folders_of_crops_name_the_people(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing of that name"):
         embed_photos([tmp_path / "none"], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+
+
+def names_of(table: Path) -> list[str]:
+    loaded = FaceTable.load(table)
+    return sorted(Path(loaded.photos[i]).name for i in loaded.photo_idx)
+
+
+def test_photos_that_are_gone_or_were_replaced_leave_the_table(tmp_path: Path) -> None:
+    photos, faces = tmp_path / "photos", tmp_path / "faces"
+    for name, who in (("a.png", "red"), ("b.png", "blue"), ("c.png", "green"), ("sub/d.png", "ochre")):
+        draw_photo(photos / name, who)
+    draw_photo(tmp_path / "elsewhere" / "e.png", "red", "blue")
+    embed_photos([photos, tmp_path / "elsewhere"], faces, DrawnDetector(), DrawnEmbedder())
+    (photos / "a.png").unlink()
+    draw_photo(photos / "b.png", "green", "ochre", "red")
+    (photos / "sub" / "d.png").rename(photos / "d.png")
+    result = embed_photos([photos], faces, DrawnDetector(), DrawnEmbedder())
+    assert (result.n_left, result.n_new, result.n_photos, result.n_faces) == (3, 2, 4, 7)
+    assert names_of(faces) == ["b.png"] * 3 + ["c.png", "d.png", "e.png", "e.png"]
+    result = embed_photos([photos / "b.png"], faces, DrawnDetector(), DrawnEmbedder())
+    assert (result.n_left, result.n_new, result.n_photos) == (0, 0, 4)
+
+
+def test_a_copy_takes_the_place_of_a_photo_that_is_gone(tmp_path: Path) -> None:
+    draw_photo(tmp_path / "photos" / "a.png", "red")
+    embed_photos([tmp_path / "photos"], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+    draw_photo(tmp_path / "photos" / "b.png", "red")
+    embed_photos([tmp_path / "photos"], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+    (tmp_path / "photos" / "a.png").unlink()
+    result = embed_photos([tmp_path / "photos"], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+    assert (result.n_left, result.n_new) == (1, 1) and names_of(tmp_path / "faces") == ["b.png"]
+
+
+def test_a_folder_whose_disk_is_not_there_costs_no_faces(tmp_path: Path) -> None:
+    photo = draw_photo(tmp_path / "photos" / "a.png", "red")
+    embed_photos([tmp_path / "photos"], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+    photo.unlink()
+    with pytest.raises(DataError, match="expected some of the 1 photos that the table holds"):
+        embed_photos([tmp_path / "photos"], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+    assert names_of(tmp_path / "faces") == ["a.png"]
+
+
+def test_a_photo_that_cannot_be_read_any_more_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_photo(tmp_path / "photos" / "a.png", "red")
+    embed_photos([tmp_path / "photos"], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+    monkeypatch.setattr("facespace.extract.tables.content_hash", lambda _: "")
+    result = embed_photos([tmp_path / "photos"], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+    assert result.n_left == 0 and result.n_photos >= 1
+
+
+class OtherDetector(DrawnDetector):
+    spec = dataclasses.replace(DrawnDetector.spec, sha256="f" * 64)
+
+
+def test_another_detector_and_crops_do_not_mix_into_a_table(tmp_path: Path) -> None:
+    draw_photo(tmp_path / "photos" / "a.png", "red")
+    embed_photos([tmp_path / "photos"], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+    with pytest.raises(DataError, match="faces of another detector"):
+        embed_photos([tmp_path / "photos"], tmp_path / "faces", OtherDetector(), DrawnEmbedder())
+    with pytest.raises(DataError, match="faces of another detector"):
+        embed_crops([tmp_path / "photos"], tmp_path / "faces", DrawnEmbedder())
+
+
+def cut_jpeg(path: Path, share: float) -> bytes:
+    """A JPEG of two people of which only a share is there; returns the whole."""
+    drawn = draw_photo(path.with_suffix(".png"), "red", "blue")
+    with Image.open(drawn) as image:
+        image.save(path, quality=90)
+    drawn.unlink()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    return whole
+
+
+def test_a_photo_that_is_cut_short_is_read_as_far_as_it_goes_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    cut_jpeg(tmp_path / "a.jpg", 0.99)
+    cut_jpeg(tmp_path / "old.jpg", 0.99)
+    os.utime(tmp_path / "old.jpg", (1e9, 1e9))
+    result = embed_photos([tmp_path], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+    assert result.n_faces == 4 and result.unreadable == ()
+    assert [p.photo.name for p in result.partial] == ["a.jpg", "old.jpg"]
+    assert len([s for s in waits if s > 0]) == 1  # the one that may still be growing is looked at again
+
+
+def test_a_photo_that_is_still_growing_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jpg"
+    whole = cut_jpeg(path, 0.9)
+    monkeypatch.setattr("time.sleep", lambda _: path.write_bytes(whole[: int(len(whole) * 0.95)]))
+    result = embed_photos([path], tmp_path / "faces", DrawnDetector(), DrawnEmbedder())
+    assert result.n_photos == 0 and "still being written" in result.unreadable[0].reason
+    path.write_bytes(whole)
+    assert embed_photos([path], tmp_path / "faces", DrawnDetector(), DrawnEmbedder()).n_faces == 2

@@ -1,11 +1,14 @@
 import dataclasses
+import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facespace.errors import DataError, InputError
+from facespace import table as table_module
+from facespace.errors import DataError, FacespaceError, InputError, WriteError
 from facespace.table import FaceTable, FaceTableWriter, face_id
+from hostile.mutate import mutations
 
 
 def table_of(n: int, *, seed: int = 0, model: str = "m" * 64) -> FaceTable:
@@ -113,3 +116,126 @@ def test_another_folder_is_not_written_into(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="other files"):
         table_of(1).save(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_one_writer_at_a_time_and_the_other_says_so(tmp_path: Path) -> None:
+    with FaceTableWriter(tmp_path / "t", model="m" * 64) as writer:
+        with pytest.raises(DataError, match="another run is writing to this table"):
+            FaceTableWriter(tmp_path / "t", model="m" * 64)
+        writer.append(table_of(3))
+    table_of(2, seed=1).save(tmp_path / "t")
+    assert len(FaceTable.load(tmp_path / "t")) == 5
+
+
+def test_what_another_run_has_written_is_noticed_where_folders_cannot_be_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_module, "_lock", lambda folder: folder.mkdir(exist_ok=True) or (lambda: None))
+    with (
+        FaceTableWriter(tmp_path / "t", model="m" * 64) as one,
+        FaceTableWriter(tmp_path / "t", model="m" * 64) as two,
+    ):
+        one.append(table_of(3))
+        with pytest.raises(DataError, match="another run has written to this table"):
+            two.append(table_of(4))
+    assert len(FaceTable.load(tmp_path / "t")) == 3
+
+
+def test_photos_leave_with_their_faces(tmp_path: Path) -> None:
+    parts = [table_of(9, seed=seed) for seed in range(3)]
+    for part in parts:
+        part.save(tmp_path / "t")
+    with FaceTableWriter(tmp_path / "t", model="m" * 64) as writer:
+        assert writer.drop(lambda path, digest: False) == 0
+        assert writer.drop(lambda path, digest: digest.startswith("1") or digest == "2a") == 3
+        n_left = writer.n_faces
+        writer.append(table_of(2, seed=5))
+    kept = FaceTable.load(tmp_path / "t")
+    assert kept.photo_sha256 == ("0a", "0b", "2b", "5a", "5b") and len(kept) == n_left + 2
+    np.testing.assert_array_equal(kept.face_id[:9], parts[0].face_id)
+    np.testing.assert_array_equal(kept.embedding[9:n_left], parts[2].embedding[parts[2].photo_idx == 1])
+    assert all(kept.photo_sha256[i] == "2b" for i in kept.photo_idx[9:n_left])
+    assert sorted(p.name for p in (tmp_path / "t").iterdir()) == [
+        "000000",
+        "000003",
+        "000004",
+        "manifest.json",
+    ]
+
+
+def test_a_table_from_which_all_photos_left_is_empty(tmp_path: Path) -> None:
+    table_of(3).save(tmp_path / "t")
+    with FaceTableWriter(tmp_path / "t", model="m" * 64) as writer:
+        assert writer.drop(lambda path, digest: True) == 2 and writer.n_faces == 0
+    assert len(FaceTable.load(tmp_path / "t")) == 0
+
+
+def test_a_table_that_holds_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    with FaceTableWriter(tmp_path / "t", model="m" * 64):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "refused"),
+    [
+        ("d", "d", False),
+        ("d", "e", True),
+        ("d", "", True),
+        ("", "d", True),
+        (None, "d", False),
+        ("d", None, False),
+    ],
+)
+def test_detectors_do_not_mix(tmp_path: Path, first: str | None, second: str | None, refused: bool) -> None:
+    with FaceTableWriter(tmp_path / "t", model="m" * 64, detector=first) as writer:
+        writer.append(table_of(1))
+    if refused:
+        with pytest.raises(DataError, match="another detector"):
+            FaceTableWriter(tmp_path / "t", model="m" * 64, detector=second)
+    else:
+        FaceTableWriter(tmp_path / "t", model="m" * 64, detector=second).close()
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_table_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table_of(3).save(tmp_path / "t")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(table_module.np, "save", full)
+    for folder in ("t", "new"):
+        with pytest.raises(WriteError, match="cannot be written: No space left"):
+            table_of(2).save(tmp_path / folder)
+    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+    assert sorted(p.name for p in (tmp_path / "t").iterdir()) == ["000000", "manifest.json"]
+    assert len(FaceTable.load(tmp_path / "t")) == 3
+
+
+def test_a_file_in_place_of_the_table_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("mine")
+    with pytest.raises(WriteError, match="cannot be written"):
+        table_of(2).save(tmp_path / "t")
+    assert (tmp_path / "t").read_text() == "mine"
+
+
+def test_hostile_tables_are_one_line(tmp_path: Path) -> None:
+    table_of(6).save(tmp_path / "t")
+    files = [p for p in (tmp_path / "t").rglob("*") if p.is_file()]
+    said = []
+    for file in files:
+        good = file.read_bytes()
+        for bad in mutations(
+            [good], 40, seed=1, words=[b"null", b"[]", b"{}", b"'descr'", b"(6,)", b"|O", b"-1"]
+        ):
+            file.write_bytes(bad)
+            try:
+                FaceTable.load(tmp_path / "t")
+                FaceTableWriter(tmp_path / "t", model="m" * 64).close()
+            except FacespaceError as error:
+                said.append(str(error))
+            file.write_bytes(good)
+    assert len(said) > 100 and not any("\n" in line for line in said)
+    assert len(FaceTable.load(tmp_path / "t")) == 6

@@ -8,17 +8,22 @@ whole at every moment up to its last finished shard; appending and resuming are 
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Sequence
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import DataError, InputError
-from facespace.saved_files import write_beside, written_beside
+from facespace.errors import DataError, InputError, WriteError
+from facespace.saved_files import make_folder, write_beside, written_beside
 
 __all__ = ["FORMAT_VERSION", "FaceTable", "FaceTableWriter", "face_id"]
 
@@ -143,7 +148,8 @@ class FaceTable:
 
     def save(self, folder: Path) -> None:
         """Write the table to ``folder`` as one shard, after any that stand there; see `FaceTableWriter`."""
-        FaceTableWriter(folder, model=self.model).append(self)
+        with FaceTableWriter(folder, model=self.model) as writer:
+            writer.append(self)
 
     @classmethod
     def load(cls, folder: Path) -> "FaceTable":
@@ -166,58 +172,215 @@ class FaceTable:
 
 
 class FaceTableWriter:
-    """Appends shards to a table on disk, and knows which photos it holds.
+    """Appends shards to a table on disk, drops photos from it, and knows which ones it holds.
+
+    One at a time: the folder is locked until `close`, or as long as the process lives.
 
     Args:
-        folder: the table; made with the first shard.
+        folder: the table; made if absent.
         model: sha256 of the embedder.
+        detector: sha256 of the detector, empty for ready crops; None where it is not known.
 
     Raises:
-        DataError: a table of another model or a newer version stands there.
+        DataError: another process writes there, or a table of another model or detector or of a newer version stands
+            there.
+        WriteError: the disk does not let us write there.
+
+    Attributes:
+        folder: of the table.
+        n_faces: in the table now.
     """
 
-    def __init__(self, folder: Path, *, model: str) -> None:
-        self.folder, self.model = folder, model
-        self.shards: list[str] = []
-        self.done: set[str] = set()
-        if (folder / MANIFEST).exists():
-            manifest = _read_manifest(folder)
-            if manifest["model"] != model:
-                raise DataError(
-                    f"{folder}: holds embeddings of another model ({manifest['model'][:8]}, now {model[:8]}); "
-                    "name another folder"
-                )
-            self.shards = list(manifest["shards"])
-            for name in self.shards:
-                self.done |= set(_read_json(folder / name / "photos.json")["photo_sha256"])
-        elif folder.exists() and any(folder.iterdir()):
-            raise DataError(f"{folder}: expected a FaceTable or an empty folder, met other files")
+    def __init__(self, folder: Path, *, model: str, detector: str | None = None) -> None:
+        self.folder, self._model, self._detector = folder, model, detector
+        self._shards: dict[str, list[tuple[str, str]]] = {}  # the photos of each
+        self._next = 0  # number of the next shard
+        self.n_faces = 0
+        self._is_new = not folder.exists()
+        self._unlock = weakref.finalize(self, _lock(folder))
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def photos(self) -> list[tuple[str, str]]:
+        """Path and sha256 of each photo in the table now."""
+        return [photo for photos in self._shards.values() for photo in photos]
+
+    @property
+    def done(self) -> set[str]:
+        """The sha256 of each photo in the table now."""
+        return {digest for _, digest in self.photos}
+
+    def close(self) -> None:
+        """Let others write; a table that holds nothing goes."""
+        if self._is_new and not self._shards:
+            with suppress(OSError):
+                self.folder.rmdir()
+        self._unlock()
 
     def append(self, table: FaceTable) -> None:
-        """Add a shard; it counts once the manifest names it."""
-        name = f"{len(self.shards):06d}"
-        shutil.rmtree(self.folder / name, ignore_errors=True)  # of a run that was killed before the manifest
+        """Add a shard; it counts once the manifest names it.
+
+        Raises:
+            DataError: another process has written to the table in the meantime (where folders cannot be locked).
+            WriteError: the disk is full, or does not let us write there.
+        """
+        name = self._write_shard(table)
+        self._shards[name] = list(zip(table.photos, table.photo_sha256, strict=True))
+        self._write_manifest()
+        self.n_faces += len(table)
+
+    def drop(self, leaves: Callable[[str, str], bool]) -> int:
+        """Write the shards of photos that leave again, without them and their faces.
+
+        Args:
+            leaves: whether a photo leaves, by its path and sha256.
+
+        Returns:
+            how many photos left.
+        """
+        n_before, shards, dropped = len(self.photos), {}, []
+        last = list(self._shards)[-1:]
+        for name, photos in self._shards.items():
+            stays = np.array([not leaves(*photo) for photo in photos], bool)
+            if stays.all():
+                shards[name] = photos
+                continue
+            dropped.append(name)
+            if stays.any() or (
+                not shards and [name] == last
+            ):  # an empty table still has the embeddings' length
+                new = self._write_shard(_only(_read_shard(self.folder, name, self._model), stays))
+                shards[new] = list(compress(photos, stays))
+        if dropped:
+            self._shards = shards
+            self._write_manifest()
+            self._count()
+            self._clean()
+        return n_before - len(self.photos)
+
+    def _open(self) -> None:
+        if (self.folder / MANIFEST).exists():
+            manifest = _read_manifest(self.folder)
+            _check_same(self.folder, "embeddings", manifest["model"], self._model)
+            if self._detector is not None and manifest.get("detector") is not None:
+                _check_same(self.folder, "faces", manifest["detector"], self._detector)
+            self._detector = self._detector if self._detector is not None else manifest.get("detector")
+            for name in manifest["shards"]:
+                photos = _read_photos(self.folder, name)
+                self._shards[name] = list(zip(photos["photos"], photos["photo_sha256"], strict=True))
+            self._next = max(map(int, self._shards), default=-1) + 1
+            self._count()
+            self._clean()
+        elif any(self.folder.iterdir()):
+            raise DataError(f"{self.folder}: expected a FaceTable or an empty folder, met other files")
+
+    def _count(self) -> None:
+        """By the headers of files, not by reading them."""
+        self.n_faces = sum(
+            len(_load_array(self.folder, name, "face_id", mapped=True)) for name in self._shards
+        )
+
+    def _clean(self) -> None:
+        """Shards that the manifest does not name: dropped ones, and those of a run that was killed."""
+        for path in self.folder.iterdir():
+            if path.name.isdigit() and path.name not in self._shards:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _write_shard(self, table: FaceTable) -> str:
+        manifest = self.folder / MANIFEST
+        if manifest.exists() and _read_manifest(self.folder)["shards"] != list(self._shards):
+            raise DataError(
+                f"{self.folder}: another run has written to this table; run the same command again"
+            )
+        name = f"{self._next:06d}"
         photos = {
             "photos": table.photos,
             "photo_sha256": table.photo_sha256,
             "identities": table.identities,
         }
+        shutil.rmtree(self.folder / name, ignore_errors=True)  # of a run that was killed before the manifest
         with written_beside(self.folder / name, private=True, folder=True) as partial:
             for column in [*COLUMNS, "embedding"]:
                 np.save(partial / f"{column}.npy", getattr(table, column))
             (partial / "photos.json").write_text(json.dumps(photos), encoding="utf-8")
-        self.shards.append(name)
-        self._write_manifest()
-        self.done |= set(table.photo_sha256)
+        self._next += 1
+        return name
 
     def _write_manifest(self) -> None:
-        manifest = {"format": FORMAT_VERSION, "model": self.model, "shards": self.shards}
+        manifest = {"format": FORMAT_VERSION, "model": self._model, "shards": list(self._shards)}
+        if self._detector is not None:
+            manifest["detector"] = self._detector
         write_beside(self.folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode(), private=True)
+
+
+def _check_same(folder: Path, what: str, there: str, now: str) -> None:
+    if there != now:
+        names = [(name[:8] if name else "none, for ready crops") for name in (there, now)]
+        kind = "model" if what == "embeddings" else "detector"
+        raise DataError(
+            f"{folder}: holds {what} of another {kind} ({names[0]}, now {names[1]}); name another folder"
+        )
+
+
+def _only(table: FaceTable, stays: NDArray[np.bool_]) -> FaceTable:
+    """A table without the photos that do not stay and their faces."""
+    faces = table[stays[table.photo_idx]]
+    numbers = np.cumsum(stays) - 1
+    return dataclasses.replace(
+        faces,
+        photos=tuple(compress(table.photos, stays)),
+        photo_sha256=tuple(compress(table.photo_sha256, stays)),
+        photo_idx=numbers[faces.photo_idx].astype(np.int32),
+        identities=None if table.identities is None else tuple(compress(table.identities, stays)),
+    )
+
+
+def _lock(folder: Path) -> Callable[[], None]:
+    """Keep other writers out of a folder, which is made if absent; returns what lets them in again.
+
+    The lock goes with the process. Where folders cannot be locked nobody is kept out.
+    """
+    try:
+        make_folder(folder, private=True)
+    except OSError as error:
+        raise WriteError(folder, error) from error
+    if sys.platform == "win32":
+        return lambda: None
+    import fcntl
+
+    opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(opened)
+        raise DataError(
+            f"{folder}: another run is writing to this table; wait for its end, or name another folder"
+        ) from None
+    except OSError:  # not on this file system
+        pass
+    return lambda: os.close(opened)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     manifest = _read_json(folder / MANIFEST)
-    if not isinstance(manifest.get("format"), int) or "shards" not in manifest or "model" not in manifest:
+    names = manifest.get("shards")
+    if not (
+        isinstance(manifest.get("format"), int)
+        and isinstance(manifest.get("model"), str)
+        and isinstance(names, list)
+        and all(isinstance(name, str) and name.isascii() and name.isdigit() for name in names)
+        and len(set(names)) == len(names)
+    ):
         raise DataError(f"{folder}: expected a FaceTable, its manifest says nothing of one")
     if manifest["format"] > FORMAT_VERSION:
         raise DataError(f"{folder}: a FaceTable of format {manifest['format']}, known up to {FORMAT_VERSION}")
@@ -225,27 +388,47 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _read_shard(folder: Path, name: str, model: str) -> FaceTable:
-    photos = _read_json(folder / name / "photos.json")
-    try:
-        columns = {
-            column: np.load(folder / name / f"{column}.npy", mmap_mode="r" if column == "embedding" else None)
-            for column in [*COLUMNS, "embedding"]
-        }
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder}: the FaceTable is damaged: {error}") from error
+    photos = _read_photos(folder, name)
     identities = photos["identities"]
-    return FaceTable(
-        model,
-        tuple(photos["photos"]),
-        tuple(photos["photo_sha256"]),
-        identities=None if identities is None else tuple(identities),
-        **columns,
-    )
+    columns = {
+        column: _load_array(folder, name, column, mapped=column == "embedding")
+        for column in [*COLUMNS, "embedding"]
+    }
+    try:
+        return FaceTable(
+            model,
+            tuple(photos["photos"]),
+            tuple(photos["photo_sha256"]),
+            identities=None if identities is None else tuple(identities),
+            **columns,
+        )
+    except ValueError as error:
+        raise DataError(f"{folder}: the FaceTable is damaged: {error}") from error
+
+
+def _read_photos(folder: Path, name: str) -> dict[str, Any]:
+    document = _read_json(folder / name / "photos.json")
+    lists = [document.get(key) for key in ("photos", "photo_sha256", "identities")]
+    texts = [all(isinstance(text, str) for text in found) for found in lists if isinstance(found, list)]
+    if not (
+        all(texts) and len(texts) >= 2 and len({len(found) for found in lists if found is not None}) == 1
+    ):
+        raise DataError(f"{folder}: the FaceTable is damaged: {name}/photos.json does not list its photos")
+    return document
+
+
+def _load_array(folder: Path, name: str, column: str, *, mapped: bool = False) -> NDArray[Any]:
+    try:
+        return np.asarray(np.load(folder / name / f"{column}.npy", mmap_mode="r" if mapped else None))
+    except Exception as error:  # of many kinds, for a damaged header
+        raise DataError(f"{folder}: the FaceTable is damaged: {name}/{column}.npy: {error}") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path.parent}: expected a FaceTable, cannot read {path.name}: {error}") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path.parent}: expected a FaceTable, {path.name} says nothing of one")
     return document

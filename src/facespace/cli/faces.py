@@ -43,31 +43,35 @@ def embed(
 ) -> None:
     """Embed every face of photos into a table.
 
-    Photos that are in the table already are skipped.
+    Photos that are in the table already are skipped; those that are gone or were replaced leave it.
 
     Example: facespace embed ~/Pictures -o faces
     """
     embedder = Embedder(model)
     with progress("embedding") as on_photo:
         if crops:
-            result = embed_crops(paths, output, embedder, on_photo=on_photo)
+            result = embed_crops(paths, output, embedder, workers=workers, on_photo=on_photo)
         else:
             result = embed_photos(
                 paths, output, Detector(detector), embedder, workers=workers, on_photo=on_photo
             )
-    for unreadable in result.unreadable:
-        warn(f"{unreadable.photo}: {unreadable.reason}")
+    for file in (*result.unreadable, *result.partial):
+        warn(f"{file.photo}: {file.reason}")
     if json:
         show_json(
             {
                 "faces": result.n_faces, "photos": result.n_photos, "new": result.n_new, "output": output,
+                "left": result.n_left,
                 "unreadable": [{"photo": str(u.photo), "reason": u.reason} for u in result.unreadable],
+                "partial": [{"photo": str(u.photo), "reason": u.reason} for u in result.partial],
             }
         )  # fmt: skip
     else:
         show(
             f"{result.n_faces} faces of {result.n_photos} photos ({result.n_new} new) in {output}; "
-            f"{len(result.unreadable)} not readable"
+            f"{sum(file.n_files for file in result.unreadable)} not readable"
+            + (f"; {len(result.partial)} read in part" if result.partial else "")
+            + (f"; {result.n_left} deleted or replaced photos left the table" if result.n_left else "")
         )
 
 

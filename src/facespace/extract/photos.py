@@ -16,7 +16,7 @@ from facespace.errors import ImageError
 from facespace.faces.align import crop_faces, square_crops
 from facespace.faces.detections import Detections
 from facespace.faces.quality import face_quality
-from facespace.images import Exif, Picture, Unreadable, decode_image, read_bytes
+from facespace.images import Exif, Picture, Unreadable, decode_image, read_bytes, read_photo
 from facespace.models import ModelSpec
 
 __all__ = [
@@ -80,12 +80,14 @@ class PhotoFaces(ImageFaces):
         sha256: of the file's bytes, in hex.
         size_hw: rows and columns of the whole upright picture.
         exif: what the file says of itself.
+        note: what is missing of a file that is cut short; None where it is whole.
     """
 
     photo: Path
     sha256: str
     size_hw: tuple[int, int]
     exif: Exif = field(default_factory=Exif)
+    note: str | None = None
 
 
 def extract_image(
@@ -199,13 +201,12 @@ def _as_crop(content: bytes, path: Path, spec: ModelSpec) -> NDArray[np.uint8]:
 
 def _extract_photo(photo: Path, detector: FaceDetector, embedder: FaceEmbedder) -> PhotoFaces | Unreadable:
     try:
-        content = read_bytes(photo)
-        picture = decode_image(content, photo, longest_side_px=DECODE_PX)
+        content, picture = read_photo(photo, longest_side_px=DECODE_PX)
     except ImageError as error:
         return Unreadable(photo, error.reason)
     found = extract_image(picture, detector, embedder)
     digest = hashlib.sha256(content).hexdigest()
     return PhotoFaces(
         found.faces, found.quality, found.embeddings, found.thumbnails, photo, digest, picture.size_hw,
-        picture.exif,
+        picture.exif, picture.note,
     )  # fmt: skip

@@ -2,9 +2,11 @@
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from facespace.extract.photos import (
 )
 from facespace.faces.quality import face_quality
 from facespace.images import Unreadable, list_photos, read_bytes
+from facespace.models import ModelSpec
 from facespace.table import FaceTable, FaceTableWriter, face_id
 
 __all__ = [
@@ -34,6 +37,10 @@ __all__ = [
 ]
 
 PHOTOS_PER_SHARD = 500
+READY_CROPS = ""  # in place of a detector
+Crop = tuple[Path, str, NDArray[np.uint8]]
+Found = PhotoFaces | Crop | Unreadable
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -44,19 +51,29 @@ class EmbedResult:
         n_faces: faces in the table now.
         n_photos: photos in the table now.
         n_new: photos that this run read.
+        n_left: photos that left the table, since they are gone or were replaced.
         unreadable: photos that could not be read.
+        partial: photos that were read as far as they go, with what is missing of them.
     """
 
     n_faces: int
     n_photos: int
     n_new: int
+    n_left: int
     unreadable: tuple[Unreadable, ...]
+    partial: tuple[Unreadable, ...] = ()
+
+
+class NamedDetector(FaceDetector, Protocol):
+    """A detector that can name itself."""
+
+    spec: ModelSpec
 
 
 def embed_photos(
     paths: Sequence[Path],
     output: Path,
-    detector: FaceDetector,
+    detector: NamedDetector,
     embedder: FaceEmbedder,
     *,
     workers: int | None = None,
@@ -64,23 +81,19 @@ def embed_photos(
 ) -> EmbedResult:
     """Embed all faces of photos, and of the photos below folders, into the table at ``output``.
 
-    Stopping loses at most the shard in hand; photos whose content the table holds are passed over.
+    Stopping loses at most the shard in hand; photos whose content the table holds are passed over, and those below
+    ``paths`` that are gone or were replaced leave it.
 
     Raises:
-        DataError: a path that is not there, or a table of another model at ``output``.
+        DataError: a path that is not there; a folder that shows none of the photos that the table holds of it; another
+            run that writes to the table; a table of another model or detector at ``output``.
+        WriteError: the disk is full, or does not let us write there.
     """
-    writer = FaceTableWriter(output, model=embedder.spec.sha256)
     photos, unreadable = expand_paths(paths)
-    todo = _not_done(photos, writer)
-    found = extract_photos(todo, detector, embedder, workers=workers)
-    done = 0
-    for group in _grouped(found, len(todo), on_photo):
-        unreadable += [item for item in group if isinstance(item, Unreadable)]
-        photos_found = [item for item in group if isinstance(item, PhotoFaces)]
-        done += len(photos_found)
-        if photos_found:
-            writer.append(_table(photos_found, embedder))
-    return _result(output, done, unreadable)
+    with FaceTableWriter(output, model=embedder.spec.sha256, detector=detector.spec.sha256) as writer:
+        todo, n_left = _put_right(writer, paths, photos, unreadable, workers)
+        found = extract_photos(todo, detector, embedder, workers=workers)
+        return _write(writer, _grouped(found, len(todo), on_photo), embedder, n_left, unreadable)
 
 
 def embed_crops(
@@ -88,30 +101,93 @@ def embed_crops(
     output: Path,
     embedder: FaceEmbedder,
     *,
+    workers: int | None = None,
     on_photo: Callable[[int, int], None] | None = None,
 ) -> EmbedResult:
-    """Embed ready crops; each one's folder is its identity (`root/<identity>/<image>`).
+    """Embed ready crops, as `embed_photos` does photos; folders are identities: `root/<identity>/<image>`."""
+    photos, unreadable = expand_paths(paths)
+    with FaceTableWriter(output, model=embedder.spec.sha256, detector=READY_CROPS) as writer:
+        todo, n_left = _put_right(writer, paths, photos, unreadable, workers)
+        found = in_order(lambda path: _read_crop(path, embedder), todo, workers=workers)
+        return _write(writer, _grouped(found, len(todo), on_photo), embedder, n_left, unreadable)
+
+
+def _put_right(
+    writer: FaceTableWriter,
+    paths: Sequence[Path],
+    photos: list[Path],
+    unreadable: list[Unreadable],
+    workers: int | None,
+) -> tuple[list[Path], int]:
+    """Drop what is gone or was replaced; returns the photos that the table does not hold, and how many left it.
+
+    A new table need not read any of them for that.
+    """
+    if not writer.photos:
+        return photos, 0
+    digests = dict(zip(photos, in_order(content_hash, photos, workers=workers), strict=True))
+    n_left = writer.drop(_Leaving(paths, digests, unreadable, [path for path, _ in writer.photos]))
+    done = writer.done
+    return [photo for photo in photos if digests[photo] not in done], n_left
+
+
+class _Leaving:
+    """Whether a photo of a table leaves it: it is not where it was, or another one is.
+
+    Only photos at ``paths`` and below are judged, and none below a folder that cannot be opened.
 
     Raises:
-        DataError: a path that is not there, or a table of another model at ``output``.
+        DataError: a folder without any photo of which the table holds some: most likely its disk is not there.
     """
-    writer = FaceTableWriter(output, model=embedder.spec.sha256)
-    photos, unreadable = expand_paths(paths)
-    todo = _not_done(photos, writer)
-    done = 0
-    for start in range(0, len(todo), PHOTOS_PER_SHARD):
-        group = []
-        for photo in todo[start : start + PHOTOS_PER_SHARD]:
-            try:
-                group += list(extract_crops([photo], embedder))
-            except ImageError as error:
-                unreadable.append(Unreadable(photo, error.reason))
-        if group:
-            writer.append(_crop_table(group, embedder))
-            done += len(group)
-        if on_photo:
-            on_photo(min(start + PHOTOS_PER_SHARD, len(todo)), len(todo))
-    return _result(output, done, unreadable)
+
+    def __init__(
+        self, paths: Sequence[Path], digests: dict[Path, str], unreadable: list[Unreadable], known: list[str]
+    ) -> None:
+        self._digests = {_absolute(path): digest for path, digest in digests.items()}
+        self._folders = [_folder(path) for path in paths if path.is_dir()]
+        self._shut = tuple(_folder(one.photo) for one in unreadable)
+        for folder in self._folders:
+            n = sum(_absolute(path).startswith(folder) for path in known)
+            if n and not any(path.startswith(folder) for path in self._digests):
+                raise DataError(
+                    f"{folder}: expected some of the {n} photos that the table holds of this folder, met none; "
+                    "mount its disk, or write a new table"
+                )
+
+    def __call__(self, path: str, digest: str) -> bool:
+        path = _absolute(path)
+        if path in self._digests:
+            return self._digests[path] not in ("", digest)
+        return path.startswith(tuple(self._folders)) and not path.startswith(self._shut)
+
+
+def _folder(path: Path) -> str:
+    return _absolute(path).rstrip(os.sep) + os.sep
+
+
+def _absolute(path: Path | str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - links stay as they are written
+
+
+def _write(
+    writer: FaceTableWriter,
+    groups: Iterator[list[Found]],
+    embedder: FaceEmbedder,
+    n_left: int,
+    unreadable: list[Unreadable],
+) -> EmbedResult:
+    n_new, partial = 0, []
+    for group in groups:
+        unreadable += [item for item in group if isinstance(item, Unreadable)]
+        photos = [item for item in group if isinstance(item, PhotoFaces)]
+        crops = [item for item in group if isinstance(item, tuple)]
+        partial += [Unreadable(item.photo, item.note) for item in photos if item.note]
+        if photos:
+            writer.append(_table(photos, embedder))
+        if crops:
+            writer.append(_crop_table(crops, embedder))
+        n_new += len(photos) + len(crops)
+    return EmbedResult(writer.n_faces, len(writer.photos), n_new, n_left, tuple(unreadable), tuple(partial))
 
 
 def extract_tables(
@@ -164,17 +240,23 @@ def extract_table(
 
 
 def _one_crop(path: Path, embedder: FaceEmbedder) -> FaceTable | Unreadable:
+    crop = _read_crop(path, embedder)
+    return crop if isinstance(crop, Unreadable) else _crop_table([crop], embedder)
+
+
+def _read_crop(path: Path, embedder: FaceEmbedder) -> Crop | Unreadable:
     try:
-        return _crop_table(list(extract_crops([path], embedder)), embedder)
+        (crop,) = extract_crops([path], embedder)
     except ImageError as error:
         return Unreadable(path, error.reason)
+    return crop
 
 
 def _grouped(
-    found: Iterator[PhotoFaces | Unreadable], total: int, on_photo: Callable[[int, int], None] | None
-) -> Iterator[list[PhotoFaces | Unreadable]]:
+    found: Iterator[Item], total: int, on_photo: Callable[[int, int], None] | None
+) -> Iterator[list[Item]]:
     """What was found in groups of a shard."""
-    group: list[PhotoFaces | Unreadable] = []
+    group: list[Item] = []
     for done, item in enumerate(found, 1):
         group.append(item)
         if on_photo:
@@ -206,11 +288,6 @@ def expand_paths(paths: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
     return photos, unreadable
 
 
-def _not_done(photos: list[Path], writer: FaceTableWriter) -> list[Path]:
-    """Photos whose content the table does not hold; a new table need not read any of them for that."""
-    return [p for p in photos if not writer.done or content_hash(p) not in writer.done]
-
-
 def content_hash(photo: Path) -> str:
     """sha256 in hex, empty where the file cannot be read (extraction then says why)."""
     try:
@@ -235,7 +312,7 @@ def _table(found: list[PhotoFaces], embedder: FaceEmbedder) -> FaceTable:
     )
 
 
-def _crop_table(crops: list[tuple[Path, str, NDArray[np.uint8]]], embedder: FaceEmbedder) -> FaceTable:
+def _crop_table(crops: list[Crop], embedder: FaceEmbedder) -> FaceTable:
     n = len(crops)
     pixels = np.stack([crop for _, _, crop in crops])
     rows = [embedder.embed(pixels[i : i + CROPS_PER_BATCH]) for i in range(0, n, CROPS_PER_BATCH)]
@@ -253,11 +330,3 @@ def _crop_table(crops: list[tuple[Path, str, NDArray[np.uint8]]], embedder: Face
         np.concatenate(rows),
         tuple(path.parent.name for path, _, _ in crops),
     )
-
-
-def _result(output: Path, n_new: int, unreadable: list[Unreadable]) -> EmbedResult:
-    try:
-        table = FaceTable.load(output)
-    except DataError:
-        return EmbedResult(0, 0, 0, tuple(unreadable))
-    return EmbedResult(len(table), len(table.photos), n_new, tuple(unreadable))

@@ -17,6 +17,7 @@ from facespace.images.read import (
     read_bytes,
     read_exif,
     read_image,
+    read_photo,
     read_tiff_size,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "read_bytes",
     "read_exif",
     "read_image",
+    "read_photo",
     "read_tiff_size",
     "stamp_photos",
 ]

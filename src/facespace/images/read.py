@@ -2,6 +2,7 @@
 
 import dataclasses
 import mmap
+import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +19,22 @@ from facespace.images.pixels import shrink, to_rgb, turn
 from facespace.images.raw import RAW_SUFFIXES, raw_preview
 from facespace.regular_files import open_regular, read_regular
 
-__all__ = ["MAX_PIXELS", "Picture", "decode_image", "read_bytes", "read_exif", "read_image", "read_tiff_size"]
+__all__ = [
+    "MAX_PIXELS",
+    "Picture",
+    "decode_image",
+    "read_bytes",
+    "read_exif",
+    "read_image",
+    "read_photo",
+    "read_tiff_size",
+]
 
 # Above any camera's picture (a 200-megapixel phone) and below what fills a laptop's memory.
 MAX_PIXELS = 256_000_000
 MAX_BYTES = 2**30
+# A file that is being written or copied changes within this time.
+QUIET_S = 2.0
 UNKNOWN_MODE = "unknown pixel mode"  # as Pillow says it
 
 
@@ -59,6 +71,32 @@ def read_image(
     return decode_image(
         read_bytes(Path(path)), Path(path), longest_side_px=longest_side_px, max_pixels=max_pixels
     )
+
+
+def read_photo(path: Path, *, longest_side_px: int | None = None) -> tuple[bytes, Picture]:
+    """The content of a photo, and its picture; a file that is cut short is not taken while it is still growing.
+
+    Raises:
+        ImageError: as `read_image`; or the file is being written.
+    """
+    content = read_bytes(path)
+    picture = decode_image(content, path, longest_side_px=longest_side_px)
+    if picture.note and _is_growing(path, len(content)):
+        raise ImageError(path, "is still being written; scan again when it is whole")
+    return content, picture
+
+
+def _is_growing(path: Path, size: int) -> bool:
+    """Whether a file changes between two looks; only one that was changed a moment ago is looked at again."""
+    try:
+        before = path.stat()
+        age_s = abs(time.time() - before.st_mtime)
+        if age_s < QUIET_S:
+            time.sleep(QUIET_S - age_s)
+        after = path.stat()
+    except OSError:
+        return False
+    return (size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
 
 
 def read_exif(path: Path | str) -> Exif:
