@@ -11,7 +11,7 @@ from facespace.errors import DataError
 from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photos
 from facespace.measure.embedding import OnStep
 from facespace.metrics import ClusterScores, bcubed_scores, pairwise_scores
-from facespace.verify import choose_face
+from facespace.verification import choose_face
 
 __all__ = ["Album", "AlbumFigures", "evaluate_album", "extract_album", "group_album"]
 
