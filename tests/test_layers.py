@@ -24,7 +24,8 @@ LIBRARY = GALLERY | {"library"}
 MAY_IMPORT = {
     "errors": set(),
     "distances": {"errors"},
-    "table": {"errors", "distances", "saved_files", "table"},
+    "table": {"errors", "distances", "saved_files", "table", "table_files"},
+    "table_files": {"errors", "saved_files"},
     "saved_arrays": {"errors", "saved_files"},
     "saved_files": {"errors"},
     "regular_files": set(),

@@ -130,7 +130,9 @@ def test_one_writer_at_a_time_and_the_other_says_so(tmp_path: Path) -> None:
 def test_what_another_run_has_written_is_noticed_where_folders_cannot_be_locked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_module, "_lock", lambda folder: folder.mkdir(exist_ok=True) or (lambda: None))
+    monkeypatch.setattr(
+        table_module, "lock_folder", lambda folder: folder.mkdir(exist_ok=True) or (lambda: None)
+    )
     with (
         FaceTableWriter(tmp_path / "t", model="m" * 64) as one,
         FaceTableWriter(tmp_path / "t", model="m" * 64) as two,
@@ -205,7 +207,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_table_as_it_was(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(table_module.np, "save", full)
+    monkeypatch.setattr(np, "save", full)
     for folder in ("t", "new"):
         with pytest.raises(WriteError, match="cannot be written: No space left"):
             table_of(2).save(tmp_path / folder)

@@ -8,9 +8,7 @@ whole at every moment up to its last finished shard; appending and resuming are 
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
-import sys
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,13 +20,20 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import DataError, InputError, WriteError
-from facespace.saved_files import make_folder, write_beside, written_beside
+from facespace.errors import DataError, InputError
+from facespace.saved_files import write_beside, written_beside
+from facespace.table_files import (
+    FORMAT_VERSION,
+    MANIFEST,
+    load_array,
+    lock_folder,
+    read_manifest,
+    read_photos,
+    write_shard,
+)
 
 __all__ = ["FORMAT_VERSION", "FaceTable", "FaceTableWriter", "face_id"]
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
 COLUMNS = {
     "face_id": (np.int64, ()),
     "photo_idx": (np.int32, ()),
@@ -158,7 +163,7 @@ class FaceTable:
         Raises:
             DataError: no table there, one of a newer version, or a damaged one.
         """
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder)
         shards = [_read_shard(folder, name, manifest["model"]) for name in manifest["shards"]]
         return cls.merge(shards) if len(shards) != 1 else shards[0]
 
@@ -197,7 +202,7 @@ class FaceTableWriter:
         self._next = 0  # number of the next shard
         self.n_faces = 0
         self._is_new = not folder.exists()
-        self._unlock = weakref.finalize(self, _lock(folder))
+        self._unlock = weakref.finalize(self, lock_folder(folder))
         try:
             self._open()
         except BaseException:
@@ -270,13 +275,13 @@ class FaceTableWriter:
 
     def _open(self) -> None:
         if (self.folder / MANIFEST).exists():
-            manifest = _read_manifest(self.folder)
+            manifest = read_manifest(self.folder)
             _check_same(self.folder, "embeddings", manifest["model"], self._model)
             if self._detector is not None and manifest.get("detector") is not None:
                 _check_same(self.folder, "faces", manifest["detector"], self._detector)
             self._detector = self._detector if self._detector is not None else manifest.get("detector")
             for name in manifest["shards"]:
-                photos = _read_photos(self.folder, name)
+                photos = read_photos(self.folder, name)
                 self._shards[name] = list(zip(photos["photos"], photos["photo_sha256"], strict=True))
             self._next = max(map(int, self._shards), default=-1) + 1
             self._count()
@@ -287,7 +292,7 @@ class FaceTableWriter:
     def _count(self) -> None:
         """By the headers of files, not by reading them."""
         self.n_faces = sum(
-            len(_load_array(self.folder, name, "face_id", mapped=True)) for name in self._shards
+            len(load_array(self.folder, name, "face_id", mapped=True)) for name in self._shards
         )
 
     def _clean(self) -> None:
@@ -298,21 +303,14 @@ class FaceTableWriter:
 
     def _write_shard(self, table: FaceTable) -> str:
         manifest = self.folder / MANIFEST
-        if manifest.exists() and _read_manifest(self.folder)["shards"] != list(self._shards):
+        if manifest.exists() and read_manifest(self.folder)["shards"] != list(self._shards):
             raise DataError(
                 f"{self.folder}: another run has written to this table; run the same command again"
             )
         name = f"{self._next:06d}"
-        photos = {
-            "photos": table.photos,
-            "photo_sha256": table.photo_sha256,
-            "identities": table.identities,
-        }
-        shutil.rmtree(self.folder / name, ignore_errors=True)  # of a run that was killed before the manifest
-        with written_beside(self.folder / name, private=True, folder=True) as partial:
-            for column in [*COLUMNS, "embedding"]:
-                np.save(partial / f"{column}.npy", getattr(table, column))
-            (partial / "photos.json").write_text(json.dumps(photos), encoding="utf-8")
+        columns = {column: getattr(table, column) for column in [*COLUMNS, "embedding"]}
+        photos = {"photos": table.photos, "photo_sha256": table.photo_sha256, "identities": table.identities}
+        write_shard(self.folder, name, columns, photos)
         self._next += 1
         return name
 
@@ -345,53 +343,11 @@ def _only(table: FaceTable, stays: NDArray[np.bool_]) -> FaceTable:
     )
 
 
-def _lock(folder: Path) -> Callable[[], None]:
-    """Keep other writers out of a folder, which is made if absent; returns what lets them in again.
-
-    The lock goes with the process. Where folders cannot be locked nobody is kept out.
-    """
-    try:
-        make_folder(folder, private=True)
-    except OSError as error:
-        raise WriteError(folder, error) from error
-    if sys.platform == "win32":
-        return lambda: None
-    import fcntl
-
-    opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(opened)
-        raise DataError(
-            f"{folder}: another run is writing to this table; wait for its end, or name another folder"
-        ) from None
-    except OSError:  # not on this file system
-        pass
-    return lambda: os.close(opened)
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    manifest = _read_json(folder / MANIFEST)
-    names = manifest.get("shards")
-    if not (
-        isinstance(manifest.get("format"), int)
-        and isinstance(manifest.get("model"), str)
-        and isinstance(names, list)
-        and all(isinstance(name, str) and name.isascii() and name.isdigit() for name in names)
-        and len(set(names)) == len(names)
-    ):
-        raise DataError(f"{folder}: expected a FaceTable, its manifest says nothing of one")
-    if manifest["format"] > FORMAT_VERSION:
-        raise DataError(f"{folder}: a FaceTable of format {manifest['format']}, known up to {FORMAT_VERSION}")
-    return manifest
-
-
 def _read_shard(folder: Path, name: str, model: str) -> FaceTable:
-    photos = _read_photos(folder, name)
+    photos = read_photos(folder, name)
     identities = photos["identities"]
     columns = {
-        column: _load_array(folder, name, column, mapped=column == "embedding")
+        column: load_array(folder, name, column, mapped=column == "embedding")
         for column in [*COLUMNS, "embedding"]
     }
     try:
@@ -404,31 +360,3 @@ def _read_shard(folder: Path, name: str, model: str) -> FaceTable:
         )
     except ValueError as error:
         raise DataError(f"{folder}: the FaceTable is damaged: {error}") from error
-
-
-def _read_photos(folder: Path, name: str) -> dict[str, Any]:
-    document = _read_json(folder / name / "photos.json")
-    lists = [document.get(key) for key in ("photos", "photo_sha256", "identities")]
-    texts = [all(isinstance(text, str) for text in found) for found in lists if isinstance(found, list)]
-    if not (
-        all(texts) and len(texts) >= 2 and len({len(found) for found in lists if found is not None}) == 1
-    ):
-        raise DataError(f"{folder}: the FaceTable is damaged: {name}/photos.json does not list its photos")
-    return document
-
-
-def _load_array(folder: Path, name: str, column: str, *, mapped: bool = False) -> NDArray[Any]:
-    try:
-        return np.asarray(np.load(folder / name / f"{column}.npy", mmap_mode="r" if mapped else None))
-    except Exception as error:  # of many kinds, for a damaged header
-        raise DataError(f"{folder}: the FaceTable is damaged: {name}/{column}.npy: {error}") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path.parent}: expected a FaceTable, cannot read {path.name}: {error}") from error
-    if not isinstance(document, dict):
-        raise DataError(f"{path.parent}: expected a FaceTable, {path.name} says nothing of one")
-    return document

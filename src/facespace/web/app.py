@@ -61,7 +61,9 @@ def _status(error: Exception, request: Request) -> int:
 
 def _is_of_the_file(error: Exception) -> bool:
     """Whether the library's file is damaged, locked or out of reach; not whether it lacks what was asked for."""
-    return isinstance(error, LibraryError) and not isinstance(error, CorrectionError) and bool(error.__cause__)
+    return (
+        isinstance(error, LibraryError) and not isinstance(error, CorrectionError) and bool(error.__cause__)
+    )
 
 
 def _line(error: Exception) -> str:
