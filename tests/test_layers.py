@@ -151,7 +151,9 @@ def test_only_training_imports_torch(path: Path) -> None:
 def test_what_only_some_systems_have_is_imported_with_care(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     bare = [name for node in tree.body for name in _names(node) if name in POSIX_ONLY]
-    assert not bare or path.name == "speed.py", f"{path.name} imports {bare}: Windows has none; try to import it, and do without"
+    assert not bare or path.name == "speed.py", (
+        f"{path.name} imports {bare}: Windows has none; try to import it, and do without"
+    )
 
 
 def _names(node: ast.stmt) -> list[str]:

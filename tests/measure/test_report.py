@@ -1,4 +1,4 @@
-"""The machinery on parts made up for it: cached, resumed, left out, shown."""
+"""The report on experiments made up for it: kept, resumed, left out, shown."""
 
 import json
 import re
@@ -10,9 +10,16 @@ import pytest
 from PIL import Image
 
 from facespace.errors import DataError, InputError, MissingExtraError
-from facespace.reproduce import Options, reproduce, run, write_markdown, write_report
-from facespace.reproduce import plots as plots_module
-from facespace.reproduce.blocks import (
+from facespace.measure import plots as plots_module
+from facespace.measure import registry, report
+from facespace.measure.cache import Cache
+from facespace.measure.context import Setup
+from facespace.measure.experiment import Experiment, NoOptions
+from facespace.measure.markdown import write_markdown
+from facespace.measure.page import write_page
+from facespace.measure.registry import Entry
+from facespace.measure.report import make_report
+from facespace.measure.result import (
     MEASURED,
     NOT_RUN,
     Column,
@@ -23,18 +30,17 @@ from facespace.reproduce.blocks import (
     Result,
     Series,
     Table,
+    not_run,
 )
-from facespace.reproduce.cache import Cache
-from facespace.reproduce.part import Part, not_run
 
 
 class Counted:
-    """A part's function that counts its calls."""
+    """An experiment's function that counts its calls."""
 
     def __init__(self, result: Result) -> None:
         self.result, self.calls = result, 0
 
-    def __call__(self, context: object, on_picture: object) -> Result:
+    def __call__(self, options: object, context: object) -> Result:
         self.calls += 1
         return self.result
 
@@ -62,59 +68,74 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
+def experiment(
+    run: Counted, paper: str, needs: tuple[str, ...] = ("data", "model"), version: int = 1
+) -> Experiment:
+    return Experiment(paper=paper, run=run, options=NoOptions, needs=needs, report={}, version=version)
+
+
+def list_experiments(monkeypatch: pytest.MonkeyPatch, experiments: dict[Entry, Experiment]) -> None:
+    for module in (registry, report):
+        monkeypatch.setattr(module, "ENTRIES", tuple(experiments))
+    monkeypatch.setattr(Entry, "load", lambda line: experiments[line])
+
+
+MADE_LINE, WAITING_LINE = Entry("made", "Table 1: made", "A"), Entry("waiting", "Figure 2: waiting", "A")
+
+
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> tuple[Counted, Counted]:
     made, waiting = Counted(MADE), Counted(not_run("Not possible yet.", remedy="train first"))
-    shown = (
-        Part("made", "Table 1: made", "The paper made it.", made),
-        Part("waiting", "Figure 2: waiting", "The paper drew it.", waiting, ()),
-    )
-    monkeypatch.setattr(run, "PARTS", shown)
+    shown = {
+        MADE_LINE: experiment(made, "The paper made it."),
+        WAITING_LINE: experiment(waiting, "The paper drew it.", ()),
+    }
+    list_experiments(monkeypatch, shown)
     return made, waiting
 
 
 def test_a_result_is_made_once_and_what_could_not_be_made_is_tried_again(
     tmp_path: Path, data: Path, parts: tuple[Counted, Counted]
 ) -> None:
-    first = reproduce(Options(data), tmp_path / "work")
-    again = reproduce(Options(data), tmp_path / "work")
+    first = make_report(Setup(data), tmp_path / "work")
+    again = make_report(Setup(data), tmp_path / "work")
     assert [part.calls for part in parts] == [1, 2]
     assert first.parts[0].result == again.parts[0].result
     assert [p.result.status for p in first.parts] == [MEASURED, NOT_RUN]
     assert not list((tmp_path / "work").glob("*.partial"))
 
 
-def test_other_data_or_another_version_make_it_anew(
+def test_other_data_or_another_version_make_it_again(
     tmp_path: Path, data: Path, parts: tuple[Counted, Counted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reproduce(Options(data), tmp_path / "work")
+    make_report(Setup(data), tmp_path / "work")
     other = tmp_path / "other"
     other.mkdir()
-    reproduce(Options(other), tmp_path / "work")
-    monkeypatch.setattr(run, "PARTS", (Part("made", "Table 1: made", "", parts[0], version=2),))
-    reproduce(Options(data), tmp_path / "work")
+    make_report(Setup(other), tmp_path / "work")
+    list_experiments(monkeypatch, {MADE_LINE: experiment(parts[0], "", version=2)})
+    make_report(Setup(data), tmp_path / "work")
     assert parts[0].calls == 3
 
 
 def test_a_damaged_result_is_made_again(tmp_path: Path, data: Path, parts: tuple[Counted, Counted]) -> None:
-    reproduce(Options(data), tmp_path / "work")
+    make_report(Setup(data), tmp_path / "work")
     (kept,) = (tmp_path / "work").glob("made-*.json")
     kept.write_text(kept.read_text()[:50])
-    reproduce(Options(data), tmp_path / "work")
+    make_report(Setup(data), tmp_path / "work")
     assert parts[0].calls == 2
 
 
-def test_only_makes_the_named_parts_and_shows_the_others_as_they_are(
+def test_only_makes_the_named_experiments_and_shows_the_others_as_they_are(
     tmp_path: Path, data: Path, parts: tuple[Counted, Counted]
 ) -> None:
-    left_out = reproduce(Options(data), tmp_path / "work", only=["waiting"])
+    left_out = make_report(Setup(data), tmp_path / "work", only=["waiting"])
     assert parts[0].calls == 0 and "Left out" in left_out.parts[0].result.headline
-    reproduce(Options(data), tmp_path / "work")
-    kept = reproduce(Options(data), tmp_path / "work", only=["waiting"])
+    make_report(Setup(data), tmp_path / "work")
+    kept = make_report(Setup(data), tmp_path / "work", only=["waiting"])
     assert parts[0].calls == 1 and kept.parts[0].result.status == MEASURED
 
 
-def test_each_part_is_followed_and_reported(
+def test_each_experiment_is_followed_and_reported(
     tmp_path: Path, data: Path, parts: tuple[Counted, Counted]
 ) -> None:
     titles, said = [], []
@@ -124,7 +145,7 @@ def test_each_part_is_followed_and_reported(
         titles.append(title)
         yield lambda done, total: None
 
-    reproduce(Options(data), tmp_path / "work", follow=follow, on_part=lambda part: said.append(part.name))
+    make_report(Setup(data), tmp_path / "work", follow=follow, on_made=lambda part: said.append(part.name))
     assert titles == ["Table 1: made", "Figure 2: waiting"] and said == ["made", "waiting"]
 
 
@@ -140,15 +161,15 @@ def test_what_is_wrong_is_said_before_the_work(
     folder: str, only: tuple[str, ...], error: type[Exception], message: str,
 ) -> None:  # fmt: skip
     with pytest.raises(error, match=message):
-        reproduce(Options(tmp_path / folder), tmp_path / "work", only=only)
+        make_report(Setup(tmp_path / folder), tmp_path / "work", only=only)
     assert parts[0].calls == 0
 
 
 def test_the_page_needs_nothing_else_and_the_json_holds_the_numbers(
     tmp_path: Path, data: Path, parts: tuple[Counted, Counted]
 ) -> None:
-    report = reproduce(Options(data), tmp_path / "work")
-    document = write_report(report, tmp_path / "out" / "report.html", data=data)
+    made = make_report(Setup(data), tmp_path / "work")
+    document = write_page(made, tmp_path / "out" / "report.html", data=data)
     html = (tmp_path / "out" / "report.html").read_text()
     assert not re.findall(r'(?:src|href)="(?!data:image/jpeg|#)', html) and "url(http" not in html
     assert "Half of it, &lt;b&gt;more&lt;/b&gt; or less." in html and "prefers-color-scheme: dark" in html
@@ -166,11 +187,11 @@ def test_the_page_needs_nothing_else_and_the_json_holds_the_numbers(
 def test_the_markdown_has_the_tables_and_no_pictures(
     tmp_path: Path, data: Path, parts: tuple[Counted, Counted]
 ) -> None:
-    report = reproduce(Options(data, quick=True), tmp_path / "work")
-    write_markdown(report, tmp_path / "reproduction.md", command="facespace reproduce --quick")
+    made = make_report(Setup(data, quick=True), tmp_path / "work")
+    write_markdown(made, tmp_path / "reproduction.md", command="facespace measure report --quick")
     text = (tmp_path / "reproduction.md").read_text()
     assert (
-        "    facespace reproduce --quick\n" in text
+        "    facespace measure report --quick\n" in text
         and "| small | 50.0 % |" in text
         and "| large | – |" in text
     )
@@ -186,15 +207,15 @@ def test_without_matplotlib_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_page_that_cannot_be_written_is_one_line(
     tmp_path: Path, data: Path, parts: tuple[Counted, Counted]
 ) -> None:
-    report = reproduce(Options(data), tmp_path / "work")
+    made = make_report(Setup(data), tmp_path / "work")
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot write the report"):
-        write_report(report, tmp_path / "file" / "report.html", data=data)
+        write_page(made, tmp_path / "file" / "report.html", data=data)
 
 
 def test_arrays_are_kept_and_not_made_again(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "work")
-    made = cache.rows("val", {"model": "a"}, lambda: np.ones((2, 3), np.float32))
-    kept = cache.rows("val", {"model": "a"}, lambda: np.zeros((2, 3), np.float32))
-    other = cache.rows("val", {"model": "b"}, lambda: np.zeros((2, 3), np.float32))
+    made = cache.array("val", {"model": "a"}, lambda: np.ones((2, 3), np.float32))
+    kept = cache.array("val", {"model": "a"}, lambda: np.zeros((2, 3), np.float32))
+    other = cache.array("val", {"model": "b"}, lambda: np.zeros((2, 3), np.float32))
     assert np.array_equal(made, kept) and not other.any()

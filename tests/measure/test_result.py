@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from facespace.reproduce.blocks import (
+from facespace.measure.result import (
     MEASURED,
     Column,
     Picture,
@@ -12,8 +14,10 @@ from facespace.reproduce.blocks import (
     Result,
     Series,
     Table,
+    plain,
 )
-from facespace.reproduce.cells import cell_text
+from facespace.measure.text import cell_text, mean_se, percent, with_interval
+from facespace.metrics import Interval
 
 RESULTS = [
     Result("not yet run", "Nothing."),
@@ -39,6 +43,7 @@ RESULTS = [
         ("differs",),
         remedy="run it",
         seconds=1.5,
+        figures={"tar": {"1e-3": 0.5}, "threshold": None},
     ),
 ]
 
@@ -67,7 +72,31 @@ def test_a_result_survives_json(result: Result) -> None:
         (9408, "millions", "9K"),
         (0.70312, "distance", "0.703"),
         (29_840, "count", "29,840"),
+        (0.00012, "rate", "1.20e-04"),
+        (123.4, "seconds", "123"),
     ],
 )
 def test_a_cell_is_written_by_its_column(value: object, kind: str, text: str) -> None:
     assert cell_text(value, Column("", kind)) == text
+
+
+def test_figures_stand_at_the_top_of_the_document() -> None:
+    document = RESULTS[1].document()
+    assert list(document)[:3] == ["tar", "threshold", "status"] and "figures" not in document
+
+
+def test_values_become_what_json_can_hold() -> None:
+    made = plain({"a": np.float32(0.5), 1: [float("nan"), Path("x")], "b": np.arange(2), "c": Column("n")})
+    assert made == {
+        "a": 0.5,
+        "1": [None, "x"],
+        "b": [0, 1],
+        "c": {"name": "n", "kind": "text", "paper": False},
+    }
+
+
+def test_numbers_in_headlines() -> None:
+    assert (percent(None), percent(0.318)) == ("not supported by so few pairs", "31.8 %")
+    assert (mean_se(0.353, 0.017), mean_se(0.353, None)) == ("35.3 ± 1.7 %", "35.3 %")
+    assert with_interval(None, None) is None and with_interval(0.5, None) == "50.00 %"
+    assert with_interval(0.744, Interval(0.707, 0.779, 0.95, 9), digits=1) == "74.4 % (70.7 to 77.9)"

@@ -2,8 +2,8 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from facespace.reproduce.blocks import Plot, Series
-from facespace.reproduce.plots import draw, write_roc
+from facespace.measure.plots import draw, write_roc
+from facespace.measure.result import Plot, Series
 
 PLOT = Plot(
     "c", "FAR", "VAL",
