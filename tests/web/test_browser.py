@@ -117,7 +117,7 @@ def test_people_are_chosen_and_merged_by_keys(page: Any, library: Path) -> None:
     page.keyboard.press("x")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("x")
-    expect(page.locator("#actions .n")).to_have_text("2 chosen")
+    expect(page.locator("#actions .n")).to_have_text("2 selected")
     page.keyboard.press("m")
     expect(page.locator(".card")).to_have_count(1)
     assert people(library) == {None: 5}

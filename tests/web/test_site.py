@@ -234,7 +234,7 @@ def test_what_addresses_may_say_is_what_there_is() -> None:
 
 @pytest.mark.parametrize(
     ("at", "said"),
-    [(None, "time unknown"), ("2019-07", "July 2019"), ("2019-07-04T12:30:00", "4 July 2019")],
+    [(None, "no date"), ("2019-07", "July 2019"), ("2019-07-04T12:30:00", "4 July 2019")],
 )
 def test_times_for_people(at: str | None, said: str) -> None:
     assert day(at) == said

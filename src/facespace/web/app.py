@@ -40,7 +40,8 @@ def _explain(site: Site) -> Callable[[Request, Exception], Response]:
         status, why = _status(error, request), _without_folder(printable(_line(error)), site)
         if request.method != "GET" or "html" not in request.headers.get("accept", ""):
             return JSONResponse({"error": why}, status)
-        answer = site.page("error.html.j2", why=why)
+        title = "Not found" if status == 404 else "This did not work"
+        answer = site.page("error.html.j2", title=title, why=why)
         answer.status_code = status
         return answer
 

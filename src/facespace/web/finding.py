@@ -10,6 +10,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, JSONResponse
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -21,9 +22,10 @@ from facespace.library.browse import Card, card, face_tile, names
 from facespace.library.photo_views import photos_between
 from facespace.library.similar import Similar, search_face, search_similar
 from facespace.web.background import photo_folder
+from facespace.web.guarded import MAX_UPLOAD_BYTES
 from facespace.web.parameters import FaceKey, Text, Upload
+from facespace.web.photo_files import MAX_PIXELS
 from facespace.web.photo_work import read_photos
-from facespace.web.pictures import MAX_PIXELS
 from facespace.web.site import Site
 
 __all__ = ["router"]
@@ -36,9 +38,9 @@ MAX_WAITING = 4
 
 @dataclass(frozen=True)
 class Probe:
-    """A face of an uploaded photo, with the faces of the library nearest to it."""
+    """A face of an uploaded photo, as a data URL, with the faces of the library nearest to it."""
 
-    thumbnail: str
+    thumbnail: Markup
     found: list[Similar]
 
 
@@ -52,7 +54,10 @@ def router(site: Site) -> APIRouter:
         with site.library() as library:
             people = _named(library, q)
             photos = photos_between(library, q, q, limit=FOUND_BY_NAME) if q[:1].isdecimal() else []
-            return site.page("search.html.j2", q=q, people=people, photos=photos, **site.frame(library))
+            return site.page(
+                "search.html.j2", q=q, people=people, photos=photos, most_bytes=MAX_UPLOAD_BYTES,
+                **site.frame(library),
+            )  # fmt: skip
 
     @routes.get("/faces/{key}")
     def similar(key: FaceKey) -> HTMLResponse:
@@ -99,7 +104,7 @@ def _probes(site: Site, content: bytes) -> list[Probe]:
     return [Probe(_data_url(found.thumbnails[i]), near[i]) for i in range(len(near))]
 
 
-def _data_url(thumbnail: NDArray[np.uint8]) -> str:
+def _data_url(thumbnail: NDArray[np.uint8]) -> Markup:
     written = io.BytesIO()
     Image.fromarray(thumbnail).save(written, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(written.getvalue()).decode()
+    return Markup("data:image/jpeg;base64,") + base64.b64encode(written.getvalue()).decode()

@@ -1,54 +1,27 @@
-"""One offline page of a library's people: rows of thumbnails, each opening its photo with the face boxed."""
+"""One offline page of a library's people: the people's page of the server, with all faces, as a file."""
 
-import io
+import hashlib
+from base64 import b64encode
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
 from facespace.errors import ImageError, LibraryError
-from facespace.images import read_image
 from facespace.library import Library, People, Person, PersonFace
+from facespace.library.browse import Card
 from facespace.library.page_files import PAGE, preview_file, thumbnail_file
 from facespace.saved_files import write_beside
-from facespace.web.text import printable
+from facespace.web.photo_files import shown_photo
+from facespace.web.rendering import render
 
 __all__ = ["write_page"]
 
 # What every browser shows; other kinds get a preview in the library's folder.
 SHOWN_BY_BROWSERS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif"}
 PREVIEW_PX = 1600
-
-
-@dataclass(frozen=True)
-class FaceView:
-    """A thumbnail on the page.
-
-    Attributes:
-        thumbnail: URL relative to the page.
-        photo: URL of the photo.
-        shown: URL of what the browser can show of it.
-        name: file name for people.
-        address: the face as the commands take it.
-        box_percent: left, top, width, height of the face, in per cent of the photo.
-    """
-
-    thumbnail: str
-    photo: str
-    shown: str
-    name: str
-    address: str
-    box_percent: str
-
-
-@dataclass(frozen=True)
-class PersonView:
-    """A row of the page."""
-
-    title: str
-    n_photos: int
-    tightness: float | None
-    faces: list[FaceView]
 
 
 def write_page(library: Library, people: People, photos: Path) -> Path:
@@ -64,16 +37,13 @@ def write_page(library: Library, people: People, photos: Path) -> Path:
     Raises:
         LibraryError: the folder cannot be written.
     """
-    environment = Environment(loader=PackageLoader("facespace.web"), autoescape=True, trim_blocks=True)
-    environment.filters["one_in"] = _one_in
     root = photos.resolve()
     try:
-        rows = [_person_view(library, person, root) for person in people.seen_again]
-        once = [_face_view(library, person.faces[0], root) for person in people.seen_once]
-        unreadable = [(printable(str(u.photo)), u.reason) for u in people.unreadable]
-        html = environment.get_template("offline.html.j2").render(
-            people=people, rows=rows, once=once, unreadable=unreadable, folder=printable(str(root))
-        )
+        html = render(
+            "offline.html.j2", people=people, cards=list(map(_card, people.seen_again)), folder=root,
+            counts={"n_faces": people.n_faces, "n_photos": people.n_photos, "n_unreadable": 0},
+            model=people.model, url=Files(library, root), offline=Inline(),
+        )  # fmt: skip
         page = library.folder / PAGE
         write_beside(page, html.encode(), private=True)
     except OSError as error:
@@ -81,62 +51,90 @@ def write_page(library: Library, people: People, photos: Path) -> Path:
     return page
 
 
-def _person_view(library: Library, person: Person, root: Path) -> PersonView:
-    return PersonView(
-        person.name or f"Person {person.person}",
-        person.n_photos,
-        person.tightness,
-        [_face_view(library, face, root) for face in person.faces],
-    )
+def _card(person: Person) -> Card:
+    return Card(
+        person.person, person.name, len(person.faces), len(person.suggested), person.settled, person.hidden,
+        person.faces[0].face_id,
+    )  # fmt: skip
 
 
-def _face_view(library: Library, face: PersonFace, root: Path) -> FaceView:
-    photo = root / face.photo
-    return FaceView(
-        _thumbnail(library, face.face_id),
-        photo.as_uri(),
-        photo.as_uri()
-        if photo.suffix.lower() in SHOWN_BY_BROWSERS
-        else _preview(library, face.face_id, photo),
-        printable(face.photo),
-        printable(face.address),
-        _percent(face.box_xyxy, face.size_hw),
-    )
+@dataclass(frozen=True)
+class Files:
+    """Where the offline page finds thumbnails, people and photos; thumbnails and previews are made once.
+
+    Attributes:
+        library: of the page.
+        photos: the resolved folder of the photos.
+    """
+
+    library: Library
+    photos: Path
+
+    def thumbnail(self, face_id: int) -> str:
+        """The file of a face's thumbnail."""
+        relative = thumbnail_file(face_id)
+        target = self.library.folder / relative
+        if not target.exists():
+            write_beside(target, self.library.thumbnail(face_id), private=True)
+        return relative.as_posix()
+
+    def person(self, number: int) -> str:
+        """The place of a person on the page."""
+        return f"#person-{number}"
+
+    def photo(self, face: PersonFace) -> Markup:
+        """The file of a face's photo."""
+        return Markup.escape((self.photos / face.photo).as_uri())
+
+    def shown(self, face: PersonFace) -> Markup:
+        """What browsers can show of the photo: a preview, unless it has gone in the meantime."""
+        if Path(face.photo).suffix.lower() in SHOWN_BY_BROWSERS:
+            return self.photo(face)
+        relative = preview_file(face.face_id)
+        target = self.library.folder / relative
+        if not target.exists():
+            try:
+                jpeg = shown_photo(self.photos, face.photo, side_px=PREVIEW_PX)
+            except ImageError:
+                return self.photo(face)
+            write_beside(target, jpeg, private=True)
+        return Markup.escape(relative.as_posix())
+
+    def box(self, face: PersonFace) -> str:
+        """Left, top, width and height of a face, in per cent of its photo."""
+        height, width = face.size_hw
+        x0, y0, x1, y1 = face.box_xyxy
+        shares = ((x0 + 0.5) / width, (y0 + 0.5) / height, (x1 - x0) / width, (y1 - y0) / height)
+        return " ".join(f"{100 * share:.2f}" for share in shares)
 
 
-def _thumbnail(library: Library, face_id: int) -> str:
-    """The thumbnail's file, made once."""
-    relative = thumbnail_file(face_id)
-    target = library.folder / relative
-    if not target.exists():
-        write_beside(target, library.thumbnail(face_id), private=True)
-    return relative.as_posix()
+class Inline:
+    """Style and script of the offline page, with the hashes by which it allows no others."""
+
+    @cached_property
+    def style(self) -> Markup:
+        """That of the server's pages."""
+        return _static("facespace.css")
+
+    @cached_property
+    def script(self) -> Markup:
+        """Opens photos."""
+        return _static("offline.js")
+
+    @property
+    def style_hash(self) -> str:
+        """As a content security policy takes it."""
+        return _hash(self.style)
+
+    @property
+    def script_hash(self) -> str:
+        """Likewise."""
+        return _hash(self.script)
 
 
-def _preview(library: Library, face_id: int, photo: Path) -> str:
-    """A JPEG of a photo that browsers do not show; the photo itself where it has gone in the meantime."""
-    from PIL import Image
-
-    relative = preview_file(face_id)
-    target = library.folder / relative
-    if not target.exists():
-        try:
-            picture = read_image(photo, longest_side_px=PREVIEW_PX)
-        except ImageError:
-            return photo.as_uri()
-        jpeg = io.BytesIO()
-        Image.fromarray(picture.pixels).save(jpeg, "JPEG", quality=85)
-        write_beside(target, jpeg.getvalue(), private=True)
-    return relative.as_posix()
+def _static(name: str) -> Markup:
+    return Markup((files("facespace.web") / "static" / name).read_text(encoding="utf-8"))
 
 
-def _percent(box_xyxy: tuple[float, float, float, float], size_hw: tuple[int, int]) -> str:
-    height, width = size_hw
-    x0, y0, x1, y1 = box_xyxy
-    shares = ((x0 + 0.5) / width, (y0 + 0.5) / height, (x1 - x0) / width, (y1 - y0) / height)
-    return " ".join(f"{100 * share:.2f}" for share in shares)
-
-
-def _one_in(far: float) -> str:
-    """0.001 -> "1 in 1,000"."""
-    return f"1 in {round(1 / far):,}"
+def _hash(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,9 +1,6 @@
-"""Thumbnails and photos as JPEG; photos are always decoded and encoded again, so no file leaves as it is."""
+"""Thumbnails and photos, for the pages that show them."""
 
-import io
-import os
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
@@ -11,43 +8,21 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from fastapi.responses import Response
-from PIL import Image
 
-from facespace.errors import ImageError, LibraryError
-from facespace.images import decode_image
+from facespace.errors import LibraryError
 from facespace.library import Library
 from facespace.library.photo_views import photo_view
-from facespace.regular_files import open_regular, read_regular
 from facespace.web.background import photo_folder
 from facespace.web.parameters import FaceKey, Number, Size
+from facespace.web.photo_files import MAX_PIXELS, shown_photo, stamp_photo
 from facespace.web.site import Site
 from facespace.web.text import printable
 
-__all__ = ["MAX_PIXELS", "router"]
+__all__ = ["router"]
 
 SIDES_PX = {"small": 360, "large": 2048}
 KEPT_BYTES = 48 * 2**20
-MAX_FILE_BYTES = 256 * 2**20
-# Of what was not scanned at a larger size; decoded at a reduced scale where the format can.
-MAX_PIXELS = 50_000_000
-AT_ONCE = 2
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A photo to be shown.
-
-    Attributes:
-        folder: of the photos.
-        photo: path relative to it.
-        max_pixels: more are not decoded.
-        side_px: the longest side of what is shown.
-    """
-
-    folder: Path
-    photo: str
-    max_pixels: int
-    side_px: int
+DECODED_AT_ONCE = 2
 
 
 class KeptPictures:
@@ -78,7 +53,7 @@ class KeptPictures:
 def router(site: Site) -> APIRouter:
     """`/faces/ID/thumbnail`, `/photos/N/small` and `/photos/N/large`."""
     routes = APIRouter()
-    kept, at_once = KeptPictures(), CapacityLimiter(AT_ONCE)
+    kept, at_once = KeptPictures(), CapacityLimiter(DECODED_AT_ONCE)
 
     @routes.get("/faces/{key}/thumbnail")
     def thumbnail(key: FaceKey) -> Response:
@@ -92,16 +67,21 @@ def router(site: Site) -> APIRouter:
     async def photo(number: Number, size: Size) -> Response:
         def shown() -> bytes:
             with site.library() as library:
-                wanted = find_photo(library, number, SIDES_PX[size])
-            return _shown(wanted, kept)
+                folder, path, n_pixels = _find(library, number)
+            key = (path, size, *stamp_photo(folder, path))
+            jpeg = kept.get(key)
+            if jpeg is None:
+                jpeg = shown_photo(folder, path, side_px=SIDES_PX[size], max_pixels=max(MAX_PIXELS, n_pixels))
+                kept.put(key, jpeg)
+            return jpeg
 
         return Response(await run_sync(shown, limiter=at_once), media_type="image/jpeg")
 
     return routes
 
 
-def find_photo(library: Library, number: int, side_px: int) -> Wanted:
-    """The file of a photo.
+def _find(library: Library, number: int) -> tuple[Path, str, int]:
+    """Folder and path of a photo, and its pixels when it was scanned.
 
     Raises:
         CorrectionError: no such photo.
@@ -111,30 +91,4 @@ def find_photo(library: Library, number: int, side_px: int) -> Wanted:
     path = Path(view.photo)
     if path.is_absolute() or ".." in path.parts:
         raise LibraryError(f"{printable(view.photo)}: expected a path below the photo folder")
-    height, width = view.size_hw
-    return Wanted(photo_folder(library), view.photo, max(MAX_PIXELS, height * width), side_px)
-
-
-def _shown(wanted: Wanted, kept: KeptPictures) -> bytes:
-    """The photo as JPEG; its file is looked at again each time."""
-    name, path = Path(printable(wanted.photo)), wanted.folder / wanted.photo
-    try:
-        with open_regular(path, within=wanted.folder) as file:
-            status = os.fstat(file.fileno())
-        key = (path, wanted.side_px, status.st_ino, status.st_size, status.st_mtime_ns)
-        jpeg = kept.get(key)
-        if jpeg is None:
-            jpeg = _jpeg(read_regular(path, max_bytes=MAX_FILE_BYTES, within=wanted.folder), name, wanted)
-            kept.put(key, jpeg)
-    except FileNotFoundError as error:
-        raise ImageError(name, "the photo is not there; is its disk connected?") from error
-    except OSError as error:
-        raise ImageError(name, f"cannot be read: {error.strerror or 'not allowed'}") from error
-    return jpeg
-
-
-def _jpeg(content: bytes, name: Path, wanted: Wanted) -> bytes:
-    picture = decode_image(content, name, longest_side_px=wanted.side_px, max_pixels=wanted.max_pixels)
-    written = io.BytesIO()
-    Image.fromarray(picture.pixels).save(written, "JPEG", quality=85)
-    return written.getvalue()
+    return photo_folder(library), view.photo, view.size_hw[0] * view.size_hw[1]

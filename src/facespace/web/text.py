@@ -1,6 +1,12 @@
-"""Numbers, times and file names as text on pages."""
+"""Numbers, times and names as text on pages."""
+
+import re
 
 __all__ = ["counted", "day", "one_in", "printable"]
+
+# What would change how the rest of a line is read, or is not text at all.
+HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+LONGEST = 1000
 
 
 def one_in(far: float) -> str:
@@ -9,8 +15,9 @@ def one_in(far: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Bytes of file names that are no UTF-8 as replacement signs."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """Text that can be shown: bytes that are no UTF-8 and what cannot be seen as a sign for that, and no end of it."""
+    shown = HIDDEN.sub("\ufffd", text[:LONGEST].encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    return shown + "…" if len(text) > LONGEST else shown
 
 
 def counted(n: int, one: str, many: str = "") -> str:
@@ -20,11 +27,11 @@ def counted(n: int, one: str, many: str = "") -> str:
 
 def day(taken_at: str | None) -> str:
     """2019-07-04T12:30:00 -> 4 July 2019; 2019-07 -> July 2019."""
-    if not taken_at:
-        return "time unknown"
-    year, month, *rest = taken_at[:10].split("-")
-    name = MONTHS[int(month) - 1]
-    return f"{int(rest[0])} {name} {year}" if rest else f"{name} {year}"
+    known = re.match(r"(\d{4})-(0[1-9]|1[0-2])(?:-(\d\d))?", taken_at or "")
+    if known is None:
+        return "no date"
+    name = f"{MONTHS[int(known[2]) - 1]} {known[1]}"
+    return f"{int(known[3])} {name}" if known[3] else name
 
 
 MONTHS = (

@@ -1,6 +1,4 @@
-// Asking the server, and telling and asking people.
-
-import { watchClosely } from "./watching.js";
+// Requests to the server, messages to people, and questions.
 
 const csrf = document.querySelector('meta[name="csrf"]').content;
 const toast = document.getElementById("toast");
@@ -14,12 +12,12 @@ export async function post(path, body, headers = { "Content-Type": "application/
   throw Object.assign(new Error(why.error ?? text), why);
 }
 
-// Say something; returns whether it was accepted.
+// Send a correction; returns whether it was accepted.
 export async function say(action, said, { quiet = false } = {}) {
   try {
     const { entry } = await (await post(`/say/${action}`, JSON.stringify(said))).json();
     if (!quiet) tell(entry ? entry.what : "Nothing to change", { undo: Boolean(entry) && action !== "forget" });
-    watchClosely();
+    begun();
     return true;
   } catch (error) {
     if (error.namesake !== undefined) return askToMerge(said, error.namesake);
@@ -28,12 +26,13 @@ export async function say(action, said, { quiet = false } = {}) {
   }
 }
 
+// Something was changed or begun, so that the state of the server is worth a look; watching.js listens.
+export function begun() { document.dispatchEvent(new Event("begun")); }
+
 async function askToMerge(said, namesake) {
-  if (!(await ask(`${said.name} is there already. Are the two one person?`, "Yes, merge"))) return false;
+  if (!(await ask(`There is already a person called ${said.name}. Merge the two?`, "Merge"))) return false;
   return say("merge", { person: namesake, others: [said.person] });
 }
-
-// Telling and asking people
 
 let toastTimer = 0;
 export function tell(text, { undo = false, trouble = false } = {}) {
@@ -46,7 +45,7 @@ export function tell(text, { undo = false, trouble = false } = {}) {
   toastTimer = setTimeout(() => { toast.hidden = true; }, trouble ? 12000 : 7000);
 }
 
-// Beside what is being told, so that its Undo stays at hand.
+// Beside the message that is shown, so that its Undo stays at hand.
 export function offerToShow() {
   if (toast.hidden) tell("The groups have changed.");
   toast.querySelector('[data-do="show"]').hidden = false;

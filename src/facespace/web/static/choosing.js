@@ -1,4 +1,4 @@
-// Choosing faces and people, and going from one to the next.
+// Selecting faces and people, and moving from one to the next.
 
 export const ITEM = "[data-face], [data-person]:is(.card)";
 const actions = document.getElementById("actions");
@@ -26,7 +26,7 @@ export function picked() {
   const n = pickedItems().length;
   document.body.classList.toggle("picking", n > 0);
   actions.hidden = n === 0;
-  actions.querySelector(".n").textContent = `${n} chosen`;
+  actions.querySelector(".n").textContent = `${n} selected`;
   for (const button of actions.querySelectorAll("[data-least]")) {
     button.disabled = n < Number(button.dataset.least) || n > Number(button.dataset.most ?? Infinity);
   }
@@ -36,7 +36,7 @@ export function clear() {
   for (const item of pickedItems()) pick(item, false);
 }
 
-// What a key or button is about: the chosen ones, else the one in hand.
+// What a key or button is about: the selection, else the focused item.
 export function meant(from) {
   const chosen = pickedItems();
   const one = from?.closest(ITEM);

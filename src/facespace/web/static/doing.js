@@ -1,9 +1,8 @@
 // What can be done with faces and people; the keys and buttons of the pages name these.
 
-import { ask, post, say, tell } from "./asking.js";
+import { ask, begun, post, say, tell } from "./asking.js";
 import { clear, focusOn, gone, meant, personOf, pickedItems } from "./choosing.js";
 import { refresh } from "./screen.js";
-import { watchClosely } from "./watching.js";
 
 export const faces = list => list.map(item => item.dataset.face).filter(Boolean);
 export const people = list => list.map(item => item.dataset.person).filter(Boolean);
@@ -58,7 +57,7 @@ export const DO = {
   async forget(from) {
     const person = personOf(from);
     const title = document.querySelector(".who h1").textContent;
-    const sure = await ask(`Forget ${title} for good? All faces, templates and words of this person are removed; `
+    const sure = await ask(`Forget ${title}? The name, the faces and their templates are removed from the library; `
       + "the photos stay. This cannot be undone.", "Forget");
     if (sure && await say("forget", { person })) location.assign("/");
   },
@@ -67,7 +66,7 @@ export const DO = {
     if (await say("undo", entry ? { entry: Number(entry) } : {})) location.reload();
   },
   async scan() {
-    try { await post("/scan"); tell("Looking for new photos"); watchClosely(); } catch (error) { tell(error.message, { trouble: true }); }
+    try { await post("/scan"); tell("Looking for new photos"); begun(); } catch (error) { tell(error.message, { trouble: true }); }
   },
   show() { location.reload(); },
   help() { document.getElementById("help").showModal(); },

@@ -37,8 +37,10 @@ document.querySelector("#upload input")?.addEventListener("change", event => sea
 
 async function searchPhoto(file) {
   if (!file) return;
+  const most = Number(document.getElementById("upload").dataset.mostBytes);
+  if (file.size > most) { tell(`The photo is larger than ${Math.floor(most / 2 ** 20)} MB.`, { trouble: true }); return; }
   const found = document.getElementById("found");
-  found.replaceChildren(Object.assign(document.createElement("p"), { className: "note", textContent: "Looking…" }));
+  found.replaceChildren(Object.assign(document.createElement("p"), { className: "note", textContent: "Searching…" }));
   try {
     const answer = await post("/search/photo", file, { "Content-Type": "application/octet-stream" });
     found.replaceChildren(document.createRange().createContextualFragment(await answer.text()));

@@ -1,11 +1,11 @@
-// What the pages do in the browser. Every correction is one request; what it changed is then fetched again.
+// Clicks and keys. Every correction is one request; what it changed is then fetched again.
 
 import { clear, ITEM, pick, pickedItems, step } from "./choosing.js";
 import { DO } from "./doing.js";
 import "./dropping.js";
 import { submitName } from "./naming.js";
 import { loadNames, observe, typing } from "./screen.js";
-import { watchClosely } from "./watching.js";
+import "./watching.js";
 
 document.addEventListener("click", event => {
   const button = event.target.closest("[data-do]");
@@ -58,5 +58,4 @@ document.addEventListener("keydown", event => {
 
 observe();
 loadNames();
-watchClosely(1000);
 document.querySelector(".row-face.chosen")?.scrollIntoView({ block: "nearest" });

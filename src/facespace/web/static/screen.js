@@ -1,4 +1,4 @@
-// What is on the screen: fetched anew after a change, and by the screenful while one scrolls.
+// What is on the screen: fetched again after a change, and by the screenful while one scrolls.
 
 import { offerToShow } from "./asking.js";
 import { ITEM, picked } from "./choosing.js";

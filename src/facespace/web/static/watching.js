@@ -1,4 +1,4 @@
-// What goes on behind the pages: a scan, groups worked out anew.
+// What the server does while pages are open: scans, and groups again.
 
 import { tell } from "./asking.js";
 import { pickedItems } from "./choosing.js";
@@ -9,18 +9,21 @@ let hurry = 0;
 let watching = 0;
 let shownTrouble = null;
 
-// Something was said or begun: look often for a while.
-export function watchClosely(after = 500) {
+// Look often for a while.
+function watchClosely(after = 500) {
   hurry = 8;
   clearTimeout(watching);
   watching = setTimeout(watch, after);
 }
 
+document.addEventListener("begun", () => watchClosely());
+watchClosely(1000);
+
 async function watch() {
   clearTimeout(watching);
   let state = null;
   if (!document.hidden) {
-    try { state = await (await fetch("/state")).json(); } catch { /* the server has ended */ }
+    try { state = await (await fetch("/state")).json(); } catch { /* the server has stopped */ }
   }
   if (state) await show(state);
   hurry -= 1;

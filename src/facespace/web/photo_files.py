@@ -1,0 +1,60 @@
+"""Photos as JPEG for pages: always decoded and encoded again, so no file leaves as it is, and looked at each time."""
+
+import io
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from facespace.errors import ImageError
+from facespace.images import decode_image
+from facespace.regular_files import open_regular, read_regular
+from facespace.web.text import printable
+
+__all__ = ["MAX_PIXELS", "shown_photo", "stamp_photo"]
+
+MAX_FILE_BYTES = 256 * 2**20
+# Of what was not scanned at a larger size; decoded at a reduced scale where the format can.
+MAX_PIXELS = 50_000_000
+
+
+def stamp_photo(folder: Path, photo: str) -> tuple[int, ...]:
+    """What tells whether a photo's file is the same as before.
+
+    Raises:
+        ImageError: it is not there, is no regular file, or lies outside the folder.
+    """
+    try:
+        with open_regular(folder / photo, within=folder) as file:
+            status = os.fstat(file.fileno())
+    except OSError as error:
+        raise _unreadable(photo, error) from error
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def shown_photo(folder: Path, photo: str, *, side_px: int, max_pixels: int = MAX_PIXELS) -> bytes:
+    """A photo as JPEG, upright, at most ``side_px`` on its longest side.
+
+    Args:
+        folder: of the photos; the file must lie in it, links resolved.
+        photo: path relative to it.
+        side_px: longest side of what is shown.
+        max_pixels: more are not decoded.
+
+    Raises:
+        ImageError: as of `stamp_photo`; or it is no picture, damaged, or too large.
+    """
+    try:
+        content = read_regular(folder / photo, max_bytes=MAX_FILE_BYTES, within=folder)
+    except OSError as error:
+        raise _unreadable(photo, error) from error
+    picture = decode_image(content, Path(printable(photo)), longest_side_px=side_px, max_pixels=max_pixels)
+    written = io.BytesIO()
+    Image.fromarray(picture.pixels).save(written, "JPEG", quality=85)
+    return written.getvalue()
+
+
+def _unreadable(photo: str, error: OSError) -> ImageError:
+    if isinstance(error, FileNotFoundError):
+        return ImageError(printable(photo), "the photo is not there; is its disk connected?")
+    return ImageError(printable(photo), f"cannot be read: {error.strerror or 'not allowed'}")
