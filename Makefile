@@ -24,14 +24,14 @@ test: check  ## install what the tests need, check and test
 	$(BIN)/python -m pytest
 
 check: $(DEV)  ## format, lint, types, layer rules
-	$(BIN)/ruff format --check src tests recipes
-	$(BIN)/ruff check src tests recipes
+	$(BIN)/ruff format --check src tests recipes lab
+	$(BIN)/ruff check src tests recipes lab
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_docs.py
 
 format: $(DEV)  ## format the code and mend what the linter can
-	$(BIN)/ruff check --fix src tests recipes
-	$(BIN)/ruff format src tests recipes
+	$(BIN)/ruff check --fix src tests recipes lab
+	$(BIN)/ruff format src tests recipes lab
 
 bench: $(CORE)  ## speed and memory on this machine: make bench PHOTOS=~/Pictures
 	@test -n "$(PHOTOS)" || { echo "make bench needs a folder of photos: make bench PHOTOS=~/Pictures" >&2; exit 2; }

@@ -1,6 +1,5 @@
 """A trained run becomes one ONNX file with its ModelSpec: batch norm folded, unit rows, any batch size."""
 
-import warnings
 from pathlib import Path
 
 import torch
@@ -11,11 +10,11 @@ from facespace.errors import DataError
 from facespace.models import ModelSpec, read_spec, write_spec
 from facespace.saved_files import written_beside
 from facespace.training.networks import build
+from facespace.training.onnx_file import write_onnx
 from facespace.training.run_folder import read_facts, read_model
 
 __all__ = ["INPUT_NAME", "byte_scale", "export_embedder", "old_version_of"]
 
-OPSET = 18
 INPUT_NAME = "crops"
 # The byte form clips at so many spreads (1/sqrt(dim)) of a component: about 1 value in a million lies beyond.
 CLIP_SPREADS = 4.8
@@ -80,7 +79,14 @@ def export_embedder(run: Path, out: Path, *, training_data: str, licence: str) -
         notes=IMITATED if alignment == "tight" else "",
     )
     with written_beside(out) as partial:
-        _to_onnx(UnitRows(network).eval(), input_hw, partial)
+        write_onnx(
+            UnitRows(network).eval(),
+            torch.zeros(2, 3, *input_hw),  # two, since an example of one would fix the batch at one
+            partial,
+            input_name=INPUT_NAME,
+            output_names=["embeddings"],
+            free_axes={0: torch.export.Dim("batch")},
+        )
         return write_spec(partial, spec)
 
 
@@ -110,22 +116,3 @@ def old_version_of(run: Path, named: Path | None = None) -> Path | None:
             "by --old"
         )
     return path
-
-
-def _to_onnx(network: nn.Module, input_hw: tuple[int, int], path: Path) -> None:
-    with warnings.catch_warnings():
-        # The exporter trips over deprecations of its own.
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(
-            network,
-            (torch.zeros(2, 3, *input_hw),),  # two, since an example of one would fix the batch at one
-            str(path),
-            input_names=[INPUT_NAME],
-            output_names=["embeddings"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )

@@ -13,6 +13,7 @@ from facespace.saved_files import written_beside
 from facespace.training.augment import to_input
 from facespace.training.data import open_faces
 from facespace.training.export import INPUT_NAME
+from facespace.training.onnx_file import strip_traces
 from facespace.training.run_folder import read_facts, read_model
 
 __all__ = ["export_int8", "training_inputs"]
@@ -58,6 +59,7 @@ def export_int8(model: Path, out: Path, inputs: NDArray[np.float32]) -> ModelSpe
             reduce_range=True,
             op_types_to_quantize=list(OPERATORS),
         )
+        strip_traces(partial)
         bare = dataclasses.replace(spec, distances={}, calibration="", options={"precision": "int8"})
         return write_spec(partial, bare)
 

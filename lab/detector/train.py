@@ -16,11 +16,11 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from facespace.errors import TrainingError
 from facespace.saved_files import written_beside
-from facespace.training.detector.data import DataOptions, Sources, load_sources, pictures
-from facespace.training.detector.export import unfold_norms
-from facespace.training.detector.network import DetectorNetwork, NetworkOptions
-from facespace.training.detector.targets import Batch, LossOptions, detection_loss
 from facespace.training.processor import has_bfloat16
+from lab.detector.data import DataOptions, Sources, pictures
+from lab.detector.export import unfold_norms
+from lab.detector.network import DetectorNetwork, NetworkOptions
+from lab.detector.targets import Batch, LossOptions, detection_loss
 
 __all__ = ["DetectorRecipe", "train_detector"]
 
@@ -44,7 +44,6 @@ class DetectorRecipe:
     threads: int = 1
     checkpoint_minutes: float = 2.0
     log_every: int = 50
-    dev_every: int = 15
     network: NetworkOptions = field(default_factory=NetworkOptions)
     data: DataOptions = field(default_factory=DataOptions)
     loss: LossOptions = field(default_factory=LossOptions)
@@ -151,29 +150,19 @@ def _rate(recipe: DetectorRecipe, done: float) -> float:
 
 
 def train_detector(
-    data: Path,
-    folder: Path,
-    recipe: DetectorRecipe = DetectorRecipe(),
-    *,
-    init: Path | None = None,
-    faces: Path | None = None,
-    doubtful: Path | None = None,
-    decoys: Path | None = None,
+    sources: Sources, folder: Path, recipe: DetectorRecipe = DetectorRecipe(), *, init: Path | None = None
 ) -> Path:
-    """Train for ``recipe.minutes`` on ``data``/photos and ``data``/faces/train; returns the last checkpoint.
+    """Train for ``recipe.minutes`` on ``sources``; returns the last checkpoint.
 
-    Begins with the weights of ``init``, an exported detector of the same network, where one is given. ``faces``,
-    ``doubtful`` and ``decoys`` are as `load_sources` has them.
+    Begins with the weights of ``init``, an exported detector of the same network, where one is given.
 
-    ``folder`` receives log.jsonl and last.pt; a run that was cut off goes on from there.
+    ``folder`` receives log.jsonl and last.pt; run again after an interruption to resume.
 
     Raises:
         TrainingError: the loss is not finite.
-        DataError: no labelled photos under ``data``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(recipe.threads)
-    sources, _ = load_sources(data, dev_share=recipe.dev_every, faces=faces, doubtful=doubtful, decoys=decoys)
     run, checkpoint = _Run(recipe), folder / "last.pt"
     if checkpoint.exists():
         run.load(checkpoint)

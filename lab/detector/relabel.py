@@ -19,7 +19,7 @@ from facespace.faces.detections import Detections
 from facespace.faces.matching import box_iou
 from facespace.faces.split import is_held_out, read_labels
 from facespace.saved_files import write_beside
-from facespace.training.detector.doubtful import PEERS
+from lab.detector.doubtful import PEERS
 
 __all__ = ["FaceLabels", "read_relabels", "write_relabels"]
 
@@ -31,8 +31,12 @@ SAME_FACE_IOU = 0.5
 FaceLabels = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
-def write_relabels(data: Path, out: Path, *, on_picture: Callable[[int, int], None] | None = None) -> int:
-    """Ask the peers about all training thumbnails and labelled photos under ``data``; returns how many faces.
+def write_relabels(
+    data: Path, out: Path, *, every: int = 1, on_picture: Callable[[int, int], None] | None = None
+) -> int:
+    """Ask the peers about training thumbnails and labelled photos under ``data``; returns how many faces.
+
+    One thumbnail in ``every`` is asked about, and each photo.
 
     A thumbnail gets the first peer's box and the mean of both peers' landmarks; one in which a peer sees no face near
     the template is left out. A photo's face keeps its box; its landmarks are the mean of the label's and of the
@@ -43,7 +47,7 @@ def write_relabels(data: Path, out: Path, *, on_picture: Callable[[int, int], No
         ModelError: no peers there.
     """
     peers = [Detector(data / "peers" / name, score_threshold=LEAST_SCORE) for name in PEERS]
-    thumbnails = sorted((data / "faces" / "train").glob("*/*.jpg"))
+    thumbnails = sorted((data / "faces" / "train").glob("*/*.jpg"))[::every]
     photos = [p for p in read_labels(data / "photos") if not is_held_out(p.path)]
     rows: dict[str, list[list[float]]] = {}
     for i, path in enumerate(thumbnails):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Canvas", "FaceSource", "Motion", "paste_soft", "place"]
+__all__ = ["Canvas", "FaceSource", "Motion", "paste_soft", "place", "show"]
 
 MIRRORED = [1, 0, 2, 4, 3]
 MAX_ENLARGEMENT = 3.0
@@ -79,6 +79,28 @@ def place(
     target = size / 2 + rng.uniform(-0.5, 0.5, 2) * slack
     matrix = _affine(box, target, scale, motion, rng)
     _draw(canvas, source, region, matrix, motion)
+
+
+def show(canvas: Canvas, source: FaceSource, scale: float, motion: Motion, rng: np.random.Generator) -> None:
+    """Draw ``source`` over the whole canvas at ``scale``, around one of its boxes, or anywhere if it has none."""
+    size = np.array(canvas.image.size, np.float32)
+    places = source.boxes_xyxy if len(source.kind) else np.array([[0, 0, *source.image.size]], np.float32)
+    box = places[rng.integers(len(places))]
+    target = size / 2 + rng.uniform(-0.5, 0.5, 2) * size
+    matrix = _affine(box, target, scale, motion, rng)
+    _draw(canvas, source, (0, 0, *canvas.image.size), _filled(matrix, source.image.size, size), motion)
+
+
+def _filled(
+    matrix: NDArray[np.float64], source_wh: tuple[int, int], size_wh: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """``matrix`` shifted so that the picture covers as much of the canvas as it can."""
+    corners = np.array([(0, 0), (source_wh[0], 0), (0, source_wh[1]), source_wh], np.float64)
+    moved = corners @ matrix[:, :2].T + matrix[:, 2]
+    low, high = moved.min(0), moved.max(0)
+    room = np.minimum(size_wh - (high - low), 0)  # negative: the picture is larger than the canvas
+    shift = np.where(room < 0, np.clip(low, room, 0), np.clip(low, 0, size_wh - (high - low))) - low
+    return np.concatenate([matrix[:, :2], (matrix[:, 2] + shift)[:, None]], 1)
 
 
 def _affine(

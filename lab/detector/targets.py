@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facespace.training.detector.network import STRIDES
+from lab.detector.network import STRIDES
 
 __all__ = ["Batch", "LossOptions", "assign", "cells", "decode", "detection_loss", "paired_iou"]
 
@@ -111,14 +111,35 @@ def _untrained(centres: Tensor, batch: Batch) -> Tensor:
     return (inside.all(-1) & (batch.kind == -1)[..., None]).any(1)
 
 
+def _assigned(
+    scores: Tensor, boxes: Tensor, centres: Tensor, strides: Tensor, batch: Batch, options: LossOptions
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`assign` and the untrained cells, picture by picture: a crowd in one costs nothing in the others."""
+    parts = []
+    for i in range(len(scores)):
+        n = int((batch.kind[i] != 0).sum())
+        one = Batch(
+            batch.pixels[i : i + 1],
+            batch.boxes_xyxy[i : i + 1, : max(n, 1)],
+            batch.landmarks_xy[i : i + 1, : max(n, 1)],
+            batch.kind[i : i + 1, : max(n, 1)],
+        )
+        face_idx, quality = assign(scores[i : i + 1], boxes[i : i + 1], centres, strides, one, options)
+        parts.append((face_idx, quality, _untrained(centres, one)))
+    face_idx, quality, untrained = (torch.cat(part) for part in zip(*parts, strict=True))
+    return face_idx, quality, untrained
+
+
 def detection_loss(
     maps: tuple[Tensor, ...], batch: Batch, options: LossOptions
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss, and its parts for the log."""
     logits, boxes, landmarks, centres, strides = decode(maps)
-    face_idx, quality = assign(logits.sigmoid(), boxes, centres, strides, batch, options)
+    face_idx, quality, untrained = _assigned(
+        logits.sigmoid().detach(), boxes.detach(), centres, strides, batch, options
+    )
     taken = face_idx >= 0
-    trained = taken | ~_untrained(centres, batch)
+    trained = taken | ~untrained
     gap = (quality - logits.sigmoid()).abs() ** options.focus
     entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
     total = quality.sum().clamp(min=1.0)
@@ -128,9 +149,7 @@ def detection_loss(
     weight = quality[rows, cell_idx].clamp(min=0.05)
     truth = batch.boxes_xyxy[rows, faces]
     box_loss = (_box_loss(boxes[rows, cell_idx], truth) * weight).sum() / total
-    landmark_loss = (
-        _landmark_loss(landmarks[rows, cell_idx], batch.landmarks_xy[rows, faces], truth) * weight
-    ).sum() / total
+    landmark_loss = _landmark_loss(landmarks[rows, cell_idx], batch.landmarks_xy[rows, faces], truth, weight)
     loss = score_loss * 2 + options.box_weight * box_loss + options.landmark_weight * landmark_loss
     parts = {"score": score_loss.item(), "box": box_loss.item(), "landmarks": landmark_loss.item()}
     return loss, parts | {"cells": float(len(rows)), "quality": float(total / max(len(rows), 1))}
@@ -146,8 +165,13 @@ def _box_loss(boxes: Tensor, truth: Tensor) -> Tensor:
     return 1 - paired_iou(boxes, truth) + distance + 0.5 * misfit
 
 
-def _landmark_loss(landmarks: Tensor, truth: Tensor, boxes: Tensor) -> Tensor:
-    """Distance in shares of the box's side, mean of five points; nearly L1: small errors still count."""
+def _landmark_loss(landmarks: Tensor, truth: Tensor, boxes: Tensor, weight: Tensor) -> Tensor:
+    """Distance in shares of the box's side, mean of five points; nearly L1: small errors still count.
+
+    The mean, by ``weight``, of the cells whose face has landmarks: they are NaN where nobody knows them.
+    """
+    known = torch.isfinite(truth).all(-1).all(-1)
     side = _area(boxes).sqrt().clamp(min=4.0)
-    error = (landmarks - truth).abs() / side[:, None, None]
-    return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.02, reduction="none").mean((1, 2)) * 5
+    error = (landmarks - torch.where(known[:, None, None], truth, 0.0)).abs() / side[:, None, None]
+    loss = F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.02, reduction="none").mean((1, 2)) * 5
+    return (loss * weight * known).sum() / (weight * known).sum().clamp(min=1.0)

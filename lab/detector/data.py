@@ -16,15 +16,17 @@ from PIL import Image
 from facespace.faces.align import TEMPLATE_XY
 from facespace.faces.matching import box_iou
 from facespace.faces.split import LabelledPhoto, is_held_out, read_labels
-from facespace.training.detector.canvas import Canvas, FaceSource, Motion, paste_soft, place
-from facespace.training.detector.photometric import disturb, texture
-from facespace.training.detector.relabel import FaceLabels, read_relabels
+from lab.detector.canvas import Canvas, FaceSource, Motion, paste_soft, place, show
+from lab.detector.photometric import disturb, texture
+from lab.detector.pool import Pool
+from lab.detector.relabel import FaceLabels, read_relabels
 
 __all__ = ["DataOptions", "Sources", "Thumbnail", "load_sources", "pictures"]
 
 # The mean box of an upright face, on a thumbnail aligned to the template: measured on the labelled photos.
 THUMBNAIL_BOX = np.array([16.7, 9.2, 95.8, 119.0], np.float32)
 
+DETECTOR_PX = 640  # the longest side at which pictures are usually looked at
 SMALL_FACES = (0.04, 0.16)  # of the canvas: 12 to 50 px, as heads in a group
 
 
@@ -33,13 +35,14 @@ class DataOptions:
     """How training pictures are made; shares are of all pictures and add to one."""
 
     canvas_px: int = 320
+    crowd_share: float = 0.0  # of WIDER FACE's photos
     photo_share: float = 0.40
     far_photo_share: float = 0.0  # of the photos, those shown from so far that faces are small
     mosaic_share: float = 0.31
     collage_share: float = 0.15
     faceless_share: float = 0.14
     motion: Motion = field(default_factory=Motion)
-    max_faces: int = 48
+    max_faces: int = 96
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Sources:
 
     photos: list[FaceSource]
     thumbnails: list[Thumbnail]
-    decoys: list[tuple[FaceSource, NDArray[np.float32]]] = field(default_factory=list)
+    crowds: Pool | None = None
+    faceless: Pool | None = None
 
 
 def load_sources(
@@ -70,29 +74,25 @@ def load_sources(
     dev_share: int = 0,
     faces: Path | None = None,
     doubtful: Path | None = None,
-    decoys: Path | None = None,
 ) -> tuple[Sources, list[LabelledPhoto]]:
     """The training photos, decoded, and those set aside to choose models by (one in ``dev_share``).
 
     ``faces`` names a file of `write_relabels`; without it each thumbnail has the mean box and the template's landmarks.
     ``doubtful`` names a JSON file of regions that may hold a face, {photo: [box_xyxy, ...]}: nothing is
-    trained there, and a label that fills one of them is withdrawn. ``decoys`` names one of places that look like
-    faces and are not, to be shown often. The held-out photos are in neither list.
+    trained there, and a label that fills one of them is withdrawn. The held-out photos are in neither list.
     """
     labelled = [p for p in read_labels(data / "photos") if not is_held_out(p.path)]
     dev = labelled[::dev_share] if dev_share else []
     chosen = {p.path for p in dev}
     further = json.loads(doubtful.read_text("utf-8")) if doubtful is not None else {}
     known = read_relabels(faces) if faces is not None else {}
-    by_name = {
-        p.path.name: _source(_relabelled(p, data, known), further.get(p.path.name, []))
+    every = [
+        _source(_relabelled(p, data, known), further.get(p.path.name, []))
         for p in labelled
         if p.path not in chosen
-    }
-    photos = [photo for photo in by_name.values() if (photo.kind == 1).any()]
-    places = json.loads(decoys.read_text("utf-8")) if decoys is not None else {}
-    lures = [(by_name[name], np.array(box, np.float32)) for name in places for box in places[name]]
-    return Sources(photos, _thumbnails(data, known), lures), dev
+    ]
+    photos = [photo for photo in every if (photo.kind == 1).any()]
+    return Sources(photos, _thumbnails(data, known)), dev
 
 
 def _thumbnails(data: Path, known: FaceLabels) -> list[Thumbnail]:
@@ -125,14 +125,37 @@ def pictures(
     sources: Sources, options: DataOptions, rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]:
     """Pictures (H, W, 3) with boxes (N, 4), landmarks (N, 5, 2) and kinds (N,), for ever."""
-    makers = (_photo, _mosaic, _collage, _faceless)
-    shares = (options.photo_share, options.mosaic_share, options.collage_share, options.faceless_share)
+    makers = (_crowd, _photo, _mosaic, _collage, _faceless)
+    o = options
+    shares = (o.crowd_share, o.photo_share, o.mosaic_share, o.collage_share, o.faceless_share)
     while True:
-        canvas = makers[rng.choice(4, p=shares)](sources, options, rng)
+        canvas = makers[rng.choice(len(makers), p=shares)](sources, options, rng)
         boxes, landmarks, kind = canvas.arrays()
-        pixels = disturb(canvas.image, boxes[kind == 1], rng)
-        order = rng.permutation(len(kind))[: options.max_faces]
-        yield pixels, boxes[order], landmarks[order], kind[order]
+        if len(kind) <= options.max_faces:  # a label left out would be trained as ground
+            yield disturb(canvas.image, boxes[kind == 1], rng), boxes, landmarks, kind
+
+
+def _crowd(sources: Sources, options: DataOptions, rng: np.random.Generator) -> Canvas:
+    """One of WIDER FACE's photos: half as the detector meets it at its input's size, half by one face's size."""
+    px = options.canvas_px
+    assert sources.crowds is not None
+    source = sources.crowds.draw(rng)
+    fill = (
+        Image.new("RGB", (px, px))
+        if not sources.photos or rng.random() < 0.7
+        else _ground(sources, (px, px), rng)
+    )
+    canvas = Canvas.blank(fill)
+    if not (source.kind == 1).any():
+        return _crowd(sources, options, rng)
+    if rng.random() < 0.5:
+        scale = DETECTOR_PX / max(source.image.size) * float(np.exp(rng.uniform(-0.7, 0.5)))
+        show(canvas, source, scale, options.motion, rng)
+    else:
+        low, high = (0.02, 0.12) if rng.random() < 0.5 else (0.06, 0.9)
+        face_px = float(np.exp(rng.uniform(np.log(low * px), np.log(high * px))))
+        place(canvas, source, (0, 0, px, px), face_px, options.motion, rng)
+    return canvas
 
 
 def _photo(sources: Sources, options: DataOptions, rng: np.random.Generator) -> Canvas:
@@ -190,6 +213,11 @@ def _collage(sources: Sources, options: DataOptions, rng: np.random.Generator) -
 def _faceless(sources: Sources, options: DataOptions, rng: np.random.Generator) -> Canvas:
     px = options.canvas_px
     canvas = Canvas.blank(Image.new("RGB", (px, px)))
+    if sources.faceless is not None and rng.random() < 0.6:
+        source = sources.faceless.draw(rng)
+        scale = px / max(source.image.size) * float(np.exp(rng.uniform(-0.3, 1.2)))
+        show(canvas, source, scale, options.motion, rng)
+        return canvas
     n = int(rng.integers(1, 7))
     for left, right in _cuts(px, n, rng):
         for top, bottom in _cuts(px, n, rng):
@@ -204,21 +232,12 @@ def _cuts(length: int, n: int, rng: np.random.Generator) -> list[tuple[int, int]
     return list(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
 
 
-def _decoy(sources: Sources, size_wh: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    """A place that looked like a face, with some of its surroundings, but none of the faces there."""
-    source, box = sources.decoys[rng.integers(len(sources.decoys))]
-    centre, half = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()) / 2
-    shape = np.array(size_wh) / min(size_wh)
-    for context in (rng.uniform(1.1, 4.0), rng.uniform(1.1, 1.8), 1.05):
-        shift = rng.uniform(-0.8, 0.8, 2) * half * (context - 1)
-        window = np.concatenate(
-            [centre + shift - half * context * shape, centre + shift + half * context * shape]
-        )
-        window = np.clip(window, 0, [*source.image.size, *source.image.size]).astype(np.float32)
-        if not (box_iou(window[None], source.boxes_xyxy) > 0).any() and (window[2:] - window[:2] >= 8).all():
-            piece = source.image.resize(size_wh, Image.Resampling.BILINEAR, box=tuple(window.tolist()))
-            return piece.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else piece
-    return texture(size_wh, rng)
+def _piece(image: Image.Image, size_wh: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+    """A random part of a faceless picture."""
+    size = rng.uniform(0.3, 1.0, 2) * image.size
+    left, top = rng.uniform(0, np.array(image.size) - size)
+    box = (left, top, left + size[0], top + size[1])
+    return image.resize(size_wh, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
 
 
 def _pick_photo(sources: Sources, rng: np.random.Generator) -> FaceSource:
@@ -233,8 +252,8 @@ def _pick_thumbnail(sources: Sources, rng: np.random.Generator) -> FaceSource:
 
 def _ground(sources: Sources, size_wh: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     """A picture without a face: a piece of a photo beside its faces, or a drawn texture."""
-    if sources.decoys and rng.random() < 0.4:
-        return _decoy(sources, size_wh, rng)
+    if sources.faceless is not None and rng.random() < 0.4:
+        return _piece(sources.faceless.draw(rng).image, size_wh, rng)
     if rng.random() < 0.25:
         return texture(size_wh, rng)
     source = _pick_photo(sources, rng)

@@ -1,6 +1,5 @@
 """A trained detector becomes one ONNX file with its ModelSpec: norms folded, pictures of any size."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from facespace.errors import DataError
 from facespace.faces.layouts import OWN_OUTPUTS
 from facespace.models import ModelSpec, write_spec
 from facespace.saved_files import written_beside
-from facespace.training.detector.network import (
+from facespace.training.onnx_file import write_onnx
+from lab.detector.network import (
     STRIDES,
     ConvUnit,
     DetectorNetwork,
@@ -23,7 +23,6 @@ from facespace.training.detector.network import (
 
 __all__ = ["export_detector", "load_detector", "unfold_norms"]
 
-OPSET = 18
 NAME = "facespace-detector"
 SECOND_LOOK_PX = (80, 96)  # sides at which landmarks were found to be most accurate, of 64 to 320
 TRAINING_DATA = (
@@ -137,19 +136,11 @@ def export_detector(
 
 def _to_onnx(network: DetectorNetwork, path: Path) -> None:
     rows, columns = torch.export.Dim("rows", min=1, max=512), torch.export.Dim("columns", min=1, max=512)
-    with warnings.catch_warnings():
-        # The exporter trips over deprecations of its own.
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(
-            network,
-            (torch.zeros(1, 3, 96, 128),),
-            str(path),
-            input_names=["image"],
-            output_names=list(OWN_OUTPUTS),
-            dynamic_shapes=({2: 32 * rows, 3: 32 * columns},),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+    write_onnx(
+        network,
+        torch.zeros(1, 3, 96, 128),
+        path,
+        input_name="image",
+        output_names=OWN_OUTPUTS,
+        free_axes={2: 32 * rows, 3: 32 * columns},
+    )

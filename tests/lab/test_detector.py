@@ -9,13 +9,12 @@ import torch
 from PIL import Image
 
 from facespace.faces.detect import Detector
-from facespace.training.detector import DetectorRecipe, export_detector, train_detector
-from facespace.training.detector.calibrate import best_threshold
-from facespace.training.detector.canvas import MIRRORED, Canvas, FaceSource, Motion, place
-from facespace.training.detector.data import DataOptions, Sources, load_sources, pictures
-from facespace.training.detector.export import load_detector, unfold_norms
-from facespace.training.detector.network import DetectorNetwork, NetworkOptions, fold_norms
-from facespace.training.detector.targets import (
+from lab.detector.calibrate import best_threshold
+from lab.detector.canvas import MIRRORED, Canvas, FaceSource, Motion, place
+from lab.detector.data import DataOptions, Sources, load_sources, pictures
+from lab.detector.export import export_detector, load_detector, unfold_norms
+from lab.detector.network import DetectorNetwork, NetworkOptions, fold_norms
+from lab.detector.targets import (
     Batch,
     LossOptions,
     assign,
@@ -24,6 +23,7 @@ from facespace.training.detector.targets import (
     detection_loss,
     paired_iou,
 )
+from lab.detector.train import DetectorRecipe, train_detector
 
 SMALL = NetworkOptions(stem=8, stride4=8, stride8=8, stride16=8, stride32=8, heads=8)
 POINTS_IN_BOX = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
@@ -170,6 +170,18 @@ def test_nothing_is_trained_in_ignored_regions_and_no_face_is_no_error() -> None
     assert detection_loss(maps, empty, LossOptions())[0] > 1
 
 
+def test_faces_without_landmarks_train_all_but_their_landmarks() -> None:
+    batch = one_face_batch([32, 32, 96, 96])
+    blind = Batch(batch.pixels, batch.boxes_xyxy, torch.full((1, 1, 5, 2), torch.nan), batch.kind)
+    maps = tuple(m.requires_grad_() for m in maps_of(128))
+    (_, with_points), (loss, without) = (detection_loss(maps, b, LossOptions()) for b in (batch, blind))
+    assert with_points["landmarks"] > 0.1
+    assert without == with_points | {"landmarks": 0.0}
+    loss.backward()
+    assert all(bool(m.grad.isfinite().all()) for m in maps if m.grad is not None)
+    assert sum(float(m.grad[:, 5:].abs().sum()) for m in maps if m.grad is not None) == 0
+
+
 def test_folding_changes_nothing(rng: np.random.Generator) -> None:
     torch.manual_seed(0)
     network = DetectorNetwork(SMALL)
@@ -188,26 +200,13 @@ def test_best_threshold_separates_right_from_wrong() -> None:
 
 
 def test_a_short_run_resumes_and_exports(tmp_path: Path, rng: np.random.Generator) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    labels = []
-    for i in range(14):
-        source = drawn_source(rng)
-        source.image.putpixel((i, 0), (1, 2, 3))
-        source.image.save(folder / f"{i}.png")
-        face = {
-            "box_xyxy": source.boxes_xyxy[0].tolist(),
-            "landmarks_xy": source.landmarks_xy[0].tolist(),
-            "score": 1.0,
-        }
-        labels.append({"photo": f"{i}.png", "width": 160, "height": 200, "faces": [face]})
-    (folder / "labels.jsonl").write_text("\n".join(json.dumps(label) for label in labels), "utf-8")
+    sources = Sources([drawn_source(rng)], [])
     recipe = DetectorRecipe(
-        minutes=0.01, batch_size=2, dev_every=0, network=SMALL, data=DataOptions(canvas_px=64), log_every=1
+        minutes=0.01, batch_size=2, network=SMALL, data=DataOptions(canvas_px=64), log_every=1
     )
-    checkpoint = train_detector(tmp_path, tmp_path / "run", recipe)
+    checkpoint = train_detector(sources, tmp_path / "run", recipe)
     n_steps = len((tmp_path / "run" / "log.jsonl").read_text("utf-8").splitlines())
-    train_detector(tmp_path, tmp_path / "run", recipe)
+    train_detector(sources, tmp_path / "run", recipe)
     lines = [json.loads(x) for x in (tmp_path / "run" / "log.jsonl").read_text("utf-8").splitlines()]
     assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
     assert len(lines) > n_steps
@@ -223,7 +222,7 @@ def test_a_short_run_resumes_and_exports(tmp_path: Path, rng: np.random.Generato
 
 
 def test_exported_weights_can_be_trained_on(tmp_path: Path, rng: np.random.Generator) -> None:
-    from facespace.training.detector.export import _to_onnx
+    from lab.detector.export import _to_onnx
 
     torch.manual_seed(3)
     trained = DetectorNetwork(SMALL)
@@ -245,7 +244,7 @@ def test_exported_weights_can_be_trained_on(tmp_path: Path, rng: np.random.Gener
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     from facespace.errors import DataError
-    from facespace.training.detector.export import _to_onnx
+    from lab.detector.export import _to_onnx
 
     _to_onnx(fold_norms(DetectorNetwork(SMALL)), tmp_path / "model.onnx")
     with pytest.raises(DataError, match=r"model\.onnx: expected an exported detector"):

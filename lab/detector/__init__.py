@@ -1,0 +1,1 @@
+"""Train the face detector, export it and measure it: `recipe` is what the shipped weights come from."""

@@ -1,0 +1,82 @@
+"""The built-in detector, version 3: from version 2's weights on, with whole photographs of crowds.
+
+    python -m lab.detector.recipe ../shared/data MORE RUN
+
+``MORE`` is what `tools/more_data.py` laid out (wider, faceless); ``RUN`` receives labels, checkpoints and the model.
+Run the same command again to resume.
+"""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from facespace.models import find_model
+from lab.detector.calibrate import choose_threshold
+from lab.detector.canvas import Motion
+from lab.detector.data import DataOptions, Sources, load_sources
+from lab.detector.doubtful import write_doubtful
+from lab.detector.export import export_detector
+from lab.detector.faceless import faceless_pool, read_faceless, write_faceless
+from lab.detector.relabel import write_relabels
+from lab.detector.train import DetectorRecipe, train_detector
+from lab.detector.wider import wider_pool, write_peer_labels
+
+DEV_EVERY = 15  # of the training photos, to choose the threshold by
+THUMBNAILS_EVERY = 5
+RECIPE = DetectorRecipe(
+    minutes=80.0,
+    learning_rate=2e-3,
+    data=DataOptions(
+        crowd_share=0.60,
+        photo_share=0.13,
+        far_photo_share=0.35,
+        mosaic_share=0.10,
+        collage_share=0.05,
+        faceless_share=0.12,
+        motion=Motion(min_face_px=6.0),
+    ),
+)
+
+
+def write_labels(data: Path, more: Path, run: Path) -> None:
+    """What the peers say of all training pictures, each kind once."""
+    peers = data / "peers"
+    jobs: dict[str, Callable[[Path], int]] = {
+        "wider.json": lambda out: write_peer_labels(more / "wider", peers, out),
+        "faces.json": lambda out: write_relabels(data, out, every=THUMBNAILS_EVERY),
+        "doubtful.json": lambda out: write_doubtful(data, out),
+        "faceless.json": lambda out: write_faceless(more / "faceless", peers, out),
+    }
+    for name, write in jobs.items():
+        if not (run / name).exists():
+            write(run / name)
+
+
+def read_sources(data: Path, more: Path, run: Path) -> Sources:
+    """All training pictures, by the labels in ``run``."""
+    sources, _ = load_sources(
+        data, dev_share=DEV_EVERY, faces=run / "faces.json", doubtful=run / "doubtful.json"
+    )
+    return dataclasses.replace(
+        sources,
+        crowds=wider_pool(more / "wider", run / "wider.json"),
+        faceless=faceless_pool(read_faceless(more / "faceless", run / "faceless.json")),
+    )
+
+
+def main(data: Path, more: Path, run: Path) -> None:
+    run.mkdir(parents=True, exist_ok=True)
+    write_labels(data, more, run)
+    checkpoint = train_detector(read_sources(data, more, run), run, RECIPE, init=find_model(None, "detector"))
+    model = run / "facespace-detector.onnx"
+    export_detector(checkpoint, model, version="3")
+    _, dev = load_sources(data, dev_share=DEV_EVERY)
+    threshold = choose_threshold(model, dev, json.loads((run / "doubtful.json").read_text("utf-8")))
+    spec = export_detector(checkpoint, model, score_threshold=threshold, version="3")
+    print(spec.label, "score >=", threshold)
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:4]))
