@@ -152,7 +152,7 @@ def _crowd(sources: Sources, options: DataOptions, rng: np.random.Generator) -> 
         scale = DETECTOR_PX / max(source.image.size) * float(np.exp(rng.uniform(-0.7, 0.5)))
         show(canvas, source, scale, options.motion, rng)
     else:
-        low, high = (0.02, 0.12) if rng.random() < 0.5 else (0.06, 0.9)
+        low, high = (0.02, 0.12) if rng.random() < 0.4 else (0.06, 1.1)
         face_px = float(np.exp(rng.uniform(np.log(low * px), np.log(high * px))))
         place(canvas, source, (0, 0, px, px), face_px, options.motion, rng)
     return canvas

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facespace.faces.detect import Detector
+from facespace.faces.detect import DEFAULT_INPUT_PX, Detector
 from facespace.faces.split import is_held_out
 from facespace.saved_files import write_beside
 from lab.detector.canvas import FaceSource
@@ -22,18 +22,27 @@ HELD_OUT_EVERY = 3  # one in three is only measured on
 
 
 def write_faceless(
-    folder: Path, peers: Path, out: Path, *, on_picture: Callable[[int, int], None] | None = None
+    folder: Path,
+    peers: Path,
+    out: Path,
+    *,
+    every: int = 1,
+    on_picture: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write the names of the pictures of ``folder`` in which neither of ``peers`` suspects a face; returns how many.
+
+    One picture in ``every`` is looked at.
 
     Raises:
         ModelError: no peers there.
     """
     detectors = [Detector(peers / name, score_threshold=LEAST_SCORE) for name in PEERS]
-    paths = sorted(folder.glob("*.jpg"))
+    paths = sorted(folder.glob("*.jpg"))[::every]
     names: dict[str, list[str]] = {"train": [], "held_out": []}
     for i, path in enumerate(paths):
-        pixels = np.asarray(Image.open(path).convert("RGB"))
+        image = Image.open(path)
+        image.draft("RGB", (DEFAULT_INPUT_PX, DEFAULT_INPUT_PX))
+        pixels = np.asarray(image.convert("RGB"))
         if not any(len(detector.detect(pixels)) for detector in detectors):
             names["held_out" if is_held_out(path, every=HELD_OUT_EVERY) else "train"].append(path.name)
         if on_picture:

@@ -25,8 +25,9 @@ from lab.detector.wider import wider_pool, write_peer_labels
 
 DEV_EVERY = 15  # of the training photos, to choose the threshold by
 THUMBNAILS_EVERY = 5
+FACELESS_EVERY = 4
 RECIPE = DetectorRecipe(
-    minutes=80.0,
+    minutes=88.0,
     learning_rate=2e-3,
     data=DataOptions(
         crowd_share=0.60,
@@ -47,7 +48,7 @@ def write_labels(data: Path, more: Path, run: Path) -> None:
         "wider.json": lambda out: write_peer_labels(more / "wider", peers, out),
         "faces.json": lambda out: write_relabels(data, out, every=THUMBNAILS_EVERY),
         "doubtful.json": lambda out: write_doubtful(data, out),
-        "faceless.json": lambda out: write_faceless(more / "faceless", peers, out),
+        "faceless.json": lambda out: write_faceless(more / "faceless", peers, out, every=FACELESS_EVERY),
     }
     for name, write in jobs.items():
         if not (run / name).exists():
