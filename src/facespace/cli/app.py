@@ -78,6 +78,11 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         complain(_of_system(error))
         code = 2
+    except RuntimeError as error:
+        if not isinstance(error.__context__, OSError):  # pathlib's, of links in a circle
+            raise
+        complain(_of_system(error.__context__))
+        code = 2
     except MemoryError:
         complain("out of memory; give it fewer or smaller files, or --workers 1")
         code = 2

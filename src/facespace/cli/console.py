@@ -14,6 +14,10 @@ from facespace.errors import DataError, InputError
 
 __all__ = ["agreed", "complain", "data_folder", "readable", "say", "show", "show_json", "warn"]
 
+# Control characters, formats such as the direction of writing, lone surrogates; names and emoji need the joiners.
+UNSAFE = ("Cc", "Cf", "Cs")
+JOINERS = "\u200c\u200d"
+
 
 def show(*lines: str) -> None:
     """Lines of the result."""
@@ -45,7 +49,7 @@ def show_json(document: Any) -> None:
 
 def readable(text: str) -> str:
     """The text with everything escaped that a terminal obeys or does not show: control characters, lone surrogates."""
-    return "".join(_escaped(c) if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text)
+    return "".join(_escaped(c) if unicodedata.category(c) in UNSAFE and c not in JOINERS else c for c in text)
 
 
 def agreed(question: str, *, yes: bool) -> None:

@@ -26,17 +26,35 @@ __all__ = [
     "Yes",
 ]
 
+LARGEST = 1e9
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def _rate(value: float | None) -> float | None:
+    if value is not None and not 0.0 < value < 1.0:
+        raise typer.BadParameter(f"expected a rate between 0 and 1 such as 1e-3, got {value}")
+    return value
+
+
+def _number(value: float) -> float:
+    if not 0.0 < value < LARGEST:
+        raise typer.BadParameter(f"expected a number above 0, such as 12, got {value}")
+    return value
+
+
 Strangers = Annotated[
     float,
     typer.Option(
+        callback=_number,
         help="Faces of other people that are expected within the threshold of a face. A larger number joins more "
-        "faces, and makes more mistakes."
+        "faces, and makes more mistakes.",
     ),
 ]
-Far = Annotated[float, typer.Option(help="False-accept rate of the threshold, such as 1e-3.")]
+Far = Annotated[float, typer.Option(callback=_rate, help="False-accept rate of the threshold, such as 1e-3.")]
 PairFar = Annotated[
-    float | None, typer.Option(help="False-accept rate of a single pair, in place of --strangers.")
+    float | None,
+    typer.Option(callback=_rate, help="False-accept rate of a single pair, in place of --strangers."),
 ]
 ModelFile = Annotated[
     str | None, typer.Option("--model", help="Embedder: a built-in name, or an ONNX file with a ModelSpec.")

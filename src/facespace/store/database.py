@@ -76,8 +76,9 @@ class Database:
         self.path = path
         self.kind = kind
         self._depth = 0  # of transactions inside one another
-        if not create and not path.exists():
-            raise kind.error(f"{path}: expected a facespace {kind.noun}, there is no such file")
+        if not create and not (path.exists() and path.stat().st_size):
+            met = "the file is empty" if path.exists() else "there is no such file"
+            raise kind.error(f"{path}: expected a facespace {kind.noun}, {met}")
         self.read_only = path.exists() and not may_write(path)
         try:
             self.connection = open_to_read(path, kind.version) if self.read_only else open_to_write(path)
