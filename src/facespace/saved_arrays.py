@@ -1,6 +1,5 @@
-"""Arrays kept in a folder while long work goes on, so that it can be stopped and gone on with."""
+"""Arrays kept in a folder while long work runs, so that it can be stopped and resumed."""
 
-import shutil
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from facespace.saved_files import written_beside
 
 __all__ = ["ArrayFolder"]
 
+MARK = "input.txt"
 Pair = tuple[NDArray[np.int32], NDArray[np.float32]]
 
 
@@ -28,22 +28,32 @@ class ArrayFolder(MutableMapping[str, Pair]):
 
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
-        mark = folder / "input.txt"
-        if folder.exists() and not mark.exists() and any(folder.iterdir()):
-            raise DataError(f"{folder}: expected a folder of kept work or an empty one, met other files")
-        if mark.exists() and mark.read_text() != key:
-            shutil.rmtree(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            mark.write_text(key)
-        except OSError as error:
-            raise DataError(f"{folder}: cannot keep work there: {error.strerror}") from error
+            self._take(key)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no text in input.txt"
+            raise DataError(f"{folder}: cannot keep work there: {reason}; name another folder") from error
+
+    def _take(self, key: str) -> None:
+        mark = self.folder / MARK
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kept = [path for path in self.folder.iterdir() if path.suffix == ".npz"]
+        others = [p for p in self.folder.iterdir() if p.suffix not in (".npz", ".partial") and p != mark]
+        if others or (kept and not mark.exists()):
+            raise DataError(
+                f"{self.folder}: expected a folder of kept work or an empty one, met other files; name another folder"
+            )
+        if mark.exists() and mark.read_text() == key:
+            return
+        for path in kept:
+            path.unlink()
+        mark.write_text(key)
 
     def __getitem__(self, name: str) -> Pair:
         try:
-            with np.load(self._path(name)) as file:
-                return file["first"], file["second"]
-        except FileNotFoundError:
+            with self._path(name).open("rb") as file, np.load(file) as pair:
+                return pair["first"], pair["second"]
+        except Exception:  # nothing kept, or damaged in one of many ways: it is worked out again
             raise KeyError(name) from None
 
     def __setitem__(self, name: str, value: Pair) -> None:
