@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,8 +18,6 @@ from facespace.training.data.pictures import Pictures, find_pictures
 
 __all__ = ["Faces", "open_faces", "prefetched"]
 
-# Two decoders keep two cores fed: one decodes some 1,500 thumbnails of 112x112 a second, networks eat a few hundred.
-DECODERS = 2
 CACHE_BYTES = 4 * 2**30
 LEAST_DEV_FACES = 5
 
@@ -149,7 +148,7 @@ def _decode_all(pictures: Pictures, rows: NDArray[np.int64], size_hw: tuple[int,
     def put(place: int) -> None:
         crops[place] = _decode(pictures, int(rows[place]), size_hw)
 
-    with ThreadPoolExecutor(DECODERS) as pool:
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for _ in pool.map(put, range(len(rows))):
             pass
     return crops
