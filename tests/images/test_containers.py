@@ -90,6 +90,7 @@ CASES = {
     "PNG broken eXIf": png((b"eXIf", b"II*\0\xff\xff\xff\xff")),
     "PNG tEXt without end": png((b"tEXt", b"\xff" * 10)),
     "PNG wrong checksum": png((b"gAMA", b"\0\0\0\1")).replace(b"gAMA\0\0\0\1", b"gAMA\0\0\0\2"),
+    "PNG wrong checksum of the pixels": png()[:-16] + bytes(4) + png()[-12:],
     "PNG length of a text beyond the file": png((b"tEXt", b"a\0b")).replace(b"\0\0\0\3tEXt", b"\x7f\xff\xff\xfftEXt"),
     "PNG chunk of no name": png((b"\0\1\2\3", b"abc")),
     "PNG palette, short gAMA": png((b"gAMA", b"\1"), mode="P"),

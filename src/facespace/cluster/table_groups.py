@@ -144,7 +144,7 @@ def group_table(
 
 def _scores(table: FaceTable, labels: NDArray[np.int32]) -> dict[str, float] | None:
     truth = table.labels
-    if truth is None:
+    if truth is None or len(truth) < 2:  # no pair: a figure of nothing would be perfect
         return None
     pairs, bcubed = (
         pairwise_scores(truth, labels.astype(np.int64)),

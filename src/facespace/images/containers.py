@@ -169,12 +169,9 @@ def _bare_png(content: bytes) -> bytes:
     for kind, start, end in _chunks(content):
         least = TRANSPARENCY_BYTES.get(colour)
         fits = kind == b"tRNS" and least is not None and least <= end - start - 12 <= 256
-        if kind in PNG_NEEDED:
-            kept.append(content[start:end])
-        elif fits:
-            kept.append(
-                content[start : end - 4] + zlib.crc32(content[start + 4 : end - 4]).to_bytes(4, "big")
-            )
+        if kind in PNG_NEEDED or fits:
+            body = content[start + 4 : end - 4]
+            kept.append(content[start : end - 4] + zlib.crc32(body).to_bytes(4, "big"))
     return b"".join(kept)
 
 

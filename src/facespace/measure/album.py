@@ -100,8 +100,10 @@ def extract_album(
         on_step: called with (photos done, photos in all).
 
     Raises:
-        DataError: a labelled photo is missing or cannot be read.
+        DataError: a labelled photo is missing or cannot be read, or there are fewer than two.
     """
+    if len(labels) < 2:  # no pair: a figure of nothing would be perfect
+        raise DataError(f"{photos}: expected at least two labelled photos to compare, met {len(labels)}")
     rows, boxes = [np.zeros((0, embedder.spec.dim), np.float32)], [np.zeros((0, 4), np.float32)]
     photo_idx, labelled = list[int](), list[int]()
     found_all = extract_photos([photos / name for name in labels], detector, embedder, workers=workers)

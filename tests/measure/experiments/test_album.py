@@ -51,3 +51,9 @@ def test_the_command_groups_at_the_collections_threshold(album: Path) -> None:
     result = EXPERIMENT.run(Options(album), drawn_context())
     assert (result.figures["n_people"], result.figures["n_misses"]) == (3, 1)
     assert result.blocks[0].rows[0][:3] == ("pairwise", 1.0, 0.5)
+
+
+@pytest.mark.parametrize("labels", [{}, {"1.png": "ann"}])
+def test_a_figure_of_no_pair_is_an_error(tmp_path: Path, labels: dict[str, str]) -> None:
+    with pytest.raises(DataError, match="at least two labelled photos"):
+        extract_album(tmp_path, labels, DrawnDetector(), DrawnEmbedder())
