@@ -102,8 +102,6 @@ def extract_album(
     Raises:
         DataError: a labelled photo is missing or cannot be read, or there are fewer than two.
     """
-    if len(labels) < 2:  # no pair: a figure of nothing would be perfect
-        raise DataError(f"{photos}: expected at least two labelled photos to compare, met {len(labels)}")
     rows, boxes = [np.zeros((0, embedder.spec.dim), np.float32)], [np.zeros((0, 4), np.float32)]
     photo_idx, labelled = list[int](), list[int]()
     found_all = extract_photos([photos / name for name in labels], detector, embedder, workers=workers)
@@ -117,6 +115,8 @@ def extract_album(
         photo_idx += [i] * n
         if on_step:
             on_step(i + 1, len(labels))
+    if len(labels) < 2:  # no pair: a figure of nothing would be perfect
+        raise DataError(f"{photos}: expected at least two labelled photos to compare, met {len(labels)}")
     people, truth = np.unique(list(labels.values()), return_inverse=True)
     return Album(
         np.concatenate(rows), np.array(photo_idx, np.int64), np.concatenate(boxes), np.array(labelled, np.int64),

@@ -55,5 +55,6 @@ def test_the_command_groups_at_the_collections_threshold(album: Path) -> None:
 
 @pytest.mark.parametrize("labels", [{}, {"1.png": "ann"}])
 def test_a_figure_of_no_pair_is_an_error(tmp_path: Path, labels: dict[str, str]) -> None:
+    draw_photo(tmp_path / "1.png", "red")
     with pytest.raises(DataError, match="at least two labelled photos"):
         extract_album(tmp_path, labels, DrawnDetector(), DrawnEmbedder())
