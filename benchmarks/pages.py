@@ -17,14 +17,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from facespace.embed import Embedder
-from facespace.library import Library
 from facespace.library.browse import KINDS
+from facespace.library.catalogue import Catalogue
 from facespace.models import ModelSpec
 
 FACES_A_PHOTO = 2
@@ -38,8 +39,9 @@ def make_library(folder: Path, n_faces: int, seed: int = 0) -> None:
     person = draw_people(rng, n_faces)
     spec = Embedder().spec
     face_ids = np.sort(rng.choice(2**62, n_faces, replace=False))
-    with Library(folder) as library, library.transaction() as catalogue:
-        library.add_model(spec)
+    catalogue = Catalogue(folder)
+    with closing(catalogue), catalogue.transaction():
+        catalogue.templates.add_model(spec)
         thumbnails = [draw_thumbnail(rng) for _ in range(50)]
         for photo in range(1, n_faces // FACES_A_PHOTO + 1):
             catalogue.execute(
@@ -54,7 +56,7 @@ def make_library(folder: Path, n_faces: int, seed: int = 0) -> None:
                     spec.sha256,
                 ),
             )
-        catalogue.executemany(
+        catalogue.execute_all(
             "INSERT INTO faces VALUES (?, ?, ?, 100, ?, 600, ?, 0.9, ?, ?)",
             [
                 (int(face), 1 + i // FACES_A_PHOTO, 1500.0 * (i % 2), 1500.0 * (i % 2) + 500, bytes(40),
@@ -62,18 +64,18 @@ def make_library(folder: Path, n_faces: int, seed: int = 0) -> None:
                 for i, face in enumerate(face_ids)
             ],
         )  # fmt: skip
-        catalogue.executemany(
+        catalogue.execute_all(
             "INSERT INTO people (person_id, name, settled) VALUES (?, ?, ?)",
             [(p + 1, f"Name {p}" if p < NAMED else None, int(p < NAMED)) for p in range(person.max() + 1)],
         )
-        catalogue.executemany(
+        catalogue.execute_all(
             "INSERT INTO assignments (face_id, person_id, state, distance) VALUES (?, ?, ?, 0.8)",
             [
                 (int(face), int(p) + 1, "confirmed" if p < NAMED and i % 20 else "suggested")
                 for i, (face, p) in enumerate(zip(face_ids, person, strict=True))
             ],
         )
-        add_templates(library, spec, face_ids, person, rng)
+        add_templates(catalogue, spec, face_ids, person, rng)
         catalogue.execute("INSERT INTO grouping VALUES (1, '', ?, 0.9, 12, NULL)", (spec.sha256,))
 
 
@@ -99,7 +101,7 @@ def draw_thumbnail(rng: np.random.Generator) -> bytes:
 
 
 def add_templates(
-    library: Library, spec: ModelSpec, face_ids: np.ndarray, person: np.ndarray, rng: np.random.Generator
+    catalogue: Catalogue, spec: ModelSpec, face_ids: np.ndarray, person: np.ndarray, rng: np.random.Generator
 ) -> None:
     centres = rng.normal(size=(person.max() + 1, spec.dim)).astype(np.float32)
     for start in range(0, len(face_ids), 10_000):
@@ -107,16 +109,16 @@ def add_templates(
         rows = rows + 0.7 * rng.normal(size=rows.shape).astype(np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         ids = face_ids[start : start + 10_000]
-        library.templates.add(ids, rows, spec, quality=np.ones(len(rows), np.float32))
+        catalogue.templates.add(ids, rows, spec, quality=np.ones(len(rows), np.float32))
 
 
 def paths(folder: Path) -> list[str]:
     """Every kind of page, at its beginning and far down."""
-    with Library(folder, create=False) as library:
-        (face,) = library.catalogue.execute("SELECT face_id FROM faces LIMIT 1 OFFSET 777").fetchone()
-        (largest,) = library.catalogue.execute(
+    with closing(Catalogue(folder, create=False)) as catalogue:
+        face = catalogue.value("SELECT face_id FROM faces LIMIT 1 OFFSET 777")
+        largest = catalogue.value(
             "SELECT person_id FROM assignments GROUP BY person_id ORDER BY count(*) DESC LIMIT 1"
-        ).fetchone()
+        )
     return [
         *(f"/?kind={kind}" for kind in KINDS), "/?kind=seen-once&offset=20000&part=true", f"/people/{largest}",
         f"/people/{largest}?offset=2400&part=true", f"/people/{largest}/timeline", "/photos", "/photos?offset=40000",

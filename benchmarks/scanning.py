@@ -19,6 +19,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,9 @@ from facespace.extract import PhotoFaces, extract_photos
 from facespace.faces.detect import Detector
 from facespace.faces.detections import Detections
 from facespace.images import list_photos, stamp_photos
-from facespace.library import Library, group_people, scan, upgrade
+from facespace.library import Library
+from facespace.library.catalogue import Catalogue
+from facespace.library.photos import add_faces
 from facespace.web.page import write_page
 
 FILE_BYTES = 3_000_000
@@ -67,18 +70,19 @@ def make_files(folder: Path, n: int) -> None:
         os.truncate(path, FILE_BYTES)
 
 
-def fill(library: Library, folder: Path, detector: Detector, embedder: Embedder) -> None:
+def fill(catalogue: Catalogue, folder: Path, detector: Detector, embedder: Embedder) -> None:
     """A library of these files with a face or two in each, drawn around some hundred directions."""
     rng = np.random.default_rng(0)
     people = rng.normal(size=(N_PEOPLE, embedder.spec.dim)).astype(np.float32)
-    library.add_model(detector.spec)
-    library.add_model(embedder.spec)
-    library.set_photo_folder(folder)
-    with library.transaction():
+    catalogue.templates.add_model(detector.spec)
+    catalogue.templates.add_model(embedder.spec)
+    catalogue.set_photo_folder(folder)
+    with catalogue.transaction():
         for i, (path, stamp) in enumerate(stamp_photos(folder).stamps.items()):
-            library.add_faces(
-                _drawn(folder / path, people[rng.choice(N_PEOPLE, 1 + i % 2, replace=False)], rng), path, stamp,
-                detector=detector.spec.sha256, embedder=embedder.spec,
+            chosen = people[rng.choice(N_PEOPLE, 1 + i % 2, replace=False)]
+            add_faces(
+                catalogue, _drawn(folder / path, chosen, rng), path, stamp, detector=detector.spec.sha256,
+                embedder=embedder.spec,
             )  # fmt: skip
 
 
@@ -98,14 +102,15 @@ def rescan(n: int) -> None:
     with tempfile.TemporaryDirectory() as made:
         folder, detector, embedder = Path(made) / "photos", Detector(), Embedder()
         make_files(folder, n)
+        with closing(Catalogue(Path(made) / "library")) as catalogue:
+            fill(catalogue, folder, detector, embedder)
         with Library(Path(made) / "library") as library:
-            fill(library, folder, detector, embedder)
-            scan(library, folder, detector, embedder)
-            write_page(library, group_people(library, embedder.spec), folder)
+            library.scan(folder, detector, embedder)
+            write_page(library, library.group(embedder.spec), folder)
             bare = best_of(5, lambda: walk(folder))
-            again = best_of(5, lambda: scan(library, folder, detector, embedder))
+            again = best_of(5, lambda: library.scan(folder, detector, embedder))
             begin = time.perf_counter()
-            people = group_people(library, embedder.spec)
+            people = library.group(embedder.spec)
             grouped = time.perf_counter() - begin
             begin = time.perf_counter()
             write_page(library, people, folder)
@@ -164,17 +169,17 @@ def measure_upgrade(data: Path, n: int, rounds: int) -> None:
         cut_photos(data, folder, n)
         for i in range(rounds):
             with Library(Path(made) / f"old {i}") as old, Library(Path(made) / f"new {i}") as new:
-                scan(old, folder, detector, before)
-                group_people(old, before.spec)
-                moved.append(_spent(lambda: upgrade(old, folder, after)))
-                anew.append(_spent(lambda: scan(new, folder, detector, after)))
+                old.scan(folder, detector, before)
+                old.group(before.spec)
+                moved.append(_spent(lambda: old.upgrade(folder, after)))
+                anew.append(_spent(lambda: new.scan(folder, detector, after)))
     share = np.min(moved, axis=0) / np.min(anew, axis=0)
     print(f"{n:,} photos: {share[0]:.0%} of the time of a new scan, {share[1]:.0%} of its processor time")
 
 
 def _scan_and_close(library: Library, folder: Path, detector: Detector, embedder: Embedder) -> None:
     with library:
-        scan(library, folder, detector, embedder)
+        library.scan(folder, detector, embedder)
 
 
 def _spent(work: Callable[[], object]) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from facespace.library import Library, group_people, scan
+from facespace.library import Library
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 
 T = Image.Transpose
@@ -30,18 +30,18 @@ def draw_stored(path: Path, *names: str, orientation: int = 1) -> Path:
 
 def scanned(library: Library, photos: Path) -> Library:
     """The library after a scan of the photos and a grouping, as `facespace people` does them."""
-    scan(library, photos, DrawnDetector(), DrawnEmbedder())
-    group_people(library, SPEC)
+    library.scan(photos, DrawnDetector(), DrawnEmbedder())
+    library.group(SPEC)
     return library
 
 
 def person_at(library: Library, face: str) -> int:
     """The number of the person of a face."""
-    people = group_people(library, SPEC).people
+    people = library.group(SPEC).people
     return next(p.person for p in people if face in {f.address for f in p.faces})
 
 
 def names(library: Library) -> dict[str, str]:
     """The name of each confirmed face that has one, by its address."""
-    people = group_people(library, SPEC).people
+    people = library.group(SPEC).people
     return {f.address: p.name for p in people if p.name for f in p.faces if f.confirmed}

@@ -8,7 +8,9 @@ from facespace.extract import PhotoFaces
 from facespace.faces.detections import Detections
 from facespace.images import Exif
 from facespace.library import Library
+from facespace.library.photos import add_faces
 from fakes import SPEC
+from inside import inside, sql
 
 DETECTOR = "d" * 64
 
@@ -34,24 +36,22 @@ def photo(name: str, *people: int, noise: float = 0.02, content: str | None = No
 
 def add(library: Library, found: PhotoFaces) -> None:
     """As a scan does."""
-    library.add_model(SPEC)
-    if not library.catalogue.execute("SELECT 1 FROM models WHERE sha256 = ?", (DETECTOR,)).fetchone():
+    library.templates.add_model(SPEC)
+    if not sql(library).execute("SELECT 1 FROM models WHERE sha256 = ?", (DETECTOR,)).fetchone():
         from fakes import DrawnDetector
 
-        library.add_model(DrawnDetector.spec)
-    library.add_faces(found, str(found.photo), (1, 2, 3, 4), detector=DETECTOR, embedder=SPEC)
+        library.templates.add_model(DrawnDetector.spec)
+    add_faces(inside(library), found, str(found.photo), (1, 2, 3, 4), detector=DETECTOR, embedder=SPEC)
 
 
 def groups(library: Library) -> set[frozenset[str]]:
     """The faces of each person, as the library is grouped now."""
-    from facespace.library import group_people
 
-    people = group_people(library, SPEC).people
+    people = library.group(SPEC).people
     return {frozenset(face.address for face in person.faces) for person in people}
 
 
 def person_of(library: Library, face: str) -> int:
     """The number of the person of a face."""
-    from facespace.library import group_people
 
-    return next(p.person for p in group_people(library, SPEC).people if face in {f.address for f in p.faces})
+    return next(p.person for p in library.group(SPEC).people if face in {f.address for f in p.faces})

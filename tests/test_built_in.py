@@ -29,7 +29,16 @@ from facespace.models.summary import summarise
 
 SPECS = built_in_models()
 # What an exporter's notes hold: stack traces, and paths of the machine.
-TRACES = (b"stack_trace", b"site-packages", b'File "', b"Traceback", b"/work/", b"/root/", b"/home/", b"/usr/")
+TRACES = (
+    b"stack_trace",
+    b"site-packages",
+    b'File "',
+    b"Traceback",
+    b"/work/",
+    b"/root/",
+    b"/home/",
+    b"/usr/",
+)
 WITH_TRACES = {
     "30d420459f058bca5c9930a0d377d9e5fbcaad24a42779e807ea42e17346f079",  # facespace-detector 2
     "fad6dcd75180305090b67dbd9ae8cd48f92c5d8bbe81b81af506fbdc2747c842",  # facespace-s 3

@@ -7,21 +7,13 @@ import numpy as np
 import pytest
 
 from facespace.errors import CorrectionError, LibraryError
-from facespace.library import Library, People, group_people
+from facespace.library import Library, People
 from facespace.library.browse import (
     KINDS,
-    card,
-    count,
-    count_photos,
-    face_tile,
-    faces_of,
-    list_people,
-    names,
-    photos_of_person,
 )
-from facespace.library.photo_views import photo_view, photos_beside, photos_between
-from facespace.library.similar import search_face, search_similar, similar_people
+from facespace.library.photos import remove_photos
 from fakes import SPEC
+from inside import inside, sql
 from known_photos import add, person_of, photo
 
 
@@ -31,12 +23,12 @@ def library(tmp_path: Path) -> Iterator[Library]:
     with Library(tmp_path / "library") as opened:
         for i in range(8):
             add(opened, photo(f"{i}.jpg", *[p for p in range(6) if i < (8, 6, 4, 3, 2, 1)[p]]))
-        group_people(opened, SPEC)
+        opened.group(SPEC)
         opened.name(person_of(opened, "0.jpg#1"), "Ann")
         opened.hide(person_of(opened, "0.jpg#2"))
         opened.confirm(person_of(opened, "0.jpg#3"))
         add(opened, photo("new.jpg", 0))
-        group_people(opened, SPEC)
+        opened.group(SPEC)
         yield opened
 
 
@@ -56,57 +48,59 @@ def by_hand(people: People, kind: str) -> list[int]:
 
 def test_an_empty_library_shows_nothing(tmp_path: Path) -> None:
     with Library(tmp_path) as library:
-        assert count(library).n_faces == 0 and set(count(library).n_people.values()) == {0}
-        assert names(library) == [] and photos_between(library) == []
-        assert all(list_people(library, kind) == [] for kind in KINDS)
+        assert library.browse.count().n_faces == 0 and set(library.browse.count().n_people.values()) == {0}
+        assert library.browse.names() == [] and library.browse.photos() == []
+        assert all(library.browse.people(kind) == [] for kind in KINDS)
         with pytest.raises(CorrectionError, match="nobody has number 1"):
-            card(library, 1)
+            library.browse.person(1)
         with pytest.raises(CorrectionError, match="none of number 1"):
-            photo_view(library, 1)
+            library.browse.photo(1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_lists_are_those_of_the_whole_document(library: Library, kind: str) -> None:
-    people = group_people(library, SPEC)
+    people = library.group(SPEC)
     expected = by_hand(people, kind)
-    assert [one.person for one in list_people(library, kind)] == expected
-    assert count(library).n_people[kind] == len(expected)
-    screens = [list_people(library, kind, limit=2, offset=k) for k in range(0, 8, 2)]
+    assert [one.person for one in library.browse.people(kind)] == expected
+    assert library.browse.count().n_people[kind] == len(expected)
+    screens = [library.browse.people(kind, limit=2, offset=k) for k in range(0, 8, 2)]
     assert [one.person for screen in screens for one in screen] == expected
 
 
 def test_a_card_is_the_person_at_a_glance(library: Library) -> None:
-    for person in group_people(library, SPEC).people:
-        found = card(library, person.person)
+    for person in library.group(SPEC).people:
+        found = library.browse.person(person.person)
         assert (found.name, found.n_faces, found.hidden, found.settled) == (
             person.name, len(person.faces), person.hidden, person.settled,
         )  # fmt: skip
         assert found.n_suggested == len(person.suggested)
-        assert count_photos(library, person.person) == person.n_photos
+        assert library.browse.count_photos(person.person) == person.n_photos
         assert found.cover in {face.face_id for face in person.faces}
-    assert count(library).n_suggested == 1
+    assert library.browse.count().n_suggested == 1
 
 
 def test_faces_come_by_state_with_their_distance(library: Library) -> None:
-    (ann,) = [p for p in group_people(library, SPEC).people if p.name == "Ann"]
-    (new,) = faces_of(library, ann.person, "suggested")
+    (ann,) = [p for p in library.group(SPEC).people if p.name == "Ann"]
+    (new,) = library.browse.faces(ann.person, "suggested")
     assert new.photo == "new.jpg" and not new.confirmed
     assert new.distance == pytest.approx(ann.suggested[0].distance)
-    confirmed = faces_of(library, ann.person, "confirmed")
+    confirmed = library.browse.faces(ann.person, "confirmed")
     assert len(confirmed) == 8 and all(f.confirmed and f.distance is None for f in confirmed)
-    everybody = faces_of(library, ann.person)
+    everybody = library.browse.faces(ann.person)
     assert {f.face_id for f in everybody} == {f.face_id for f in ann.faces}
-    assert [f for k in range(0, 9, 4) for f in faces_of(library, ann.person, limit=4, offset=k)] == everybody
+    assert [
+        f for k in range(0, 9, 4) for f in library.browse.faces(ann.person, limit=4, offset=k)
+    ] == everybody
 
 
 def test_a_photo_shows_its_faces_from_the_left(library: Library) -> None:
-    shown = photo_view(library, face_tile(library, "0.jpg#1").photo_id)
+    shown = library.browse.photo(library.browse.face("0.jpg#1").photo_id)
     assert (shown.photo, shown.size_hw, len(shown.faces)) == ("0.jpg", (100, 1000), 6)
     assert [f.box_xyxy[0] for f in shown.faces] == sorted(f.box_xyxy[0] for f in shown.faces)
     library.not_a_face(["0.jpg#6"])
-    assert photo_view(library, shown.photo_id).faces[5].ignored
+    assert library.browse.photo(shown.photo_id).faces[5].ignored
     library.forget("Ann")
-    assert len(photo_view(library, shown.photo_id).faces) == 5
+    assert len(library.browse.photo(shown.photo_id).faces) == 5
 
 
 def test_photos_by_time(library: Library) -> None:
@@ -116,45 +110,45 @@ def test_photos_by_time(library: Library) -> None:
         "2.jpg": "2020-01-01T00:00:00",
     }
     for name, at in times.items():
-        library.catalogue.execute("UPDATE photos SET taken_at = ? WHERE path = ?", (at, name))
+        sql(library).execute("UPDATE photos SET taken_at = ? WHERE path = ?", (at, name))
     for since, until, expected in (
         ("2019", "2019", ["1.jpg", "0.jpg"]),
         ("2019-07-05", "2020", ["2.jpg", "1.jpg"]),
         ("2019-07-04", "2019-07-04", ["0.jpg"]),
         ("2021", "2030", []),
     ):
-        assert [p.photo for p in photos_between(library, since, until)] == expected
-    assert [p.photo for p in photos_between(library)][:4] == ["2.jpg", "1.jpg", "0.jpg", "new.jpg"]
+        assert [p.photo for p in library.browse.photos(since, until)] == expected
+    assert [p.photo for p in library.browse.photos()][:4] == ["2.jpg", "1.jpg", "0.jpg", "new.jpg"]
     ann = person_of(library, "0.jpg#1")
-    months = [month for month, _ in photos_of_person(library, ann)]
+    months = [month for month, _ in library.browse.timeline(ann)]
     assert months == ["2020-01", "2019-07", "2019-07", *[None] * 6]
 
 
 def test_photos_beside_one_are_the_next_by_time(library: Library) -> None:
     for name, at in {"0.jpg": "2019-07-04", "1.jpg": "2019-07-04", "2.jpg": "2018-01-01"}.items():
-        library.catalogue.execute("UPDATE photos SET taken_at = ? WHERE path = ?", (at, name))
-    rows = {path: number for number, path in library.catalogue.execute("SELECT photo_id, path FROM photos")}
+        sql(library).execute("UPDATE photos SET taken_at = ? WHERE path = ?", (at, name))
+    rows = {path: number for number, path in sql(library).execute("SELECT photo_id, path FROM photos")}
     for known in (["2.jpg", "0.jpg", "1.jpg"], ["3.jpg", "4.jpg", "5.jpg", "6.jpg", "7.jpg", "new.jpg"]):
         for before, here, after in zip([None, *known[:-1]], known, [*known[1:], None], strict=True):
-            assert photos_beside(library, rows[here]) == (rows.get(before), rows.get(after))
+            assert library.browse.photos_beside(rows[here]) == (rows.get(before), rows.get(after))
 
 
 def test_people_like_one_are_others_nearest_first_each_once(library: Library) -> None:
-    assert similar_people(library, 99) == []
+    assert library.similar_people(99) == []
     ann, hidden, third = (person_of(library, f"0.jpg#{k}") for k in (1, 2, 3))
-    found = similar_people(library, ann, k=10)
+    found = library.similar_people(ann, k=10)
     assert len(found) == len({one.card.person for one in found}) == 4  # six people, one of them hidden
     assert {ann, hidden}.isdisjoint(one.card.person for one in found)
     assert [one.distance for one in found] == sorted(one.distance for one in found)
     library.apart(ann, third)
-    assert third not in [one.card.person for one in similar_people(library, ann)]
-    assert ann not in [one.card.person for one in similar_people(library, third)]
+    assert third not in [one.card.person for one in library.similar_people(ann)]
+    assert ann not in [one.card.person for one in library.similar_people(third)]
 
 
 def test_the_faces_like_one_are_the_nearest_of_all(library: Library) -> None:
-    found = search_face(library, "0.jpg#1", k=50)
-    stored = library.faces_of_model(SPEC.sha256, SPEC.dim)
-    at = stored.face_id.tolist().index(face_tile(library, "0.jpg#1").face_id)
+    found = library.search_face("0.jpg#1", k=50)
+    stored = inside(library).faces_of_model(SPEC.sha256, SPEC.dim)
+    at = stored.face_id.tolist().index(library.browse.face("0.jpg#1").face_id)
     distance = ((stored.embeddings - stored.embeddings[at]) ** 2).sum(1)
     nearest = {
         int(i): float(d) for i, d in zip(stored.face_id, distance, strict=True) if i != stored.face_id[at]
@@ -169,14 +163,14 @@ def test_the_faces_like_one_are_the_nearest_of_all(library: Library) -> None:
 
 def test_what_takes_no_part_is_not_found(library: Library) -> None:
     library.not_a_face(["1.jpg#1"])
-    assert "1.jpg" not in {one.face.photo for one in search_face(library, "0.jpg#1", k=8)}
+    assert "1.jpg" not in {one.face.photo for one in library.search_face("0.jpg#1", k=8)}
     library.forget("Ann")
     probe = np.eye(1, 128, dtype=np.float32)
-    assert all(one.face.name != "Ann" for one in search_similar(library, probe, SPEC, k=100)[0])
+    assert all(one.face.name != "Ann" for one in library.search(probe, SPEC, k=100)[0])
 
 
 def test_a_face_whose_photo_is_gone_has_nothing_to_search_by(library: Library) -> None:
-    face = face_tile(library, "0.jpg#1")
-    library.remove_photos([face.photo_id])
+    face = library.browse.face("0.jpg#1")
+    remove_photos(inside(library), [face.photo_id])
     with pytest.raises(LibraryError, match="expected a face with a template"):
-        search_face(library, face.face_id)
+        library.search_face(face.face_id)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from facespace.errors import CorrectionError, InputError, LibraryError
-from facespace.library import Library, Person, find_library, group_people
+from facespace.library import Library, Person, find_library
 from fakes import SPEC
+from inside import inside, sql
 from known_photos import add, groups, person_of, photo
 
 RED, BLUE, OCHRE = 0, 1, 2
@@ -20,12 +21,12 @@ def library(tmp_path: Path) -> Iterator[Library]:
         add(opened, photo("1.jpg", RED, BLUE))
         add(opened, photo("2.jpg", RED, BLUE))
         add(opened, photo("sub/3.jpg", OCHRE, RED))
-        group_people(opened, SPEC)
+        opened.group(SPEC)
         yield opened
 
 
 def person(library: Library, who: int | str) -> Person:
-    (found,) = [p for p in group_people(library, SPEC).people if who in (p.person, p.name)]
+    (found,) = [p for p in library.group(SPEC).people if who in (p.person, p.name)]
     return found
 
 
@@ -60,7 +61,7 @@ def test_a_suggestion_has_a_distance_and_the_rate_behind_it(library: Library) ->
     library.name(person_of(library, "1.jpg#1"), "Ann")
     add(library, photo("near.jpg", RED))
     add(library, photo("4.jpg", RED, noise=0.042))
-    document = group_people(library, SPEC).to_json()
+    document = library.group(SPEC).to_json()
     (ann,) = [p for p in document["people"] if p["name"] == "Ann"]
     assert ann["settled"] and not ann["hidden"]
     face = {f["face"]: f for f in ann["faces"]}
@@ -75,7 +76,7 @@ def test_a_suggestion_has_a_distance_and_the_rate_behind_it(library: Library) ->
 def test_a_distance_is_the_mean_over_the_confirmed_faces(library: Library) -> None:
     library.name(person_of(library, "1.jpg#1"), "Ann")
     add(library, photo("4.jpg", RED, noise=0.04))
-    stored = library.faces_of_model(SPEC.sha256, SPEC.dim)
+    stored = inside(library).faces_of_model(SPEC.sha256, SPEC.dim)
     rows = dict(zip(stored.face_id.tolist(), stored.embeddings, strict=True))
     ann = person(library, "Ann")
     (new,) = ann.suggested
@@ -129,7 +130,7 @@ def test_two_faces_of_one_photo_are_one_person_where_somebody_says_so(library: L
 
 def test_what_is_no_face_takes_no_part(library: Library) -> None:
     library.not_a_face(["sub/3.jpg#1"])
-    assert group_people(library, SPEC).n_faces == 5
+    assert library.group(SPEC).n_faces == 5
     assert all("sub/3.jpg#1" not in group for group in groups(library))
     assert person_of(library, "sub/3.jpg#2")  # the others keep their places
 
@@ -137,16 +138,16 @@ def test_what_is_no_face_takes_no_part(library: Library) -> None:
 def test_hidden_persons_are_not_shown(library: Library) -> None:
     red = person_of(library, "1.jpg#1")
     library.hide(red)
-    assert red not in [p.person for p in group_people(library, SPEC).seen_again]
+    assert red not in [p.person for p in library.group(SPEC).seen_again]
     library.hide(red, hidden=False)
-    assert red in [p.person for p in group_people(library, SPEC).seen_again]
+    assert red in [p.person for p in library.group(SPEC).seen_again]
 
 
 def test_all_suggestions_are_confirmed_at_once(library: Library) -> None:
     library.name(person_of(library, "1.jpg#1"), "Ann")
     add(library, photo("4.jpg", RED))
     add(library, photo("5.jpg", RED))
-    group_people(library, SPEC)
+    library.group(SPEC)
     entry = library.confirm("Ann")
     assert entry and entry.what == "confirm 2 faces as Ann"
     assert all(faces(library, "Ann").values())
@@ -181,11 +182,11 @@ def test_a_contradiction_is_refused_and_names_what_it_contradicts(
     library.name(person_of(library, "1.jpg#1"), "Ann")
     library.name(person_of(library, "1.jpg#2"), "Bob")
     first(library)
-    before = list(library.catalogue.iterdump())
+    before = list(sql(library).iterdump())
     with pytest.raises(CorrectionError) as refused:
         second(library)
     assert f"entry 3 ({named})" in str(refused.value) and "undo that entry first" in str(refused.value)
-    assert list(library.catalogue.iterdump()) == before
+    assert list(sql(library).iterdump()) == before
     library.undo(3)
     second(library)
 
@@ -196,7 +197,7 @@ MISTAKES: list[tuple[Callable[[Library], object], str]] = [
     (lambda b: b.name("Ann", " "), "with a letter in it"),
     (lambda b: b.name("Ann", "12"), "with a letter in it"),
     (lambda b: b.name("Ann", "\udcff"), "characters that can be seen"),
-    (lambda b: b.name(person_of(b, "1.jpg#2"), "ANN"), "`facespace merge` makes the two one"),
+    (lambda b: b.name(person_of(b, "1.jpg#2"), "ANN"), "`facespace library merge` makes the two one"),
     (lambda b: b.apart("Ann", "Ann"), "Ann twice"),
     (lambda b: b.split("Ann", []), "got 0 of 3"),
     (lambda b: b.split("Ann", ["1.jpg#1", "2.jpg#1", "sub/3.jpg#2"]), "got 3 of 3"),
@@ -217,12 +218,12 @@ def test_a_mistake_says_what_was_expected_and_changes_nothing(
     library: Library, mistake: Callable[[Library], object], said: str
 ) -> None:
     library.name(person_of(library, "1.jpg#1"), "Ann")
-    group_people(library, SPEC)
-    before = list(library.catalogue.iterdump())
+    library.group(SPEC)
+    before = list(sql(library).iterdump())
     with pytest.raises((CorrectionError, InputError)) as refused:
         mistake(library)
     assert said in str(refused.value) and "\n" not in str(refused.value)
-    assert list(library.catalogue.iterdump()) == before
+    assert list(sql(library).iterdump()) == before
 
 
 def test_faces_are_named_by_id_and_a_single_one_by_its_photo(library: Library) -> None:
@@ -230,7 +231,7 @@ def test_faces_are_named_by_id_and_a_single_one_by_its_photo(library: Library) -
     add(library, photo("odd", RED, BLUE))
     red = person_of(library, "odd#2#1")
     library.confirm(red, ["odd#2"])  # the photo of that name, not the second face of another
-    document = group_people(library, SPEC).to_json()
+    document = library.group(SPEC).to_json()
     (face,) = [f for p in document["people"] for f in p["faces"] if f["face"] == "1.jpg#2"]
     library.not_a_face([face["face_id"]])
     assert all("1.jpg#2" not in group for group in groups(library))

@@ -14,6 +14,7 @@ from facespace.errors import CorrectionError
 from facespace.library import Entry, Library, grouping
 from facespace.library.addresses import name_face
 from fakes import SPEC
+from inside import inside, sql
 from known_photos import add, groups, photo
 
 TABLES = ("people", "assignments", "rejections", "told_apart", "ignored")
@@ -57,10 +58,10 @@ class Play:
         groups(library)
 
     def faces(self) -> list[int]:
-        return [r[0] for r in self.library.catalogue.execute("SELECT face_id FROM faces ORDER BY face_id")]
+        return [r[0] for r in sql(self.library).execute("SELECT face_id FROM faces ORDER BY face_id")]
 
     def people(self) -> list[int]:
-        rows = self.library.catalogue.execute("SELECT DISTINCT person_id FROM assignments ORDER BY person_id")
+        rows = sql(self.library).execute("SELECT DISTINCT person_id FROM assignments ORDER BY person_id")
         return [r[0] for r in rows]
 
     def act(self, kind: str, a: int, b: int) -> None:
@@ -106,7 +107,7 @@ def say(
         said.joined(person, other)
     elif kind == "split":
         entry = library.split(person, [face])
-        (new,) = library.catalogue.execute("SELECT max(person_id) FROM people").fetchone()
+        (new,) = sql(library).execute("SELECT max(person_id) FROM people").fetchone()
         said.not_person.add((face, person))
         said.apart.add(frozenset({person, new}))
     elif kind == "apart":
@@ -127,21 +128,21 @@ def say(
 
 
 def state(library: Library) -> dict[str, list[object]]:
-    return {t: library.catalogue.execute(f"SELECT * FROM {t} ORDER BY 1, 2").fetchall() for t in TABLES}
+    return {t: sql(library).execute(f"SELECT * FROM {t} ORDER BY 1, 2").fetchall() for t in TABLES}
 
 
 def words(library: Library) -> dict[str, list[object]]:
     """The state without what was only suggested."""
     where = {"assignments": " WHERE state = 'confirmed'", "people": " WHERE settled"}
     return {
-        t: library.catalogue.execute(f"SELECT * FROM {t}{where.get(t, '')} ORDER BY 1, 2").fetchall()
+        t: sql(library).execute(f"SELECT * FROM {t}{where.get(t, '')} ORDER BY 1, 2").fetchall()
         for t in TABLES
     }
 
 
 def check(library: Library, said: Said) -> None:
     """All that was said holds, whether or not the library was grouped since."""
-    catalogue = library.catalogue
+    catalogue = sql(library)
     person = dict(catalogue.execute("SELECT face_id, person_id FROM assignments"))
     for face, who in said.meant.items():
         assert person[face] == who
@@ -157,13 +158,13 @@ def check(library: Library, said: Said) -> None:
 
 def grouped_anew(library: Library) -> set[frozenset[str]]:
     """The oracle: as if nothing had ever been said."""
-    faces = library.faces_of_model(SPEC.sha256, SPEC.dim)
+    faces = inside(library).faces_of_model(SPEC.sha256, SPEC.dim)
     threshold = collection_threshold(SPEC.distances, len(faces.face_id)).distance
     labels = agglomerative(
         faces.embeddings, threshold=threshold, constraints=Constraints(photo=faces.photo_id)
     ).labels
     return {
-        frozenset(name_face(library.catalogue, int(i)) for i in faces.face_id[labels == label])
+        frozenset(name_face(inside(library), int(i)) for i in faces.face_id[labels == label])
         for label in set(labels.tolist())
     }
 
@@ -247,5 +248,5 @@ def test_taking_back_may_not_bring_in_a_contradiction(tmp_path: Path) -> None:
 
 
 def faces_of_person(library: Library, person: int) -> list[int]:
-    rows = library.catalogue.execute("SELECT face_id FROM assignments WHERE person_id = ?", (person,))
+    rows = sql(library).execute("SELECT face_id FROM assignments WHERE person_id = ?", (person,))
     return [row[0] for row in rows]

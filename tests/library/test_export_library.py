@@ -19,14 +19,7 @@ from typer.testing import CliRunner, Result
 from drawn_album import draw_stored, person_at, scanned
 from facespace.cli import app
 from facespace.errors import FacespaceError, InputError, LibraryError
-from facespace.library import (
-    Library,
-    export_people,
-    group_people,
-    sort_into_folders,
-    write_copies,
-    write_sidecars,
-)
+from facespace.library import Library
 from facespace.library.exchange.embedded import put_packet, read_embedded
 from facespace.library.exchange.folders import safe_name
 from facespace.library.exchange.regions import Region
@@ -64,10 +57,10 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def test_an_empty_library_has_nothing_to_say(tmp_path: Path) -> None:
     with Library(tmp_path / "library") as library:
-        assert export_people(library, tmp_path / "a.csv") == 0
-        assert export_people(library, tmp_path / "a.json") == 0
+        assert library.export_people(tmp_path / "a.csv") == 0
+        assert library.export_people(tmp_path / "a.json") == 0
         with pytest.raises(LibraryError, match="where the photos are"):
-            write_sidecars(library)
+            library.write_sidecars()
     assert (tmp_path / "a.csv").read_text().startswith("photo,person,name,state,")
     document = json.loads((tmp_path / "a.json").read_text())
     assert document["people"] == [] and document["model"] is None
@@ -76,7 +69,7 @@ def test_an_empty_library_has_nothing_to_say(tmp_path: Path) -> None:
 def test_a_table_has_a_line_for_each_face(library: Library, tmp_path: Path) -> None:
     green = person_at(library, "sub/1.jpg#3")
     library.not_a_face([os.fsdecode(b"\xff.png#1")])
-    assert export_people(library, tmp_path / "faces.csv") == 8
+    assert library.export_people(tmp_path / "faces.csv") == 8
     with (tmp_path / "faces.csv").open(newline="") as file:
         rows = {row["face"]: row for row in csv.DictReader(file)}
     assert list(rows) == [
@@ -91,9 +84,9 @@ def test_a_table_has_a_line_for_each_face(library: Library, tmp_path: Path) -> N
 
 
 def test_the_document_is_that_of_people_with_the_history(library: Library, tmp_path: Path) -> None:
-    assert export_people(library, tmp_path / "people.json") == 9
+    assert library.export_people(tmp_path / "people.json") == 9
     found = json.loads((tmp_path / "people.json").read_text())
-    expected = group_people(library, SPEC).to_json()
+    expected = library.group(SPEC).to_json()
     assert [e["what"] for e in found.pop("history")] == [library.history()[0].what]
     for person in expected["people"]:
         del person["tightness"]
@@ -112,12 +105,12 @@ def test_the_document_is_that_of_people_with_the_history(library: Library, tmp_p
 
 def test_other_forms_are_refused(library: Library, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"ends in .csv or .json"):
-        export_people(library, tmp_path / "a.xlsx")
+        library.export_people(tmp_path / "a.xlsx")
 
 
 def test_names_of_files_that_are_no_text_are_escaped(library: Library, tmp_path: Path) -> None:
-    export_people(library, tmp_path / "a.csv")
-    export_people(library, tmp_path / "a.json")
+    library.export_people(tmp_path / "a.csv")
+    library.export_people(tmp_path / "a.json")
     assert "\n\\udcff.png," in (tmp_path / "a.csv").read_text(encoding="utf-8")
     document = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     paths = {os.fsencode(f["photo"]) for p in document["people"] for f in p["faces"]}
@@ -126,24 +119,24 @@ def test_names_of_files_that_are_no_text_are_escaped(library: Library, tmp_path:
 
 def test_sidecars_lie_beside_the_photos_which_stay_as_they_are(library: Library, photos: Path) -> None:
     before = snapshot(photos)
-    dry = write_sidecars(library, dry_run=True)
+    dry = library.write_sidecars(dry_run=True)
     assert snapshot(photos) == before
-    result = write_sidecars(library)
+    result = library.write_sidecars()
     told = ["1.jpg", "2.png", "sub/1.jpg", "sub/3.bmp"]
     assert result.written == dry.written == [photos / f"{name}.xmp" for name in told]
     after = snapshot(photos)
     assert {name for name in after if name not in before} == {f"{name}.xmp" for name in told}
     assert {name: after[name] for name in before} == before
     assert [r.name for r in read_packet(after["sub/1.jpg.xmp"]).regions] == ["Ann"]
-    again = write_sidecars(library)
+    again = library.write_sidecars()
     assert (again.written, again.n_unchanged) == ([], 4) and snapshot(photos) == after
 
 
 def test_suggested_names_go_out_on_request_and_hidden_people_never(library: Library, photos: Path) -> None:
-    assert photos / "new.png.xmp" in write_sidecars(library, suggested=True).written
+    assert photos / "new.png.xmp" in library.write_sidecars(suggested=True).written
     library.name(person_at(library, "1.jpg#2"), "Bob")
     library.hide("Bob")
-    write_sidecars(library, suggested=True)
+    library.write_sidecars(suggested=True)
     assert b"Bob" not in (photos / "1.jpg.xmp").read_bytes()
 
 
@@ -151,8 +144,8 @@ def test_a_photo_whose_name_is_no_text_has_its_sidecar_and_copy(
     library: Library, photos: Path, tmp_path: Path
 ) -> None:
     library.name(person_at(library, "1.jpg#2"), "Bob")
-    write_sidecars(library)
-    write_copies(library, tmp_path / "copies")
+    library.write_sidecars()
+    library.write_copies(tmp_path / "copies")
     assert (photos / os.fsdecode(b"\xff.png.xmp")).is_file()
     assert (tmp_path / "copies" / os.fsdecode(b"\xff.png")).is_file()
     assert library.import_names().n_known == 7
@@ -160,12 +153,12 @@ def test_a_photo_whose_name_is_no_text_has_its_sidecar_and_copy(
 
 def test_sidecars_follow_what_is_said_later(library: Library, photos: Path) -> None:
     library.name(person_at(library, "1.jpg#2"), "Bob")
-    write_sidecars(library)
+    library.write_sidecars()
     (photos / "1.jpg.xmp").chmod(0o640)
     library.name("Ann", "Anna")
     library.reject("Anna", ["2.png#1"])  # which other programs know as Ann
     library.not_a_face(["1.jpg#2"])
-    write_sidecars(library)
+    library.write_sidecars()
     (anna,) = read_packet((photos / "1.jpg.xmp").read_bytes()).regions
     assert anna.name == "Anna" and (photos / "1.jpg.xmp").stat().st_mode & 0o777 == 0o640
     assert read_packet((photos / "2.png.xmp").read_bytes()).regions == ()
@@ -174,48 +167,48 @@ def test_sidecars_follow_what_is_said_later(library: Library, photos: Path) -> N
 
 def test_what_was_only_unsaid_stays(library: Library, photos: Path) -> None:
     """Who wrote it cannot be known: the region may be another program's."""
-    write_sidecars(library)
+    library.write_sidecars()
     before = snapshot(photos)
     library.undo()
-    assert write_sidecars(library).written == [] and snapshot(photos) == before
+    assert library.write_sidecars().written == [] and snapshot(photos) == before
 
 
 def test_a_photo_with_a_sidecar_of_lightroom_keeps_that_one(library: Library, photos: Path) -> None:
-    write_sidecars(library)
+    library.write_sidecars()
     (photos / "2.png.xmp").rename(photos / "2.xmp")
     library.name("Ann", "Anna")
-    assert photos / "2.xmp" in write_sidecars(library).written
+    assert photos / "2.xmp" in library.write_sidecars().written
     assert not (photos / "2.png.xmp").exists()
     raw = (photos / "2.xmp").read_bytes()
     mark = b'xmlns:p="http://ns.adobe.com/photoshop/1.0/" p:SidecarForExtension="CR2" rdf:about=""'
     (photos / "2.xmp").write_bytes(raw.replace(b'rdf:about=""', mark, 1))  # that of a raw file of the name
-    assert write_sidecars(library).written == [photos / "2.png.xmp"]
+    assert library.write_sidecars().written == [photos / "2.png.xmp"]
 
 
 def test_a_linked_sidecar_stays_a_link(library: Library, photos: Path, tmp_path: Path) -> None:
-    write_sidecars(library)
+    library.write_sidecars()
     real = (photos / "2.png.xmp").rename(tmp_path / "elsewhere.xmp")
     (photos / "2.png.xmp").symlink_to(real)
     library.name("Ann", "Anna")
-    write_sidecars(library)
+    library.write_sidecars()
     assert (photos / "2.png.xmp").is_symlink() and b"Anna" in real.read_bytes()
 
 
 def test_a_folder_of_sidecars_mirrors_that_of_the_photos(
     library: Library, photos: Path, tmp_path: Path
 ) -> None:
-    write_sidecars(library)
+    library.write_sidecars()
     keep = b'rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"'
     beside = photos / "2.png.xmp"
     beside.write_bytes(beside.read_bytes().replace(b'rdf:about=""', keep, 1))
     before = snapshot(photos)
-    result = write_sidecars(library, tmp_path / "out")
+    result = library.write_sidecars(tmp_path / "out")
     assert result.written == [
         tmp_path / "out" / f"{n}.xmp" for n in ("1.jpg", "2.png", "sub/1.jpg", "sub/3.bmp")
     ]
     assert b'xmp:Rating="4"' in (tmp_path / "out" / "2.png.xmp").read_bytes()  # of the one beside the photo
     assert snapshot(photos) == before
-    assert write_sidecars(library, tmp_path / "out").written == []
+    assert library.write_sidecars(tmp_path / "out").written == []
 
 
 def test_regions_inside_a_photo_are_not_hidden_by_its_sidecar(library: Library, photos: Path) -> None:
@@ -227,7 +220,7 @@ def test_regions_inside_a_photo_are_not_hidden_by_its_sidecar(library: Library, 
     assert packet is not None
     photo.write_bytes(put_packet(photo.read_bytes(), packet))
     scanned(library, photos)
-    write_sidecars(library)
+    library.write_sidecars()
     found = read_packet((photos / "2.png.xmp").read_bytes()).regions
     assert [r.name for r in found] == ["Stranger", "Ann"]
     assert found[0].area == pytest.approx(stranger.area, abs=0.01)
@@ -245,7 +238,7 @@ def test_regions_of_heic_are_of_the_picture_as_it_was_stored(tmp_path: Path) -> 
     with Library(tmp_path / "library") as library:
         scanned(library, photos)
         library.name(person_at(library, "b.heic#1"), "Ann")
-        write_sidecars(library)
+        library.write_sidecars()
         jpeg, heic = (read_packet((photos / f"{name}.xmp").read_bytes()) for name in ("a.jpg", "b.heic"))
         assert jpeg.applied_wh == heic.applied_wh == (100, 130)
         assert heic.regions[0].area == pytest.approx(jpeg.regions[0].area, abs=0.02)
@@ -256,7 +249,7 @@ def test_what_stands_in_the_way_is_reported_and_the_rest_is_written(library: Lib
     (photos / "1.jpg.xmp").write_bytes(b"<x:xmpmeta")
     draw_stored(photos / "2.png", "red", "red")
     (photos / "sub" / "3.bmp").unlink()
-    result = write_sidecars(library)
+    result = library.write_sidecars()
     assert result.written == [photos / "sub" / "1.jpg.xmp"]
     assert (photos / "1.jpg.xmp").read_bytes() == b"<x:xmpmeta"
     reasons = {s.photo: s.reason for s in result.skipped}
@@ -267,7 +260,7 @@ def test_what_stands_in_the_way_is_reported_and_the_rest_is_written(library: Lib
 
 def test_copies_hold_the_names_and_every_pixel(library: Library, photos: Path, tmp_path: Path) -> None:
     before = snapshot(photos)
-    result = write_copies(library, tmp_path / "copies")
+    result = library.write_copies(tmp_path / "copies")
     copies = snapshot(tmp_path / "copies")
     assert set(copies) == {"1.jpg", "2.png", "sub/1.jpg", "sub/3.bmp", "sub/3.bmp.xmp"}
     assert [f.relative_to(tmp_path / "copies").as_posix() for f in result.written] == sorted(copies)
@@ -280,16 +273,16 @@ def test_copies_hold_the_names_and_every_pixel(library: Library, photos: Path, t
             assert np.array_equal(np.asarray(a), np.asarray(b))
         assert (tmp_path / "copies" / name).stat().st_mtime_ns == (photos / name).stat().st_mtime_ns
     assert copies["sub/3.bmp"] == before["sub/3.bmp"] and snapshot(photos) == before
-    again = write_copies(library, tmp_path / "copies")
+    again = library.write_copies(tmp_path / "copies")
     assert (again.written, again.n_unchanged) == ([], 4)
 
 
 def test_copies_are_brought_up_to_date_and_other_files_left(library: Library, tmp_path: Path) -> None:
     to = tmp_path / "copies"
-    write_copies(library, to)
+    library.write_copies(to)
     (to / "sub" / "1.jpg").write_bytes(b"another file")
     library.name("Ann", "Anna")
-    result = write_copies(library, to)
+    result = library.write_copies(to)
     assert [f.name for f in result.written] == ["1.jpg", "2.png", "3.bmp.xmp"]
     assert "another file" in {s.photo: s.reason for s in result.skipped}["sub/1.jpg"]
     assert (to / "sub" / "1.jpg").read_bytes() == b"another file"
@@ -297,9 +290,9 @@ def test_copies_are_brought_up_to_date_and_other_files_left(library: Library, tm
 
 
 def test_pictures_are_not_put_among_the_photos(library: Library, photos: Path) -> None:
-    for write in (write_copies, sort_into_folders):
+    for write in (library.write_copies, library.sort_into_folders):
         with pytest.raises(InputError, match="outside"):
-            write(library, photos / "new")
+            write(photos / "new")
     assert not (photos / "new").exists()
 
 
@@ -311,7 +304,7 @@ def test_a_photo_goes_into_the_folder_of_everybody_on_it(library: Library, tmp_p
     library.name(person_at(library, "1.jpg#2"), "A/B: *")
     library.name(person_at(library, "sub/1.jpg#3"), "con")
     to = tmp_path / "people"
-    result = sort_into_folders(library, to)
+    result = library.sort_into_folders(to)
     found = tree(to)
     digits = next(name for name in found if name.startswith("Ann/1-"))[6:14]
     assert {name.replace(digits, "D").encode("utf-8", "surrogateescape") for name in found} == {
@@ -319,7 +312,7 @@ def test_a_photo_goes_into_the_folder_of_everybody_on_it(library: Library, tmp_p
         b"A_B_ _/1.jpg", b"A_B_ _/1-D.jpg", b"A_B_ _/\xff.png", b"con_/1.jpg",
     }  # fmt: skip
     assert len(result.written) == 8
-    again = sort_into_folders(library, to)
+    again = library.sort_into_folders(to)
     assert (again.written, again.n_unchanged) == ([], 8) and tree(to) == found
 
 
@@ -328,14 +321,14 @@ def test_photos_are_copied_or_linked_and_never_twice(
     library: Library, photos: Path, tmp_path: Path, link: str
 ) -> None:
     to = tmp_path / "people"
-    assert len(sort_into_folders(library, to, link=link, dry_run=True).written) == 4 and not to.exists()
-    sort_into_folders(library, to, link=link)
+    assert len(library.sort_into_folders(to, link=link, dry_run=True).written) == 4 and not to.exists()
+    library.sort_into_folders(to, link=link)
     one = to / "Ann" / "2.png"
     assert one.read_bytes() == (photos / "2.png").read_bytes()
     assert one.is_symlink() == (link == "symbolic")
     assert one.samefile(photos / "2.png") == (link != "copy")
     for other in ("copy", "hard", "symbolic"):
-        assert sort_into_folders(library, to, link=other).written == []
+        assert library.sort_into_folders(to, link=other).written == []
 
 
 def test_pictures_of_one_size_and_time_are_told_apart(tmp_path: Path) -> None:
@@ -350,7 +343,7 @@ def test_pictures_of_one_size_and_time_are_told_apart(tmp_path: Path) -> None:
     with Library(tmp_path / "library") as library:
         scanned(library, photos)
         library.name(person_at(library, "a/1.bmp#1"), "Ann")
-        assert len(sort_into_folders(library, tmp_path / "people").written) == 2
+        assert len(library.sort_into_folders(tmp_path / "people").written) == 2
 
 
 def test_a_photo_that_is_a_link_goes_into_folders_as_what_it_leads_to(tmp_path: Path) -> None:
@@ -361,7 +354,7 @@ def test_a_photo_that_is_a_link_goes_into_folders_as_what_it_leads_to(tmp_path: 
         scanned(library, tmp_path / "photos")
         library.name(person_at(library, "1.png#1"), "Ann")
         for link in ("copy", "hard", "symbolic"):
-            sort_into_folders(library, tmp_path / link, link=link)
+            library.sort_into_folders(tmp_path / link, link=link)
             assert (tmp_path / link / "Ann" / "1.png").read_bytes() == (
                 tmp_path / "elsewhere.png"
             ).read_bytes()
@@ -371,21 +364,21 @@ def test_what_stands_in_a_folder_is_never_overwritten(library: Library, tmp_path
     to = tmp_path / "people"
     (to / "Ann").mkdir(parents=True)
     (to / "Ann" / "2.png").write_bytes(b"mine")
-    sort_into_folders(library, to)
+    library.sort_into_folders(to)
     assert (to / "Ann" / "2.png").read_bytes() == b"mine"
     assert len([name for name in tree(to) if name.startswith("Ann/2-")]) == 1
-    assert sort_into_folders(library, to).written == []
+    assert library.sort_into_folders(to).written == []
 
 
 def test_persons_without_a_name_and_suggestions_are_sorted_on_request(
     library: Library, tmp_path: Path
 ) -> None:
     blue = person_at(library, "1.jpg#2")
-    sort_into_folders(library, tmp_path / "a", unnamed=True, suggested=True)
+    library.sort_into_folders(tmp_path / "a", unnamed=True, suggested=True)
     found = tree(tmp_path / "a")
     assert "Ann/new.png" in found and f"person {blue}/1.jpg" in found
     library.hide(blue)
-    sort_into_folders(library, tmp_path / "b", unnamed=True)
+    library.sort_into_folders(tmp_path / "b", unnamed=True)
     assert {name.split("/")[0] for name in tree(tmp_path / "b")} == {
         "Ann",
         f"person {person_at(library, 'sub/1.jpg#3')}",
@@ -408,7 +401,7 @@ def test_names_that_a_file_system_takes_for_one_stay_two(library: Library, tmp_p
     library.name(person_at(library, "1.jpg#1"), "A:")
     blue = person_at(library, "1.jpg#2")
     library.name(blue, "a?")
-    sort_into_folders(library, tmp_path / "p")
+    library.sort_into_folders(tmp_path / "p")
     assert {name.split("/")[0] for name in tree(tmp_path / "p")} == {"A_", f"a_ ({blue})"}
 
 
@@ -460,10 +453,10 @@ def test_a_kill_leaves_whole_files(library: Library, photos: Path, tmp_path: Pat
     where = library.folder
     library.close()
     code = (
-        "import sys; from pathlib import Path; from facespace.library import Library, write_copies\n"
+        "import sys; from pathlib import Path; from facespace.library import Library\n"
         "with Library(sys.argv[1]) as b:\n"
         "    for i in range(1000):\n"
-        "        b.name('Ann' if i == 0 else f'Ann {i - 1}', f'Ann {i}'); write_copies(b, Path(sys.argv[2]))\n"
+        "        b.name('Ann' if i == 0 else f'Ann {i - 1}', f'Ann {i}'); b.write_copies(Path(sys.argv[2]))\n"
         "        print(i, flush=True)\n"
     )
     for pause in (0.0, 0.007, 0.019):

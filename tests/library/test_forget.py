@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from facespace.errors import CorrectionError, LibraryError
-from facespace.library import Library, group_people
+from facespace.library import Library
+from facespace.library.photos import remove_photos
 from facespace.web.page import write_page
 from fakes import SPEC
+from inside import inside, sql
 from known_photos import add, person_of, photo
 
 RED, BLUE = 0, 1
@@ -21,17 +23,17 @@ def library(tmp_path: Path) -> Iterator[Library]:
     with Library(tmp_path / "library") as opened:
         for i in range(N):
             add(opened, photo(f"{i:02}.tiff", RED, BLUE))
-        group_people(opened, SPEC)
+        opened.group(SPEC)
         yield opened
 
 
 def secrets(library: Library, face: str) -> dict[str, list[bytes]]:
     """Pieces of the templates and thumbnails of the person of a face."""
-    rows = library.catalogue.execute(
-        "SELECT vector, thumbnail, landmarks FROM templates JOIN faces USING (face_id) JOIN assignments USING (face_id)"
-        " WHERE person_id = ?",
+    rows = inside(library).rows(
+        "SELECT vector, thumbnail, landmarks FROM templates JOIN faces USING (face_id)"
+        " JOIN assignments USING (face_id) WHERE person_id = ?",
         (person_of(library, face),),
-    ).fetchall()
+    )
     return {
         "templates": [row[0][i : i + 32] for row in rows for i in (0, 48, 96)],
         "thumbnails": [
@@ -47,8 +49,8 @@ def found(folder: Path, pieces: list[bytes]) -> int:
 
 
 def with_page(library: Library) -> None:
-    write_page(library, group_people(library, SPEC), Path("/photos"))
-    for face in library.faces_of_model(SPEC.sha256, SPEC.dim).face_id.tolist()[:4]:
+    write_page(library, library.group(SPEC), Path("/photos"))
+    for face in inside(library).faces_of_model(SPEC.sha256, SPEC.dim).face_id.tolist()[:4]:
         preview = library.folder / "previews" / f"{face:016x}.jpg"
         preview.parent.mkdir(exist_ok=True)
         preview.write_bytes(b"preview")
@@ -83,7 +85,7 @@ def test_nothing_of_a_person_is_left_in_any_file(library: Library) -> None:
         "forget", f"forgot a person: {N} faces, {N} templates, {forgotten.n_files} files",
     )  # fmt: skip
     assert [e.what for e in rest] == [f"name person {person_of(library, '00.tiff#2')} Bob"]
-    assert [p.name for p in group_people(library, SPEC).people] == ["Bob"]
+    assert [p.name for p in library.group(SPEC).people] == ["Bob"]
     library.undo()
     with pytest.raises(CorrectionError, match="nothing to undo"):
         library.undo()
@@ -93,9 +95,9 @@ def test_the_forgotten_are_not_learned_again_from_the_same_photo(library: Librar
     gone = library.forget(person_of(library, "00.tiff#1"))
     assert gone.n_faces == N
     add(library, photo("00.tiff", RED, BLUE))  # read again, by another detector say
-    library.remove_photos([p.photo_id for p in library.photos() if p.path == "01.tiff"])
+    remove_photos(inside(library), [p.photo_id for p in library.photos() if p.path == "01.tiff"])
     add(library, photo("back/01.tiff", RED, BLUE, content=f"{'01.tiff':0>64}"))
-    people = group_people(library, SPEC)
+    people = library.group(SPEC)
     assert {face.address for p in people.people for face in p.faces} == {
         *(f"{i:02}.tiff#2" for i in range(N) if i != 1),
         "back/01.tiff#2",
@@ -103,7 +105,7 @@ def test_the_forgotten_are_not_learned_again_from_the_same_photo(library: Librar
     with pytest.raises(CorrectionError, match="expected a face"):
         library.not_a_face(["00.tiff#1"])
     add(library, photo("new.tiff", RED))
-    assert len(group_people(library, SPEC).people) == 2
+    assert len(library.group(SPEC).people) == 2
 
 
 def test_deleted_photos_leave_no_template_and_no_thumbnail(library: Library) -> None:
@@ -112,16 +114,16 @@ def test_deleted_photos_leave_no_template_and_no_thumbnail(library: Library) -> 
     theirs = secrets(library, "00.tiff#1")
     assert found(library.folder, theirs["templates"]) == len(theirs["templates"])
     (library.folder / "people.html").unlink()
-    library.remove_photos([photo.photo_id for photo in library.photos()])
+    remove_photos(inside(library), [photo.photo_id for photo in library.photos()])
     assert found(library.folder, theirs["templates"] + theirs["thumbnails"]) == 0
-    assert group_people(library, SPEC).n_faces == 0
+    assert library.group(SPEC).n_faces == 0
 
 
 def test_another_process_that_holds_the_file_is_named(library: Library) -> None:
     reader = sqlite3.connect(library.folder / "library.sqlite", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM faces").fetchone()
-    library.catalogue.execute("PRAGMA busy_timeout = 50")
+    sql(library).execute("PRAGMA busy_timeout = 50")
     with pytest.raises(LibraryError, match="another process holds the file"):
         library.forget(person_of(library, "00.tiff#1"))
     reader.close()

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from facespace.images import Exif, Unreadable
-from facespace.library import Library, group_people, scan
+from facespace.images import Exif
+from facespace.library import Library, Rule
 from facespace.library import grouping as grouping_module
+from facespace.library.photos import add_unreadable, remove_photos
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
+from inside import inside, sql
 from known_photos import add, groups, person_of, photo
 
 RED, BLUE, OCHRE = 0, 1, 2
@@ -21,7 +23,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
     with Library(tmp_path / "library") as opened:
         add(opened, photo("1.jpg", RED, BLUE))
         add(opened, photo("2.jpg", RED, BLUE))
-        group_people(opened, SPEC)
+        opened.group(SPEC)
         opened.name(person_of(opened, "1.jpg#1"), "Ann")
         opened.confirm("Ann", ["1.jpg#1"])
         opened.not_a_face(["1.jpg#2"])
@@ -29,7 +31,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 def confirmed(library: Library, name: str = "Ann") -> set[str]:
-    people = group_people(library, SPEC).people
+    people = library.group(SPEC).people
     return {
         face.address for person in people if person.name == name for face in person.faces if face.confirmed
     }
@@ -41,17 +43,17 @@ def photo_id(library: Library, path: str) -> int:
 
 
 def test_a_photo_that_comes_back_finds_what_was_said(library: Library) -> None:
-    library.remove_photos([photo_id(library, "1.jpg")])
+    remove_photos(inside(library), [photo_id(library, "1.jpg")])
     assert confirmed(library) == {"2.jpg#1"}
     assert [p.path for p in library.photos()] == ["2.jpg"]
     add(library, photo("sub/renamed.jpg", RED, BLUE, content=f"{'1.jpg':0>64}"))
     assert confirmed(library) == {"2.jpg#1", "sub/renamed.jpg#1"}
     assert all("sub/renamed.jpg#2" not in group for group in groups(library))
-    assert library.catalogue.execute("SELECT count(*) FROM photos").fetchone() == (2,)
+    assert sql(library).execute("SELECT count(*) FROM photos").fetchone() == (2,)
 
 
 def test_a_damaged_photo_loses_nothing_that_was_said(library: Library) -> None:
-    library.add_unreadable(Unreadable(Path("1.jpg"), "damaged"), "1.jpg", (1, 1, 1, 1))
+    add_unreadable(inside(library), "1.jpg", (1, 1, 1, 1), "damaged")
     assert confirmed(library) == {"2.jpg#1"}
     add(library, photo("1.jpg", RED, BLUE))
     assert confirmed(library) == {"1.jpg#1", "2.jpg#1"}
@@ -82,7 +84,7 @@ def test_a_new_detector_that_finds_other_faces_first_mixes_nobody_up(library: Li
 
 
 def test_what_was_said_can_be_undone_while_a_photo_is_gone(library: Library) -> None:
-    library.remove_photos([photo_id(library, "1.jpg")])
+    remove_photos(inside(library), [photo_id(library, "1.jpg")])
     for _ in range(3):
         library.undo()
     for _ in range(3):
@@ -93,9 +95,9 @@ def test_what_was_said_can_be_undone_while_a_photo_is_gone(library: Library) -> 
 
 def test_photos_that_nothing_was_said_of_leave_nothing(library: Library) -> None:
     add(library, photo("3.jpg", OCHRE))
-    library.remove_photos([photo_id(library, "3.jpg")])
-    assert library.catalogue.execute("SELECT count(*) FROM photos").fetchone() == (2,)
-    assert library.catalogue.execute("SELECT count(*) FROM faces").fetchone() == (4,)
+    remove_photos(inside(library), [photo_id(library, "3.jpg")])
+    assert sql(library).execute("SELECT count(*) FROM photos").fetchone() == (2,)
+    assert sql(library).execute("SELECT count(*) FROM faces").fetchone() == (4,)
 
 
 def test_groups_are_worked_out_only_where_something_changed(
@@ -106,7 +108,7 @@ def test_groups_are_worked_out_only_where_something_changed(
     group = grouping_module._group
     monkeypatch.setattr(grouping_module, "_group", lambda *a: worked.append(1) or group(*a))
     assert groups(library) == before and worked == []
-    group_people(library, SPEC, far=1e-3)
+    library.group(SPEC, rule=Rule(far=1e-3))
     library.apart("Ann", person_of(library, "2.jpg#2"))
     groups(library)
     add(library, photo("4.jpg", RED))
@@ -139,12 +141,12 @@ def test_photos_bring_their_time_and_orientation_and_old_ones_get_theirs(tmp_pat
         exif.get_ifd(0x8769)[0x9003] = taken
         drawn.save(photos / name, exif=exif)
     with Library(tmp_path / "library") as library:
-        scan(library, photos, DrawnDetector(), DrawnEmbedder())
+        library.scan(photos, DrawnDetector(), DrawnEmbedder())
         expected = [("1.jpg", 6, "2024-07-01T12:30:00"), ("2.jpg", 6, None), ("drawn.png", 1, None)]
         assert [(p.path, p.orientation, p.taken_at) for p in library.photos()] == expected
-        library.catalogue.execute("UPDATE photos SET orientation = NULL, taken_at = NULL")
+        sql(library).execute("UPDATE photos SET orientation = NULL, taken_at = NULL")
         detector = DrawnDetector()
-        scan(library, photos, detector, DrawnEmbedder())
+        library.scan(photos, detector, DrawnEmbedder())
         assert [(p.path, p.orientation, p.taken_at) for p in library.photos()] == expected
         assert detector.calls == 0
         assert Exif() == Exif(1, None)

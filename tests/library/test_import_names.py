@@ -7,11 +7,12 @@ import pytest
 
 from drawn_album import draw_stored, names, person_at, scanned
 from facespace.errors import DataError, LibraryError
-from facespace.library import LeftAlone, Library, Skipped, group_people
+from facespace.library import LeftAlone, Library, Skipped
 from facespace.library.exchange.embedded import put_packet
 from facespace.library.exchange.picasa import read_picasa_folder
 from facespace.library.exchange.xmp import SaidFace, SaidPhoto, merge_packet
 from fakes import SPEC
+from inside import sql
 
 # The drawn faces of two people, in a picture of 220 x 100 (fakes.draw_photo).
 LEFT, RIGHT, NOWHERE = (20.0, 20.0, 80.0, 80.0), (110.0, 20.0, 170.0, 80.0), (185.0, 1.0, 199.0, 15.0)
@@ -74,7 +75,7 @@ def test_names_come_in_from_everywhere_and_one_undo_takes_them_back(library: Lib
 
 
 def groups(library: Library) -> set[frozenset[str]]:
-    return {frozenset(f.address for f in p.faces) for p in group_people(library, SPEC).people}
+    return {frozenset(f.address for f in p.faces) for p in library.group(SPEC).people}
 
 
 def rect64(box: tuple[float, float, float, float]) -> str:
@@ -85,7 +86,7 @@ def rect64(box: tuple[float, float, float, float]) -> str:
 def test_the_others_of_a_group_are_suggested_for_the_name(library: Library, photos: Path) -> None:
     (photos / "1.jpg.xmp").write_bytes(packet(("Ann", LEFT)))
     library.import_names()
-    (ann,) = [p for p in group_people(library, SPEC).people if p.name == "Ann"]
+    (ann,) = [p for p in library.group(SPEC).people if p.name == "Ann"]
     assert {f.address: f.confirmed for f in ann.faces} == {
         "1.jpg#1": True, "2.png#1": False, "3.jpg#1": False, "sub/4.png#1": False,
     }  # fmt: skip
@@ -150,7 +151,7 @@ def test_what_was_said_here_wins(library: Library, photos: Path) -> None:
     library.name(person_at(library, "1.jpg#1"), "Ann")
     library.reject("Ann", ["3.jpg#2"])
     library.not_a_face(["1.jpg#2"])
-    before = list(library.catalogue.iterdump())
+    before = list(sql(library).iterdump())
     for photo in ("1.jpg", "2.png"):
         named = packet(("Zoe", LEFT), ("Bob", RIGHT)) if photo == "1.jpg" else packet(("ANN", LEFT))
         (photos / f"{photo}.xmp").write_bytes(named)
@@ -162,7 +163,7 @@ def test_what_was_said_here_wins(library: Library, photos: Path) -> None:
         LeftAlone("1.jpg", "Bob", f"it was said to be no face: {said(library, 'not-a-face')}"),
         LeftAlone("3.jpg", "Ann", f"it was said not to be: {said(library, 'reject')}"),
     )
-    assert imported.entry is None and list(library.catalogue.iterdump()) == before
+    assert imported.entry is None and list(sql(library).iterdump()) == before
 
 
 def said(library: Library, action: str) -> str:
@@ -178,7 +179,7 @@ def test_a_settled_person_without_a_name_gets_it(library: Library, photos: Path)
     assert imported.n_confirmed == 1 and set(names(library).values()) == {"Ann"}
     (left,) = imported.contradictions  # one name for two who were told apart
     assert left.reason.startswith(f"here it is person {blue}: entry 1 (")
-    assert [p.person for p in group_people(library, SPEC).people if p.name] == [red]
+    assert [p.person for p in library.group(SPEC).people if p.name] == [red]
 
 
 def test_a_forgotten_face_is_not_learnt_again(library: Library, photos: Path) -> None:
@@ -187,7 +188,7 @@ def test_a_forgotten_face_is_not_learnt_again(library: Library, photos: Path) ->
     (photos / "1.jpg.xmp").write_bytes(packet(("Ann", LEFT)))
     imported = library.import_names()
     assert imported.entry is None and [u.name for u in imported.unmatched] == ["Ann"]
-    assert all("Ann" not in line for line in library.catalogue.iterdump())
+    assert all("Ann" not in line for line in sql(library).iterdump())
 
 
 def test_names_that_look_equal_are_one(library: Library, photos: Path) -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from facespace.errors import DataError, LibraryError, ModelError
-from facespace.library import Library, ScanResult, default_library_dir, group_people, scan
+from facespace.library import Library, Rule, ScanResult, default_library_dir
 from facespace.library.schema import LIBRARY_FILE
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
+from inside import sql
 
 
 def run(library: Path, photos: Path, detector: DrawnDetector | None = None) -> ScanResult:
     with Library(library) as opened:
-        return scan(opened, photos, detector or DrawnDetector(), DrawnEmbedder())
+        return opened.scan(photos, detector or DrawnDetector(), DrawnEmbedder())
 
 
 def counts(result: ScanResult) -> tuple[int, int, int, int]:
@@ -36,13 +37,13 @@ def test_an_empty_folder_makes_an_empty_library(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     assert counts(run(tmp_path / "library", tmp_path / "none")) == (0, 0, 0, 0)
     with Library(tmp_path / "library") as library:
-        assert group_people(library, SPEC).people == ()
+        assert library.group(SPEC).people == ()
 
 
 def test_people_are_grouped_largest_first_with_the_keys_of_the_command(tmp_path: Path, photos: Path) -> None:
     run(tmp_path / "library", photos)
     with Library(tmp_path / "library") as library:
-        people = group_people(library, SPEC, far=1e-3)
+        people = library.group(SPEC, rule=Rule(far=1e-3))
     document = people.to_json()
     assert list(document) == [
         "photos",
@@ -80,7 +81,7 @@ def test_new_changed_moved_touched_and_removed_photos(tmp_path: Path, photos: Pa
     assert detector.calls == 2
     with Library(tmp_path / "library") as library:
         assert [p.path for p in library.photos()] == ["2.png", "5.png", "sub/3.png", "sub/moved.png"]
-        assert group_people(library, SPEC).n_faces == 7
+        assert library.group(SPEC).n_faces == 7
 
 
 def test_unreadable_photos_are_told_each_time_and_tried_again_when_changed(
@@ -99,13 +100,13 @@ def test_unreadable_photos_are_told_each_time_and_tried_again_when_changed(
 def test_a_person_keeps_number_and_name_when_photos_are_added(tmp_path: Path, photos: Path) -> None:
     run(tmp_path / "library", photos)
     with Library(tmp_path / "library") as library:
-        before = {len(p.faces): p.person for p in group_people(library, SPEC).people}
-        library.catalogue.execute("UPDATE people SET name = 'Ann' WHERE person_id = ?", (before[3],))
+        before = {len(p.faces): p.person for p in library.group(SPEC).people}
+        sql(library).execute("UPDATE people SET name = 'Ann' WHERE person_id = ?", (before[3],))
     for i in range(6):
         draw_photo(photos / f"0{i}.png", "green")
     run(tmp_path / "library", photos)
     with Library(tmp_path / "library") as library:
-        people = group_people(library, SPEC).people
+        people = library.group(SPEC).people
     assert [len(p.faces) for p in people] == [7, 3, 1]
     assert (people[1].person, people[1].name) == (before[3], "Ann")
 
@@ -114,14 +115,14 @@ def test_two_faces_of_one_photo_are_two_people(tmp_path: Path) -> None:
     draw_photo(tmp_path / "photos" / "twins.png", "red", "red")
     run(tmp_path / "library", tmp_path / "photos")
     with Library(tmp_path / "library") as library:
-        assert len(group_people(library, SPEC).people) == 2
+        assert len(library.group(SPEC).people) == 2
 
 
 def test_copies_of_a_photo_keep_their_own_faces(tmp_path: Path, photos: Path) -> None:
     (photos / "copy.png").write_bytes((photos / "1.png").read_bytes())
     run(tmp_path / "library", photos)
     with Library(tmp_path / "library") as library:
-        assert group_people(library, SPEC).n_faces == 7
+        assert library.group(SPEC).n_faces == 7
 
 
 def test_names_that_are_no_text_survive(tmp_path: Path, photos: Path) -> None:
@@ -149,10 +150,10 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from fakes import DrawnDetector, DrawnEmbedder
-from facespace.library import Library, scan
+from facespace.library import Library
 with Library(Path({library!r})) as library:
-    scan(library, Path({photos!r}), DrawnDetector(pause_s=0.02), DrawnEmbedder(), workers=1,
-         on_photo=lambda done, total: print(done, flush=True))
+    library.scan(Path({photos!r}), DrawnDetector(pause_s=0.02), DrawnEmbedder(), workers=1,
+         progress=lambda stage, done, total: stage == "reading" and print(done, flush=True))
 """
 
 
@@ -171,7 +172,7 @@ def test_a_killed_scan_keeps_what_was_done(tmp_path: Path) -> None:
         process.communicate()
         with Library(library) as opened:
             now = len(opened.photos())
-            assert opened.catalogue.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+            assert sql(opened).execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         assert now >= done + 7
         done = now
     assert counts(run(library, photos)) == (60, 60 - done, done, 0)
@@ -209,9 +210,9 @@ def test_a_folder_of_photos_that_is_not_there_and_a_model_without_bytes(tmp_path
 
     with Library(tmp_path / "library") as library:
         with pytest.raises(DataError):
-            scan(library, tmp_path / "none", DrawnDetector(), DrawnEmbedder())
+            library.scan(tmp_path / "none", DrawnDetector(), DrawnEmbedder())
         with pytest.raises(ModelError, match="byte form"):
-            scan(library, tmp_path, DrawnDetector(), Floats())
+            library.scan(tmp_path, DrawnDetector(), Floats())
 
 
 def test_each_folder_has_a_library_of_its_own(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from facespace.errors import LibraryError
-from facespace.library import Library, group_people
+from facespace.library import Library, Rule
 from facespace.library.schema import LIBRARY_FILE
 from fakes import SPEC
+from inside import sql
 
 OPEN = "import sys; from facespace.library import Library; Library(sys.argv[1]).close()"
 
@@ -28,13 +29,13 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def schema(folder: Path) -> set[tuple[str, str]]:
     with Library(folder) as library:
-        rows = library.catalogue.execute("SELECT name, sql FROM sqlite_master").fetchall()
+        rows = sql(library).execute("SELECT name, sql FROM sqlite_master").fetchall()
     return {(name, " ".join((sql or "").replace('"', "").split())) for name, sql in rows}
 
 
 def test_everything_is_there_as_it_was(old: Path) -> None:
     with Library(old) as library:
-        catalogue = library.catalogue
+        catalogue = sql(library)
         assert catalogue.execute("PRAGMA user_version").fetchone() == (LIBRARY_FILE.version,)
         assert catalogue.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert catalogue.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -49,7 +50,7 @@ def test_everything_is_there_as_it_was(old: Path) -> None:
         qualities = dict(catalogue.execute("SELECT face_id, quality FROM faces"))
         assert batch.quality.tolist() == pytest.approx([qualities[int(i)] for i in batch.face_id])
         assert batch.vectors[0, :3].tolist() == [66, -53, -53]
-        people = group_people(library, SPEC, far=1e-3).people
+        people = library.group(SPEC, rule=Rule(far=1e-3)).people
     assert [(p.name, len(p.faces)) for p in people] == [("Ann", 3), (None, 2), (None, 1)]
 
 

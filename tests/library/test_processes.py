@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from facespace.library import Library, group_people
+from facespace.library import Library
 from fakes import SPEC, draw_photo
+from inside import sql
 from known_photos import add, photo
 
 HEAD = f"""
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from facespace.library import Library, group_people, scan
+from facespace.library import Library
+from inside import sql
 from fakes import SPEC, DrawnDetector, DrawnEmbedder
 folder, photos = map(Path, sys.argv[1:3])
 """
@@ -25,16 +27,16 @@ SPEAK = (
     HEAD
     + """
 with Library(folder) as library:
-    faces = [r[0] for r in library.catalogue.execute("SELECT face_id FROM faces ORDER BY face_id")]
+    faces = [r[0] for r in sql(library).execute("SELECT face_id FROM faces ORDER BY face_id")]
     for i in range(int(sys.argv[3])):
-        people = [r[0] for r in library.catalogue.execute("SELECT DISTINCT person_id FROM assignments")]
+        people = [r[0] for r in sql(library).execute("SELECT DISTINCT person_id FROM assignments")]
         entry = library.name(people[i % len(people)], f"{os.getpid()} name {i}")
         print(entry.entry_id, flush=True)
         if i % 3 == 0:
             print(library.hide(people[i % len(people)]).entry_id, flush=True)
             print(library.undo().entry_id, flush=True)
         if i % 4 == 0:
-            group_people(library, SPEC)
+            library.group(SPEC)
 """
 )
 SCAN = (
@@ -42,8 +44,8 @@ SCAN = (
     + """
 with Library(folder) as library:
     for _ in range(int(sys.argv[3])):
-        scan(library, photos, DrawnDetector(pause_s=0.01), DrawnEmbedder(), workers=1)
-        group_people(library, SPEC)
+        library.scan(photos, DrawnDetector(pause_s=0.01), DrawnEmbedder(), workers=1)
+        library.group(SPEC)
 """
 )
 
@@ -57,7 +59,7 @@ def start(code: str, library: Path, photos: Path, rounds: int) -> "subprocess.Po
 
 
 def check_whole(library: Library) -> None:
-    catalogue = library.catalogue
+    catalogue = sql(library)
     assert catalogue.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert catalogue.execute("PRAGMA foreign_key_check").fetchall() == []
     without_steps = "SELECT count(*) FROM history WHERE entry_id NOT IN (SELECT entry_id FROM changes)"
@@ -68,7 +70,7 @@ def test_a_kill_loses_no_word_that_was_answered(tmp_path: Path) -> None:
     with Library(tmp_path) as library:
         for i in range(8):
             add(library, photo(f"{i}.jpg", i % 4, 4 + i % 2))
-        group_people(library, SPEC)
+        library.group(SPEC)
     answered = 0
     for patience in (3, 7, 12):
         process = start(SPEAK, tmp_path, tmp_path, 10_000)
@@ -83,7 +85,7 @@ def test_a_kill_loses_no_word_that_was_answered(tmp_path: Path) -> None:
     with Library(tmp_path) as library:
         while any(e.in_force and e.undoes is None for e in library.history()):
             library.undo()
-        assert library.catalogue.execute("SELECT count(*) FROM people WHERE settled").fetchone() == (0,)
+        assert sql(library).execute("SELECT count(*) FROM people WHERE settled").fetchone() == (0,)
 
 
 def test_one_scans_while_another_corrects(tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ def test_one_scans_while_another_corrects(tmp_path: Path) -> None:
         assert {int(entry) for entry in said} <= {e.entry_id for e in library.history()}
         last = next(e for e in library.history() if e.action == "name")
         assert last.what.endswith("name 19")
-        assert any((p.name or "").endswith("name 19") for p in group_people(library, SPEC).people)
+        assert any((p.name or "").endswith("name 19") for p in library.group(SPEC).people)
 
 
 def test_a_correction_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
@@ -112,8 +114,8 @@ def test_a_correction_that_cannot_be_written_is_one_line(tmp_path: Path) -> None
 
     with Library(tmp_path) as library:
         add(library, photo("1.jpg", 0))
-        group_people(library, SPEC)
-        library.catalogue.execute("PRAGMA busy_timeout = 10")
+        library.group(SPEC)
+        sql(library).execute("PRAGMA busy_timeout = 10")
         other = sqlite3.connect(tmp_path / "library.sqlite", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LibraryError, match="cannot write the library: database is locked"):

@@ -14,9 +14,10 @@ from PIL import Image
 from drawn_album import scanned
 from facespace.errors import DataError
 from facespace.images import StampedFiles, Unreadable, stamp_photos
-from facespace.library import Library, ScanResult, group_people, scan
+from facespace.library import Library, Look, ScanResult
 from facespace.library.scan import scan_files
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
+from inside import inside, sql
 
 NAMES = ("red", "green", "blue", "ochre")
 
@@ -42,7 +43,9 @@ def library(tmp_path: Path, photos: Path) -> Iterator[Library]:
 def again(library: Library, photos: Path, **options: object) -> tuple[ScanResult, int]:
     """What a scan did, and how many photos were read."""
     detector = DrawnDetector()
-    return scan(library, photos, detector, DrawnEmbedder(), **options), detector.calls  # type: ignore[arg-type]
+    look = Look(**{name: options.pop(name) for name in ("verify", "drop_missing") if name in options})  # type: ignore[arg-type]
+    result = library.scan(photos, detector, DrawnEmbedder(), look=look, **options)  # type: ignore[arg-type]
+    return result, detector.calls
 
 
 def contents(library: Library) -> dict[str, str | None]:
@@ -56,9 +59,7 @@ def test_photos_that_change_places_are_not_read_and_keep_their_faces(library: Li
     result, n_read = again(library, photos)
     assert (result.n_moved, result.n_new, result.n_removed, n_read) == (4, 0, 0, 0)
     assert library_person(library, "2.png#1") == library_person(library, "2.png")
-    assert {p.name for p in group_people(library, SPEC).people if "2.png" in {f.photo for f in p.faces}} == {
-        "Ann"
-    }
+    assert {p.name for p in library.group(SPEC).people if "2.png" in {f.photo for f in p.faces}} == {"Ann"}
     (photos / "2.png").rename(photos / "x")
     (photos / "3.png").rename(photos / "2.png")
     (photos / "x").rename(photos / "3.png")
@@ -69,15 +70,15 @@ def test_photos_that_change_places_are_not_read_and_keep_their_faces(library: Li
 def library_person(library: Library, face: str) -> int:
     from facespace.library.addresses import find_face
 
-    number = find_face(library.catalogue, face)
-    (person,) = library.catalogue.execute(
-        "SELECT person_id FROM assignments WHERE face_id = ?", (number,)
-    ).fetchone()
+    number = find_face(inside(library), face)
+    (person,) = (
+        sql(library).execute("SELECT person_id FROM assignments WHERE face_id = ?", (number,)).fetchone()
+    )
     return int(person)
 
 
 def group_named(library: Library, name: str) -> set[str]:
-    people = group_people(library, SPEC).people
+    people = library.group(SPEC).people
     return {face.address for person in people if person.name == name for face in person.faces}
 
 
@@ -107,10 +108,10 @@ def test_content_that_changed_behind_its_stamp_is_found_by_verifying(library: Li
     (photos / "1.png").write_bytes(content)
     os.utime(photos / "1.png", ns=(status.st_atime_ns, status.st_mtime_ns))
     assert again(library, photos)[0].n_new == 0
-    looked: list[tuple[int, int]] = []
-    result, _ = again(library, photos, verify=True, on_look=lambda *now: looked.append(now))
+    looked: list[tuple[str, int, int]] = []
+    result, _ = again(library, photos, verify=True, progress=lambda *now: looked.append(now))
     assert (result.altered, result.n_new) == (("1.png",), 2)  # and the one that cannot be read is tried again
-    assert looked[-1] == (4, 4)
+    assert ("comparing", 4, 4) in looked and looked[-1] == ("reading", 2, 2)
     assert again(library, photos, verify=True)[0].altered == ()
 
 
@@ -133,11 +134,11 @@ def test_a_folder_without_the_librarys_photos_is_a_mistake(
     folder.mkdir()
     if kind in ("other", "same names"):
         draw_photo(folder / ("x.png" if kind == "other" else "1.png"), "red", "red")
-    before = list(library.catalogue.iterdump())
+    before = list(sql(library).iterdump())
     with pytest.raises(DataError, match=r"expected the photos of this library \(4 known.*--drop-missing"):
         again(library, folder)
     assert not library.scan_progress().is_running  # type: ignore[union-attr]
-    assert [line for line in library.catalogue.iterdump() if '"scan"' not in line] == [
+    assert [line for line in sql(library).iterdump() if '"scan"' not in line] == [
         line for line in before if '"scan"' not in line
     ]
     assert again(library, folder, drop_missing=True)[0].n_removed in (3, 4)
@@ -158,7 +159,7 @@ def test_photos_in_a_folder_that_cannot_be_opened_stay(library: Library, photos:
     seen = StampedFiles(
         {path: s for path, s in found.stamps.items() if "/" not in path and path != "4.png"}, shut
     )
-    result = scan_files(library, photos, seen, DrawnDetector(), DrawnEmbedder())
+    result = scan_files(inside(library), photos, seen, DrawnDetector(), DrawnEmbedder())
     assert (result.n_removed, result.n_absent, result.unreadable) == (1, 1, shut)
     assert [photo.path for photo in library.photos()] == ["1.png", "2.png", "3.png", "shut/1.png"]
 
@@ -167,7 +168,7 @@ def test_photos_of_a_disk_that_is_not_there_stay(library: Library, photos: Path)
     draw_photo(photos / "disk" / "1.png", "green")
     draw_photo(photos / "disk" / "2.png", "blue")
     again(library, photos)
-    library.catalogue.execute("UPDATE photos SET device = 7 WHERE path LIKE 'disk/%'")
+    sql(library).execute("UPDATE photos SET device = 7 WHERE path LIKE 'disk/%'")
     (photos / "disk").rename(photos.parent / "unplugged")
     (photos / "4.png").unlink()
     result, _ = again(library, photos)
@@ -176,7 +177,7 @@ def test_photos_of_a_disk_that_is_not_there_stay(library: Library, photos: Path)
     (photos / "disk" / "2.png").unlink()
     result, n_read = again(library, photos)
     assert (result.n_moved, result.n_removed, result.n_absent, n_read) == (1, 1, 0, 0)
-    library.catalogue.execute("UPDATE photos SET device = 7 WHERE path LIKE 'disk/%'")
+    sql(library).execute("UPDATE photos SET device = 7 WHERE path LIKE 'disk/%'")
     shutil.rmtree(photos / "disk")
     assert again(library, photos, drop_missing=True)[0].n_removed == 1
 
@@ -184,9 +185,10 @@ def test_photos_of_a_disk_that_is_not_there_stay(library: Library, photos: Path)
 def test_another_detector_reads_nothing_again_unless_asked(library: Library, photos: Path) -> None:
     library.name(library_person(library, "3.png#2"), "Ann")
     later = LaterDetector()
-    assert scan(library, photos, later, DrawnEmbedder()).n_new == later.calls == 0
-    assert scan(library, photos, later, DrawnEmbedder(), detect_anew=True).n_new == later.calls == 4
-    assert scan(library, photos, later, DrawnEmbedder(), detect_anew=True).n_new == 0
+    look = Look(detector=later.spec.sha256)
+    assert library.scan(photos, later, DrawnEmbedder()).n_new == later.calls == 0
+    assert library.scan(photos, later, DrawnEmbedder(), look=look).n_new == later.calls == 4
+    assert library.scan(photos, later, DrawnEmbedder(), look=look).n_new == 0
     assert group_named(library, "Ann") == {"3.png#2"}
 
 
@@ -195,14 +197,16 @@ def test_progress_is_seen_from_outside_and_ends(library: Library, photos: Path) 
         draw_photo(photos / f"new {i}.png", "red")
     seen = []
 
-    def on_photo(done: int, todo: int) -> None:
+    def progress(stage: str, done: int, todo: int) -> None:
+        if stage != "reading":
+            return
         with Library(library.folder) as other:
             seen.append(other.scan_progress())
         if done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        again(library, photos, on_photo=on_photo)
+        again(library, photos, progress=progress)
     assert all(
         progress is not None and progress.is_running and progress.ended_at is None for progress in seen
     )
@@ -217,7 +221,7 @@ def test_progress_is_seen_from_outside_and_ends(library: Library, photos: Path) 
 def test_a_scan_that_was_killed_is_not_under_way_for_ever(library: Library) -> None:
     for silent_s, running in ((2, True), (30, False)):
         heard = (datetime.now(UTC) - timedelta(seconds=silent_s)).isoformat()
-        library.catalogue.execute("UPDATE scan SET ended_at = NULL, heard_at = ?", (heard,))
+        sql(library).execute("UPDATE scan SET ended_at = NULL, heard_at = ?", (heard,))
         assert library.scan_progress().is_running is running  # type: ignore[union-attr]
 
 
@@ -239,8 +243,8 @@ def test_tiff_stored_sideways_has_its_size_and_a_library_with_exchanged_sides_me
         stored.save(photos / "5.tiff", tiffinfo={0x0112: orientation})
     again(library, photos)
     rows = "SELECT height, width FROM photos WHERE path = '5.tiff'"
-    size = library.catalogue.execute(rows).fetchone()
+    size = sql(library).execute(rows).fetchone()
     assert size == (100, 220)
-    library.catalogue.execute("UPDATE photos SET height = width, width = height WHERE orientation > 4")
+    sql(library).execute("UPDATE photos SET height = width, width = height WHERE orientation > 4")
     assert again(library, photos)[1] == 0
-    assert library.catalogue.execute(rows).fetchone() == size
+    assert sql(library).execute(rows).fetchone() == size

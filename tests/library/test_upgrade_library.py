@@ -19,16 +19,12 @@ from facespace.faces.detect import Detector
 from facespace.library import (
     Library,
     Upgrade,
-    group_people,
     grouping,
-    library_model,
-    reading_embedder,
-    scan,
-    upgrade,
 )
 from facespace.library.upgrading import _embed, _keep, _plan
 from facespace.models import ModelSpec
 from fakes import COLOURS, SPEC, DrawnDetector, DrawnEmbedder, draw_photo
+from inside import inside, sql
 
 # The later model sees colours in other components, and says so or not.
 LATER = dataclasses.replace(
@@ -60,8 +56,8 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def library(tmp_path: Path, photos: Path) -> Iterator[Library]:
     with Library(tmp_path / "library") as opened:
-        scan(opened, photos, DrawnDetector(), DrawnEmbedder())
-        group_people(opened, SPEC)
+        opened.scan(photos, DrawnDetector(), DrawnEmbedder())
+        opened.group(SPEC)
         speak(opened)
         yield opened
 
@@ -78,7 +74,7 @@ def speak(library: Library) -> None:
 
 
 def person_of(library: Library, face: str, spec: ModelSpec = SPEC) -> int:
-    people = group_people(library, spec).people
+    people = library.group(spec).people
     return next(p.person for p in people if face in {f.address for f in p.faces})
 
 
@@ -92,42 +88,42 @@ def words(library: Library) -> dict[str, list[tuple[object, ...]]]:
         "ignored": "SELECT * FROM ignored ORDER BY 1",
         "history": "SELECT entry_id, what FROM history ORDER BY 1",
     }
-    return {name: library.catalogue.execute(query).fetchall() for name, query in ask.items()}
+    return {name: sql(library).execute(query).fetchall() for name, query in ask.items()}
 
 
 def groups(library: Library, spec: ModelSpec) -> set[tuple[int, frozenset[str]]]:
-    people = group_people(library, spec).people
+    people = library.group(spec).people
     return {(person.person, frozenset(face.address for face in person.faces)) for person in people}
 
 
 def test_an_empty_library_has_nothing_to_move(tmp_path: Path) -> None:
     with Library(tmp_path / "library") as library:
-        assert library_model(library) is None
-        done = upgrade(library, tmp_path, LaterEmbedder())
+        assert library.model() is None
+        done = library.upgrade(tmp_path, LaterEmbedder())
         assert (done.n_faces, done.n_embedded, done.is_complete) == (0, 0, True)
 
 
 def test_names_and_corrections_are_the_same_afterwards(library: Library, photos: Path) -> None:
     before, said = groups(library, SPEC), words(library)
     told: list[tuple[int, int]] = []
-    done = upgrade(library, photos, LaterEmbedder(), on_face=lambda *now: told.append(now))
+    done = library.upgrade(photos, LaterEmbedder(), progress=lambda *now: told.append(now[1:]))
     assert done == Upgrade(SPEC.label, LATER.label, 16, 16, 16, True)
     assert "takes the place of" in done.line() and "16 of 16 faces done" in done.line()
     assert told[0] == (2, 16) and told[-1] == (16, 16)
-    assert library_model(library) == LATER
+    assert library.model() == LATER
     assert words(library) == said
     assert groups(library, LATER) == before
     assert library.templates.count() == {LATER.sha256: 16}
     assert {photo.embedder for photo in library.photos()} == {LATER.sha256}
-    assert upgrade(library, photos, LaterEmbedder()).n_embedded == 0
+    assert library.upgrade(photos, LaterEmbedder()).n_embedded == 0
     library.undo()
-    assert upgrade(library, photos, DrawnEmbedder()).n_embedded == 16  # and back
+    assert library.upgrade(photos, DrawnEmbedder()).n_embedded == 16  # and back
 
 
 def test_old_templates_leave_no_byte_behind(library: Library, photos: Path) -> None:
-    old = [bytes(row[0]) for row in library.catalogue.execute("SELECT vector FROM templates")]
+    old = [bytes(row[0]) for row in sql(library).execute("SELECT vector FROM templates")]
     assert any(vector in files_of(library) for vector in old)
-    upgrade(library, photos, LaterEmbedder())
+    library.upgrade(photos, LaterEmbedder())
     content = files_of(library)
     assert not any(vector in content for vector in old)
 
@@ -140,20 +136,20 @@ def test_nothing_is_detected_and_the_old_model_serves_meanwhile(library: Library
     detector, stop = DrawnDetector(), Event()
     before = groups(library, SPEC)
     stop.set()
-    done = upgrade(library, photos, LaterEmbedder(), stop=stop)
-    assert (done.n_done, done.is_complete, library_model(library)) == (2, False, SPEC)
-    assert scan(library, photos, detector, LaterEmbedder()).n_new == detector.calls == 0
+    done = library.upgrade(photos, LaterEmbedder(), stop=stop)
+    assert (done.n_done, done.is_complete, library.model()) == (2, False, SPEC)
+    assert library.scan(photos, detector, LaterEmbedder()).n_new == detector.calls == 0
     assert groups(library, SPEC) == before
     probe = np.concatenate([batch.vectors for batch in library.templates.batches(model=SPEC.sha256)])[:1]
     rows = probe / np.linalg.norm(probe.astype(np.float32))
     assert library.templates.search(rows.astype(np.float32), SPEC, k=3).distance.max() < 0.01
-    done = upgrade(library, photos, LaterEmbedder())
+    done = library.upgrade(photos, LaterEmbedder())
     assert (done.n_embedded, done.n_done, done.is_complete) == (14, 16, True)
 
 
 def test_those_whom_people_spoke_of_come_first(library: Library, photos: Path) -> None:
     confirmed = {row[0] for row in words(library)["confirmed"]}
-    turns = [bool(confirmed & set(job.face_ids.tolist())) for job in _plan(library, LATER)]
+    turns = [bool(confirmed & set(job.face_ids.tolist())) for job in _plan(inside(library), LATER)]
     assert turns == sorted(turns, reverse=True) and len(turns) == 8
 
 
@@ -162,17 +158,17 @@ def test_a_library_is_not_grouped_by_a_model_that_it_has_not_been_moved_to(
 ) -> None:
     before = groups(library, SPEC)
     draw_photo(photos / "new.png", "blue")
-    scan(library, photos, DrawnDetector(), LaterEmbedder())
+    library.scan(photos, DrawnDetector(), LaterEmbedder())
     with pytest.raises(ModelError, match=r"16 of its 17 faces have no template of drawn 2.*upgrade"):
-        group_people(library, LATER)
+        library.group(LATER)
     assert groups(library, SPEC) == before
 
 
 def test_old_templates_are_kept_on_request(library: Library, photos: Path) -> None:
-    upgrade(library, photos, LaterEmbedder(), keep_old=True)
+    library.upgrade(photos, LaterEmbedder(), keep_old=True)
     assert library.templates.count() == {SPEC.sha256: 16, LATER.sha256: 16}
-    assert upgrade(library, photos, DrawnEmbedder(), keep_old=True).n_embedded == 0
-    assert library_model(library) == SPEC
+    assert library.upgrade(photos, DrawnEmbedder(), keep_old=True).n_embedded == 0
+    assert library.model() == SPEC
 
 
 def test_photos_that_cannot_be_embedded_keep_their_old_templates(library: Library, photos: Path) -> None:
@@ -181,30 +177,30 @@ def test_photos_that_cannot_be_embedded_keep_their_old_templates(library: Librar
     status, content = (photos / "1.png").stat(), (photos / "1.png").read_bytes()
     (photos / "1.png").write_bytes(content[:-1] + b"x")  # behind an unchanged stamp
     os.utime(photos / "1.png", ns=(status.st_atime_ns, status.st_mtime_ns))
-    done = upgrade(library, photos, LaterEmbedder())
+    done = library.upgrade(photos, LaterEmbedder())
     assert (done.n_done, done.is_complete) == (12, True)
     assert [str(u.photo) for u in done.not_at_hand] == ["0.png"]
     assert library.templates.count() == {SPEC.sha256: 4, LATER.sha256: 12}
     assert words(library) == said
     draw_photo(photos / "0.png", "red", "green")
     detector = DrawnDetector()
-    scan(library, photos, detector, LaterEmbedder())
+    library.scan(photos, detector, LaterEmbedder())
     assert detector.calls == 1  # the one put back is known, the other was found changed
-    done = upgrade(library, photos, LaterEmbedder())
+    done = library.upgrade(photos, LaterEmbedder())
     assert done.n_done == done.n_faces
     assert words(library) == said
 
 
 def test_forgotten_meanwhile_stays_forgotten(library: Library, photos: Path) -> None:
-    jobs = _plan(library, LATER)
-    library.add_model(LATER)
+    jobs = _plan(inside(library), LATER)
+    library.templates.add_model(LATER)
     library.forget("Ann")
     for job in jobs:
         _, rows = _embed(job, photos, LaterEmbedder())
         assert isinstance(rows, np.ndarray)
-        _keep(library, job, rows, LATER)
-    lost = library.catalogue.execute("SELECT face_id FROM ignored WHERE why = 'forgotten'").fetchall()
-    templates = {row[0] for row in library.catalogue.execute("SELECT face_id FROM templates")}
+        _keep(inside(library), job, rows, LATER)
+    lost = sql(library).execute("SELECT face_id FROM ignored WHERE why = 'forgotten'").fetchall()
+    templates = {row[0] for row in sql(library).execute("SELECT face_id FROM templates")}
     assert lost and not templates & {row[0] for row in lost}
 
 
@@ -214,13 +210,13 @@ def test_new_photos_while_the_old_model_is_lost(
 ) -> None:
     """They are compared across where the models may meet, else they wait for the end."""
     said, later = words(library), LaterEmbedder(spec, turned=turned)
-    assert reading_embedder(library, later) is later
+    assert library.reading_embedder(later) is later
     draw_photo(photos / "new.png", "blue")
     draw_photo(photos / "other.png")
-    assert scan(library, photos, DrawnDetector(), later).n_new == 2
+    assert library.scan(photos, DrawnDetector(), later).n_new == 2
     with_blue = {faces for _, faces in groups(library, SPEC) if "2.png#1" in faces}
     assert ("new.png#1" in next(iter(with_blue))) is joined
-    done = upgrade(library, photos, later)
+    done = library.upgrade(photos, later)
     assert (done.n_embedded, done.n_done) == (16, 17)
     assert "new.png#1" in next(faces for _, faces in groups(library, spec) if "2.png#1" in faces)
     assert words(library) == said
@@ -231,11 +227,11 @@ def test_new_photos_are_read_by_the_librarys_model_where_it_is_at_hand(
 ) -> None:
     monkeypatch.setattr("facespace.library.upgrading.find_weights", lambda sha256: Path(sha256))
     monkeypatch.setattr("facespace.library.upgrading.Embedder", lambda path: DrawnEmbedder())
-    reader = reading_embedder(library, LaterEmbedder())
+    reader = library.reading_embedder(LaterEmbedder())
     assert reader.spec == SPEC
     monkeypatch.setattr("facespace.library.upgrading.Embedder", lambda path: LaterEmbedder())
     with pytest.raises(ModelError, match="expected the library's model drawn 1"):
-        reading_embedder(library, LaterEmbedder(COMPATIBLE))
+        library.reading_embedder(LaterEmbedder(COMPATIBLE))
 
 
 def test_groups_that_are_worked_out_while_another_process_moves_the_library_are_the_new_models(
@@ -247,26 +243,26 @@ def test_groups_that_are_worked_out_while_another_process_moves_the_library_are_
     def interrupted(*arguments: object) -> object:
         monkeypatch.setattr(grouping, "_group", group)
         with Library(library.folder) as other:
-            upgrade(other, photos, LaterEmbedder())
+            other.upgrade(photos, LaterEmbedder())
         return group(*arguments)  # type: ignore[arg-type]
 
     library.reject("Ben", [sorted(group_named(library, "Ben"))[-1]])
     library.undo()  # something was said: the groups are worked out again
     monkeypatch.setattr(grouping, "_group", interrupted)
-    grouping.keep_groups(library, SPEC, grouping.last_rule(library))
-    assert library_model(library) == LATER
+    library.regroup()
+    assert library.model() == LATER
     assert groups(library, LATER) == before
 
 
 def group_named(library: Library, name: str) -> set[str]:
-    people = group_people(library, SPEC).people
+    people = library.group(SPEC).people
     return {face.address for person in people if person.name == name for face in person.faces}
 
 
 def test_a_model_that_cannot_group_is_refused_before_the_work(library: Library, photos: Path) -> None:
     bare = LaterEmbedder(dataclasses.replace(LATER, distances={}))
     with pytest.raises(ModelError):
-        upgrade(library, photos, bare)
+        library.upgrade(photos, bare)
     assert library.templates.count() == {SPEC.sha256: 16}
 
 
@@ -274,21 +270,21 @@ MOVE = f"""
 import sys, time
 sys.path[:0] = [{str(Path(__file__).parents[1])!r}, {str(Path(__file__).parent)!r}]
 from pathlib import Path
-from facespace.library import Library, upgrade
+from facespace.library import Library
 from test_upgrade_library import LaterEmbedder
 class Slow(LaterEmbedder):
     def embed(self, crops, /):
         time.sleep(0.02)
         return super().embed(crops)
 with Library(Path(sys.argv[1])) as library:
-    upgrade(library, Path(sys.argv[2]), Slow(), workers=1, on_face=lambda *now: print(now[0], flush=True))
+    library.upgrade(Path(sys.argv[2]), Slow(), workers=1, progress=lambda *now: print(now[1], flush=True))
 """
 
 
 def test_a_kill_at_any_moment_loses_nothing_and_is_gone_on_from(library: Library, photos: Path) -> None:
     for i in range(8, 40):
         draw_photo(photos / f"{i}.png", NAMES[i % 4], NAMES[(i + 2) % 4])
-    scan(library, photos, DrawnDetector(), DrawnEmbedder())
+    library.scan(photos, DrawnDetector(), DrawnEmbedder())
     before, said = groups(library, SPEC), words(library)
     done = 0
     for patience in (1, 3, 5, 2, 7):
@@ -302,9 +298,9 @@ def test_a_kill_at_any_moment_loses_nothing_and_is_gone_on_from(library: Library
         now = library.templates.count().get(LATER.sha256, 0)
         assert now >= int(lines[-1]) > done
         done = now
-        assert library.catalogue.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert sql(library).execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert (words(library), groups(library, SPEC)) == (said, before)
-    last = upgrade(library, photos, LaterEmbedder())
+    last = library.upgrade(photos, LaterEmbedder())
     assert (last.n_embedded, last.n_done) == (80 - done, 80)
     assert (words(library), groups(library, LATER)) == (said, before)
 
@@ -316,17 +312,16 @@ def test_real_faces_are_embedded_again_as_a_fresh_scan_would(data: Path, tmp_pat
     for i in range(12):
         shutil.copy(data / "albums" / "people" / f"IMG_{i:04}.jpg", photos)
     with Library(tmp_path / "library") as library, Library(tmp_path / "fresh") as fresh:
-        scan(library, photos, detector, smaller)
-        first = group_people(library, smaller.spec).people[0]
+        library.scan(photos, detector, smaller)
+        first = library.group(smaller.spec).people[0]
         library.name(first.person, "Ann")
         said = words(library)
-        assert reading_embedder(library, larger).spec == smaller.spec
-        done = upgrade(library, photos, larger)
+        assert library.reading_embedder(larger).spec == smaller.spec
+        done = library.upgrade(photos, larger)
         assert done.n_embedded == done.n_faces > 8
         assert words(library) == said
-        scan(fresh, photos, detector, larger)
+        fresh.scan(photos, detector, larger)
         again, anew = (
-            dict(opened.catalogue.execute("SELECT face_id, vector FROM templates"))
-            for opened in (library, fresh)
+            dict(sql(opened).execute("SELECT face_id, vector FROM templates")) for opened in (library, fresh)
         )
         assert again == anew

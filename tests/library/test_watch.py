@@ -1,7 +1,6 @@
 """Following a folder: what comes is taken in once it is quiet, and the following ends when it is told to."""
 
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,12 @@ from queue import Queue
 import pytest
 
 from drawn_album import scanned
-from facespace.library import Library, ScanResult, group_people, watch
-from facespace.library.scan_progress import keep_progress
+from facespace.library import Library, ScanResult
+from facespace.library import watch as watch_module
+from facespace.library.progress import keep_progress
+from facespace.library.watch import Follower as Looks
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
+from inside import inside, sql
 
 PATIENCE_S = 60
 
@@ -29,12 +31,11 @@ class Follower:
 
     def _follow(self, folder: Path, photos: Path, quiet_s: float) -> None:
         with Library(folder) as library:
-            for result in watch(
-                library, photos, DrawnDetector(), DrawnEmbedder(), stop=self.stop, quiet_s=quiet_s,
+            for result in library.watch(
+                photos, DrawnDetector(), DrawnEmbedder(), stop=self.stop, quiet_s=quiet_s,
                 on_trouble=self.troubles.put,
             ):  # fmt: skip
-                group_people(library, SPEC)
-                self.results.put(result)
+                self.results.put(result.scan)
 
     def until(self, **expected: int) -> ScanResult:
         """The next result in which these counts add up, over the results before it."""
@@ -88,7 +89,7 @@ def test_new_changed_moved_and_removed_photos_are_taken_in(
     (photos / "1.png").unlink()
     follower.until(n_removed=1)
     assert paths(library) == ["2.png", "moved.png"]
-    assert sorted(len(p.faces) for p in group_people(library, SPEC).people) == [1] * 5
+    assert sorted(len(p.faces) for p in library.group(SPEC).people) == [1] * 5
 
 
 def test_a_word_from_another_process_brings_a_round_without_changes(
@@ -118,10 +119,9 @@ def test_a_folder_that_goes_and_comes_back_is_waited_for(
 def test_a_photo_is_read_when_it_has_been_quiet(
     library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = sys.modules["facespace.library.watch"]  # the function of that name hides it
     clock = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])  # type: ignore[attr-defined]
-    follower = module._Follower(library, photos, 1.5, print)  # type: ignore[attr-defined]
+    monkeypatch.setattr(watch_module.time, "monotonic", lambda: clock[0])
+    follower = Looks(inside(library), photos, 1.5, print)
     content = draw_photo(photos / "3.png", "blue").read_bytes()
     (photos / "1.png").unlink()
     seen = []
@@ -141,21 +141,21 @@ def test_a_photo_is_read_when_it_has_been_quiet(
 
 
 def test_while_another_process_scans_this_one_waits(library: Library, photos: Path) -> None:
-    module = sys.modules["facespace.library.watch"]  # the function of that name hides it
-    follower = module._Follower(library, photos, 0.0, print)  # type: ignore[attr-defined]
+    follower = Looks(inside(library), photos, 0.0, print)
     draw_photo(photos / "3.png", "blue")
-    with Library(library.folder) as other, keep_progress(other):
+    with Library(library.folder) as other, keep_progress(inside(other)):
         assert follower.look() is None
     assert follower.look() is not None
 
 
 def test_photos_of_a_disk_that_is_not_there_are_looked_for_once(library: Library, photos: Path) -> None:
-    module = sys.modules["facespace.library.watch"]
-    library.catalogue.execute("UPDATE photos SET device = 7 WHERE path = '2.png'")
+    sql(library).execute("UPDATE photos SET device = 7 WHERE path = '2.png'")
     (photos / "2.png").unlink()
-    follower = module._Follower(library, photos, 0.0, print)  # type: ignore[attr-defined]
+    follower = Looks(inside(library), photos, 0.0, print)
     found = follower.look()
-    result = follower.scan(found, DrawnDetector(), DrawnEmbedder(), None, None, threading.Event())
+    assert found is not None
+    result = follower.scan(found, DrawnDetector(), DrawnEmbedder(), stop=threading.Event())
+    assert result is not None
     assert (result.has_changes, result.n_absent) == (False, 1)
     assert follower.look() is None
     library.name(1, "Ann")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from drawn_album import draw_stored, names, person_at, scanned
-from facespace.library import Library, write_copies, write_sidecars
+from facespace.library import Library
 
 pytestmark = pytest.mark.skipif(
     shutil.which("exiftool") is None, reason="needs exiftool (apt-get install libimage-exiftool-perl)"
@@ -62,10 +62,10 @@ def test_exiftool_reads_regions_where_the_stored_picture_shows_the_faces(
     library, photos = album
     name_both(library)
     if where == "beside":
-        result = write_sidecars(library, keywords=True)
+        result = library.write_sidecars(keywords=True)
         files = [(photos / f"{o}.{kind}", photos / f"{o}.{kind}.xmp") for o, kind in KINDS.items()]
     else:
-        result = write_copies(library, tmp_path / "copies", keywords=True)
+        result = library.write_copies(tmp_path / "copies", keywords=True)
         files = [(photos / f"{o}.{kind}", tmp_path / "copies" / f"{o}.{kind}") for o, kind in KINDS.items()]
     assert len(result.written) == 8 and result.skipped == []
     for (photo, _), found in zip(files, tags(*(f for _, f in files)), strict=True):
@@ -131,7 +131,7 @@ def test_what_exiftool_wrote_stays_in_a_sidecar_that_we_change(album: tuple[Libr
     tag_with_exiftool(photo, photos / "6.jpg.xmp")
     library.name(person_at(library, "1.jpg#1"), "Ann")
     (before,) = tags(photos / "6.jpg.xmp")
-    assert photos / "6.jpg.xmp" in write_sidecars(library, keywords=True).written
+    assert photos / "6.jpg.xmp" in library.write_sidecars(keywords=True).written
     (after,) = tags(photos / "6.jpg.xmp")
     for tag in ("XMP-xmp:Rating", "XMP-dc:Description", "XMP-lr:HierarchicalSubject"):
         assert after[tag] == before[tag]
@@ -144,7 +144,6 @@ def test_a_real_album_goes_out_and_comes_back(data: Path, tmp_path: Path) -> Non
     """A few photos of one person by the real models; another library learns the names from the sidecars."""
     from facespace.embed import Embedder
     from facespace.faces.detect import Detector
-    from facespace.library import group_people, scan
 
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -152,19 +151,19 @@ def test_a_real_album_goes_out_and_comes_back(data: Path, tmp_path: Path) -> Non
         shutil.copy(data / "albums" / "people" / f"IMG_{number:04}.jpg", photos)
     detector, embedder = Detector(None), Embedder(None)
     with Library(tmp_path / "one") as one:
-        scan(one, photos, detector, embedder)
-        people = group_people(one, embedder.spec).people
+        one.scan(photos, detector, embedder)
+        people = one.group(embedder.spec).people
         for person in people:
             one.name(person.person, f"Somebody {person.person}")
-        told = {f.address: p.name for p in group_people(one, embedder.spec).people for f in p.faces}
-        assert len(write_sidecars(one).written) == 3
+        told = {f.address: p.name for p in one.group(embedder.spec).people for f in p.faces}
+        assert len(one.write_sidecars().written) == 3
     assert sum(len(t["XMP-mwg-rs:RegionInfo"]["RegionList"]) for t in tags(*photos.glob("*.xmp"))) == len(
         told
     )
     with Library(tmp_path / "two") as two:
-        scan(two, photos, detector, embedder)
-        group_people(two, embedder.spec)
+        two.scan(photos, detector, embedder)
+        two.group(embedder.spec)
         assert two.import_names().n_confirmed == len(told)
-        found = {f.address: p.name for p in group_people(two, embedder.spec).people for f in p.faces}
+        found = {f.address: p.name for p in two.group(embedder.spec).people for f in p.faces}
         assert found == told
-        assert write_sidecars(two).written == []
+        assert two.write_sidecars().written == []

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from facespace.library import Library
-from facespace.library.browse import list_people, names
 from fakes import draw_photo
+from inside import sql
 from served import make_library, served
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install 'facespace[dev]'")
@@ -75,7 +75,7 @@ def told(page: Any) -> Any:
 
 def people(folder: Path) -> dict[str | None, int]:
     with Library(folder) as library:
-        return {who.name: who.n_faces for who in list_people(library)}
+        return {who.name: who.n_faces for who in library.browse.people()}
 
 
 def expect(locator: Any) -> Any:
@@ -175,9 +175,13 @@ def test_suggestions_are_answered_by_one_key_each(page: Any, library: Path, tmp_
     page.keyboard.press("n")
     expect(page.locator(".tile.waits")).to_have_count(0)
     with Library(library) as opened:
-        states = opened.catalogue.execute(
-            "SELECT (SELECT count(*) FROM assignments WHERE state = 'confirmed'), (SELECT count(*) FROM rejections)"
-        ).fetchone()
+        states = (
+            sql(opened)
+            .execute(
+                "SELECT (SELECT count(*) FROM assignments WHERE state = 'confirmed'), (SELECT count(*) FROM rejections)"
+            )
+            .fetchone()
+        )
     assert states == (4, 1)
 
 
@@ -255,7 +259,7 @@ def test_a_name_that_is_no_name_is_refused_and_the_field_is_as_it_was(page: Any,
     expect(told(page)).to_contain_text("expected a name with a letter in it")
     expect(field).to_have_value("")
     with Library(library) as opened:
-        assert names(opened) == []
+        assert opened.browse.names() == []
 
 
 def test_phones_and_the_dark(browser: Any, library: Path) -> None:

@@ -15,6 +15,7 @@ from facespace.web.app import create_app
 from facespace.web.guarded import Guarded
 from facespace.web.security import CSRF_HEADER, Guard
 from facespace.web.sessions import MAX_KEPT, Sessions
+from inside import sql
 from served import make_library, make_site
 
 HOST = "127.0.0.1:8128"
@@ -279,7 +280,7 @@ def test_the_rest_of_the_machine_is_out_of_reach(tmp_path: Path) -> None:
                 "secret.txt", ""
             ), path
         for bad in ("../secret.txt", str(tmp_path / "secret.txt")):
-            with site.library() as library, library.transaction() as catalogue:
-                catalogue.execute("UPDATE photos SET path = ? WHERE photo_id = 1", (bad,))
+            with site.library() as library:
+                sql(library).execute("UPDATE photos SET path = ? WHERE photo_id = 1", (bad,))
             assert "below the photo folder" in asked.get("/photos/1/large").json()["error"]
     site.close()

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-from facespace.library import Library, group_people, scan
+from facespace.library import Library
 from facespace.web.page import write_page
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 
@@ -40,8 +40,8 @@ def photos(tmp_path: Path) -> Path:
 
 def written(tmp_path: Path, photos: Path) -> tuple[str, Reader, Path]:
     with Library(tmp_path / "library") as library:
-        result = scan(library, photos, DrawnDetector(), DrawnEmbedder())
-        page = write_page(library, group_people(library, SPEC, unreadable=result.unreadable), photos)
+        result = library.scan(photos, DrawnDetector(), DrawnEmbedder())
+        page = write_page(library, library.group(SPEC, unreadable=result.unreadable), photos)
     html = page.read_text(encoding="utf-8")
     reader = Reader()
     reader.feed(html)

@@ -10,8 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from facespace.library import Library
-from facespace.library.browse import KINDS, list_people
-from facespace.library.scan_progress import keep_progress
+from facespace.library.browse import KINDS
+from facespace.library.progress import keep_progress
 from facespace.web.app import create_app
 from facespace.web.background import Background
 from facespace.web.corrections import ACTIONS
@@ -20,6 +20,7 @@ from facespace.web.photo_work import follow
 from facespace.web.security import CSRF_HEADER, Guard
 from facespace.web.text import day
 from fakes import SPEC, DrawnEmbedder, draw_photo
+from inside import inside, sql
 from served import make_library, make_site
 
 HOST = "127.0.0.1:8128"
@@ -129,7 +130,7 @@ def test_suggestions_are_worked_out_anew_after_a_correction(asked: Asked) -> Non
     asked.say("reject", person=1, faces=["2.png#1"])
     asked.settled()
     with asked.site.library() as library:
-        rows = library.catalogue.execute("SELECT count(*), sum(person_id = 1) FROM assignments").fetchone()
+        rows = sql(library).execute("SELECT count(*), sum(person_id = 1) FROM assignments").fetchone()
     assert rows == (7, 2)  # the rejected face is somebody else's now, not nobody's
     assert asked.site.background.state.rounds > 0
 
@@ -150,10 +151,10 @@ def test_new_photos_are_read_and_progress_is_told(asked: Asked, tmp_path: Path) 
 
 
 def test_a_scan_by_another_process_is_shown(asked: Asked) -> None:
-    with asked.site.library() as library, keep_progress(library) as progress:
-        progress(3, 7)
+    with asked.site.library() as library, keep_progress(inside(library)) as progress:
+        progress("reading", 3, 7)
         time.sleep(0.6)  # it speaks twice a second
-        progress(4, 7)
+        progress("reading", 4, 7)
         state = asked.get("/state").json()
     assert (state["doing"], state["done"], state["todo"]) == ("reading photos", 4, 7)
     assert asked.get("/state").json()["doing"] is None
@@ -177,7 +178,7 @@ def test_a_better_model_is_moved_to_while_pages_are_looked_at(asked: Asked) -> N
     asked.settled()
     with asked.site.library() as library:
         assert set(library.templates.count()) == {better.sha256}
-        assert next(card.name for card in list_people(library)) == "Ann"
+        assert next(card.name for card in library.browse.people()) == "Ann"
     assert "drawn 2" in asked.get("/").text
 
 

@@ -9,15 +9,7 @@ from facespace.cli.console import show, show_json, warn
 from facespace.cli.options import AsJson, DryRun, LibraryFolder, Photos
 from facespace.cli.progress import progress
 from facespace.errors import InputError
-from facespace.library import (
-    Library,
-    Written,
-    export_people,
-    find_library,
-    sort_into_folders,
-    write_copies,
-    write_sidecars,
-)
+from facespace.library import Library, Written, find_library
 from facespace.library.exchange import TABLES
 
 __all__ = ["export"]
@@ -93,7 +85,7 @@ def _check(source: Path, output: list[Path], options: dict[str, Any]) -> None:
 def _tables(library: Library, output: list[Path], *, dry_run: bool) -> dict[str, Any]:
     if dry_run:
         return {"files": [{"file": file, "faces": None} for file in output]}
-    return {"files": [{"file": file, "faces": export_people(library, file)} for file in output]}
+    return {"files": [{"file": file, "faces": library.export_people(file)} for file in output]}
 
 
 def _written(library: Library, options: dict[str, Any]) -> dict[str, Written]:
@@ -103,18 +95,16 @@ def _written(library: Library, options: dict[str, Any]) -> dict[str, Written]:
     if options["xmp"]:
         to = None if options["xmp"] == "beside" else Path(options["xmp"])
         with progress("writing sidecars") as on_photo:
-            done["xmp"] = write_sidecars(
-                library, to, **every, keywords=options["keywords"], on_photo=on_photo
-            )
+            done["xmp"] = library.write_sidecars(to, **every, keywords=options["keywords"], on_photo=on_photo)
     if options["xmp_copies"]:
         with progress("copying photos") as on_photo:
-            done["xmp_copies"] = write_copies(
-                library, options["xmp_copies"], **every, keywords=options["keywords"], on_photo=on_photo
+            done["xmp_copies"] = library.write_copies(
+                options["xmp_copies"], **every, keywords=options["keywords"], on_photo=on_photo
             )
     if options["folders"]:
         with progress("sorting photos") as on_photo:
-            done["folders"] = sort_into_folders(
-                library, options["folders"], **every, link=options["link"], unnamed=options["unnamed"],
+            done["folders"] = library.sort_into_folders(
+                options["folders"], **every, link=options["link"], unnamed=options["unnamed"],
                 on_photo=on_photo,
             )  # fmt: skip
     return done

@@ -12,8 +12,8 @@ from facespace.cli.progress import show_table
 from facespace.cluster import STRANGERS_IN_REACH
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
-from facespace.library import Library, People, Person, default_library_dir
-from facespace.library.page_files import PAGE
+from facespace.library import Library, Look, People, Person, Rule, default_library_dir
+from facespace.library.files import PAGE
 from facespace.web.text import counted
 
 __all__ = ["people"]
@@ -79,22 +79,19 @@ def people(
             f"no photos in {photos}: looked for JPEG, PNG, WebP, TIFF, HEIC, GIF and BMP files, subfolders included"
         )
         return
+    finder = Detector(detector)
+    look = Look(verify, finder.spec.sha256 if detect_anew else None, drop_missing)
     with Library(folder) as opened:
-        run = PeopleRun(opened, photos, Detector(detector), Embedder(model), strangers, far, workers)
-        result = run.scan(
-            old_model=old_model, verify=verify, detect_anew=detect_anew, drop_missing=drop_missing
-        )
-        found = run.group(result.unreadable)
-        if run.upgrade(keep_old=keep_old):
-            found = run.group(result.unreadable)
+        run = PeopleRun(opened, photos, finder, Embedder(model), Rule(strangers, far), workers)
+        done = run.refresh(look=look, old_model=old_model, keep_old=keep_old)
         if json:
-            show_json(found.to_json())
+            show_json(done.people.to_json())
         else:
-            _show(found, result.n_new)
+            _show(done.people, done.scan.n_new)
         say(f"library: {folder}")
         say(f"page:    {(folder / PAGE).resolve().as_uri()}")
         if watch:
-            run.follow(result.unreadable)
+            run.follow(done.scan.unreadable)
 
 
 def _show(found: People, n_new: int) -> None:

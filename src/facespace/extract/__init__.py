@@ -9,6 +9,7 @@ from facespace.extract.photos import (
     embed_known_faces,
     extract_crops,
     extract_image,
+    extract_photo,
     extract_photos,
     in_order,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "expand_paths",
     "extract_crops",
     "extract_image",
+    "extract_photo",
     "extract_photos",
     "extract_table",
     "extract_tables",

@@ -25,6 +25,7 @@ __all__ = [
     "embed_known_faces",
     "extract_crops",
     "extract_image",
+    "extract_photo",
     "extract_photos",
     "in_order",
 ]
@@ -126,7 +127,7 @@ def extract_photos(
         embedder: embeds them; likewise.
         workers: threads; all cores when absent. Decoding, hashing and networks run outside Python's lock.
     """
-    return in_order(lambda photo: _extract_photo(photo, detector, embedder), photos, workers=workers)
+    return in_order(lambda photo: extract_photo(photo, detector, embedder), photos, workers=workers)
 
 
 def in_order(
@@ -199,7 +200,8 @@ def _as_crop(content: bytes, path: Path, spec: ModelSpec) -> NDArray[np.uint8]:
     return np.asarray(resized)
 
 
-def _extract_photo(photo: Path, detector: FaceDetector, embedder: FaceEmbedder) -> PhotoFaces | Unreadable:
+def extract_photo(photo: Path, detector: FaceDetector, embedder: FaceEmbedder) -> PhotoFaces | Unreadable:
+    """The faces of one photo; see `extract_photos`."""
     try:
         content, picture = read_photo(photo, longest_side_px=DECODE_PX)
     except ImageError as error:

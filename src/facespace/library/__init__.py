@@ -1,53 +1,49 @@
 """A photo library: photos on disk <-> a SQLite catalogue of faces and people."""
 
-from facespace.library.catalogue import CATALOGUE, StoredFaces, StoredPhoto
-from facespace.library.exchange import (
-    Imported,
-    LeftAlone,
-    Skipped,
-    Written,
-    export_people,
-    sort_into_folders,
-    write_copies,
-    write_sidecars,
-)
+from facespace.library.browse import Browse, Card, Counts, PhotoView
+from facespace.library.catalogue import CATALOGUE, StoredPhoto
+from facespace.library.differences import Look
+from facespace.library.exchange import Imported, LeftAlone, Skipped, Written
+from facespace.library.faces import FaceTile
+from facespace.library.files import default_library_dir, find_library
 from facespace.library.forget import Forgotten
+from facespace.library.grouping import Rule
 from facespace.library.history import Entry
-from facespace.library.library import Library
-from facespace.library.location import default_library_dir, find_library
-from facespace.library.people import People, Person, PersonFace, group_people
-from facespace.library.scan import ScanResult, scan
-from facespace.library.scan_progress import ScanProgress
-from facespace.library.upgrading import Upgrade, library_model, reading_embedder, upgrade
-from facespace.library.watch import watch
+from facespace.library.library import Library, PageWriter, Refreshed
+from facespace.library.people import People, Person, PersonFace
+from facespace.library.progress import ScanProgress, Stage
+from facespace.library.scan import ScanResult
+from facespace.library.similar import Similar, SimilarPerson
+from facespace.library.upgrading import Upgrade
 
 __all__ = [
     "CATALOGUE",
+    "Browse",
+    "Card",
+    "Counts",
     "Entry",
+    "FaceTile",
     "Forgotten",
     "Imported",
     "LeftAlone",
     "Library",
+    "Look",
+    "PageWriter",
     "People",
     "Person",
     "PersonFace",
+    "PhotoView",
+    "Refreshed",
+    "Rule",
     "ScanProgress",
     "ScanResult",
+    "Similar",
+    "SimilarPerson",
     "Skipped",
-    "StoredFaces",
+    "Stage",
     "StoredPhoto",
     "Upgrade",
     "Written",
     "default_library_dir",
-    "export_people",
     "find_library",
-    "group_people",
-    "library_model",
-    "reading_embedder",
-    "scan",
-    "sort_into_folders",
-    "upgrade",
-    "watch",
-    "write_copies",
-    "write_sidecars",
 ]

@@ -4,12 +4,12 @@ A person by number or name; a face by `photo#k`, the k-th face of that photo fro
 """
 
 import re
-import sqlite3
 
 from facespace.errors import CorrectionError
+from facespace.library.catalogue import Catalogue
 from facespace.store import LONGEST_NAME, path_in, path_out, shown_name, taken_by
 
-__all__ = ["face_key", "find_face", "find_person", "name_face", "name_person"]
+__all__ = ["face_key", "find_face", "find_person", "name_face", "name_person", "named_people"]
 
 FACES = (
     "SELECT face_id FROM faces JOIN photos USING (photo_id) WHERE path = ?"
@@ -22,20 +22,25 @@ def face_key(face_id: int) -> str:
     return f"{face_id:016x}"
 
 
-def find_person(catalogue: sqlite3.Connection, person: int | str) -> int:
+def named_people(catalogue: Catalogue) -> list[tuple[int, str]]:
+    """The number and name of each person who has a name."""
+    rows = catalogue.stream("SELECT person_id, name FROM people WHERE name NOTNULL")
+    return [(row["person_id"], row["name"]) for row in rows]
+
+
+def find_person(catalogue: Catalogue, person: int | str) -> int:
     """The number of a person named by number or name.
 
     Raises:
         CorrectionError: nobody of that number or name.
     """
     if isinstance(person, int) or person.strip().isdecimal():
-        row = catalogue.execute("SELECT person_id FROM people WHERE person_id = ?", (int(person),)).fetchone()
-        if row is not None and _is_there(catalogue, row[0]):
-            return int(row[0])
+        if _is_there(catalogue, int(person)):
+            return int(person)
         raise CorrectionError(
             f"expected a person of this library, nobody has number {person}; `facespace people` lists them"
         )
-    found = taken_by(person, catalogue.execute("SELECT person_id, name FROM people WHERE name IS NOT NULL"))
+    found = taken_by(person, named_people(catalogue))
     if found is None:
         raise CorrectionError(
             f"expected a person of this library, nobody is called {shown_name(person[:LONGEST_NAME])}; "
@@ -44,17 +49,18 @@ def find_person(catalogue: sqlite3.Connection, person: int | str) -> int:
     return found[0]
 
 
-def _is_there(catalogue: sqlite3.Connection, number: int) -> bool:
+def _is_there(catalogue: Catalogue, number: int) -> bool:
     """Numbers that history keeps, of persons without name and face, are nobody."""
-    row = catalogue.execute(
-        "SELECT name IS NOT NULL OR settled OR EXISTS (SELECT 1 FROM assignments a WHERE a.person_id = p.person_id)"
-        " FROM people p WHERE person_id = ?",
-        (number,),
-    ).fetchone()
-    return bool(row[0])
+    return bool(
+        catalogue.value(
+            "SELECT name IS NOT NULL OR settled OR EXISTS (SELECT 1 FROM assignments a WHERE a.person_id = p.person_id)"
+            " FROM people p WHERE person_id = ?",
+            (number,),
+        )
+    )
 
 
-def find_face(catalogue: sqlite3.Connection, face: int | str) -> int:
+def find_face(catalogue: Catalogue, face: int | str) -> int:
     """The id of a face named by `photo#k` or by id; of a photo with one face, the photo alone will do.
 
     Raises:
@@ -63,11 +69,11 @@ def find_face(catalogue: sqlite3.Connection, face: int | str) -> int:
     number = _by_place(catalogue, face) if isinstance(face, str) else face
     if number is None:
         number = int(str(face), 16) if re.fullmatch(r"[0-9a-f]{16}", str(face)) else -1
-    there = catalogue.execute(
+    there = catalogue.row(
         "SELECT 1 FROM faces WHERE face_id = ?"
         " AND NOT EXISTS (SELECT 1 FROM ignored i WHERE i.face_id = faces.face_id AND why = 'forgotten')",
         (number,),
-    ).fetchone()
+    )
     if there is None:
         raise CorrectionError(
             f"expected a face of this library as PHOTO#K (the K-th from the left) or by its id, got {face}; "
@@ -76,8 +82,8 @@ def find_face(catalogue: sqlite3.Connection, face: int | str) -> int:
     return number
 
 
-def _by_place(catalogue: sqlite3.Connection, face: str) -> int | None:
-    whole = [row[0] for row in catalogue.execute(FACES, (path_in(face),))]
+def _by_place(catalogue: Catalogue, face: str) -> int | None:
+    whole = catalogue.values(FACES, (path_in(face),))
     if len(whole) == 1:
         return int(whole[0])
     if whole:
@@ -88,26 +94,24 @@ def _by_place(catalogue: sqlite3.Connection, face: str) -> int | None:
     photo, mark, place = face.rpartition("#")
     if not mark or not place.isdecimal():
         return None
-    faces = [row[0] for row in catalogue.execute(FACES, (path_in(photo),))]
+    faces = catalogue.values(FACES, (path_in(photo),))
     if not 1 <= int(place) <= len(faces):
-        known = catalogue.execute("SELECT 1 FROM photos WHERE path = ?", (path_in(photo),)).fetchone()
+        known = catalogue.row("SELECT 1 FROM photos WHERE path = ?", (path_in(photo),))
         met = f"it shows {len(faces)}" if known else "there is no photo of that path in the library"
         raise CorrectionError(f"{face}: expected face 1 or later of {photo}, counted from the left; {met}")
     return int(faces[int(place) - 1])
 
 
-def name_face(catalogue: sqlite3.Connection, face_id: int) -> str:
+def name_face(catalogue: Catalogue, face_id: int) -> str:
     """`photo#k` of a face; of a photo that is gone, the face's id."""
-    row = catalogue.execute(
+    path = catalogue.value(
         "SELECT path FROM faces JOIN photos USING (photo_id) WHERE face_id = ?", (face_id,)
-    ).fetchone()
-    if row is None or row[0] is None:
+    )
+    if path is None:
         return f"face {face_key(face_id)}"
-    faces = [number for (number,) in catalogue.execute(FACES, (row[0],))]
-    return f"{path_out(row[0])}#{faces.index(face_id) + 1}"
+    return f"{path_out(path)}#{catalogue.values(FACES, (path,)).index(face_id) + 1}"
 
 
-def name_person(catalogue: sqlite3.Connection, person: int) -> str:
+def name_person(catalogue: Catalogue, person: int) -> str:
     """The name of a person, else "person 7"."""
-    row = catalogue.execute("SELECT name FROM people WHERE person_id = ?", (person,)).fetchone()
-    return str(row[0]) if row and row[0] else f"person {person}"
+    return catalogue.value("SELECT name FROM people WHERE person_id = ?", (person,)) or f"person {person}"

@@ -1,29 +1,14 @@
 """What pages show of a library, a screenful at a time: each costs by what it shows, not by what the library holds."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from facespace.errors import CorrectionError
-from facespace.library.addresses import find_face, find_person
+from facespace.library.addresses import find_person, named_people
 from facespace.library.catalogue import Catalogue
+from facespace.library.faces import FaceTile, face_tile, faces_by_id, faces_of_photo
 from facespace.store import path_out
 
-__all__ = [
-    "KINDS",
-    "Card",
-    "Counts",
-    "FaceTile",
-    "card",
-    "count",
-    "count_photos",
-    "face_tile",
-    "faces_by_id",
-    "faces_of",
-    "faces_of_photo",
-    "list_people",
-    "names",
-    "photos_of_person",
-]
+__all__ = ["KINDS", "Browse", "Card", "Counts", "PhotoView"]
 
 # Which people a list shows: a condition on the person and one on the person's faces.
 KINDS = {
@@ -37,6 +22,13 @@ KINDS = {
 
 # The best of so many faces is good enough to stand for a person of thousands.
 COVER_AMONG = 40
+
+# Rows of faces hold pictures; this index holds what lists are ordered by.
+FACES_OF_PEOPLE = "assignments CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id)"
+PEOPLE = (
+    "(SELECT person_id, count(*) AS n, sum(state = 'suggested') AS n_suggested FROM assignments"
+    " GROUP BY person_id) JOIN people USING (person_id)"
+)
 
 
 @dataclass(frozen=True)
@@ -87,215 +79,210 @@ class Card:
 
 
 @dataclass(frozen=True)
-class FaceTile:
-    """A face, whose it is and where it stands.
+class PhotoView:
+    """A photo with its faces from left to right.
 
     Attributes:
-        face_id: stable.
-        photo_id: of its photo.
+        photo_id: of the photo.
         photo: path relative to the photo folder.
-        box_xyxy: pixels of the upright photo.
-        quality: in [0, 1].
+        size_hw: rows and columns of the upright photo; (0, 0) where it could not be read.
         taken_at: by the camera's clock, ISO 8601; None where the file does not say.
-        person: number; None where the face is nobody's at the moment.
-        name: of the person.
-        confirmed: somebody said so.
-        distance: of a suggestion for a settled person: the mean distance to the confirmed faces.
-        ignored: said to be no face.
+        faces: those not forgotten.
+        unreadable: why there is nothing to see, else None.
     """
 
-    face_id: int
     photo_id: int
     photo: str
-    box_xyxy: tuple[float, float, float, float]
-    quality: float
+    size_hw: tuple[int, int]
     taken_at: str | None
-    person: int | None
-    name: str | None
-    confirmed: bool
-    distance: float | None
-    ignored: bool
-
-    @property
-    def title(self) -> str:
-        """Whose face it is, in words."""
-        if self.ignored:
-            return "Not a face"
-        return self.name or ("Nobody yet" if self.person is None else f"Person {self.person}")
+    faces: tuple[FaceTile, ...]
+    unreadable: str | None
 
 
-def count(library: Catalogue) -> Counts:
-    """How many photos, faces and people there are."""
-    one = library.catalogue.execute(
-        "SELECT count(*) FILTER (WHERE unreadable IS NULL), count(unreadable) FROM photos WHERE path NOTNULL"
-    ).fetchone()
-    columns = ", ".join(f"count(*) FILTER (WHERE ({who}) AND ({faces}))" for who, faces in KINDS.values())
-    people = library.catalogue.execute(
-        f"SELECT coalesce(sum(n), 0), coalesce(sum(n_suggested) FILTER (WHERE settled AND NOT hidden), 0), {columns}"
-        " FROM (SELECT person_id, count(*) AS n, sum(state = 'suggested') AS n_suggested FROM assignments"
-        " GROUP BY person_id) JOIN people USING (person_id)"
-    ).fetchone()
-    return Counts(one[0], one[1], people[0], dict(zip(KINDS, people[2:], strict=True)), people[1])
+class Browse:
+    """The people, faces and photos of a library, to look at.
 
-
-def names(library: Catalogue) -> list[tuple[int, str]]:
-    """All names with the persons' numbers, by name."""
-    rows = library.catalogue.execute("SELECT person_id, name FROM people WHERE name NOTNULL").fetchall()
-    return sorted(rows, key=lambda row: (row[1].casefold(), row[0]))
-
-
-def list_people(
-    library: Catalogue, kind: str = "seen-again", *, limit: int = 60, offset: int = 0
-) -> list[Card]:
-    """The people of one of KINDS, those of most faces first; of single faces, the best first.
+    In all lists ``limit`` is the most that is returned, and ``offset`` so many are passed over.
 
     Args:
-        library: open.
-        kind: key of KINDS.
-        limit: at most so many.
-        offset: so many are passed over.
+        catalogue: open.
     """
-    if kind == "seen-once":
-        return [card(library, number) for number in _seen_once(library, limit, offset)]
-    who, faces = KINDS[kind]
-    rows = library.catalogue.execute(
-        "SELECT person_id FROM (SELECT person_id, count(*) AS n, sum(state = 'suggested') AS n_suggested"
-        f" FROM assignments GROUP BY person_id) JOIN people USING (person_id) WHERE ({who}) AND ({faces})"
-        " ORDER BY n DESC, person_id LIMIT ? OFFSET ?",
-        (limit, offset),
-    ).fetchall()
-    return [card(library, row[0]) for row in rows]
 
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
 
-def _seen_once(library: Catalogue, limit: int, offset: int) -> list[int]:
-    rows = library.catalogue.execute(
-        "SELECT person_id FROM (SELECT person_id, min(face_id) AS face_id FROM assignments"
-        " GROUP BY person_id HAVING count(*) = 1) JOIN people USING (person_id)"
-        " CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id)"
-        " WHERE NOT hidden AND NOT settled ORDER BY quality DESC, face_id LIMIT ? OFFSET ?",
-        (limit, offset),
-    )
-    return [row[0] for row in rows]
+    def count(self) -> Counts:
+        """How many photos, faces and people there are."""
+        photos = self._catalogue.row(
+            "SELECT count(*) FILTER (WHERE unreadable IS NULL) AS n, count(unreadable) AS n_unreadable"
+            " FROM photos WHERE path NOTNULL"
+        )
+        kinds = ", ".join(
+            f"count(*) FILTER (WHERE ({who}) AND ({faces})) AS '{kind}'"
+            for kind, (who, faces) in KINDS.items()
+        )
+        people = self._catalogue.row(
+            "SELECT coalesce(sum(n), 0) AS n_faces,"
+            f" coalesce(sum(n_suggested) FILTER (WHERE settled AND NOT hidden), 0) AS n_suggested, {kinds}"
+            f" FROM {PEOPLE}"
+        )
+        assert photos is not None and people is not None  # counts always are
+        of_kind = {kind: people[kind] for kind in KINDS}
+        return Counts(photos["n"], photos["n_unreadable"], people["n_faces"], of_kind, people["n_suggested"])
 
+    def names(self) -> list[tuple[int, str]]:
+        """All names with the persons' numbers, by name."""
+        return sorted(named_people(self._catalogue), key=lambda one: (one[1].casefold(), one[0]))
 
-def card(library: Catalogue, person: int | str) -> Card:
-    """One person at a glance.
+    def people(self, kind: str = "seen-again", *, limit: int = 60, offset: int = 0) -> list[Card]:
+        """The people of one of KINDS, those of most faces first; of single faces, the best first."""
+        if kind == "seen-once":
+            numbers = self._seen_once(limit, offset)
+        else:
+            who, faces = KINDS[kind]
+            numbers = self._catalogue.values(
+                f"SELECT person_id FROM {PEOPLE} WHERE ({who}) AND ({faces})"
+                " ORDER BY n DESC, person_id LIMIT ? OFFSET ?",
+                (limit, offset),
+            )
+        return [self.person(number) for number in numbers]
 
-    Raises:
-        CorrectionError: nobody of that number or name.
-    """
-    number = find_person(library.catalogue, person)
-    name, settled, hidden = library.catalogue.execute(
-        "SELECT name, settled, hidden FROM people WHERE person_id = ?", (number,)
-    ).fetchone()
-    n_faces, n_suggested = library.catalogue.execute(
-        "SELECT count(*), coalesce(sum(state = 'suggested'), 0) FROM assignments WHERE person_id = ?",
-        (number,),
-    ).fetchone()
-    cover = library.catalogue.execute(
-        f"SELECT face_id FROM (SELECT face_id, state FROM assignments WHERE person_id = ? ORDER BY state"
-        f" LIMIT {COVER_AMONG}) CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id)"
-        " ORDER BY state, quality DESC, face_id LIMIT 1",
-        (number,),
-    ).fetchone()
-    return Card(
-        number, name, n_faces, n_suggested if settled else 0, bool(settled), bool(hidden),
-        None if cover is None else cover[0],
-    )  # fmt: skip
+    def _seen_once(self, limit: int, offset: int) -> list[int]:
+        return self._catalogue.values(
+            "SELECT person_id FROM (SELECT person_id, min(face_id) AS face_id FROM assignments"
+            " GROUP BY person_id HAVING count(*) = 1) JOIN people USING (person_id)"
+            " CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id)"
+            " WHERE NOT hidden AND NOT settled ORDER BY quality DESC, face_id LIMIT ? OFFSET ?",
+            (limit, offset),
+        )
 
+    def person(self, person: int | str) -> Card:
+        """One person at a glance, by number or name.
 
-def count_photos(library: Catalogue, person: int) -> int:
-    """How many photos show a person."""
-    (n,) = library.catalogue.execute(
-        "SELECT count(DISTINCT photo_id) FROM assignments"
-        " CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id) WHERE person_id = ?",
-        (person,),
-    ).fetchone()
-    return int(n)
+        Raises:
+            CorrectionError: nobody of that number or name.
+        """
+        number = find_person(self._catalogue, person)
+        row = self._catalogue.row(
+            "SELECT name, settled, hidden, count(face_id) AS n, coalesce(sum(state = 'suggested'), 0) AS n_suggested"
+            " FROM people LEFT JOIN assignments USING (person_id) WHERE person_id = ?",
+            (number,),
+        )
+        assert row is not None  # a count always is
+        cover = self._catalogue.value(
+            f"SELECT face_id FROM (SELECT face_id, state FROM assignments WHERE person_id = ? ORDER BY state"
+            f" LIMIT {COVER_AMONG}) CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id)"
+            " ORDER BY state, quality DESC, face_id LIMIT 1",
+            (number,),
+        )
+        n_suggested = row["n_suggested"] if row["settled"] else 0
+        return Card(
+            number, row["name"], row["n"], n_suggested, bool(row["settled"]), bool(row["hidden"]), cover
+        )
 
+    def count_photos(self, person: int) -> int:
+        """How many photos show a person."""
+        return int(
+            self._catalogue.value(
+                f"SELECT count(DISTINCT photo_id) FROM {FACES_OF_PEOPLE} WHERE person_id = ?", (person,)
+            )
+        )
 
-TILE = (
-    "SELECT face_id, photo_id, path, x0, y0, x1, y1, quality, taken_at, person_id, name,"
-    " state = 'confirmed', CASE state WHEN 'suggested' THEN distance END, why"
-    " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id)"
-    " LEFT JOIN people USING (person_id) LEFT JOIN ignored USING (face_id)"
-    " WHERE path NOTNULL AND why IS NOT 'forgotten'"
-)
+    def face(self, face: int | str) -> FaceTile:
+        """One face, by id or `photo#k`.
 
+        Raises:
+            CorrectionError: no such face.
+        """
+        return face_tile(self._catalogue, face)
 
-def faces_of(
-    library: Catalogue, person: int, state: str | None = None, *, limit: int = 120, offset: int = 0
-) -> list[FaceTile]:
-    """The faces of a person: the suggested ones nearest first, the confirmed ones and those of a mere group best first.
+    def faces(
+        self, person: int, state: str | None = None, *, limit: int = 120, offset: int = 0
+    ) -> list[FaceTile]:
+        """The faces of a person: the suggested nearest first, the confirmed and those of a mere group best first.
 
-    Args:
-        library: open.
-        person: number.
-        state: "suggested" or "confirmed"; both unless given.
-        limit: at most so many.
-        offset: so many are passed over.
-    """
-    rows = library.catalogue.execute(
-        "SELECT face_id FROM assignments CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id)"
-        " WHERE person_id = ? AND state = coalesce(?, state)"
-        " ORDER BY CASE state WHEN 'suggested' THEN distance END, quality DESC, face_id LIMIT ? OFFSET ?",
-        (person, state, limit, offset),
-    ).fetchall()
-    return faces_by_id(library, [row[0] for row in rows])
+        Args:
+            person: number.
+            state: "suggested" or "confirmed"; both unless given.
+            limit: see the class.
+            offset: likewise.
+        """
+        found = self._catalogue.values(
+            f"SELECT face_id FROM {FACES_OF_PEOPLE} WHERE person_id = ? AND state = coalesce(?, state)"
+            " ORDER BY CASE state WHEN 'suggested' THEN distance END, quality DESC, face_id LIMIT ? OFFSET ?",
+            (person, state, limit, offset),
+        )
+        return faces_by_id(self._catalogue, found)
 
+    def timeline(self, person: int, *, limit: int = 60, offset: int = 0) -> list[tuple[str | None, FaceTile]]:
+        """The faces of a person by time, the newest first, each with its month ("2019-07"); unknown times last."""
+        found = self._catalogue.values(
+            f"SELECT face_id FROM {FACES_OF_PEOPLE} JOIN photos USING (photo_id)"
+            " WHERE person_id = ? AND path NOTNULL"
+            " ORDER BY taken_at IS NULL, taken_at DESC, path, face_id LIMIT ? OFFSET ?",
+            (person, limit, offset),
+        )
+        tiles = faces_by_id(self._catalogue, found)
+        return [(tile.taken_at[:7] if tile.taken_at else None, tile) for tile in tiles]
 
-def faces_by_id(library: Catalogue, face_ids: list[int]) -> list[FaceTile]:
-    """These faces, in that order; those whose photo is gone are left out."""
-    found = {
-        tile.face_id: tile
-        for number in face_ids
-        for tile in map(_tile, library.catalogue.execute(f"{TILE} AND face_id = ?", (number,)))
-    }
-    return [found[number] for number in face_ids if number in found]
+    def photo(self, photo_id: int) -> PhotoView:
+        """A photo with its faces.
 
+        Raises:
+            CorrectionError: no photo of that id stands in the folder.
+        """
+        row = self._catalogue.row(
+            "SELECT path, height, width, taken_at, unreadable FROM photos WHERE photo_id = ? AND path NOTNULL",
+            (photo_id,),
+        )
+        if row is None:
+            raise CorrectionError(f"expected a photo of this library, there is none of number {photo_id}")
+        return PhotoView(
+            photo_id,
+            path_out(row["path"]),
+            (row["height"] or 0, row["width"] or 0),
+            row["taken_at"],
+            faces_of_photo(self._catalogue, photo_id),
+            row["unreadable"],
+        )
 
-def photos_of_person(
-    library: Catalogue, person: int, *, limit: int = 60, offset: int = 0
-) -> list[tuple[str | None, FaceTile]]:
-    """The faces of a person by time, the newest first and those of unknown time last, each with its month ("2019-07").
+    def photos(
+        self, since: str = "", until: str = "", *, limit: int = 60, offset: int = 0
+    ) -> list[PhotoView]:
+        """Photos by the time they were taken, the newest first; those of unknown time last, unless a time is asked for.
 
-    Args:
-        library: open.
-        person: number.
-        limit: at most so many.
-        offset: so many are passed over.
-    """
-    rows = library.catalogue.execute(
-        "SELECT face_id FROM assignments CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id)"
-        " JOIN photos USING (photo_id) WHERE person_id = ? AND path NOTNULL"
-        " ORDER BY taken_at IS NULL, taken_at DESC, path, face_id LIMIT ? OFFSET ?",
-        (person, limit, offset),
-    ).fetchall()
-    tiles = faces_by_id(library, [row[0] for row in rows])
-    return [(tile.taken_at[:7] if tile.taken_at else None, tile) for tile in tiles]
+        Args:
+            since: the beginning of an ISO 8601 time, such as "2019" or "2019-07-04"; the first moment of it counts.
+            until: likewise, to its last moment.
+            limit: see the class.
+            offset: likewise.
+        """
+        asked = "taken_at >= ? AND taken_at < ?" if since or until else "? || ? NOTNULL"
+        found = self._catalogue.values(
+            f"SELECT photo_id FROM photos INDEXED BY photos_by_time WHERE {asked} AND path NOTNULL"
+            " ORDER BY taken_at DESC, path DESC LIMIT ? OFFSET ?",
+            (since, until + "~", limit, offset),
+        )
+        return [self.photo(number) for number in found]
 
+    def photos_beside(self, photo_id: int) -> tuple[int | None, int | None]:
+        """The photos before and after one by time, those of unknown time by path among themselves."""
+        at = self._catalogue.row("SELECT taken_at, path FROM photos WHERE photo_id = ?", (photo_id,))
+        if at is None:
+            return None, None
+        return self._next_photo(at["taken_at"], at["path"], "<", "DESC"), self._next_photo(
+            at["taken_at"], at["path"], ">", "ASC"
+        )
 
-def faces_of_photo(library: Catalogue, photo_id: int) -> tuple[FaceTile, ...]:
-    """The faces of a photo from left to right."""
-    rows = library.catalogue.execute(f"{TILE} AND photo_id = ? ORDER BY x0, face_id", (photo_id,))
-    return tuple(map(_tile, rows))
-
-
-def face_tile(library: Catalogue, face: int | str) -> FaceTile:
-    """One face, by id or `photo#k`.
-
-    Raises:
-        CorrectionError: no such face.
-    """
-    number = find_face(library.catalogue, face)
-    tiles = faces_by_id(library, [number])
-    if not tiles:
-        raise CorrectionError(f"{face}: expected a face of a photo that is there, its photo is gone")
-    return tiles[0]
-
-
-def _tile(row: tuple[Any, ...]) -> FaceTile:
-    return FaceTile(
-        row[0], row[1], path_out(row[2]), (row[3], row[4], row[5], row[6]), row[7], row[8], row[9], row[10],
-        bool(row[11]), row[12], row[13] is not None,
-    )  # fmt: skip
+    def _next_photo(self, taken_at: str | None, path: str | bytes, sign: str, order: str) -> int | None:
+        then = (
+            f"taken_at = ?1 AND path {sign} ?2 OR taken_at {sign} ?1"
+            if taken_at
+            else f"taken_at IS ?1 AND path {sign} ?2"
+        )
+        number: int | None = self._catalogue.value(
+            f"SELECT photo_id FROM photos INDEXED BY photos_by_time WHERE ({then}) AND path NOTNULL"
+            f" ORDER BY taken_at {order}, path {order} LIMIT 1",
+            (taken_at, path),
+        )
+        return number

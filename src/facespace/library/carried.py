@@ -5,7 +5,6 @@ at the same path (turned, cropped, saved anew) is another picture of the same mo
 the templates of one model.
 """
 
-import sqlite3
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from facespace.distances import distance_matrix
 from facespace.embed import dequantise
 from facespace.extract import PhotoFaces
 from facespace.faces.matching import box_iou
+from facespace.library.catalogue import Catalogue
 from facespace.store import path_in
 
 __all__ = ["KnownFaces", "carried_ids", "known_faces"]
@@ -43,7 +43,7 @@ class KnownFaces:
     templates: list[bytes | None]
 
 
-def known_faces(catalogue: sqlite3.Connection, path: str, sha256: str, embedder: str) -> KnownFaces:
+def known_faces(catalogue: Catalogue, path: str, sha256: str, embedder: str) -> KnownFaces:
     """What the catalogue knows of the faces that a photo may show again.
 
     Args:
@@ -52,24 +52,28 @@ def known_faces(catalogue: sqlite3.Connection, path: str, sha256: str, embedder:
         sha256: of its content.
         embedder: sha256 of the model whose templates may be compared.
     """
-    photos = catalogue.execute(
+    photos = catalogue.rows(
         "SELECT photo_id, sha256 FROM photos WHERE path = ?"
         " UNION ALL SELECT photo_id, sha256 FROM photos WHERE path IS NULL AND sha256 = ?",
         (path_in(path), sha256),
-    ).fetchall()
-    rows = [
-        (content, *row)
-        for photo_id, content in photos
-        for row in catalogue.execute(
+    )
+    faces = [
+        (photo["sha256"], face)
+        for photo in photos
+        for face in catalogue.rows(
             "SELECT face_id, x0, y0, x1, y1, (SELECT vector FROM templates JOIN models USING (model_id)"
-            " WHERE templates.face_id = faces.face_id AND models.sha256 = ?) FROM faces WHERE photo_id = ?",
-            (embedder, photo_id),
+            " WHERE templates.face_id = faces.face_id AND models.sha256 = ?) AS vector FROM faces WHERE photo_id = ?",
+            (embedder, photo["photo_id"]),
         )
     ]
-    boxes = np.array([row[2:6] for row in rows], np.float32).reshape(-1, 4)
+    boxes = [[face[side] for side in ("x0", "y0", "x1", "y1")] for _, face in faces]
     return KnownFaces(
-        [row[0] for row in photos], [row[1] for row in rows], [row[0] for row in rows], boxes, [row[6] for row in rows]
-    )  # fmt: skip
+        [photo["photo_id"] for photo in photos],
+        [face["face_id"] for _, face in faces],
+        [content for content, _ in faces],
+        np.array(boxes, np.float32).reshape(-1, 4),
+        [face["vector"] for _, face in faces],
+    )
 
 
 def carried_ids(known: KnownFaces, found: PhotoFaces) -> dict[int, int]:

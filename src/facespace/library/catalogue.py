@@ -1,39 +1,32 @@
 """The catalogue of a library: an open SQLite file with the photos, their faces and the templates of these."""
 
-import dataclasses
-import io
 import sqlite3
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from facespace.embed import dequantise
 from facespace.errors import LibraryError
-from facespace.extract import PhotoFaces
 from facespace.faces.quality import SET_ASIDE
-from facespace.images import Exif, Stamp, Unreadable
-from facespace.library.carried import carried_ids, known_faces
-from facespace.library.page_files import remove_files
-from facespace.library.scan_progress import ScanProgress, read_progress
+from facespace.images import Stamp
 from facespace.library.schema import LIBRARY_FILE
-from facespace.models import ModelSpec
 from facespace.store import Database, SqliteTemplates, path_in, path_out
-from facespace.table import face_id
 
 __all__ = ["CATALOGUE", "Catalogue", "StoredFaces", "StoredPhoto"]
 
 CATALOGUE = "library.sqlite"
 # Faces below this side and of a quality below SET_ASIDE are mostly lights, logos and heads far away.
 TINY_PX = 24.0
-THUMBNAIL_QUALITY = 82
+
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class StoredPhoto:
     """A photo as the catalogue knows it: its file at the last scan, and what it was scanned with.
 
@@ -60,7 +53,7 @@ class StoredPhoto:
     taken_at: str | None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class StoredFaces:
     """All faces of a library that have a template of one model; parallel arrays of N.
 
@@ -87,7 +80,7 @@ class StoredFaces:
 
 
 class Catalogue:
-    """What a library keeps of its photos; `Library` adds what people say of them.
+    """The open file behind a library; belongs to the thread that opened it. Rows are read by the names of columns.
 
     Args:
         folder: holds the catalogue and the page; made, for its owner alone, if absent.
@@ -113,30 +106,55 @@ class Catalogue:
         self._database = Database(self.folder / CATALOGUE, LIBRARY_FILE, create=create)
         self.templates = SqliteTemplates(self._database)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self, error: BaseException | None = None) -> None:
+        """Close the file, with whose use ``error`` ends; see `facespace.store.Database.close`."""
         self._database.close(error)
 
-    def close(self) -> None:
-        """Close the catalogue."""
-        self._database.close()
+    def stream(self, query: str, parameters: Parameters = ()) -> Iterator[sqlite3.Row]:
+        """The rows of a query, one at a time.
 
-    @property
-    def catalogue(self) -> sqlite3.Connection:
-        """The open catalogue, to read from; writes go through `transaction`."""
-        return self._database.connection
+        Raises:
+            LibraryError: the file cannot be read.
+        """
+        yield from self.execute(query, parameters)
 
-    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+    def rows(self, query: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
+        """All rows of a query; errors as `stream`."""
+        return list(self.stream(query, parameters))
+
+    def row(self, query: str, parameters: Parameters = ()) -> sqlite3.Row | None:
+        """The first row of a query, None where there is none; errors as `stream`."""
+        row: sqlite3.Row | None = self.execute(query, parameters).fetchone()
+        return row
+
+    def value(self, query: str, parameters: Parameters = ()) -> Any:
+        """The first column of the first row, None where there is none; errors as `stream`."""
+        row = self.row(query, parameters)
+        return None if row is None else row[0]
+
+    def values(self, query: str, parameters: Parameters = ()) -> list[Any]:
+        """The first column of all rows; errors as `stream`."""
+        return [row[0] for row in self.stream(query, parameters)]
+
+    def execute(self, statement: str, parameters: Parameters = ()) -> sqlite3.Cursor:
+        """A statement that writes, inside a `transaction`."""
+        cursor = self._database.connection.execute(statement, parameters)
+        cursor.row_factory = sqlite3.Row
+        return cursor
+
+    def execute_all(self, statement: str, parameters: Iterable[Parameters]) -> sqlite3.Cursor:
+        """A statement that writes, once for each of these."""
+        return self._database.connection.executemany(statement, parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """All or nothing of the statements inside; see `facespace.store.Database.transaction`.
 
         Raises:
             LibraryError: another process holds the library, or the disk refuses.
         """
-        return self._database.transaction()
+        with self._database.transaction():
+            yield
 
     def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
         """All reads inside see the catalogue at one moment.
@@ -150,249 +168,75 @@ class Catalogue:
         """Bring the log into the file, so that deleted bytes go, unless another process still reads them."""
         self._database.checkpoint()
 
+    def scrub(self) -> None:
+        """Write the file again without what was deleted; see `facespace.store.Database.scrub`."""
+        self._database.scrub()
+
+    def moment(self) -> tuple[int, int]:
+        """Changes whenever this or another process writes."""
+        return int(self.value("PRAGMA data_version")), self._database.connection.total_changes
+
     def photos(self) -> list[StoredPhoto]:
         """All photos that are there, by path."""
-        rows = self.catalogue.execute(
-            "SELECT photo_id, path, sha256, device, inode, size_bytes, mtime_ns, detector, embedder, unreadable,"
-            " orientation, taken_at FROM photos WHERE path IS NOT NULL ORDER BY path"
+        return [
+            StoredPhoto(
+                row["photo_id"], path_out(row["path"]), row["sha256"], stamp_of(row), row["detector"], row["embedder"],
+                row["unreadable"], row["orientation"], row["taken_at"],
+            )
+            for row in self.stream("SELECT * FROM photos WHERE path IS NOT NULL ORDER BY path")
+        ]  # fmt: skip
+
+    def stamps(self) -> dict[str, Stamp]:
+        """Of each photo that is there, by path."""
+        rows = self.stream(
+            "SELECT path, device, inode, size_bytes, mtime_ns FROM photos WHERE path IS NOT NULL"
         )
-        return [StoredPhoto(r[0], path_out(r[1]), r[2], (r[3], r[4], r[5], r[6]), *r[7:]) for r in rows]
+        return {path_out(row["path"]): stamp_of(row) for row in rows}
 
     @property
     def photo_folder(self) -> Path | None:
         """Where the photos stood at the last scan; None before the first."""
-        row = self.catalogue.execute("SELECT path FROM folder").fetchone()
-        return None if row is None else Path(path_out(row[0]))
+        path = self.value("SELECT path FROM folder")
+        return None if path is None else Path(path_out(path))
 
     def set_photo_folder(self, photos: Path) -> None:
         """The photos' paths are relative to this folder from now on."""
         if self.photo_folder == photos.resolve():
             return
-        with self.transaction() as catalogue:
-            catalogue.execute(
-                "INSERT OR REPLACE INTO folder VALUES (1, ?)", (path_in(str(photos.resolve())),)
-            )
-
-    def add_model(self, spec: ModelSpec) -> None:
-        """Remember a model; see `facespace.store.TemplateStore.add_model`."""
-        self.templates.add_model(spec)
-
-    def add_faces(
-        self,
-        found: PhotoFaces,
-        path: str,
-        stamp: Stamp,
-        *,
-        detector: str,
-        embedder: ModelSpec,
-    ) -> None:
-        """Keep a photo's faces in place of what was known of it.
-
-        A face that was known before, at this path or in a photo of this content that had gone, keeps its id and
-        so all that was said of it; see `facespace.library.carried`.
-        """
-        rows = [_face_row(found, i) for i in range(len(found.faces))]  # while others may write
-        with self.transaction() as catalogue:
-            old = known_faces(catalogue, path, found.sha256, embedder.sha256)
-            if old.photo_ids:
-                _give_up_path(catalogue, path)
-            photo_id = _insert_photo(catalogue, path, stamp, found, (detector, embedder.sha256))
-            kept = carried_ids(old, found) if old.face_ids else {}
-            forgotten = _forgotten(catalogue, kept) if kept else set()
-            ids = [kept.get(i) or _new_face_id(catalogue, found.sha256, i) for i in range(len(rows))]
-            for i, number in enumerate(ids):
-                if i in forgotten:
-                    catalogue.execute("UPDATE faces SET photo_id = ? WHERE face_id = ?", (photo_id, number))
-                else:
-                    _put_face(catalogue, (number, photo_id, *rows[i]))
-            seen = [i for i in range(len(ids)) if i not in forgotten]
-            if seen:
-                numbers = np.array(ids, np.int64)[seen]
-                self.templates.add(numbers, found.embeddings[seen], embedder, quality=found.quality[seen])
-            for before in old.photo_ids:
-                _drop_photo(catalogue, before)
-        remove_files(self.folder, old.face_ids)
-
-    def add_unreadable(self, photo: Unreadable, path: str, stamp: Stamp) -> None:
-        """Remember that a photo cannot be read, and why."""
-        with self.transaction() as catalogue:
-            for number in _give_up_path(catalogue, path):
-                _drop_photo(catalogue, number)
-            catalogue.execute(
-                "INSERT INTO photos (path, device, inode, size_bytes, mtime_ns, unreadable) VALUES (?, ?, ?, ?, ?, ?)",
-                (path_in(path), *stamp, photo.reason),
-            )
-
-    def move_photos(self, moves: list[tuple[int, str | None, str, Stamp]]) -> None:
-        """The photo of that id and content now stands at that path with that stamp, if it is here still.
-
-        A photo whose place another one takes without moving itself is dropped.
-        """
-        if not moves:
-            return
-        with self.transaction() as catalogue:
-            # All leave before any arrives, since photos may have changed places.
-            catalogue.executemany(
-                "UPDATE photos SET path = NULL WHERE photo_id = ? AND sha256 = ?", [m[:2] for m in moves]
-            )
-            for number, sha256, path, stamp in moves:
-                for other in _give_up_path(catalogue, path):
-                    _drop_photo(catalogue, other)
-                catalogue.execute(
-                    "UPDATE photos SET path = ?, device = ?, inode = ?, size_bytes = ?, mtime_ns = ?"
-                    " WHERE photo_id = ? AND sha256 = ?",
-                    (path_in(path), *stamp, number, sha256),
-                )
-
-    def scan_progress(self) -> ScanProgress | None:
-        """How far the last scan is or was, in whichever process; None before the first."""
-        return read_progress(self.catalogue)
-
-    def add_exif(self, found: list[tuple[int, Exif]]) -> None:
-        """What the files of these photos, by photo id, say of themselves."""
-        with self.transaction() as catalogue:
-            catalogue.executemany(
-                "UPDATE photos SET orientation = ?, taken_at = ? WHERE photo_id = ?",
-                [(exif.orientation, exif.taken_at, number) for number, exif in found],
-            )
-
-    def remove_photos(self, photo_ids: list[int]) -> None:
-        """Drop photos with their faces, templates and thumbnails, out of the bytes of the file too.
-
-        Of a face that somebody said something of, its box stays, so that the photo finds what was said when it
-        comes back.
-        """
-        if not photo_ids:
-            return
-        with self.transaction() as catalogue:
-            faces = [
-                number
-                for photo in photo_ids
-                for (number,) in catalogue.execute("SELECT face_id FROM faces WHERE photo_id = ?", (photo,))
-            ]
-            for photo in photo_ids:
-                _drop_photo(catalogue, photo)
-        remove_files(self.folder, faces)
-        self.checkpoint()
+        with self.transaction():
+            self.execute("INSERT OR REPLACE INTO folder VALUES (1, ?)", (path_in(str(photos.resolve())),))
 
     def faces_of_model(self, model: str, dim: int) -> StoredFaces:
         """All faces that take part and have a template of the model with that sha256, in order of photo and place."""
-        rows = self.catalogue.execute(
-            "SELECT face_id, photo_id, vector, faces.quality < ? AND (x1 - x0) * (y1 - y0) < ?"
+        rows = self.rows(
+            "SELECT face_id, photo_id, vector, faces.quality < ? AND (x1 - x0) * (y1 - y0) < ? AS blurred"
             " FROM models JOIN templates USING (model_id) JOIN faces USING (face_id) JOIN photos USING (photo_id)"
             " WHERE models.sha256 = ?"
             " AND face_id NOT IN (SELECT face_id FROM ignored) ORDER BY path, x0, face_id",
             (SET_ASIDE, TINY_PX**2, model),
-        ).fetchall()
-        vectors = np.frombuffer(b"".join(row[2] for row in rows), np.int8).reshape(len(rows), dim)
-        ids = np.array([row[:2] for row in rows], np.int64).reshape(len(rows), 2)
+        )
+        vectors = np.frombuffer(b"".join(row["vector"] for row in rows), np.int8).reshape(len(rows), dim)
         return StoredFaces(
-            ids[:, 0], ids[:, 1], dequantise(vectors), np.array([row[3] for row in rows], bool)
+            np.array([row["face_id"] for row in rows], np.int64),
+            np.array([row["photo_id"] for row in rows], np.int64),
+            dequantise(vectors),
+            np.array([row["blurred"] for row in rows], bool),
         )
 
-    def thumbnail(self, number: int) -> bytes:
-        """The thumbnail of the face with that id, as JPEG.
+    def thumbnail(self, face_id: int) -> bytes:
+        """The thumbnail of a face as JPEG; empty where its photo is gone.
 
         Raises:
             LibraryError: no such face.
         """
-        row = self.catalogue.execute("SELECT thumbnail FROM faces WHERE face_id = ?", (number,)).fetchone()
+        row = self.row("SELECT thumbnail FROM faces WHERE face_id = ?", (face_id,))
         if row is None:
             raise LibraryError(
-                f"face {number}: expected a face of this library, there is none of that number"
+                f"face {face_id}: expected a face of this library, there is none of that number"
             )
-        return bytes(row[0])
+        return bytes(row["thumbnail"])
 
 
-def _insert_photo(
-    catalogue: sqlite3.Connection,
-    path: str,
-    stamp: Stamp,
-    found: PhotoFaces,
-    models: tuple[str, str],
-) -> int:
-    height, width = found.size_hw
-    cursor = catalogue.execute(
-        "INSERT INTO photos (path, device, inode, size_bytes, mtime_ns, sha256, width, height, orientation, taken_at,"
-        " detector, embedder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            path_in(path),
-            *stamp,
-            found.sha256,
-            width,
-            height,
-            found.exif.orientation,
-            found.exif.taken_at,
-            *models,
-        ),
-    )
-    return int(cursor.lastrowid or 0)
-
-
-def _give_up_path(catalogue: sqlite3.Connection, path: str) -> list[int]:
-    """The photo that stood at that path, if any, stands nowhere now."""
-    return [
-        row[0]
-        for row in catalogue.execute(
-            "UPDATE photos SET path = NULL WHERE path = ? RETURNING photo_id", (path_in(path),)
-        ).fetchall()
-    ]
-
-
-def _drop_photo(catalogue: sqlite3.Connection, photo_id: int) -> None:
-    """Drop a photo; of faces that something was said of, the box stays, and with it the bare photo."""
-    catalogue.execute(
-        "DELETE FROM faces WHERE photo_id = ? AND face_id NOT IN (SELECT face_id FROM ignored)"
-        " AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.face_id = faces.face_id)"
-        " AND NOT EXISTS (SELECT 1 FROM assignments a WHERE a.face_id = faces.face_id AND state = 'confirmed')",
-        (photo_id,),
-    )
-    of_photo = " WHERE face_id IN (SELECT face_id FROM faces WHERE photo_id = ?)"
-    catalogue.execute("DELETE FROM assignments" + of_photo + " AND state = 'suggested'", (photo_id,))
-    catalogue.execute("DELETE FROM templates" + of_photo, (photo_id,))
-    catalogue.execute("UPDATE faces SET thumbnail = x'', landmarks = x'' WHERE photo_id = ?", (photo_id,))
-    catalogue.execute(
-        "UPDATE photos SET path = NULL, detector = NULL, embedder = NULL, taken_at = NULL WHERE photo_id = ?",
-        (photo_id,),
-    )
-    catalogue.execute(
-        "DELETE FROM photos WHERE photo_id = ? AND photo_id NOT IN (SELECT photo_id FROM faces)", (photo_id,)
-    )
-
-
-def _forgotten(catalogue: sqlite3.Connection, kept: dict[int, int]) -> set[int]:
-    """Which of the found faces somebody wants to be forgotten."""
-    rows = catalogue.execute("SELECT face_id FROM ignored WHERE why = 'forgotten'")
-    numbers = {row[0] for row in rows}
-    return {i for i, number in kept.items() if number in numbers}
-
-
-def _put_face(catalogue: sqlite3.Connection, row: tuple[object, ...]) -> None:
-    catalogue.execute(
-        "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (face_id) DO UPDATE SET"
-        " photo_id = excluded.photo_id, x0 = excluded.x0, y0 = excluded.y0, x1 = excluded.x1, y1 = excluded.y1,"
-        " landmarks = excluded.landmarks, score = excluded.score, quality = excluded.quality,"
-        " thumbnail = excluded.thumbnail",
-        row,
-    )
-
-
-def _new_face_id(catalogue: sqlite3.Connection, sha256: str, index: int) -> int:
-    """The face's stable id; a copy of a photo that is in the library already takes the next free one."""
-    candidate = face_id(sha256, index)
-    while catalogue.execute("SELECT 1 FROM faces WHERE face_id = ?", (candidate,)).fetchone():
-        candidate = (candidate + 1) & (2**63 - 1)
-    return candidate
-
-
-def _face_row(found: PhotoFaces, i: int) -> tuple[object, ...]:
-    """A face's columns from the box on."""
-    jpeg = io.BytesIO()
-    Image.fromarray(found.thumbnails[i]).save(jpeg, "JPEG", quality=THUMBNAIL_QUALITY)
-    return (
-        *(float(v) for v in found.faces.boxes_xyxy[i]),
-        found.faces.landmarks_xy[i].astype("<f4").tobytes(),
-        float(found.faces.scores[i]),
-        float(found.quality[i]),
-        jpeg.getvalue(),
-    )
+def stamp_of(row: sqlite3.Row) -> Stamp:
+    """The stamp of a row of photos."""
+    return row["device"], row["inode"], row["size_bytes"], row["mtime_ns"]

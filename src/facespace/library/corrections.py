@@ -1,127 +1,204 @@
-"""What people may say of faces and persons, and what contradicts what.
+"""Names and corrections: what may be said of faces and persons, and what contradicts what.
 
-A person who is mentioned is *settled*: the faces that were only suggested for a group without a confirmed face become
-confirmed with it, and from then on the person changes only by what is said. A face that was confirmed with its group
-may be taken out of it again; a face that was confirmed by itself was meant, and saying otherwise is a contradiction.
+A person who is mentioned is *confirmed* (`settled` in the tables): the faces that were only suggested for a group
+without a confirmed face become confirmed with it, and from then on the person changes only by what is said. A face
+that was confirmed with its group may be taken out of it again; a face that was confirmed by itself was meant, and
+saying otherwise is a contradiction. All functions raise CorrectionError where what they are told contradicts what was
+said before, or names nobody and nothing of the library, and InputError for a name that cannot be one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from facespace.errors import CorrectionError
-from facespace.library.addresses import name_face, name_person
-from facespace.library.history import Step
+from facespace.library.addresses import find_face, find_person, name_face, name_person, named_people
+from facespace.library.history import Assigned, Step, Stored
+from facespace.store import clean_name, taken_by
 
 __all__ = [
+    "confirm",
     "confirm_face",
     "faces_of",
-    "join",
+    "hide",
+    "merge",
+    "name",
     "new_person",
-    "reject_face",
+    "not_a_face",
+    "reject",
     "set_person",
     "settle",
-    "take_part",
+    "split",
     "tell_apart",
 ]
+
+PersonRef = int | str
+FaceRef = int | str
+
+
+def name(step: Step, person: PersonRef, name: str) -> None:
+    """Give a person a name, which nobody else has."""
+    clean = clean_name(name, digits=False)
+    number = find_person(step.catalogue, person)
+    step.what = f"name {name_person(step.catalogue, number)} {clean}"
+    _check_free(step, clean, number)
+    settle(step, number)
+    set_person(step, number, name=clean)
+
+
+def merge(step: Step, person: PersonRef, others: Iterable[PersonRef]) -> None:
+    """All are one person, who keeps the number of the first, and the name of the first that has one."""
+    number = find_person(step.catalogue, person)
+    rest = dict.fromkeys(find_person(step.catalogue, other) for other in others)
+    rest.pop(number, None)
+    merged = ", ".join(name_person(step.catalogue, other) for other in rest)
+    step.what = f"merge {merged} into {name_person(step.catalogue, number)}"
+    for other in rest:
+        join(step, number, other)
+
+
+def split(step: Step, person: PersonRef, faces: Iterable[FaceRef], name: str | None) -> None:
+    """These faces of a person are another person, a new one of that name; the two stay apart from now on."""
+    number = find_person(step.catalogue, person)
+    parted = _find_faces(step, faces)
+    _check_members(step, parted, faces_of(step, number), number)
+    step.what = f"split {_faces(step, parted)} from {name_person(step.catalogue, number)}"
+    other = new_person(step)
+    for face in parted:
+        reject_face(step, face, number)
+        confirm_face(step, face, other, named=False)
+    _keep_apart(step, number, other)
+    step.what += f": person {other}"
+    if name is not None:
+        clean = clean_name(name, digits=False)
+        _check_free(step, clean, other)
+        set_person(step, other, name=clean)
+        step.what += f", {clean}"
+
+
+def tell_apart(step: Step, person: PersonRef, other: PersonRef) -> None:
+    """The two are different people."""
+    a, b = find_person(step.catalogue, person), find_person(step.catalogue, other)
+    if a == b:
+        raise CorrectionError(f"expected two people, got {name_person(step.catalogue, a)} twice")
+    step.what = f"tell {name_person(step.catalogue, a)} and {name_person(step.catalogue, b)} apart"
+    _keep_apart(step, a, b)
+
+
+def confirm(step: Step, person: PersonRef, faces: Sequence[FaceRef]) -> None:
+    """These faces are that person; without faces, all that are suggested for the person are."""
+    number = find_person(step.catalogue, person)
+    meant = _find_faces(step, faces)
+    who = name_person(step.catalogue, number)
+    settle(step, number)
+    for face in meant or faces_of(step, number, "suggested"):
+        confirm_face(step, face, number, named=bool(meant))
+    n = len({key for relation, key, *_ in step.changes if relation == "assignments"})
+    step.what = f"confirm {_faces(step, meant) if meant else _count(n)} as {who}"
+
+
+def reject(step: Step, person: PersonRef, faces: Sequence[FaceRef]) -> None:
+    """These faces are not that person."""
+    number = find_person(step.catalogue, person)
+    meant = _find_faces(step, faces)
+    if not step.person(number).settled and not set(faces_of(step, number)) - set(meant):
+        raise CorrectionError(f"{name_person(step.catalogue, number)}: expected a face to be left")
+    step.what = f"reject {_faces(step, meant)} as {name_person(step.catalogue, number)}"
+    for face in meant:
+        reject_face(step, face, number)
+    settle(step, number)
+
+
+def not_a_face(step: Step, faces: Sequence[FaceRef]) -> None:
+    """These are no faces, or not worth having: they take no part from now on."""
+    meant = _find_faces(step, faces)
+    step.what = f"{_faces(step, meant)}: not a face"
+    for face in meant:
+        before = step.assigned(face)
+        if before and before.named:
+            raise CorrectionError(
+                f"{name_face(step.catalogue, face)} cannot be said to be no face: that contradicts "
+                f"{step.said_by('assignments', face)}; undo that entry first"
+            )
+        step.set("assignments", (face,), None)
+        step.set("ignored", (face,), ("not a face",))
+
+
+def hide(step: Step, person: PersonRef, *, hidden: bool) -> None:
+    """Leave a person out of lists and pages, or show the person again."""
+    number = find_person(step.catalogue, person)
+    step.what = f"{'hide' if hidden else 'show'} {name_person(step.catalogue, number)}"
+    settle(step, number)
+    set_person(step, number, hidden=hidden)
 
 
 def faces_of(step: Step, person: int, state: str | None = None) -> list[int]:
     """The faces of a person, all or those of one state, in the order of their ids."""
-    rows = step.catalogue.execute(
+    return step.catalogue.values(
         "SELECT face_id FROM assignments WHERE person_id = ? AND coalesce(?, state) = state ORDER BY face_id",
         (person, state),
     )
-    return [row[0] for row in rows]
 
 
 def new_person(step: Step) -> int:
-    """A settled person without faces, of a number that was never used."""
-    (number,) = step.catalogue.execute(
+    """A confirmed person without faces, of a number that was never used."""
+    number = step.catalogue.value(
         "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'people'), 0),"
         " coalesce((SELECT max(person_id) FROM people), 0)) + 1"
-    ).fetchone()
-    step.set("people", (number,), (None, 0, 1))
+    )
+    step.set("people", (number,), Stored(None, 0, 1))
     return int(number)
 
 
 def set_person(step: Step, person: int, *, name: str | None = None, hidden: bool | None = None) -> None:
     """Change what is given of a person."""
-    before = step.get("people", person)
-    assert before is not None
+    before = step.person(person)
     step.set(
         "people",
         (person,),
-        (before[0] if name is None else name, before[1] if hidden is None else int(hidden), before[2]),
+        before._replace(
+            name=before.name if name is None else name,
+            hidden=before.hidden if hidden is None else int(hidden),
+        ),
     )
 
 
 def settle(step: Step, person: int) -> None:
     """The person changes only by what is said from now on; a mere group is confirmed as it stands."""
-    row = step.get("people", person)
-    assert row is not None
-    if row[2]:
+    before = step.person(person)
+    if before.settled:
         return
-    step.set("people", (person,), (*row[:2], 1))
+    step.set("people", (person,), before._replace(settled=1))
     for face in faces_of(step, person, "suggested"):
         confirm_face(step, face, person, named=False)
 
 
 def confirm_face(step: Step, face: int, person: int, *, named: bool) -> None:
-    """The face is that person; ``named`` where this very face was meant, not its group.
-
-    Raises:
-        CorrectionError: it contradicts what was said before.
-    """
+    """The face is that person; ``named`` where this very face was meant, not its group."""
     who = name_person(step.catalogue, person)
-    take_part(step, face)
+    _take_part(step, face)
     if step.get("rejections", face, person) is not None:
         _refuse(step, face, f"to be {who}", "rejections", face, person)
-    before = step.get("assignments", face)
-    if before and before[1] == "confirmed":
-        if before[0] == person:
-            named = named or bool(before[2])
-        elif before[2]:
+    before = step.assigned(face)
+    if before and before.confirmed:
+        if before.person_id == person:
+            named = named or bool(before.named)
+        elif before.named:
             _refuse(step, face, f"to be {who}", "assignments", face)
-    step.set("assignments", (face,), (person, "confirmed", int(named)))
+    step.set("assignments", (face,), Assigned(person, "confirmed", int(named)))
 
 
 def reject_face(step: Step, face: int, person: int) -> None:
-    """The face is not that person; if it was taken for that person, it is now taken for nobody.
-
-    Raises:
-        CorrectionError: it contradicts what was said before.
-    """
-    take_part(step, face)
-    before = step.get("assignments", face)
-    if before and before[0] == person:
-        if before[2]:
+    """The face is not that person; if it was taken for that person, it is now taken for nobody."""
+    _take_part(step, face)
+    before = step.assigned(face)
+    if before and before.person_id == person:
+        if before.named:
             _refuse(step, face, f"not to be {name_person(step.catalogue, person)}", "assignments", face)
         step.set("assignments", (face,), None)
     step.set("rejections", (face, person), ())
 
 
-def take_part(step: Step, face: int) -> None:
-    """The face takes part in the grouping.
-
-    Raises:
-        CorrectionError: it was said to be no face.
-    """
-    if step.get("ignored", face) is not None:
-        _refuse(step, face, "to be anybody", "ignored", face)
-
-
-def tell_apart(step: Step, a: int, b: int) -> None:
-    """The two are different people."""
-    settle(step, a)
-    settle(step, b)
-    step.set("told_apart", (min(a, b), max(a, b)), ())
-
-
 def join(step: Step, person: int, other: int) -> None:
-    """The two are one person: ``other`` becomes a part of ``person``, with all that was said of it.
-
-    Raises:
-        CorrectionError: it contradicts what was said before.
-    """
+    """The two are one person: ``other`` becomes a part of ``person``, with all that was said of it."""
     pair = (min(person, other), max(person, other))
     if step.get("told_apart", *pair) is not None:
         a, b = (name_person(step.catalogue, number) for number in (person, other))
@@ -135,36 +212,41 @@ def join(step: Step, person: int, other: int) -> None:
     _check_no_rejection(step, faces_of(step, person, "confirmed"), other)
     _move_rejections(step, other, person)
     _move_faces(step, other, person)
-    for a, b in step.catalogue.execute(
-        "SELECT person_id, other_id FROM told_apart WHERE ? IN (person_id, other_id)", (other,)
-    ).fetchall():
-        third = b if a == other else a
-        step.set("told_apart", (a, b), None)
-        step.set("told_apart", (min(person, third), max(person, third)), ())
-    mine, theirs = step.get("people", person), step.get("people", other)
-    assert mine and theirs
+    _move_apart(step, other, person)
+    mine, theirs = step.person(person), step.person(other)
     # The number's row goes before its name comes to the other.
     step.set("people", (other,), None)
-    step.set("people", (person,), (mine[0] or theirs[0], *mine[1:]))
+    step.set("people", (person,), mine._replace(name=mine.name or theirs.name))
+
+
+def _keep_apart(step: Step, a: int, b: int) -> None:
+    settle(step, a)
+    settle(step, b)
+    step.set("told_apart", (min(a, b), max(a, b)), ())
 
 
 def _move_rejections(step: Step, other: int, person: int) -> None:
-    for (face,) in step.catalogue.execute(
-        "SELECT face_id FROM rejections WHERE person_id = ?", (other,)
-    ).fetchall():
+    for face in step.catalogue.values("SELECT face_id FROM rejections WHERE person_id = ?", (other,)):
         step.set("rejections", (face, other), None)
-        before = step.get("assignments", face)
-        if before and before[0] == person:  # a suggestion: a confirmed one was refused
+        before = step.assigned(face)
+        if before and before.person_id == person:  # a suggestion: a confirmed one was refused
             step.set("assignments", (face,), None)
         step.set("rejections", (face, person), ())
 
 
 def _move_faces(step: Step, other: int, person: int) -> None:
     for face in faces_of(step, other):
-        before = step.get("assignments", face)
+        before = step.assigned(face)
         assert before is not None
         rejected = step.get("rejections", face, person) is not None
-        step.set("assignments", (face,), None if rejected else (person, *before[1:]))
+        step.set("assignments", (face,), None if rejected else before._replace(person_id=person))
+
+
+def _move_apart(step: Step, other: int, person: int) -> None:
+    for row in step.catalogue.rows("SELECT * FROM told_apart WHERE ? IN (person_id, other_id)", (other,)):
+        third = row["other_id"] if row["person_id"] == other else row["person_id"]
+        step.set("told_apart", (row["person_id"], row["other_id"]), None)
+        step.set("told_apart", (min(person, third), max(person, third)), ())
 
 
 def _check_no_rejection(step: Step, faces: Iterable[int], person: int) -> None:
@@ -173,8 +255,52 @@ def _check_no_rejection(step: Step, faces: Iterable[int], person: int) -> None:
             _refuse(step, face, f"to be {name_person(step.catalogue, person)}", "rejections", face, person)
 
 
+def _check_free(step: Step, name: str, person: int) -> None:
+    """Nobody but that person has the name."""
+    others = [known for known in named_people(step.catalogue) if known[0] != person]
+    taken = taken_by(name, others)
+    if taken is not None:
+        raise CorrectionError(
+            f"{name} is person {taken[0]} already; `facespace library merge` makes the two one person, "
+            "or choose another name"
+        )
+
+
+def _check_members(step: Step, parted: list[int], members: list[int], person: int) -> None:
+    who = name_person(step.catalogue, person)
+    for face in parted:
+        _take_part(step, face)
+        if face not in members:
+            raise CorrectionError(
+                f"{name_face(step.catalogue, face)}: expected a face of {who}, it is another's"
+            )
+    if not parted or len(parted) == len(members):
+        raise CorrectionError(
+            f"{who}: expected some faces to part with and some to stay, got {len(parted)} of {len(members)}"
+        )
+
+
+def _take_part(step: Step, face: int) -> None:
+    """The face takes part in the grouping: nobody said that it is no face."""
+    if step.get("ignored", face) is not None:
+        _refuse(step, face, "to be anybody", "ignored", face)
+
+
 def _refuse(step: Step, face: int, what: str, relation: str, *key: int) -> None:
     raise CorrectionError(
         f"{name_face(step.catalogue, face)} cannot be said {what}: that contradicts {step.said_by(relation, *key)}; "
         "undo that entry first, or leave this face out"
     )
+
+
+def _find_faces(step: Step, faces: Iterable[FaceRef]) -> list[int]:
+    return list(dict.fromkeys(find_face(step.catalogue, face) for face in faces))
+
+
+def _faces(step: Step, faces: list[int]) -> str:
+    """One face by its place, several by their number."""
+    return name_face(step.catalogue, faces[0]) if len(faces) == 1 else _count(len(faces))
+
+
+def _count(n: int) -> str:
+    return f"{n} face" + ("" if n == 1 else "s")

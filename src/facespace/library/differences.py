@@ -1,6 +1,6 @@
 """What has changed in a folder of photos since the library last saw it; nothing is written here."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +8,9 @@ from facespace.errors import DataError
 from facespace.extract import content_hash, in_order
 from facespace.images import Stamp, StampedFiles
 from facespace.library.catalogue import Catalogue, StoredPhoto
+from facespace.library.progress import OnProgress
 
 __all__ = ["QUICK", "Differences", "Look", "Move", "compare"]
-
-OnLook = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -67,13 +66,13 @@ class Differences:
 
 
 def compare(
-    library: Catalogue,
+    catalogue: Catalogue,
     root: Path,
     found: StampedFiles,
     look: Look = QUICK,
     *,
     workers: int | None = None,
-    on_look: OnLook | None = None,
+    progress: OnProgress | None = None,
 ) -> Differences:
     """Compare a folder with what a library knows of it.
 
@@ -81,18 +80,18 @@ def compare(
     is gone if it is missing while others of its disk are there.
 
     Args:
-        library: as it is.
+        catalogue: as it is.
         root: the folder of the photos.
         found: what lies there now.
         look: how closely.
         workers: threads that hash; all cores when absent.
-        on_look: called with (files hashed, files to hash).
+        progress: called with ("comparing", files hashed, files to hash).
 
     Raises:
         DataError: the folder shows none of the photos that the library knows: most likely it is another folder,
             or its disk is not mounted.
     """
-    known = {photo.path: photo for photo in library.photos()}
+    known = {photo.path: photo for photo in catalogue.photos()}
     stamps = found.stamps
     same = {path for path, stamp in stamps.items() if path in known and known[path].stamp == stamp}
     content = [known[path] for path in same if look.is_content_with(known[path])]
@@ -100,11 +99,11 @@ def compare(
     missing = {path: photo for path, photo in known.items() if path not in stamps}
     missed = [*(known[path] for path in todo if path in known), *missing.values()]
     to_hash = _of_size(todo, missed) + (sorted(photo.path for photo in content) if look.verify else [])
-    digests = _hash(root, to_hash, workers, on_look)
+    digests = _hash(root, to_hash, workers, progress)
     moves = _find_moves(todo, missed, digests, look)
-    is_same_folder = library.photo_folder in (None, root.resolve())
+    is_same_folder = catalogue.photo_folder in (None, root.resolve())
     if known and not (same or moves or look.drop_missing or (is_same_folder and len(missing) < len(known))):
-        raise DataError(_nothing_known(library, root, len(known), len(stamps)))
+        raise DataError(_nothing_known(catalogue, root, len(known), len(stamps)))
     gone = _gone(known, missing, moves)
     absent = set() if look.drop_missing else _absent(known, stamps, moves, gone, found)
     altered = sorted(p.path for p in content if look.verify and p.sha256 and digests[p.path] != p.sha256)
@@ -139,7 +138,7 @@ def _of_size(todo: dict[str, Stamp], missed: list[StoredPhoto]) -> list[str]:
     return [path for path, stamp in todo.items() if stamp[2] in sizes]
 
 
-def _hash(root: Path, paths: list[str], workers: int | None, on_look: OnLook | None) -> dict[str, str]:
+def _hash(root: Path, paths: list[str], workers: int | None, progress: OnProgress | None) -> dict[str, str]:
     """sha256 of each file; empty where it cannot be read."""
     digests = {}
     files = [root / path for path in paths]
@@ -147,8 +146,8 @@ def _hash(root: Path, paths: list[str], workers: int | None, on_look: OnLook | N
         paths, in_order(content_hash, files, workers=workers) if files else (), strict=True
     ):
         digests[path] = digest
-        if on_look:
-            on_look(len(digests), len(paths))
+        if progress:
+            progress("comparing", len(digests), len(paths))
     return digests
 
 
@@ -179,10 +178,10 @@ def _gone(
     return tuple(photo for path, photo in (missing | taken).items() if path not in moved)
 
 
-def _nothing_known(library: Catalogue, root: Path, n_known: int, n_found: int) -> str:
+def _nothing_known(catalogue: Catalogue, root: Path, n_known: int, n_found: int) -> str:
     met = f"{n_found} others" if n_found else "an empty folder"
     return (
-        f"{root}: expected the photos of this library ({n_known} known, last seen in {library.photo_folder}), "
+        f"{root}: expected the photos of this library ({n_known} known, last seen in {catalogue.photo_folder}), "
         f"met {met}; mount the disk or name their folder, give other photos a library of their own (--library), "
         "or say --drop-missing to let go of what is known"
     )

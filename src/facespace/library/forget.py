@@ -5,13 +5,13 @@ the same photo does not learn the person again. A new or altered photo shows a f
 """
 
 import json
+import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 
 from facespace.library.addresses import find_person
 from facespace.library.corrections import faces_of
-from facespace.library.history import Entry, History, Step
-from facespace.library.page_files import remove_files, remove_page
+from facespace.library.files import remove_files, remove_page
+from facespace.library.history import Assigned, Entry, History, Step
 
 __all__ = ["Forgotten", "forget"]
 
@@ -33,30 +33,31 @@ class Forgotten:
     n_files: int
 
 
-def forget(history: History, folder: Path, person: int | str) -> Forgotten:
-    """Remove a person from the catalogue and the files beside it; the bytes go when the file is scrubbed.
+def forget(history: History, person: int | str) -> Forgotten:
+    """Remove a person from the catalogue and the files beside it, and the bytes out of the file.
 
     All faces shown for the person go, the suggested ones too; so do the entries of the history that mention the
     person or one of the faces, and the page, which `facespace people` writes anew.
 
     Args:
         history: of an open catalogue.
-        folder: of the library.
         person: number or name.
 
     Raises:
         CorrectionError: nobody of that number or name.
-        LibraryError: the catalogue cannot be written.
+        LibraryError: the catalogue cannot be written, or another process holds the file open, so that traces stay.
     """
+    catalogue = history.catalogue
     with history.step("forget") as step:
         number = find_person(step.catalogue, person)
         faces = faces_of(step, number)
         beside = _faces_beside(step, faces)
         n_templates = _remove(step, number, faces)
         _remove_entries(step, number, set(faces))
-        n_files = remove_files(folder, beside) + remove_page(folder)
+        n_files = remove_files(catalogue.folder, beside) + remove_page(catalogue.folder)
         step.what = f"forgot a person: {len(faces)} faces, {n_templates} templates, {n_files} files"
     assert history.last is not None
+    catalogue.scrub()
     return Forgotten(history.last, len(faces), n_templates, n_files)
 
 
@@ -64,17 +65,18 @@ def _faces_beside(step: Step, faces: list[int]) -> set[int]:
     """All faces of the photos that show these faces: a preview shows all of its photo."""
     beside = set(faces)
     for face in faces:
-        rows = step.catalogue.execute(
-            "SELECT face_id FROM faces WHERE photo_id = (SELECT photo_id FROM faces WHERE face_id = ?)",
-            (face,),
+        beside |= set(
+            step.catalogue.values(
+                "SELECT face_id FROM faces WHERE photo_id = (SELECT photo_id FROM faces WHERE face_id = ?)",
+                (face,),
+            )
         )
-        beside |= {row[0] for row in rows}
     return beside
 
 
 def _remove(step: Step, person: int, faces: list[int]) -> int:
     """Returns the number of templates."""
-    write, rows = step.catalogue.executemany, [(face,) for face in faces]
+    write, rows = step.catalogue.execute_all, [(face,) for face in faces]
     n_templates = write("DELETE FROM templates WHERE face_id = ?", rows).rowcount if rows else 0
     for relation in ("assignments", "rejections"):
         write(f"DELETE FROM {relation} WHERE face_id = ?", rows)
@@ -92,21 +94,21 @@ def _remove(step: Step, person: int, faces: list[int]) -> int:
 def _remove_entries(step: Step, person: int, faces: set[int]) -> None:
     """Entries that mention the person or a face, and what takes them back."""
     mentioned = {
-        row[0]
-        for row in step.catalogue.execute(
-            "SELECT entry_id, relation, key, face_id, before, after FROM changes"
-        )
-        if row[3] in faces or person in _people(row[1], json.loads(row[2]), row[4], row[5])
+        row["entry_id"]
+        for row in step.catalogue.stream("SELECT * FROM changes")
+        if row["face_id"] in faces or person in _people(row)
     }
-    for entry_id, undoes in step.catalogue.execute("SELECT entry_id, undoes FROM history ORDER BY entry_id"):
-        if undoes in mentioned:
-            mentioned.add(entry_id)
+    for row in step.catalogue.rows("SELECT entry_id, undoes FROM history ORDER BY entry_id"):
+        if row["undoes"] in mentioned:
+            mentioned.add(row["entry_id"])
     for entry_id in sorted(mentioned, reverse=True):
         step.catalogue.execute("DELETE FROM history WHERE entry_id = ?", (entry_id,))
 
 
-def _people(relation: str, key: list[int], before: str | None, after: str | None) -> set[int]:
+def _people(change: sqlite3.Row) -> set[int]:
     """The persons that a change mentions."""
+    relation, key = change["relation"], json.loads(change["key"])
     if relation == "assignments":
-        return {json.loads(values)[0] for values in (before, after) if values}
+        values = [json.loads(text) for text in (change["before"], change["after"]) if text]
+        return {Assigned(*row).person_id for row in values}
     return {"people": set(key[:1]), "rejections": set(key[1:]), "told_apart": set(key)}.get(relation, set())

@@ -122,34 +122,34 @@ class Grouped:
     persons: list[int]
 
 
-def read_faces(library: Catalogue, spec: ModelSpec) -> Standing:
+def read_faces(catalogue: Catalogue, spec: ModelSpec) -> Standing:
     """The faces of a model, at one moment.
 
     Raises:
         LibraryError: the library cannot be read.
     """
-    with library.snapshot() as catalogue:
-        faces, guests = _faces(library, spec)
-        rows = {r[0]: r[1:] for r in catalogue.execute("SELECT face_id, person_id, state FROM assignments")}
-        settled = frozenset(r[0] for r in catalogue.execute("SELECT person_id FROM people WHERE settled"))
-        rejections = catalogue.execute("SELECT face_id, person_id FROM rejections").fetchall()
-        state = _state(library, spec)
-    known = [rows.get(i, (NOBODY, "suggested")) for i in faces.face_id.tolist()]
-    person = np.array([row[0] for row in known], np.int64)
-    confirmed = np.array([row[1] == "confirmed" for row in known], bool)
+    with catalogue.snapshot():
+        faces, guests = _faces(catalogue, spec)
+        assigned = {row["face_id"]: row for row in catalogue.rows("SELECT * FROM assignments")}
+        settled = frozenset(catalogue.values("SELECT person_id FROM people WHERE settled"))
+        rejections = catalogue.rows("SELECT face_id, person_id FROM rejections")
+        state = _state(catalogue, spec)
+    known = [assigned.get(i) for i in faces.face_id.tolist()]
+    person = np.array([NOBODY if row is None else row["person_id"] for row in known], np.int64)
+    confirmed = np.array([row is not None and row["state"] == "confirmed" for row in known], bool)
     cannot_link = _pairs(faces, person, confirmed, rejections)
     return Standing(faces, person, confirmed, settled, cannot_link, state, guests)
 
 
 def _faces(
-    library: Catalogue, spec: ModelSpec
+    catalogue: Catalogue, spec: ModelSpec
 ) -> tuple[StoredFaces, tuple[tuple[ModelSpec, NDArray[np.intp]], ...]]:
     """The faces of a model, then those that have a template only of another model that may meet it."""
-    parts, guests = [library.faces_of_model(spec.sha256, spec.dim)], []
-    for other in library.templates.models():
+    parts, guests = [catalogue.faces_of_model(spec.sha256, spec.dim)], []
+    for other in catalogue.templates.models():
         if other.sha256 != spec.sha256 and other.task == "embedder" and _may_meet(spec, other):
             known = np.concatenate([part.face_id for part in parts])
-            found = library.faces_of_model(other.sha256, spec.dim)
+            found = catalogue.faces_of_model(other.sha256, spec.dim)
             found = found[~np.isin(found.face_id, known)]
             if len(found.face_id):
                 guests.append((other, len(known) + np.arange(len(found.face_id))))
@@ -168,33 +168,37 @@ def _pairs(
     faces: StoredFaces,
     person: NDArray[np.int64],
     confirmed: NDArray[np.bool_],
-    rejections: list[tuple[int, int]],
+    rejections: list[sqlite3.Row],
 ) -> list[tuple[int, int]]:
     """Each rejected face with one confirmed face of the person it is not."""
     place = {number: i for i, number in enumerate(faces.face_id.tolist())}
     one = {int(person[i]): int(i) for i in np.flatnonzero(confirmed)}
-    return [(place[face], one[who]) for face, who in rejections if face in place and who in one]
+    return [
+        (place[row["face_id"]], one[row["person_id"]])
+        for row in rejections
+        if row["face_id"] in place and row["person_id"] in one
+    ]
 
 
-def _state(library: Catalogue, spec: ModelSpec) -> str:
+def _state(catalogue: Catalogue, spec: ModelSpec) -> str:
     """Changes with every template of the model that comes or goes, every other face, and every word that is said."""
     of_model = " FROM templates WHERE model_id = (SELECT model_id FROM models WHERE sha256 = :model)"
-    row = library.catalogue.execute(
+    row = catalogue.row(
         f"SELECT (SELECT max(template_id){of_model}), (SELECT count(*){of_model}),"
         " (SELECT count(DISTINCT face_id) FROM templates),"
         " (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes), (SELECT count(*) FROM ignored)",
         {"model": spec.sha256},
-    ).fetchone()
-    return " ".join(map(str, (spec.sha256, *row)))
+    )
+    return " ".join(map(str, (spec.sha256, *(row or ()))))
 
 
-def keep_groups(library: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
+def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
     """Group all faces of a model as the corrections demand, and keep the groups as suggestions.
 
     What was said meanwhile by another process is not overwritten: the groups are then worked out again.
 
     Args:
-        library: with scanned photos.
+        catalogue: with scanned photos.
         spec: of the embedder.
         rule: gives the threshold.
 
@@ -204,18 +208,18 @@ def keep_groups(library: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
         LibraryError: the library cannot be written.
     """
     while True:
-        before, standing = grouped_by(library), read_faces(library, spec)
+        before, standing = grouped_by(catalogue), read_faces(catalogue, spec)
         distance = rule.threshold(spec, len(standing.person))
         inputs = f"{standing.state} {distance!r}"
-        if _stored(library) == inputs:
+        if _stored(catalogue) == inputs:
             return _grouped(standing, standing.person)
         reach = [rule.threshold(spec, len(standing.person), other=other) for other, _ in standing.guests]
         groups = _group(standing, distance, reach)
-        with library.transaction() as catalogue:
-            now = grouped_by(library)
+        with catalogue.transaction():
+            now = grouped_by(catalogue)
             if now not in (before, spec.sha256):  # another process has moved the library to another model
-                spec = next(known for known in library.templates.models() if known.sha256 == now)
-            elif _state(library, spec) == standing.state:
+                spec = next(known for known in catalogue.templates.models() if known.sha256 == now)
+            elif _state(catalogue, spec) == standing.state:
                 catalogue.execute(
                     "INSERT OR REPLACE INTO grouping VALUES (1, ?, ?, ?, ?, ?)",
                     (inputs, spec.sha256, distance, rule.strangers, rule.far),
@@ -223,21 +227,21 @@ def keep_groups(library: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
                 return _grouped(standing, _write(catalogue, standing, groups))
 
 
-def last_rule(library: Catalogue) -> Rule:
+def last_rule(catalogue: Catalogue) -> Rule:
     """The rule that the groups came from; the default one where nothing has been grouped."""
-    row = library.catalogue.execute("SELECT strangers, far FROM grouping").fetchone()
-    return Rule() if row is None else Rule(*row)
+    row = catalogue.row("SELECT strangers, far FROM grouping")
+    return Rule() if row is None else Rule(**dict(row))
 
 
-def grouped_by(library: Catalogue) -> str | None:
+def grouped_by(catalogue: Catalogue) -> str | None:
     """sha256 of the model that the groups stand by; None where nothing has been grouped."""
-    row = library.catalogue.execute("SELECT model FROM grouping").fetchone()
-    return None if row is None else str(row[0])
+    model: str | None = catalogue.value("SELECT model FROM grouping")
+    return model
 
 
-def _stored(library: Catalogue) -> str | None:
-    row = library.catalogue.execute("SELECT inputs FROM grouping").fetchone()
-    return None if row is None else str(row[0])
+def _stored(catalogue: Catalogue) -> str | None:
+    inputs: str | None = catalogue.value("SELECT inputs FROM grouping")
+    return inputs
 
 
 def _group(standing: Standing, threshold: float, reach: Sequence[float] = ()) -> NDArray[np.integer]:
@@ -279,9 +283,7 @@ def _grouped(standing: Standing, person: NDArray[np.int64]) -> Grouped:
     return Grouped(replace(standing, person=person), labels, person[firsts].tolist())
 
 
-def _write(
-    catalogue: sqlite3.Connection, standing: Standing, groups: NDArray[np.integer]
-) -> NDArray[np.int64]:
+def _write(catalogue: Catalogue, standing: Standing, groups: NDArray[np.integer]) -> NDArray[np.int64]:
     """Keep the groups; returns the person of each face."""
     persons = _persons(standing, groups)
     catalogue.execute("DELETE FROM assignments WHERE state = 'suggested'")
@@ -291,7 +293,7 @@ def _write(
     person_of = np.array(persons, np.int64)[groups] if len(groups) else standing.person
     new = np.flatnonzero(~standing.confirmed)
     distances = _distances(standing, person_of)
-    catalogue.executemany(
+    catalogue.execute_all(
         "INSERT INTO assignments (face_id, person_id, state, distance) VALUES (?, ?, 'suggested', ?)",
         [(int(standing.faces.face_id[i]), int(person_of[i]), distances.get(i)) for i in new.tolist()],
     )

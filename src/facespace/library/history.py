@@ -7,16 +7,16 @@ redo. What a later entry rests on cannot be taken away from under it.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from facespace.errors import CorrectionError
-from facespace.store import Database
+from facespace.library.catalogue import Catalogue
 
-__all__ = ["Entry", "History", "Step"]
+__all__ = ["Assigned", "Entry", "History", "Step", "Stored"]
 
 Values = tuple[Any, ...]
 
@@ -42,10 +42,31 @@ class Entry:
     in_force: bool
 
 
-# Key and other columns of the tables that hold what people said.
+class Stored(NamedTuple):
+    """A row of `people` without its key."""
+
+    name: str | None
+    hidden: int
+    settled: int
+
+
+class Assigned(NamedTuple):
+    """A row of `assignments` without its key."""
+
+    person_id: int
+    state: str
+    named: int
+
+    @property
+    def confirmed(self) -> bool:
+        """Somebody said so; else it is a suggestion."""
+        return self.state == "confirmed"
+
+
+# Key and other columns of the tables that hold names and corrections.
 RELATIONS: dict[str, tuple[Values, Values]] = {
-    "people": (("person_id",), ("name", "hidden", "settled")),
-    "assignments": (("face_id",), ("person_id", "state", "named")),
+    "people": (("person_id",), Stored._fields),
+    "assignments": (("face_id",), Assigned._fields),
     "rejections": (("face_id", "person_id"), ()),
     "told_apart": (("person_id", "other_id"), ()),
     "ignored": (("face_id",), ("why",)),
@@ -76,7 +97,7 @@ class Step:
         changes: (relation, key, before, after) in order.
     """
 
-    def __init__(self, catalogue: sqlite3.Connection) -> None:
+    def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.what = ""
         self.changes: list[tuple[str, Values, Values | None, Values | None]] = []
@@ -85,10 +106,19 @@ class Step:
         """The other columns of a row; None where there is no such row."""
         keys, columns = RELATIONS[relation]
         where = " AND ".join(f"{name} = ?" for name in keys)
-        row = self.catalogue.execute(
-            f"SELECT {', '.join(columns) or '1'} FROM {relation} WHERE {where}", key
-        ).fetchone()
+        row = self.catalogue.row(f"SELECT {', '.join(columns) or '1'} FROM {relation} WHERE {where}", key)
         return None if row is None else tuple(row) if columns else ()
+
+    def person(self, person: int) -> Stored:
+        """The row of a person who is there."""
+        values = self.get("people", person)
+        assert values is not None
+        return Stored(*values)
+
+    def assigned(self, face: int) -> Assigned | None:
+        """The person of a face; None where it is nobody's."""
+        values = self.get("assignments", face)
+        return None if values is None else Assigned(*values)
 
     def set(self, relation: str, key: Values, values: Values | None) -> None:
         """Put a row in place of the one with that key; None removes it."""
@@ -100,24 +130,36 @@ class Step:
 
     def said_by(self, relation: str, *key: int) -> str:
         """Which entry made a row what it is, for messages."""
-        row = self.catalogue.execute(
+        row = self.catalogue.row(
             "SELECT entry_id, what FROM changes JOIN history USING (entry_id) WHERE relation = ? AND key = ?"
             " ORDER BY change_id DESC",
             (relation, json.dumps(key)),
-        ).fetchone()
-        return "an entry that is no longer kept" if row is None else f"entry {row[0]} ({row[1]})"
+        )
+        return (
+            "an entry that is no longer kept" if row is None else f"entry {row['entry_id']} ({row['what']})"
+        )
 
 
 class History:
-    """The log of an open catalogue.
+    """The log of a catalogue.
 
     Args:
-        database: an open catalogue.
+        catalogue: open.
+
+    Attributes:
+        catalogue: as given.
+        last: the entry of the last step; None where it changed nothing.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
         self.last: Entry | None = None
+
+    def add(self, action: str, say: Callable[[Step], None]) -> Entry | None:
+        """One entry with what ``say`` changes; None where that is nothing. Errors as `step`, and those of ``say``."""
+        with self.step(action) as step:
+            say(step)
+        return self.last
 
     @contextmanager
     def step(self, action: str, *, undoes: int | None = None) -> Iterator[Step]:
@@ -127,24 +169,22 @@ class History:
             LibraryError: another process holds the library, or the disk refuses.
         """
         self.last = None
-        with self._database.transaction() as catalogue:
-            step = Step(catalogue)
+        with self.catalogue.transaction():
+            step = Step(self.catalogue)
             yield step
             entry = self._write(step, action, undoes)
         self.last = entry
 
     def entries(self) -> list[Entry]:
         """All entries, the newest first."""
-        rows = self._database.connection.execute(
-            "SELECT entry_id, at, action, what, undoes FROM history ORDER BY entry_id DESC"
-        )
+        rows = self.catalogue.rows("SELECT * FROM history ORDER BY entry_id DESC")
         entries: list[Entry] = []
         taken_back: set[int] = set()
-        for number, at, action, what, undoes in rows:
-            in_force = number not in taken_back
-            if in_force and undoes is not None:
-                taken_back.add(undoes)
-            entries.append(Entry(number, at, action, what, undoes, in_force))
+        for row in rows:
+            in_force = row["entry_id"] not in taken_back
+            if in_force and row["undoes"] is not None:
+                taken_back.add(row["undoes"])
+            entries.append(Entry(**dict(row), in_force=in_force))
         return entries
 
     def undo(self, entry_id: int | None = None) -> Entry | None:
@@ -154,7 +194,7 @@ class History:
             CorrectionError: there is none, or a later entry rests on it.
             LibraryError: as `step`.
         """
-        with self._database.transaction():
+        with self.catalogue.transaction():
             said = [e for e in self.entries() if e.undoes is None and e.in_force and e.action != "forget"]
             if entry_id is not None:
                 said = [e for e in said if e.entry_id == entry_id]
@@ -172,7 +212,7 @@ class History:
             CorrectionError: there is no undo, or something was said since.
             LibraryError: as `step`.
         """
-        with self._database.transaction():
+        with self.catalogue.transaction():
             entries = self.entries()
             last_said = max((e.entry_id for e in entries if e.undoes is None), default=0)
             by_id = {e.entry_id: e for e in entries}
@@ -207,11 +247,14 @@ class History:
         return self.last
 
     def _changes(self, entry_id: int) -> list[tuple[str, Values, Values | None, Values | None]]:
-        rows = self._database.connection.execute(
+        rows = self.catalogue.rows(
             "SELECT relation, key, before, after FROM changes WHERE entry_id = ? ORDER BY change_id",
             (entry_id,),
         )
-        return [(r[0], tuple(json.loads(r[1])), _values(r[2]), _values(r[3])) for r in rows]
+        return [
+            (row["relation"], tuple(json.loads(row["key"])), _values(row["before"]), _values(row["after"]))
+            for row in rows
+        ]
 
     def _write(self, step: Step, action: str, undoes: int | None) -> Entry | None:
         if not step.changes and undoes is None and action != "forget":
@@ -224,7 +267,7 @@ class History:
             (at, action, step.what, undoes),
         )
         entry = Entry(int(cursor.lastrowid or 0), at, action, step.what, undoes, True)
-        step.catalogue.executemany(
+        step.catalogue.execute_all(
             "INSERT INTO changes (entry_id, relation, key, face_id, before, after) VALUES (?, ?, ?, ?, ?, ?)",
             [
                 (entry.entry_id, relation, json.dumps(key), _face(relation, key), _json(before), _json(after))
@@ -234,7 +277,7 @@ class History:
         return entry
 
 
-def _write(catalogue: sqlite3.Connection, relation: str, key: Values, values: Values | None) -> None:
+def _write(catalogue: Catalogue, relation: str, key: Values, values: Values | None) -> None:
     keys, columns = RELATIONS[relation]
     if values is None:
         if relation == "people":  # what was only suggested goes with the person
@@ -254,30 +297,30 @@ def _write(catalogue: sqlite3.Connection, relation: str, key: Values, values: Va
 
 def _word(relation: str, values: Values | None) -> Values | None:
     """What somebody said in a row: a mere suggestion is nobody's word, and may have changed since."""
-    return None if relation == "assignments" and values and values[1] == "suggested" else values
+    return None if relation == "assignments" and values and not Assigned(*values).confirmed else values
 
 
 def _possible(step: Step, relation: str, before: Values | None) -> Values | None:
     """A suggestion for a person who is gone is none."""
-    if relation != "assignments" or before is None or before[1] == "confirmed":
+    if relation != "assignments" or before is None or Assigned(*before).confirmed:
         return before
-    return before if step.get("people", before[0]) else None
+    return before if step.get("people", Assigned(*before).person_id) else None
 
 
 def _check(step: Step, entry: Entry) -> None:
     """Nothing that is in force may contradict what came back."""
     for relation, join in (("rejections", "USING (face_id, person_id)"), ("ignored", "USING (face_id)")):
         keys = ", ".join(RELATIONS[relation][0])
-        row = step.catalogue.execute(
+        row = step.catalogue.row(
             f"SELECT {keys} FROM {relation} JOIN assignments {join} WHERE state = 'confirmed'"
-        ).fetchone()
+        )
         if row:
             raise CorrectionError(
                 f"entry {entry.entry_id} ({entry.what}) cannot be taken back: it would contradict "
                 f"{step.said_by(relation, *row)}; undo that first"
             )
     for relation, rows in UNSETTLED_YET_SPOKEN_OF:
-        row = step.catalogue.execute(f"{rows} AND NOT settled").fetchone()
+        row = step.catalogue.row(f"{rows} AND NOT settled")
         if row:
             raise CorrectionError(
                 f"entry {entry.entry_id} ({entry.what}) cannot be taken back: {step.said_by(relation, *row)} "

@@ -1,46 +1,62 @@
-"""A photo library: a folder of photos, beside it the catalogue of the faces found there, and what people said of them.
+"""A photo library: a folder of photos, beside it the catalogue of the faces found there, with names and corrections."""
 
-Each method below is one transaction with one entry in the history; the commands of the same names are their faces.
-Persons are named by number or name, faces by `photo#k` or id (`facespace.library.addresses`).
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Event
+from types import TracebackType
+from typing import Self, Unpack
 
-from facespace.errors import CorrectionError
-from facespace.library.addresses import find_face, find_person, name_face, name_person
-from facespace.library.catalogue import Catalogue
-from facespace.library.corrections import (
-    confirm_face,
-    faces_of,
-    join,
-    new_person,
-    reject_face,
-    set_person,
-    settle,
-    take_part,
-    tell_apart,
-)
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import LibraryError
+from facespace.extract import FaceEmbedder
+from facespace.images import stamp_photos
+from facespace.library import corrections
+from facespace.library.browse import Browse
+from facespace.library.catalogue import Catalogue, StoredPhoto
+from facespace.library.differences import QUICK, Look
+from facespace.library.exchange.copies import write_copies
+from facespace.library.exchange.files import ExportOptions, FolderOptions, ImportOptions, Written
+from facespace.library.exchange.folders import sort_into_folders
+from facespace.library.exchange.importing import Imported, import_names
+from facespace.library.exchange.sidecars import write_sidecars
+from facespace.library.exchange.tables import export_people
 from facespace.library.forget import Forgotten, forget
-from facespace.library.history import Entry, History, Step
-from facespace.store import clean_name, taken_by
+from facespace.library.grouping import Rule, last_rule
+from facespace.library.history import Entry, History
+from facespace.library.people import People, group_people
+from facespace.library.progress import OnProgress, ScanProgress, read_progress
+from facespace.library.refresh import HowToWork, Refreshed, Regroup, refresh, regroup
+from facespace.library.scan import ScanningDetector, ScanResult, scan_files
+from facespace.library.similar import (
+    NEAREST,
+    Similar,
+    SimilarPerson,
+    search_face,
+    search_similar,
+    similar_people,
+)
+from facespace.library.upgrading import Upgrade, library_model, reading_embedder, upgrade
+from facespace.library.watch import QUIET_S, follow
+from facespace.models import ModelSpec
+from facespace.store import TemplateStore
 
-if TYPE_CHECKING:
-    from facespace.library.exchange.importing import Imported
-
-__all__ = ["Library"]
+__all__ = ["Library", "PageWriter", "Refreshed"]
 
 PersonRef = int | str
 FaceRef = int | str
 
 
-class Library(Catalogue):
+class Library:
     """An open library; use it in a `with` block, in one thread.
 
-    Every correction raises CorrectionError where it names nobody and nothing of the library, or contradicts what was
-    said before (naming both), InputError for a name that cannot be one, and LibraryError where the file cannot be
-    written; then nothing is changed. It returns its entry in the history, or None where there was nothing to change.
+    Persons are named by number or name, faces by `photo#k` or id (`facespace.library.addresses`). Every correction is
+    one transaction with one entry in the history. It raises CorrectionError where it names nobody and nothing of the
+    library, or contradicts what was said before (naming both), InputError for a name that cannot be one, and
+    LibraryError where the file cannot be written; then nothing is changed. It returns its entry, or None where there
+    was nothing to change.
 
     Args:
         folder: holds the catalogue and the page; made, for its owner alone, if absent.
@@ -48,149 +64,263 @@ class Library(Catalogue):
 
     Raises:
         LibraryError: the folder or its catalogue cannot be opened, or is another program's.
-
-    Attributes:
-        folder: as given.
-        templates: the store of all faces' templates.
     """
 
     def __init__(self, folder: Path | str, *, create: bool = True) -> None:
-        super().__init__(folder, create=create)
-        self._history = History(self._database)
+        self._catalogue = Catalogue(folder, create=create)
+        self._history = History(self._catalogue)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._catalogue.close(error)
+
+    def close(self) -> None:
+        """Close the library's file."""
+        self._catalogue.close()
+
+    # What is there.
+
+    @property
+    def folder(self) -> Path:
+        """Of the catalogue and the page."""
+        return self._catalogue.folder
+
+    @property
+    def photo_folder(self) -> Path | None:
+        """Where the photos stood at the last scan; None before the first."""
+        return self._catalogue.photo_folder
+
+    @property
+    def templates(self) -> TemplateStore:
+        """The templates of all faces."""
+        return self._catalogue.templates
+
+    @property
+    def browse(self) -> Browse:
+        """The people, faces and photos, to look at a screenful at a time."""
+        return Browse(self._catalogue)
+
+    def photos(self) -> list[StoredPhoto]:
+        """All photos that are there, by path."""
+        return self._catalogue.photos()
+
+    def thumbnail(self, face_id: int) -> bytes:
+        """The thumbnail of a face as JPEG; empty where its photo is gone.
+
+        Raises:
+            LibraryError: no such face.
+        """
+        return self._catalogue.thumbnail(face_id)
+
+    def model(self) -> ModelSpec | None:
+        """The model that the library stands on: its faces are grouped and searched by the templates of that model."""
+        return library_model(self._catalogue)
+
+    def last_rule(self) -> Rule:
+        """The rule that the groups came from; the default one where nothing has been grouped."""
+        return last_rule(self._catalogue)
+
+    def scan_progress(self) -> ScanProgress | None:
+        """How far the last scan is or was, in whichever process; None before the first."""
+        return read_progress(self._catalogue)
+
+    def moment(self) -> tuple[int, int]:
+        """Changes whenever this or another process writes."""
+        return self._catalogue.moment()
+
+    # The jobs.
+
+    def refresh(
+        self,
+        photos: Path,
+        detector: ScanningDetector,
+        embedder: FaceEmbedder,
+        *,
+        rule: Rule | None = None,
+        look: Look = QUICK,
+        old_model: str | Path | None = None,
+        keep_old: bool = False,
+        workers: int | None = None,
+        write_page: "PageWriter | None" = None,
+        progress: OnProgress | None = None,
+        stop: Event | None = None,
+    ) -> Refreshed:
+        """Bring the library up to date: scan, group, move to the embedder's model, page. The whole of the main job.
+
+        New photos are read by the library's model where its file is at hand (`reading_embedder`). Groups and page are
+        brought up to date before the move to another model, which may take long, and again after it.
+
+        Args:
+            photos: their folder.
+            detector: finds the faces.
+            embedder: of the model that is wanted; must have a byte form.
+            rule: how near faces must lie to be put together; that of the last groups unless given.
+            look: how closely the folder is compared with the library.
+            old_model: name or file of the library's model, where it is neither built in nor among the user's.
+            keep_old: leave the old model's templates where they are.
+            workers: threads; all cores when absent.
+            write_page: called with this library, its people and the folder wherever the page is not up to date.
+            progress: called with (stage, done, in all).
+            stop: once it is set, in whatever thread, the job ends within a photo's time; the same call resumes it.
+
+        Raises:
+            DataError: no such folder, or it shows none of the photos that the library knows.
+            ModelError: a model has no byte form or is not calibrated, or ``old_model`` is not the library's.
+            LibraryError: the library cannot be written.
+        """
+        return refresh(
+            self._regroup(photos, embedder, rule, write_page, progress), detector, look=look, old_model=old_model,
+            keep_old=keep_old, how={"workers": workers, "progress": progress, "stop": stop},
+        )  # fmt: skip
+
+    def watch(
+        self,
+        photos: Path,
+        detector: ScanningDetector,
+        embedder: FaceEmbedder,
+        *,
+        stop: Event,
+        rule: Rule | None = None,
+        workers: int | None = None,
+        quiet_s: float = QUIET_S,
+        write_page: "PageWriter | None" = None,
+        progress: OnProgress | None = None,
+        on_trouble: Callable[[str], None] | None = None,
+    ) -> Iterator[Refreshed]:
+        """Follow the folder: scan and group whenever it has changed, and yield what came of it.
+
+        Files that were changed, written or removed a moment ago are left for a later look, the others are taken in. A
+        result without changes is yielded where another process has changed the library; while another process scans,
+        this one waits. A folder that is not there, or shows none of the known photos (a disk that was unplugged), is
+        waited for.
+
+        Args:
+            photos: as of `refresh`, and all others of the same names.
+            detector: likewise.
+            embedder: likewise.
+            stop: once it is set, in whatever thread, the iteration ends within a photo's time.
+            quiet_s: seconds for which a file must not have changed.
+            on_trouble: called with one line when the folder cannot be looked at, once for each reason.
+
+        Raises:
+            LibraryError: the library cannot be written.
+        """
+        bring_up = self._regroup(photos, embedder, rule, write_page, progress)
+        for scan in follow(
+            self._catalogue, photos, detector, embedder, stop=stop, workers=workers, quiet_s=quiet_s,
+            progress=progress, on_trouble=on_trouble,
+        ):  # fmt: skip
+            yield bring_up(scan)
+
+    def scan(
+        self,
+        photos: Path,
+        detector: ScanningDetector,
+        embedder: FaceEmbedder,
+        *,
+        look: Look = QUICK,
+        **how: Unpack[HowToWork],
+    ) -> ScanResult:
+        """Find the faces of all new and changed photos below ``photos`` and keep them; a part of `refresh`.
+
+        Device, inode, size and time of change tell a photo that is unchanged; one that has moved or was only
+        touched is known by its content. Each photo is committed by itself: a run that is stopped loses at most the
+        photos in flight, and the next run resumes. Photos that other models have read stay as they are, and so do
+        missing ones of a disk that shows no other. Arguments and errors as of `refresh`.
+        """
+        return scan_files(self._catalogue, photos, stamp_photos(photos), detector, embedder, look=look, **how)
+
+    def group(self, spec: ModelSpec | None = None, *, rule: Rule | None = None) -> People:
+        """Group all faces, two faces of one photo apart, and keep the groups as suggestions.
+
+        All names and corrections hold. A group that nobody spoke of takes the number of the person who had most of its
+        faces before.
+
+        Args:
+            spec: of the embedder; that of the library unless given.
+            rule: that of the last groups unless given.
+
+        Raises:
+            InputError: a rate or number that is not positive.
+            ModelError: the model is not calibrated, or not the one that the library stands on.
+            LibraryError: nothing has been scanned yet, or the library cannot be written.
+        """
+        wanted = spec or self.model()
+        if wanted is None:
+            raise LibraryError(f"{self.folder}: expected a library with photos; scan a folder first")
+        return group_people(self._catalogue, wanted, rule)
+
+    def regroup(self) -> bool:
+        """Work the suggestions out again by the rule of the last groups; whether they came out otherwise.
+
+        Errors as of `group`.
+        """
+        return regroup(self._catalogue)
+
+    def upgrade(
+        self,
+        photos: Path,
+        embedder: FaceEmbedder,
+        *,
+        rule: Rule | None = None,
+        keep_old: bool = False,
+        **how: Unpack[HowToWork],
+    ) -> Upgrade:
+        """Move to the embedder's model; a part of `refresh`. See `facespace.library.upgrading.upgrade`."""
+        return upgrade(self._catalogue, photos, embedder, rule=rule, keep_old=keep_old, **how)
+
+    def reading_embedder(self, embedder: FaceEmbedder, *, old: str | Path | None = None) -> FaceEmbedder:
+        """The embedder by which new photos are read; see `facespace.library.upgrading.reading_embedder`."""
+        return reading_embedder(self._catalogue, embedder, old=old)
+
+    def _regroup(
+        self,
+        photos: Path,
+        embedder: FaceEmbedder,
+        rule: Rule | None,
+        write_page: "PageWriter | None",
+        progress: OnProgress | None,
+    ) -> Regroup:
+        page = partial(write_page, self) if write_page else None
+        return Regroup(self._catalogue, photos, embedder, rule, page, progress)
+
+    # Names and corrections.
 
     def name(self, person: PersonRef, name: str) -> Entry | None:
         """Give a person a name, which nobody else has."""
-        clean = clean_name(name, digits=False)
-        with self._history.step("name") as step:
-            number = find_person(step.catalogue, person)
-            step.what = f"name {name_person(step.catalogue, number)} {clean}"
-            _check_free(step, clean, number)
-            settle(step, number)
-            set_person(step, number, name=clean)
-        return self._history.last
+        return self._history.add("name", lambda step: corrections.name(step, person, name))
 
     def merge(self, person: PersonRef, *others: PersonRef) -> Entry | None:
         """All are one person, who keeps the number of the first, and the name of the first that has one."""
-        with self._history.step("merge") as step:
-            number = find_person(step.catalogue, person)
-            rest = dict.fromkeys(find_person(step.catalogue, other) for other in others)
-            rest.pop(number, None)
-            step.what = f"merge {_people(step, rest)} into {name_person(step.catalogue, number)}"
-            for other in rest:
-                join(step, number, other)
-        return self._history.last
+        return self._history.add("merge", lambda step: corrections.merge(step, person, others))
 
     def split(self, person: PersonRef, faces: Sequence[FaceRef], *, name: str | None = None) -> Entry | None:
         """These faces of a person are another person, a new one of that name; the two stay apart from now on."""
-        with self._history.step("split") as step:
-            number = find_person(step.catalogue, person)
-            parted = _find_faces(step, faces)
-            members = faces_of(step, number)
-            _check_members(step, parted, members, number)
-            step.what = f"split {_faces(step, parted)} from {name_person(step.catalogue, number)}"
-            other = new_person(step)
-            for face in parted:
-                reject_face(step, face, number)
-                confirm_face(step, face, other, named=False)
-            tell_apart(step, number, other)
-            step.what += f": person {other}"
-            if name is not None:
-                clean = clean_name(name, digits=False)
-                _check_free(step, clean, other)
-                set_person(step, other, name=clean)
-                step.what += f", {clean}"
-        return self._history.last
+        return self._history.add("split", lambda step: corrections.split(step, person, faces, name))
 
     def apart(self, person: PersonRef, other: PersonRef) -> Entry | None:
         """The two are different people."""
-        with self._history.step("apart") as step:
-            a, b = find_person(step.catalogue, person), find_person(step.catalogue, other)
-            if a == b:
-                raise CorrectionError(f"expected two people, got {name_person(step.catalogue, a)} twice")
-            step.what = f"tell {name_person(step.catalogue, a)} and {name_person(step.catalogue, b)} apart"
-            tell_apart(step, a, b)
-        return self._history.last
+        return self._history.add("apart", lambda step: corrections.tell_apart(step, person, other))
 
     def confirm(self, person: PersonRef, faces: Sequence[FaceRef] = ()) -> Entry | None:
         """These faces are that person; without faces, all that are suggested for the person are."""
-        with self._history.step("confirm") as step:
-            number = find_person(step.catalogue, person)
-            meant = _find_faces(step, faces)
-            who = name_person(step.catalogue, number)
-            settle(step, number)
-            for face in meant or faces_of(step, number, "suggested"):
-                confirm_face(step, face, number, named=bool(meant))
-            n = len({key for relation, key, *_ in step.changes if relation == "assignments"})
-            step.what = f"confirm {_faces(step, meant) if meant else _count(n)} as {who}"
-        return self._history.last
+        return self._history.add("confirm", lambda step: corrections.confirm(step, person, faces))
 
     def reject(self, person: PersonRef, faces: Sequence[FaceRef]) -> Entry | None:
-        """These faces are not that person. Whose they are is worked out by the next `facespace people`."""
-        with self._history.step("reject") as step:
-            number = find_person(step.catalogue, person)
-            meant = _find_faces(step, faces)
-            row = step.get("people", number)
-            if row and not row[2] and not set(faces_of(step, number)) - set(meant):
-                raise CorrectionError(f"{name_person(step.catalogue, number)}: expected a face to be left")
-            step.what = f"reject {_faces(step, meant)} as {name_person(step.catalogue, number)}"
-            for face in meant:
-                reject_face(step, face, number)
-            settle(step, number)
-        return self._history.last
+        """These faces are not that person. Whose they are is worked out when the library is grouped again."""
+        return self._history.add("reject", lambda step: corrections.reject(step, person, faces))
 
     def not_a_face(self, faces: Sequence[FaceRef]) -> Entry | None:
         """These are no faces, or not worth having: they take no part from now on."""
-        with self._history.step("not-a-face") as step:
-            meant = _find_faces(step, faces)
-            step.what = f"{_faces(step, meant)}: not a face"
-            for face in meant:
-                before = step.get("assignments", face)
-                if before and before[2]:
-                    raise CorrectionError(
-                        f"{name_face(step.catalogue, face)} cannot be said to be no face: that contradicts "
-                        f"{step.said_by('assignments', face)}; undo that entry first"
-                    )
-                step.set("assignments", (face,), None)
-                step.set("ignored", (face,), ("not a face",))
-        return self._history.last
+        return self._history.add("not-a-face", lambda step: corrections.not_a_face(step, faces))
 
     def hide(self, person: PersonRef, *, hidden: bool = True) -> Entry | None:
         """Leave a person out of lists and pages, or with ``hidden=False`` show the person again."""
-        with self._history.step("hide") as step:
-            number = find_person(step.catalogue, person)
-            step.what = f"{'hide' if hidden else 'show'} {name_person(step.catalogue, number)}"
-            settle(step, number)
-            set_person(step, number, hidden=hidden)
-        return self._history.last
-
-    def import_names(
-        self,
-        *,
-        photos: Path | None = None,
-        contacts: Path | None = None,
-        dry_run: bool = False,
-        on_photo: Callable[[int, int], None] | None = None,
-    ) -> "Imported":
-        """Take over the names that other programs gave to faces: one entry, which one `undo` takes back.
-
-        Read are XMP sidecars, packets inside photos, and Picasa's files. What was said here wins; a second import
-        changes nothing.
-
-        Args:
-            photos: their folder, where it is not that of the last scan.
-            contacts: Picasa's contacts.xml, for names that are not in its folders' files.
-            dry_run: change nothing, only say what would come of it.
-            on_photo: called with (done, in all).
-
-        Raises:
-            DataError: the contacts cannot be read.
-            LibraryError: the photos' folder is not there, or another process holds the library.
-        """
-        from facespace.library.exchange.importing import import_names  # beside what needs this class
-
-        return import_names(
-            self._history, self, photos=photos, contacts=contacts, dry_run=dry_run, on_photo=on_photo
-        )
+        return self._history.add("hide", lambda step: corrections.hide(step, person, hidden=hidden))
 
     def undo(self, entry: int | None = None) -> Entry | None:
         """Take back the last correction in force, or the one with that number if no later one rests on it."""
@@ -201,7 +331,7 @@ class Library(Catalogue):
         return self._history.redo()
 
     def history(self) -> list[Entry]:
-        """All that was said, the newest first."""
+        """All corrections, the newest first."""
         return self._history.entries()
 
     def forget(self, person: PersonRef) -> Forgotten:
@@ -210,48 +340,61 @@ class Library(Catalogue):
         Raises:
             LibraryError: besides, another process holds the file open, so that traces stay on the disk.
         """
-        forgotten = forget(self._history, self.folder, person)
-        self._database.scrub()
-        return forgotten
+        return forget(self._history, person)
+
+    # Names come in and leave.
+
+    def import_names(self, **options: Unpack[ImportOptions]) -> Imported:
+        """Take over the names that other programs gave to faces: one entry in the history, which one `undo` takes back.
+
+        See `facespace.library.exchange.importing.import_names`.
+        """
+        return import_names(self._history, **options)
+
+    def export_people(self, file: Path) -> int:
+        """Write the faces and people as they stand to a CSV or JSON file; returns the number of faces.
+
+        See `facespace.library.exchange.tables.export_people`.
+        """
+        return export_people(self._history, file)
+
+    def write_sidecars(self, to: Path | None = None, **options: Unpack[ExportOptions]) -> Written:
+        """Write names and regions to XMP sidecars, beside the photos or into a folder that mirrors theirs.
+
+        See `facespace.library.exchange.sidecars.write_sidecars`.
+        """
+        return write_sidecars(self._catalogue, to, **options)
+
+    def write_copies(self, to: Path, **options: Unpack[ExportOptions]) -> Written:
+        """Copy the photos of people with names, the names inside the copies.
+
+        See `facespace.library.exchange.copies.write_copies`.
+        """
+        return write_copies(self._catalogue, to, **options)
+
+    def sort_into_folders(self, to: Path, **options: Unpack[FolderOptions]) -> Written:
+        """Put the photos of each person into a folder of the person's name.
+
+        See `facespace.library.exchange.folders.sort_into_folders`.
+        """
+        return sort_into_folders(self._catalogue, to, **options)
+
+    # Search.
+
+    def search(
+        self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST
+    ) -> list[list[Similar]]:
+        """The faces nearest to each probe; see `facespace.library.similar.search_similar`."""
+        return search_similar(self._catalogue, probes, spec, k=k)
+
+    def search_face(self, face: FaceRef, *, k: int = NEAREST) -> list[Similar]:
+        """The faces nearest to a face of the library; see `facespace.library.similar.search_face`."""
+        return search_face(self._catalogue, face, k=k)
+
+    def similar_people(self, person: int, *, k: int = 6) -> list[SimilarPerson]:
+        """The people who look most like a person; see `facespace.library.similar.similar_people`."""
+        return similar_people(self._catalogue, person, k=k)
 
 
-def _check_free(step: Step, name: str, person: int) -> None:
-    """Nobody but that person has the name."""
-    others = "SELECT person_id, name FROM people WHERE name NOTNULL AND person_id != ?"
-    other = taken_by(name, step.catalogue.execute(others, (person,)))
-    if other is not None:
-        raise CorrectionError(
-            f"{name} is person {other[0]} already; `facespace merge` makes the two one person, "
-            "or choose another name"
-        )
-
-
-def _find_faces(step: Step, faces: Sequence[FaceRef]) -> list[int]:
-    return list(dict.fromkeys(find_face(step.catalogue, face) for face in faces))
-
-
-def _check_members(step: Step, parted: list[int], members: list[int], person: int) -> None:
-    who = name_person(step.catalogue, person)
-    for face in parted:
-        take_part(step, face)
-        if face not in members:
-            raise CorrectionError(
-                f"{name_face(step.catalogue, face)}: expected a face of {who}, it is another's"
-            )
-    if not parted or len(parted) == len(members):
-        raise CorrectionError(
-            f"{who}: expected some faces to part with and some to stay, got {len(parted)} of {len(members)}"
-        )
-
-
-def _people(step: Step, people: dict[int, None]) -> str:
-    return ", ".join(name_person(step.catalogue, number) for number in people)
-
-
-def _faces(step: Step, faces: list[int]) -> str:
-    """One face by its place, several by their number."""
-    return name_face(step.catalogue, faces[0]) if len(faces) == 1 else _count(len(faces))
-
-
-def _count(n: int) -> str:
-    return f"{n} face" + ("" if n == 1 else "s")
+# Makes the page of a library: given the library, its people, and the folder of the photos.
+PageWriter = Callable[[Library, People, Path], object]

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from facespace.cluster import STRANGERS_IN_REACH, collection_threshold, tightness
+from facespace.cluster import collection_threshold, tightness
 from facespace.images import Unreadable
 from facespace.library.addresses import face_key
-from facespace.library.grouping import Grouped, Rule, keep_groups
-from facespace.library.library import Library
+from facespace.library.catalogue import Catalogue
+from facespace.library.grouping import Grouped, Rule, keep_groups, last_rule
+from facespace.library.photos import unreadable_photos
 from facespace.library.similar import rate_of
 from facespace.library.upgrading import check_model
 from facespace.models import FarCurve, ModelSpec, far_curve
@@ -139,78 +140,68 @@ class People:
         }
 
 
-def group_people(
-    library: Library,
-    spec: ModelSpec,
-    *,
-    strangers: float = STRANGERS_IN_REACH,
-    far: float | None = None,
-    unreadable: tuple[Unreadable, ...] = (),
-) -> People:
-    """Group all faces that this embedder has seen, two faces of one photo apart, and keep the groups.
-
-    All that was said of the faces holds (`facespace.library.grouping`). A group that nobody spoke of takes the number
-    of the person who had most of its faces before.
+def group_people(catalogue: Catalogue, spec: ModelSpec, rule: Rule | None = None) -> People:
+    """Group all faces that this embedder has seen, and keep the groups; see `facespace.library.Library.group`.
 
     Args:
-        library: with scanned photos.
+        catalogue: with scanned photos.
         spec: of the embedder.
-        strangers: expected number of other people's faces within the threshold of a face, or
-        far: the false-accept rate of a single pair, whatever the number of faces.
-        unreadable: passed on to the result.
+        rule: gives the threshold; that of the last groups unless given.
 
     Raises:
         InputError: a rate or number that is not positive.
         ModelError: the model is not calibrated, or the library stands on another one and has to be moved first.
         LibraryError: the library cannot be written.
     """
-    check_model(library, spec)
-    grouped = keep_groups(library, spec, Rule(strangers, far))
-    chosen = collection_threshold(spec.distances, len(grouped.labels), strangers=strangers, far=far)
-    people = _people(library, grouped, spec)
-    (n_photos,) = library.catalogue.execute("SELECT count(path) FROM photos").fetchone()
+    check_model(catalogue, spec)
+    rule = rule or last_rule(catalogue)
+    grouped = keep_groups(catalogue, spec, rule)
+    chosen = collection_threshold(spec.distances, len(grouped.labels), strangers=rule.strangers, far=rule.far)
     return People(
-        n_photos, len(grouped.labels), spec.label, chosen.distance, chosen.far, chosen.extrapolated,
-        people, unreadable,
+        int(catalogue.value("SELECT count(path) FROM photos")), len(grouped.labels), spec.label,
+        chosen.distance, chosen.far, chosen.extrapolated, _people(catalogue, grouped, spec),
+        unreadable_photos(catalogue),
     )  # fmt: skip
 
 
-def _people(library: Library, grouped: Grouped, spec: ModelSpec) -> tuple[Person, ...]:
+def _people(catalogue: Catalogue, grouped: Grouped, spec: ModelSpec) -> tuple[Person, ...]:
     tight = tightness(grouped.standing.faces.embeddings, grouped.labels)
-    rows = _face_rows(library, far_curve(spec, spec))
-    known = {
-        r[0]: r[1:] for r in library.catalogue.execute("SELECT person_id, name, settled, hidden FROM people")
-    }
+    faces = _faces(catalogue, far_curve(spec, spec))
+    known = {row["person_id"]: row for row in catalogue.rows("SELECT * FROM people")}
     order = np.argsort(grouped.labels, kind="stable")
     ends = np.cumsum(np.bincount(grouped.labels, minlength=len(grouped.persons)))[:-1]
     people = []
     for label, group in enumerate(
         np.split(grouped.standing.faces.face_id[order], ends) if len(order) else []
     ):
-        person, members = grouped.persons[label], [rows[i] for i in group.tolist()]
+        person, members = known[grouped.persons[label]], [faces[i] for i in group.tolist()]
         members.sort(key=lambda face: -face.quality)
-        name, settled, hidden = known[person]
         value = None if np.isnan(tight[label]) else float(tight[label])
-        people.append(Person(person, name, tuple(members), value, bool(settled), bool(hidden)))
+        people.append(
+            Person(
+                person["person_id"], person["name"], tuple(members), value, bool(person["settled"]),
+                bool(person["hidden"]),
+            )
+        )  # fmt: skip
     return tuple(people)
 
 
-def _face_rows(library: Library, curve: FarCurve) -> dict[int, PersonFace]:
+def _faces(catalogue: Catalogue, curve: FarCurve) -> dict[int, PersonFace]:
     places: dict[int, int] = {}
-    rows = {}
-    for r in library.catalogue.execute(
-        "SELECT face_id, photo_id, path, x0, y0, x1, y1, height, width, score, quality, state,"
-        " CASE state WHEN 'suggested' THEN distance END"
+    faces = {}
+    for row in catalogue.stream(
+        "SELECT face_id, photo_id, path, x0, y0, x1, y1, height, width, score, quality, state, distance"
         " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id)"
         " WHERE path IS NOT NULL ORDER BY photo_id, x0, face_id"
     ):
-        places[r[1]] = places.get(r[1], 0) + 1
-        path = path_out(r[2])
-        rows[r[0]] = PersonFace(
-            r[0], path, tuple(r[3:7]), (r[7], r[8]), r[9], r[10], f"{path}#{places[r[1]]}", r[11] == "confirmed",
-            *suggestion(curve, r[12]),
+        place = places[row["photo_id"]] = places.get(row["photo_id"], 0) + 1
+        path, confirmed = path_out(row["path"]), row["state"] == "confirmed"
+        faces[row["face_id"]] = PersonFace(
+            row["face_id"], path, (row["x0"], row["y0"], row["x1"], row["y1"]), (row["height"], row["width"]),
+            row["score"], row["quality"], f"{path}#{place}", confirmed,
+            *suggestion(curve, None if confirmed else row["distance"]),
         )  # fmt: skip
-    return rows
+    return faces
 
 
 def suggestion(curve: FarCurve, distance: float | None) -> tuple[float | None, float | None, bool]:

@@ -1,21 +1,30 @@
 """Bring a library up to date with its folder of photos: only new and changed photos cost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from facespace.errors import ModelError
-from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photos
-from facespace.images import StampedFiles, Unreadable, read_exif, read_tiff_size, stamp_photos
+from facespace.errors import ImageError, ModelError
+from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photo, in_order
+from facespace.images import StampedFiles, Unreadable, read_exif, read_tiff_size
+from facespace.library.catalogue import Catalogue
 from facespace.library.differences import QUICK, Differences, Look, compare
-from facespace.library.library import Library
-from facespace.library.scan_progress import keep_progress
+from facespace.library.photos import (
+    add_exif,
+    add_faces,
+    add_unreadable,
+    move_photos,
+    remove_photos,
+    thumbnails_of,
+    unreadable_photos,
+)
+from facespace.library.progress import OnProgress, keep_progress
 from facespace.models import ModelSpec
 from facespace.store import path_out
 
-__all__ = ["ScanResult", "ScanningDetector", "scan", "scan_files"]
+__all__ = ["ScanResult", "ScanningDetector", "scan_files"]
 
 
 @dataclass(frozen=True)
@@ -55,139 +64,120 @@ class ScanningDetector(FaceDetector, Protocol):
     spec: ModelSpec
 
 
-def scan(
-    library: Library,
-    photos: Path,
-    detector: ScanningDetector,
-    embedder: FaceEmbedder,
-    *,
-    verify: bool = False,
-    detect_anew: bool = False,
-    drop_missing: bool = False,
-    workers: int | None = None,
-    on_photo: Callable[[int, int], None] | None = None,
-    on_look: Callable[[int, int], None] | None = None,
-    stop: Event | None = None,
-) -> ScanResult:
-    """Find the faces of all new and changed photos below ``photos`` and keep them.
+@dataclass(frozen=True)
+class _Read:
+    """A photo as a worker hands it over: its faces with their thumbnails as JPEG, or why it cannot be read."""
 
-    Device, inode, size and time of change tell a photo that is unchanged; one that has moved or was only
-    touched is known by its content. Each photo is committed by itself: a run that is stopped loses at most the
-    photos in flight, and the next run goes on. Photos that other models have read stay as they are
-    (`facespace.library.upgrade` brings them to another embedder), and so do missing ones of a disk that shows no other.
-
-    Args:
-        library: where the faces are kept.
-        photos: the folder.
-        detector: finds the faces.
-        embedder: embeds them; must have a byte form.
-        verify: hash all photos, those with an unchanged stamp too, and try unreadable ones again.
-        detect_anew: read photos again that another detector has read.
-        drop_missing: let go of missing photos also where nothing tells that their disk is there.
-        workers: threads; all cores when absent.
-        on_photo: called with (photos done, photos to do) after each new photo.
-        on_look: called with (files hashed, files to hash).
-        stop: once it is set, no further photo is begun; the next scan goes on.
-
-    Raises:
-        DataError: no such folder, or it shows none of the photos that the library knows.
-        ModelError: the embedder has no byte form.
-        LibraryError: the library cannot be written.
-    """
-    found = stamp_photos(photos)
-    look = Look(verify, detector.spec.sha256 if detect_anew else None, drop_missing)
-    return scan_files(
-        library, photos, found, detector, embedder, look=look, workers=workers, on_photo=on_photo, on_look=on_look,
-        stop=stop,
-    )  # fmt: skip
+    path: str
+    found: PhotoFaces | Unreadable
+    thumbnails: list[bytes]
 
 
 def scan_files(
-    library: Library,
+    catalogue: Catalogue,
     photos: Path,
-    found: StampedFiles,
+    files: StampedFiles,
     detector: ScanningDetector,
     embedder: FaceEmbedder,
     *,
     look: Look = QUICK,
     workers: int | None = None,
-    on_photo: Callable[[int, int], None] | None = None,
-    on_look: Callable[[int, int], None] | None = None,
+    progress: OnProgress | None = None,
     stop: Event | None = None,
 ) -> ScanResult:
-    """As `scan`, of a folder that has been looked through."""
+    """Find the faces of all new and changed photos of a folder that has been looked through, and keep them.
+
+    See `facespace.library.Library.scan`.
+
+    Args:
+        catalogue: where the faces are kept.
+        photos: the folder.
+        files: what lies there.
+        detector: finds the faces.
+        embedder: embeds them.
+        look: how closely the folder is compared with the library.
+        workers: threads; all cores when absent.
+        progress: called with ("comparing", files hashed, to hash) and ("reading", photos read, to read).
+        stop: once it is set, no further photo is begun.
+
+    Raises:
+        DataError: the folder shows none of the photos that the library knows.
+        ModelError: the embedder has no byte form.
+        LibraryError: the library cannot be written.
+    """
     if not embedder.spec.byte_scale > 0:
         raise ModelError(f"{embedder.spec.label}: expected a model with a byte form, its byte_scale is 0")
-    with keep_progress(library) as progress:
-        work = compare(library, photos, found, look, workers=workers, on_look=_both(progress.look, on_look))
-        _put_right(library, photos, work)
-        library.add_model(detector.spec)
-        library.add_model(embedder.spec)
-        n_read, say = 0, _both(progress, on_photo)
-        for n_read, (path, item) in enumerate(_extract(photos, work, detector, embedder, workers), 1):
-            if isinstance(item, PhotoFaces):
-                library.add_faces(
-                    item, path, work.todo[path], detector=detector.spec.sha256, embedder=embedder.spec
-                )
-            else:
-                library.add_unreadable(item, path, work.todo[path])
-            say(n_read, len(work.todo))
+    with keep_progress(catalogue, progress) as tell:
+        tell("comparing", 0, 0)
+        work = compare(catalogue, photos, files, look, workers=workers, progress=tell)
+        _put_right(catalogue, photos, work)
+        catalogue.templates.add_model(detector.spec)
+        catalogue.templates.add_model(embedder.spec)
+        n_read = 0
+        for n_read, read in enumerate(_read_photos(photos, work, detector, embedder, workers), 1):
+            _keep(catalogue, read, work, detector.spec, embedder.spec)
+            tell("reading", n_read, len(work.todo))
             if stop is not None and stop.is_set():
                 break
     return ScanResult(
-        len(found.stamps), n_read, len(found.stamps) - len(work.todo), len(work.gone),
-        (*_unreadable(library), *found.unreadable), len(work.moves), work.altered, work.n_absent,
+        len(files.stamps), n_read, len(files.stamps) - len(work.todo), len(work.gone),
+        (*unreadable_photos(catalogue), *files.unreadable), len(work.moves), work.altered, work.n_absent,
     )  # fmt: skip
 
 
-def _put_right(library: Library, root: Path, work: Differences) -> None:
+def _put_right(catalogue: Catalogue, root: Path, work: Differences) -> None:
     """All that needs no reading of pictures."""
-    library.set_photo_folder(root)
-    library.remove_photos([photo.photo_id for photo in work.gone])
-    library.move_photos([(m.photo.photo_id, m.photo.sha256, m.path, m.stamp) for m in work.moves])
-    before_exif = library.catalogue.execute(
+    catalogue.set_photo_folder(root)
+    remove_photos(catalogue, [photo.photo_id for photo in work.gone])
+    move_photos(catalogue, [(m.photo.photo_id, m.photo.sha256, m.path, m.stamp) for m in work.moves])
+    before_exif = catalogue.rows(
         "SELECT photo_id, path FROM photos WHERE path IS NOT NULL AND orientation IS NULL AND unreadable IS NULL"
-    ).fetchall()
+    )
     if before_exif:  # photos from before the catalogue kept what files say of themselves
-        library.add_exif([(number, read_exif(root / path_out(path))) for number, path in before_exif])
-    _mend_sizes(library, root)
+        found = [(row["photo_id"], read_exif(root / path_out(row["path"]))) for row in before_exif]
+        add_exif(catalogue, found)
+    _mend_sizes(catalogue, root)
 
 
-def _mend_sizes(library: Library, root: Path) -> None:
+def _mend_sizes(catalogue: Catalogue, root: Path) -> None:
     """Width and height of TIFF files stored sideways, which earlier versions exchanged."""
-    sideways = library.catalogue.execute(
+    wrong = []
+    for row in catalogue.rows(
         "SELECT photo_id, path, height, width FROM photos WHERE orientation > 4 AND unreadable IS NULL"
         " AND (lower(CAST(path AS TEXT)) LIKE '%.tif' OR lower(CAST(path AS TEXT)) LIKE '%.tiff')"
-    ).fetchall()
-    sizes = [(read_tiff_size(root / path_out(path)), hw, number) for number, path, *hw in sideways]
-    wrong = [(*found, number) for found, hw, number in sizes if found and list(found) == hw[::-1] != hw]
+    ):
+        height, width = row["height"], row["width"]
+        found = read_tiff_size(root / path_out(row["path"]))
+        if found and tuple(found) == (width, height) != (height, width):
+            wrong.append((width, height, row["photo_id"]))
     if wrong:
-        with library.transaction() as catalogue:
-            catalogue.executemany("UPDATE photos SET height = ?, width = ? WHERE photo_id = ?", wrong)
+        with catalogue.transaction():
+            catalogue.execute_all("UPDATE photos SET height = ?, width = ? WHERE photo_id = ?", wrong)
 
 
-def _extract(
+def _read_photos(
     root: Path, work: Differences, detector: FaceDetector, embedder: FaceEmbedder, workers: int | None
-) -> Iterator[tuple[str, PhotoFaces | Unreadable]]:
-    """Each path with what is found there, in order."""
+) -> Iterator[_Read]:
+    """Each new or changed photo with what is found there, in order."""
+
+    def read(path: str) -> _Read:
+        found = extract_photo(root / path, detector, embedder)
+        return _Read(path, found, thumbnails_of(found) if isinstance(found, PhotoFaces) else [])
+
     if work.todo:  # else no thread is started
-        files = [root / path for path in work.todo]
-        yield from zip(work.todo, extract_photos(files, detector, embedder, workers=workers), strict=True)
+        yield from in_order(read, list(work.todo), workers=workers)
 
 
-def _both(
-    first: Callable[[int, int], None], second: Callable[[int, int], None] | None
-) -> Callable[[int, int], None]:
-    def call(done: int, total: int) -> None:
-        first(done, total)
-        if second:
-            second(done, total)
-
-    return call
-
-
-def _unreadable(library: Library) -> list[Unreadable]:
-    rows = library.catalogue.execute(
-        "SELECT path, unreadable FROM photos WHERE path IS NOT NULL AND unreadable IS NOT NULL ORDER BY path"
-    )
-    return [Unreadable(Path(path_out(path)), reason) for path, reason in rows]
+def _keep(
+    catalogue: Catalogue, read: _Read, work: Differences, detector: ModelSpec, embedder: ModelSpec
+) -> None:
+    """Put a photo into the catalogue; one whose values have no place there counts as one that cannot be read."""
+    path, stamp = read.path, work.todo[read.path]
+    try:
+        if isinstance(read.found, Unreadable):
+            raise ImageError(path, read.found.reason)
+        add_faces(
+            catalogue, read.found, path, stamp, detector=detector.sha256, embedder=embedder, thumbnails=read.thumbnails
+        )  # fmt: skip
+    except ImageError as error:
+        add_unreadable(catalogue, path, stamp, error.reason)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from facespace.embed import dequantise
 from facespace.errors import LibraryError
 from facespace.library.addresses import find_face
-from facespace.library.browse import Card, FaceTile, card, faces_by_id
+from facespace.library.browse import Browse, Card
 from facespace.library.catalogue import Catalogue
+from facespace.library.faces import FaceTile, faces_by_id
 from facespace.models import FarCurve, ModelSpec, far_curve
 from facespace.store import Hits
 
@@ -64,37 +65,37 @@ class SimilarPerson:
     extrapolated: bool
 
 
-def search_face(library: Catalogue, face: int | str, *, k: int = NEAREST) -> list[Similar]:
+def search_face(catalogue: Catalogue, face: int | str, *, k: int = NEAREST) -> list[Similar]:
     """The ``k`` faces nearest to a face of the library, itself left out; see `search_similar`.
 
     Raises:
         CorrectionError: no such face.
         LibraryError: the face has no template: it was said to be no face, or its photo is gone.
     """
-    number = find_face(library.catalogue, face)
-    row = library.catalogue.execute(
+    number = find_face(catalogue, face)
+    row = catalogue.row(
         "SELECT sha256, vector FROM templates JOIN models USING (model_id) WHERE face_id = ?"
         " ORDER BY sha256 IS (SELECT model FROM grouping) DESC, model_id DESC",
         (number,),
-    ).fetchone()
+    )
     if row is None:
         raise LibraryError(
             f"{face}: expected a face with a template, its photo is gone or was never embedded"
         )
-    spec = library.templates.model(row[0])
+    spec = catalogue.templates.model(row["sha256"])
     assert spec is not None  # a template's model is remembered
-    probe = dequantise(np.frombuffer(row[1], np.int8)[None])
-    (found,) = search_similar(library, probe, spec, k=k + 1)
+    probe = dequantise(np.frombuffer(row["vector"], np.int8)[None])
+    (found,) = search_similar(catalogue, probe, spec, k=k + 1)
     return [one for one in found if one.face.face_id != number][:k]
 
 
 def search_similar(
-    library: Catalogue, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST
+    catalogue: Catalogue, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST
 ) -> list[list[Similar]]:
     """The ``k`` faces of a library nearest to each probe, the nearest first; those said to be no faces are left out.
 
     Args:
-        library: open.
+        catalogue: open.
         probes: float32 unit rows, shape (N, D).
         spec: of their embedder.
         k: at least 1.
@@ -102,11 +103,11 @@ def search_similar(
     Raises:
         InputError, IncompatibleModelsError, ModelError: see `facespace.store.TemplateStore.search`.
     """
-    hits = library.templates.search(probes, spec, k=k)
-    curves = _curves(library, spec, hits)
+    hits = catalogue.templates.search(probes, spec, k=k)
+    curves = _curves(catalogue, spec, hits)
     found = []
     for i in range(len(hits.face_id)):
-        tiles = {tile.face_id: tile for tile in faces_by_id(library, hits.face_id[i].tolist())}
+        tiles = {tile.face_id: tile for tile in faces_by_id(catalogue, hits.face_id[i].tolist())}
         found.append(
             [
                 Similar(tiles[number], distance, *rate_of(curves[hits.models[model]], distance))
@@ -122,73 +123,73 @@ def search_similar(
     return found
 
 
-def similar_people(library: Catalogue, person: int, *, k: int = 6) -> list[SimilarPerson]:
+def similar_people(catalogue: Catalogue, person: int, *, k: int = 6) -> list[SimilarPerson]:
     """The people who look most like a person: by the faces nearest to the mean of the person's own, one a person.
 
     Those who were told apart from the person, and hidden ones, are left out.
 
     Args:
-        library: open.
+        catalogue: open.
         person: number.
         k: at most so many.
     """
-    spec, rows, own = _own_templates(library, person)
+    spec, rows, own = _own_templates(catalogue, person)
     if spec is None:
         return []
     mean = rows.mean(0, keepdims=True)
     mean /= np.maximum(np.linalg.norm(mean), 1e-12)
-    hits = library.templates.search(mean, spec, k=len(own) + FACES_LOOKED_AT)
-    curves = _curves(library, spec, hits)
-    passed = {person, *_apart_or_hidden(library, person)}
+    hits = catalogue.templates.search(mean, spec, k=len(own) + FACES_LOOKED_AT)
+    curves = _curves(catalogue, spec, hits)
+    passed = {person, *_apart_or_hidden(catalogue, person)}
     found: list[SimilarPerson] = []
     for i in np.flatnonzero(~np.isin(hits.face_id[0], own)).tolist():
-        other = _person_of(library, int(hits.face_id[0, i]))
+        other = _person_of(catalogue, int(hits.face_id[0, i]))
         if other is not None and other not in passed and len(found) < k:
             passed.add(other)
             distance = float(hits.distance[0, i])
             rate = rate_of(curves[hits.models[hits.model_idx[0, i]]], distance)
-            found.append(SimilarPerson(card(library, other), distance, *rate))
+            found.append(SimilarPerson(Browse(catalogue).person(other), distance, *rate))
     return found
 
 
 def _own_templates(
-    library: Catalogue, person: int
+    catalogue: Catalogue, person: int
 ) -> tuple[ModelSpec | None, NDArray[np.float32], NDArray[np.int64]]:
     """The model that most of a person's faces have templates of, these as unit rows, and the ids of the faces."""
-    rows = library.catalogue.execute(
+    rows = catalogue.rows(
         "SELECT sha256, face_id, vector FROM assignments JOIN templates USING (face_id) JOIN models USING (model_id)"
         " WHERE person_id = ? ORDER BY model_id DESC",
         (person,),
-    ).fetchall()
+    )
     if not rows:
         return None, np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
-    model = Counter(row[0] for row in rows).most_common(1)[0][0]
-    spec = library.templates.model(model)
+    model = Counter(row["sha256"] for row in rows).most_common(1)[0][0]
+    spec = catalogue.templates.model(model)
     assert spec is not None  # a template's model is remembered
-    vectors = np.frombuffer(b"".join(row[2] for row in rows if row[0] == model), np.int8)
-    return spec, dequantise(vectors.reshape(-1, spec.dim)), np.array([row[1] for row in rows], np.int64)
+    vectors = np.frombuffer(b"".join(row["vector"] for row in rows if row["sha256"] == model), np.int8)
+    faces = np.array([row["face_id"] for row in rows], np.int64)
+    return spec, dequantise(vectors.reshape(-1, spec.dim)), faces
 
 
-def _apart_or_hidden(library: Catalogue, person: int) -> list[int]:
-    rows = library.catalogue.execute(
+def _apart_or_hidden(catalogue: Catalogue, person: int) -> list[int]:
+    return catalogue.values(
         "SELECT person_id FROM people WHERE hidden"
         " UNION SELECT other_id FROM told_apart WHERE person_id = :one"
         " UNION SELECT person_id FROM told_apart WHERE other_id = :one",
         {"one": person},
     )
-    return [row[0] for row in rows]
 
 
-def _person_of(library: Catalogue, face: int) -> int | None:
-    row = library.catalogue.execute("SELECT person_id FROM assignments WHERE face_id = ?", (face,)).fetchone()
-    return None if row is None else int(row[0])
+def _person_of(catalogue: Catalogue, face: int) -> int | None:
+    person: int | None = catalogue.value("SELECT person_id FROM assignments WHERE face_id = ?", (face,))
+    return person
 
 
-def _curves(library: Catalogue, spec: ModelSpec, hits: Hits) -> dict[str, FarCurve]:
+def _curves(catalogue: Catalogue, spec: ModelSpec, hits: Hits) -> dict[str, FarCurve]:
     """Of the probes' model with each model that took part, by sha256."""
     return {
         known.sha256: far_curve(spec, known)
-        for known in library.templates.models()
+        for known in catalogue.templates.models()
         if known.sha256 in hits.models
     }
 

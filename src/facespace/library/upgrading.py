@@ -5,11 +5,10 @@ the faces have templates of it: each is embedded again from its photo, at the bo
 then all goes on by the old model, new photos too where its file is at hand.
 """
 
-from collections.abc import Callable
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from facespace.gallery import embed_again
 from facespace.images import Unreadable
 from facespace.library.catalogue import Catalogue
 from facespace.library.grouping import Rule, grouped_by, keep_groups, last_rule
+from facespace.library.progress import OnProgress
 from facespace.models import ModelSpec, find_model, find_weights
 from facespace.store import path_out
 
@@ -29,7 +29,7 @@ __all__ = ["Upgrade", "check_model", "library_model", "reading_embedder", "upgra
 
 # Faces with a template of some model but none of the new one; those that people spoke of first.
 WAITING = (
-    "SELECT face_id, photo_id, path, sha256, x0, y0, x1, y1, landmarks, faces.quality"
+    "SELECT face_id, photo_id, path, sha256, x0, y0, x1, y1, landmarks, faces.quality AS quality"
     " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id) LEFT JOIN people USING (person_id)"
     " WHERE path NOTNULL AND sha256 NOTNULL AND length(landmarks) = 40"
     " AND face_id IN (SELECT face_id FROM templates)"
@@ -80,45 +80,45 @@ class _Job:
     quality: NDArray[np.float32]
 
 
-def library_model(library: Catalogue) -> ModelSpec | None:
+def library_model(catalogue: Catalogue) -> ModelSpec | None:
     """The model that a library stands on: that of its groups, before the first ones that of most templates."""
-    count, sha256 = library.templates.count(), grouped_by(library)
+    count, sha256 = catalogue.templates.count(), grouped_by(catalogue)
     if sha256 not in count:
         sha256 = max(count, key=lambda model: count[model], default=None)
-    return library.templates.model(sha256)
+    return catalogue.templates.model(sha256)
 
 
-def check_model(library: Catalogue, spec: ModelSpec) -> None:
+def check_model(catalogue: Catalogue, spec: ModelSpec) -> None:
     """A library is not grouped by a model of which some of its faces have no template yet.
 
     Raises:
         ModelError: it stands on another one.
     """
-    standing = library_model(library)
+    standing = library_model(catalogue)
     if standing is None or standing.sha256 == spec.sha256:
         return
-    n_done, n_faces = _progress(library, spec)
+    n_done, n_faces = _progress(catalogue, spec)
     if n_done < n_faces:
         raise ModelError(
-            f"{library.folder}: stands on {standing.label}, and {n_faces - n_done} of its {n_faces} faces have no "
-            f"template of {spec.label}; `facespace people` with that model, or facespace.library.upgrade, moves it"
+            f"{catalogue.folder}: stands on {standing.label}, and {n_faces - n_done} of its {n_faces} faces have no "
+            f"template of {spec.label}; `facespace people` with that model, or Library.upgrade, moves it"
         )
 
 
 def reading_embedder(
-    library: Catalogue, embedder: FaceEmbedder, *, old: str | Path | None = None
+    catalogue: Catalogue, embedder: FaceEmbedder, *, old: str | Path | None = None
 ) -> FaceEmbedder:
     """The embedder by which new photos are read: that of the library's model where it is at hand.
 
     Args:
-        library: open.
+        catalogue: open.
         embedder: the one that is wanted.
         old: name or file of the library's model; looked for among the built-in models and the user's own unless given.
 
     Raises:
         ModelError: ``old`` is no model, or not the library's.
     """
-    standing = library_model(library)
+    standing = library_model(catalogue)
     if standing is None or standing.sha256 == embedder.spec.sha256:
         return embedder
     file = find_weights(standing.sha256) if old is None else find_model(old, "embedder")
@@ -131,14 +131,14 @@ def reading_embedder(
 
 
 def upgrade(
-    library: Catalogue,
+    catalogue: Catalogue,
     photos: Path,
     embedder: FaceEmbedder,
     *,
     rule: Rule | None = None,
     keep_old: bool = False,
     workers: int | None = None,
-    on_face: Callable[[int, int], None] | None = None,
+    progress: OnProgress | None = None,
     stop: Event | None = None,
 ) -> Upgrade:
     """Give all faces templates of the embedder's model, then group by it and drop the old templates.
@@ -149,80 +149,84 @@ def upgrade(
     Where all is done already, this costs one question to the catalogue.
 
     Args:
-        library: open.
+        catalogue: open.
         photos: the folder that the photos' paths are relative to.
         embedder: of the new model; must have a byte form.
         rule: of the new groups; that of the last ones unless given.
         keep_old: leave the old templates where they are.
         workers: threads; all cores when absent.
-        on_face: called with (faces done, faces in all).
+        progress: called with ("embedding", faces done, faces in all).
         stop: once it is set, no further photo is begun.
 
     Raises:
         ModelError: the new model has no byte form or is not calibrated.
         LibraryError: the library cannot be written.
     """
-    standing, spec = library_model(library), embedder.spec
+    standing, spec = library_model(catalogue), embedder.spec
     before = spec if standing is None else standing
-    n_before, n_faces = _progress(library, spec)
+    n_before, n_faces = _progress(catalogue, spec)
     n_done = n_before
     missing: list[Unreadable] = []
-    jobs = _plan(library, spec) if n_before < n_faces else []
+    jobs = _plan(catalogue, spec) if n_before < n_faces else []
     if jobs:
-        (rule or last_rule(library)).threshold(
+        (rule or last_rule(catalogue)).threshold(
             spec, n_faces
         )  # a model that cannot group is refused before the work
-        library.add_model(spec)
+        catalogue.templates.add_model(spec)
     for job, rows in in_order(lambda job: _embed(job, photos, embedder), jobs, workers=workers):
         if isinstance(rows, Unreadable):
             missing.append(rows)
         elif rows is None:
-            _distrust(library, job)
+            _distrust(catalogue, job)
         else:
-            n_done += _keep(library, job, rows, spec)
-            if on_face:
-                on_face(n_done, n_faces)
+            n_done += _keep(catalogue, job, rows, spec)
+            if progress:
+                progress("embedding", n_done, n_faces)
         if stop is not None and stop.is_set():
             return Upgrade(
                 before.label, spec.label, n_faces, n_done, n_done - n_before, False, tuple(missing)
             )
     if jobs or before.sha256 != spec.sha256:
-        keep_groups(library, spec, rule or last_rule(library))
+        keep_groups(catalogue, spec, rule or last_rule(catalogue))
     if not keep_old:
-        _drop_old(library, spec)
+        _drop_old(catalogue, spec)
     return Upgrade(before.label, spec.label, n_faces, n_done, n_done - n_before, True, tuple(missing))
 
 
-def _progress(library: Catalogue, spec: ModelSpec) -> tuple[int, int]:
+def _progress(catalogue: Catalogue, spec: ModelSpec) -> tuple[int, int]:
     """Faces of photos that are there: with a template of the model, and with any."""
-    done, faces = library.catalogue.execute(
-        "SELECT count(DISTINCT face_id) FILTER (WHERE models.sha256 = ?), count(DISTINCT face_id)"
+    row = catalogue.row(
+        "SELECT count(DISTINCT face_id) FILTER (WHERE models.sha256 = ?) AS done, count(DISTINCT face_id) AS faces"
         " FROM templates JOIN models USING (model_id)",
         (spec.sha256,),
-    ).fetchone()
-    return done, faces
+    )
+    assert row is not None  # counts always are
+    return row["done"], row["faces"]
 
 
-def _plan(library: Catalogue, spec: ModelSpec) -> list[_Job]:
+def _plan(catalogue: Catalogue, spec: ModelSpec) -> list[_Job]:
     """The waiting faces by photo; a photo's turn is that of its first face."""
-    photos: dict[int, list[tuple[Any, ...]]] = {}
-    for row in library.catalogue.execute(WAITING, (spec.sha256,)):
-        photos.setdefault(row[1], []).append(row)
+    photos: dict[int, list[sqlite3.Row]] = {}
+    for row in catalogue.stream(WAITING, (spec.sha256,)):
+        photos.setdefault(row["photo_id"], []).append(row)
     return [_job(rows) for rows in photos.values()]
 
 
-def _job(rows: list[tuple[Any, ...]]) -> _Job:
-    _, photo_id, path, sha256 = rows[0][:4]
-    landmarks = np.frombuffer(b"".join(row[8] for row in rows), "<f4").reshape(-1, 5, 2)
+def _job(rows: list[sqlite3.Row]) -> _Job:
+    landmarks = np.frombuffer(b"".join(row["landmarks"] for row in rows), "<f4").reshape(-1, 5, 2)
     faces = Detections(
-        np.array([row[4:8] for row in rows], np.float32),
+        np.array([[row[side] for side in ("x0", "y0", "x1", "y1")] for row in rows], np.float32),
         landmarks.astype(np.float32),
         np.zeros(len(rows), np.float32),
     )
     return _Job(
-        photo_id, path_out(path), sha256, np.array([row[0] for row in rows], np.int64), faces,
-        np.array([row[9] for row in rows], np.float32),
-    )  # fmt: skip
+        rows[0]["photo_id"],
+        path_out(rows[0]["path"]),
+        rows[0]["sha256"],
+        np.array([row["face_id"] for row in rows], np.int64),
+        faces,
+        np.array([row["quality"] for row in rows], np.float32),
+    )
 
 
 def _embed(
@@ -235,32 +239,31 @@ def _embed(
         return job, Unreadable(Path(job.path), error.reason)
 
 
-def _distrust(library: Catalogue, job: _Job) -> None:
+def _distrust(catalogue: Catalogue, job: _Job) -> None:
     """The next scan compares the photo by its content."""
-    with library.transaction() as catalogue:
+    with catalogue.transaction():
         catalogue.execute("UPDATE photos SET mtime_ns = -1 WHERE photo_id = ?", (job.photo_id,))
 
 
-def _keep(library: Catalogue, job: _Job, rows: NDArray[np.float32], spec: ModelSpec) -> int:
+def _keep(catalogue: Catalogue, job: _Job, rows: NDArray[np.float32], spec: ModelSpec) -> int:
     """Keep the new templates of faces that are still there and not forgotten; returns how many."""
-    with library.transaction() as catalogue:
-        there = {
-            number
-            for (number,) in catalogue.execute(
+    with catalogue.transaction():
+        there = set(
+            catalogue.values(
                 "SELECT face_id FROM faces JOIN photos USING (photo_id) WHERE photo_id = ? AND sha256 = ?"
                 " AND face_id IN (SELECT face_id FROM templates)",
                 (job.photo_id, job.sha256),
             )
-        }
+        )
         kept = np.array([number in there for number in job.face_ids.tolist()], bool)
-        library.templates.add(job.face_ids[kept], rows[kept], spec, quality=job.quality[kept])
+        catalogue.templates.add(job.face_ids[kept], rows[kept], spec, quality=job.quality[kept])
     return int(kept.sum())
 
 
-def _drop_old(library: Catalogue, spec: ModelSpec) -> None:
+def _drop_old(catalogue: Catalogue, spec: ModelSpec) -> None:
     """The templates of other models of all faces that have one of this; out of the bytes of the file too."""
     new = "(SELECT model_id FROM models WHERE sha256 = ?)"
-    with library.transaction() as catalogue:
+    with catalogue.transaction():
         dropped = catalogue.execute(
             f"DELETE FROM templates WHERE model_id != {new}"
             f" AND face_id IN (SELECT face_id FROM templates WHERE model_id = {new})",
@@ -273,4 +276,4 @@ def _drop_old(library: Catalogue, spec: ModelSpec) -> None:
                 (spec.sha256, spec.sha256),
             )
     if dropped:
-        library.checkpoint()
+        catalogue.checkpoint()

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import FacespaceError, LibraryError
-from facespace.library import Library, ScanProgress, library_model
-from facespace.library.grouping import keep_groups, last_rule
+from facespace.library import Library, ScanProgress
 
 __all__ = ["Background", "State", "Work", "photo_folder"]
 
@@ -82,6 +81,10 @@ class Background:
             self._worker.start()
         return True
 
+    def regrouped(self) -> None:
+        """The groups have come out otherwise: pages follow."""
+        self._set(rounds=self._state.rounds + 1)
+
     def tell(self, doing: str | None, done: int = 0, todo: int = 0) -> None:
         """How far the work has come."""
         self._set(doing=doing, done=done, todo=todo)
@@ -125,13 +128,8 @@ class Background:
 
     def _group(self) -> None:
         with Library(self._folder, create=False) as library:
-            spec = library_model(library)
-            if spec is None:
-                return
-            before = _groups(library)
-            keep_groups(library, spec, last_rule(library))
-            if _groups(library) != before:
-                self._set(rounds=self._state.rounds + 1)
+            if library.regroup():
+                self.regrouped()
 
     def _set(self, **changes: Any) -> None:
         with self._lock:
@@ -139,11 +137,6 @@ class Background:
 
 
 Work = Callable[[Background], None]
-
-
-def _groups(library: Library) -> int:
-    """A number that tells groupings apart."""
-    return hash(tuple(library.catalogue.execute("SELECT face_id, person_id FROM assignments").fetchall()))
 
 
 def photo_folder(library: Library) -> Path:

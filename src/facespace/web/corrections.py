@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse
 
 from facespace.errors import CorrectionError
 from facespace.library import Entry, Library
-from facespace.library.browse import names
 from facespace.store import taken_by
 from facespace.web.parameters import Action, Correction, Said
 from facespace.web.site import Site
@@ -56,7 +55,7 @@ def _apart(library: Library, said: Correction) -> Entry | None:
 
 def _namesake(library: Library, said: Correction) -> int | str | None:
     """Another person of that name, with whom the page offers to merge."""
-    others = [known for known in names(library) if str(known[0]) != str(said.person)]
+    others = [known for known in library.browse.names() if str(known[0]) != str(said.person)]
     found = taken_by(said.name, others)
     return None if found is None else found[0]
 

@@ -17,10 +17,7 @@ from PIL import Image
 from facespace.errors import ImageError
 from facespace.extract import extract_image
 from facespace.images import decode_image
-from facespace.library import Library, reading_embedder
-from facespace.library.browse import Card, card, face_tile, names
-from facespace.library.photo_views import photos_between
-from facespace.library.similar import Similar, search_face, search_similar
+from facespace.library import Card, Library, Similar
 from facespace.web.background import photo_folder
 from facespace.web.guarded import MAX_UPLOAD_BYTES
 from facespace.web.parameters import FaceKey, Text, Upload
@@ -53,7 +50,7 @@ def router(site: Site) -> APIRouter:
     def search(q: Text = "") -> HTMLResponse:
         with site.library() as library:
             people = _named(library, q)
-            photos = photos_between(library, q, q, limit=FOUND_BY_NAME) if q[:1].isdecimal() else []
+            photos = library.browse.photos(q, q, limit=FOUND_BY_NAME) if q[:1].isdecimal() else []
             return site.page(
                 "search.html.j2", q=q, people=people, photos=photos, most_bytes=MAX_UPLOAD_BYTES,
                 **site.frame(library),
@@ -62,9 +59,9 @@ def router(site: Site) -> APIRouter:
     @routes.get("/faces/{key}")
     def similar(key: FaceKey) -> HTMLResponse:
         with site.library() as library:
-            face = face_tile(library, key)
+            face = library.browse.face(key)
             values = site.frame(library)
-        found = site.search(lambda searched: search_face(searched, face.face_id))
+        found = site.search(lambda searched: searched.search_face(face.face_id))
         return site.page("similar.html.j2", face=face, found=found, **values)
 
     @routes.post("/search/photo")
@@ -88,8 +85,8 @@ def _named(library: Library, q: str) -> list[Card]:
     wanted = " ".join(q.split()).casefold()
     if not wanted:
         return []
-    numbers = [number for number, name in names(library) if wanted in name.casefold()]
-    return [card(library, number) for number in numbers[:FOUND_BY_NAME]]
+    numbers = [number for number, name in library.browse.names() if wanted in name.casefold()]
+    return [library.browse.person(number) for number in numbers[:FOUND_BY_NAME]]
 
 
 def _probes(site: Site, content: bytes) -> list[Probe]:
@@ -98,9 +95,9 @@ def _probes(site: Site, content: bytes) -> list[Probe]:
         raise ImageError(name, "the file is empty")
     picture = decode_image(content, name, longest_side_px=DECODE_PX, max_pixels=MAX_PIXELS)
     with site.library() as library:
-        embedder = reading_embedder(library, site.embedder)
+        embedder = library.reading_embedder(site.embedder)
     found = extract_image(picture, site.detector, embedder)
-    near = site.search(lambda searched: search_similar(searched, found.embeddings, embedder.spec, k=NEAREST))
+    near = site.search(lambda searched: searched.search(found.embeddings, embedder.spec, k=NEAREST))
     return [Probe(_data_url(found.thumbnails[i]), near[i]) for i in range(len(near))]
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from facespace.errors import ImageError, LibraryError
 from facespace.library import Library, People, Person, PersonFace
 from facespace.library.browse import Card
-from facespace.library.page_files import PAGE, preview_file, thumbnail_file
+from facespace.library.files import PAGE, preview_file, thumbnail_file
 from facespace.saved_files import write_beside
 from facespace.web.photo_files import shown_photo
 from facespace.web.rendering import render

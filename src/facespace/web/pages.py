@@ -7,19 +7,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from facespace.library import Library, library_model
-from facespace.library.browse import (
-    FaceTile,
-    card,
-    count_photos,
-    faces_of,
-    list_people,
-    names,
-    photos_of_person,
-)
+from facespace.library import FaceTile, Library
 from facespace.library.people import suggestion
-from facespace.library.photo_views import photo_view, photos_beside, photos_between
-from facespace.library.similar import similar_people
 from facespace.models import far_curve
 from facespace.web.parameters import Kind, Number, Offset, Part, Text, Time
 from facespace.web.site import Site
@@ -48,7 +37,7 @@ class Shown:
 
 def shown_faces(library: Library, faces: list[FaceTile]) -> list[Shown]:
     """Faces with the rates behind their distances."""
-    spec = library_model(library)
+    spec = library.model()
     curve = None if spec is None else far_curve(spec, spec)
     return [
         Shown(face, *(suggestion(curve, face.distance)[1:] if curve else (None, False))) for face in faces
@@ -62,7 +51,7 @@ def router(site: Site) -> APIRouter:
     @routes.get("/")
     def people(kind: Kind = "seen-again", offset: Offset = 0, part: Part = False) -> HTMLResponse:
         with site.library() as library:
-            cards = list_people(library, kind, limit=PEOPLE_A_SCREEN, offset=offset)
+            cards = library.browse.people(kind, limit=PEOPLE_A_SCREEN, offset=offset)
             values: dict[str, Any] = {} if part else site.frame(library)
         more = _more("/", offset, len(cards), PEOPLE_A_SCREEN, kind=kind)
         return site.page(
@@ -72,46 +61,45 @@ def router(site: Site) -> APIRouter:
     @routes.get("/people/{number}")
     def person(number: Number, offset: Offset = 0, part: Part = False) -> HTMLResponse:
         with site.library() as library:
-            who = card(library, number)
+            who = library.browse.person(number)
             state = "confirmed" if who.settled else None
-            faces = shown_faces(
-                library, faces_of(library, number, state, limit=FACES_A_SCREEN, offset=offset)
-            )
+            found = library.browse.faces(number, state, limit=FACES_A_SCREEN, offset=offset)
+            faces = shown_faces(library, found)
             more = _more(f"/people/{number}", offset, len(faces), FACES_A_SCREEN)
             if part:
                 return site.page("tiles.html.j2", faces=faces, more=more, who=who)
-            waiting = faces_of(library, number, "suggested", limit=FACES_A_SCREEN) if who.settled else []
-            like = site.search(lambda searched: similar_people(searched, number))
+            waiting = library.browse.faces(number, "suggested", limit=FACES_A_SCREEN) if who.settled else []
+            like = site.search(lambda searched: searched.similar_people(number))
             return site.page(
                 "person.html.j2", faces=faces, more=more, who=who, waiting=shown_faces(library, waiting),
                 # Beyond the calibrated rates everybody looks like everybody.
                 like=[one for one in like if not one.extrapolated],
-                n_photos=count_photos(library, number), **site.frame(library),
+                n_photos=library.browse.count_photos(number), **site.frame(library),
             )  # fmt: skip
 
     @routes.get("/people/{number}/card")
     def one_card(number: Number) -> HTMLResponse:
         with site.library() as library:
-            return site.page("cards.html.j2", cards=[card(library, number)], more=None)
+            return site.page("cards.html.j2", cards=[library.browse.person(number)], more=None)
 
     @routes.get("/people/{number}/timeline")
     def timeline(number: Number, offset: Offset = 0, part: Part = False) -> HTMLResponse:
         with site.library() as library:
-            who = card(library, number)
-            rows = photos_of_person(library, number, limit=FACES_A_SCREEN, offset=offset)
+            who = library.browse.person(number)
+            rows = library.browse.timeline(number, limit=FACES_A_SCREEN, offset=offset)
             more = _more(f"/people/{number}/timeline", offset, len(rows), FACES_A_SCREEN)
             months = _by_month(rows)
             if part:
                 return site.page("months.html.j2", months=months, more=more, who=who)
             return site.page(
-                "timeline.html.j2", months=months, more=more, who=who, n_photos=count_photos(library, number),
+                "timeline.html.j2", months=months, more=more, who=who, n_photos=library.browse.count_photos(number),
                 **site.frame(library),
             )  # fmt: skip
 
     @routes.get("/photos")
     def photos(since: Time = "", until: Time = "", offset: Offset = 0, part: Part = False) -> HTMLResponse:
         with site.library() as library:
-            found = photos_between(library, since, until, limit=PHOTOS_A_SCREEN, offset=offset)
+            found = library.browse.photos(since, until, limit=PHOTOS_A_SCREEN, offset=offset)
             values: dict[str, Any] = {} if part else site.frame(library)
         more = _more("/photos", offset, len(found), PHOTOS_A_SCREEN, since=since, until=until)
         name = "photo_tiles.html.j2" if part else "photos.html.j2"
@@ -120,9 +108,9 @@ def router(site: Site) -> APIRouter:
     @routes.get("/photos/{photo_id}")
     def photo(photo_id: Number, face: Text = "") -> HTMLResponse:
         with site.library() as library:
-            shown = photo_view(library, photo_id)
+            shown = library.browse.photo(photo_id)
             faces = shown_faces(library, list(shown.faces))
-            before, after = photos_beside(library, photo_id)
+            before, after = library.browse.photos_beside(photo_id)
             return site.page(
                 "photo.html.j2", photo=shown, faces=faces, chosen=face, before=before, after=after,
                 **site.frame(library),
@@ -136,7 +124,7 @@ def router(site: Site) -> APIRouter:
     @routes.get("/names")
     def known_names() -> JSONResponse:
         with site.library() as library:
-            return JSONResponse([name for _, name in names(library)])
+            return JSONResponse([name for _, name in library.browse.names()])
 
     @routes.get("/state")
     def state() -> JSONResponse:

@@ -1,28 +1,30 @@
-"""Work on the photos that a server does in the background: read new ones, move to a better model, follow the folder."""
+"""Work on the photos that a server does in the background: bring the library up to date, follow the folder."""
 
-from facespace.library import reading_embedder, scan, upgrade, watch
+from facespace.library import Stage
 from facespace.web.background import Background, Work, photo_folder
 from facespace.web.site import Site
 
 __all__ = ["follow", "read_photos"]
 
+DOING: dict[Stage, str] = {
+    "comparing": "comparing files",
+    "reading": "reading photos",
+    "grouping": "grouping",
+    "embedding": "embedding faces by the better model",
+}
+
 
 def read_photos(site: Site) -> Work:
-    """Read what is new, then bring the library to the site's embedder if it stands on another one."""
+    """Read what is new, group, and move the library to the site's embedder if it stands on another model."""
 
     def work(background: Background) -> None:
         with site.library() as library:
-            folder, stop = photo_folder(library), background.stopping
-            scan(
-                library, folder, site.detector, reading_embedder(library, site.embedder), stop=stop,
-                on_photo=lambda done, todo: background.tell("reading photos", done, todo),
-                on_look=lambda done, todo: background.tell("comparing files", done, todo),
+            done = library.refresh(
+                photo_folder(library), site.detector, site.embedder, stop=background.stopping,
+                progress=lambda stage, done, todo: background.tell(DOING[stage], done, todo),
             )  # fmt: skip
-            background.group_soon()
-            upgrade(
-                library, folder, site.embedder, stop=stop,
-                on_face=lambda done, todo: background.tell("embedding faces by the better model", done, todo),
-            )  # fmt: skip
+        if done.scan.has_changes or done.upgrade is not None:
+            background.regrouped()
 
     return work
 
@@ -34,10 +36,10 @@ def follow(site: Site) -> Work:
         read_photos(site)(background)
         background.tell(None)
         with site.library() as library:
-            for _ in watch(
-                library, photo_folder(library), site.detector, site.embedder, stop=background.stopping,
+            for _ in library.watch(
+                photo_folder(library), site.detector, site.embedder, stop=background.stopping,
                 on_trouble=background.complain,
             ):  # fmt: skip
-                background.group_soon()
+                background.regrouped()
 
     return work

@@ -11,7 +11,6 @@ from fastapi.responses import Response
 
 from facespace.errors import LibraryError
 from facespace.library import Library
-from facespace.library.photo_views import photo_view
 from facespace.web.background import photo_folder
 from facespace.web.parameters import FaceKey, Number, Size
 from facespace.web.photo_files import MAX_PIXELS, shown_photo, stamp_photo
@@ -87,7 +86,7 @@ def _find(library: Library, number: int) -> tuple[Path, str, int]:
         CorrectionError: no such photo.
         LibraryError: nobody knows where the photos are, or the path leads out of the photo folder.
     """
-    view = photo_view(library, number)
+    view = library.browse.photo(number)
     path = Path(view.photo)
     if path.is_absolute() or ".." in path.parts:
         raise LibraryError(f"{printable(view.photo)}: expected a path below the photo folder")

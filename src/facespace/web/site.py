@@ -15,8 +15,7 @@ from starlette.responses import HTMLResponse
 from facespace.embed import Embedder
 from facespace.errors import CorrectionError, FacespaceError, LibraryError
 from facespace.faces.detect import Detector
-from facespace.library import CATALOGUE, Library, library_model
-from facespace.library.browse import Counts, count
+from facespace.library import CATALOGUE, Counts, Library
 from facespace.web.background import Background
 from facespace.web.rendering import render
 from facespace.web.security import Guard
@@ -60,7 +59,7 @@ class Site:
         self._model = model
         self._detector_file = detector
         self._search_thread = ThreadPoolExecutor(1, "facespace-search")
-        self._counted: tuple[int, Counts] | None = None
+        self._counted: tuple[tuple[int, int], Counts] | None = None
 
     @contextmanager
     def library(self) -> Iterator[Library]:
@@ -98,9 +97,9 @@ class Site:
         """How much there is; counted again when somebody has written to the file."""
 
         def counted(library: Library) -> Counts:
-            (version,) = library.catalogue.execute("PRAGMA data_version").fetchone()
-            if self._counted is None or self._counted[0] != version:
-                self._counted = version, count(library)
+            moment = library.moment()
+            if self._counted is None or self._counted[0] != moment:
+                self._counted = moment, library.browse.count()
             return self._counted[1]
 
         return self.search(counted)
@@ -119,7 +118,7 @@ class Site:
         """Read the templates into memory, so that the first search does not wait for it."""
 
         def search(library: Library) -> None:
-            spec = library_model(library)
+            spec = library.model()
             if spec is not None:
                 library.templates.search(np.eye(1, spec.dim, dtype=np.float32), spec, k=1)
 
@@ -138,7 +137,7 @@ class Site:
 
     def frame(self, library: Library) -> dict[str, Any]:
         """What the frame of every whole page shows."""
-        spec = library_model(library)
+        spec = library.model()
         return {
             "counts": self.count(),
             "folder": library.photo_folder,

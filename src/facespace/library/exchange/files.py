@@ -3,14 +3,55 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from facespace.errors import InputError, LibraryError
 from facespace.library.exchange.photos import Skipped
 from facespace.saved_files import write_beside
 
-__all__ = ["OnPhoto", "Written", "check_outside", "failure", "put_file", "read_file"]
+__all__ = [
+    "ExportOptions",
+    "FolderOptions",
+    "ImportOptions",
+    "OnPhoto",
+    "Written",
+    "check_outside",
+    "failure",
+    "put_file",
+    "read_file",
+]
 
 OnPhoto = Callable[[int, int], None]
+
+
+class ExportOptions(TypedDict, total=False):
+    """What `write_sidecars` and `write_copies` can be told."""
+
+    photos: Path | None
+    suggested: bool
+    keywords: bool
+    dry_run: bool
+    on_photo: OnPhoto | None
+
+
+class FolderOptions(TypedDict, total=False):
+    """What `sort_into_folders` can be told."""
+
+    link: str
+    photos: Path | None
+    suggested: bool
+    unnamed: bool
+    dry_run: bool
+    on_photo: OnPhoto | None
+
+
+class ImportOptions(TypedDict, total=False):
+    """What `import_names` can be told."""
+
+    photos: Path | None
+    contacts: Path | None
+    dry_run: bool
+    on_photo: OnPhoto | None
 
 
 @dataclass

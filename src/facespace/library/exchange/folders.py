@@ -104,7 +104,8 @@ def _folder_names(library: Catalogue) -> dict[int, str]:
     """A name for each person's folder, no two of which are one to any file system."""
     names: dict[int, str] = {}
     taken: set[str] = set()
-    for person, name in library.catalogue.execute("SELECT person_id, name FROM people ORDER BY person_id"):
+    for row in library.rows("SELECT person_id, name FROM people ORDER BY person_id"):
+        person, name = row["person_id"], row["name"]
         safe = safe_name(name or f"person {person}")
         if safe.casefold() in taken:
             safe = f"{safe} ({person})"

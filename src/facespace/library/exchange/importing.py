@@ -79,14 +79,29 @@ class _DryRunError(Exception):
 
 def import_names(
     history: History,
-    library: Catalogue,
     *,
     photos: Path | None = None,
     contacts: Path | None = None,
     dry_run: bool = False,
     on_photo: OnPhoto | None = None,
 ) -> Imported:
-    """Take over the names of regions; see `facespace.library.Library.import_names`."""
+    """Take over the names that other programs gave to faces: one entry, which one `undo` takes back.
+
+    Read are XMP sidecars, packets inside photos, and Picasa's files. What was said here wins; a second import
+    changes nothing.
+
+    Args:
+        history: of an open catalogue.
+        photos: their folder, where it is not that of the last scan.
+        contacts: Picasa's contacts.xml, for names that are not in its folders' files.
+        dry_run: change nothing, only say what would come of it.
+        on_photo: called with (done, in all).
+
+    Raises:
+        DataError: the contacts cannot be read.
+        LibraryError: the photos' folder is not there, or another process holds the library.
+    """
+    library = history.catalogue
     reader = _Reader(library, folder_of(library, photos), read_contacts(contacts) if contacts else {})
     total = count_photos(library)
     for done, photo in enumerate(listed_photos(library), 1):
@@ -181,17 +196,17 @@ class _Names:
 
     def say(self, step: Step, named: list[_Named]) -> None:
         """Confirm all faces that nobody said otherwise of."""
-        rows = step.catalogue.execute("SELECT person_id, name FROM people WHERE name IS NOT NULL")
-        self._people = {name_key(name): person for person, name in rows}
+        rows = step.catalogue.rows("SELECT person_id, name FROM people WHERE name IS NOT NULL")
+        self._people = {name_key(row["name"]): row["person_id"] for row in rows}
         for one in named:
             self._say(step, one)
         step.what = f"import {self.n_confirmed} name{'s' * (self.n_confirmed != 1)} from other programs"
 
     def _say(self, step: Step, one: _Named) -> None:
         person = self._people.get(name_key(one.name))
-        before = step.get("assignments", one.face_id)
-        if before and before[1] == "confirmed":
-            self._compare(step, one, person, before[0])
+        before = step.assigned(one.face_id)
+        if before and before.confirmed:
+            self._compare(step, one, person, before.person_id)
         elif step.get("ignored", one.face_id) is not None:
             self._leave(step, one, "it was said to be no face", "ignored", one.face_id)
         elif person is not None and step.get("rejections", one.face_id, person) is not None:
@@ -207,8 +222,7 @@ class _Names:
         if person == here:
             self.n_known += 1
             return
-        row = step.get("people", here)
-        if person is None and row is not None and row[0] is None:
+        if person is None and step.person(here).name is None:
             set_person(step, here, name=one.name)
             self._people[name_key(one.name)] = here
             self.n_confirmed += 1

@@ -1,11 +1,11 @@
 """The photos of a library as exchange with other programs needs them: each with its faces and what was said of them."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from facespace.errors import LibraryError
 from facespace.images import read_exif
@@ -139,32 +139,32 @@ def folder_of(library: Catalogue, photos: Path | None) -> Path:
 
 def count_photos(library: Catalogue) -> int:
     """How many `listed_photos` there are."""
-    row = library.catalogue.execute(
-        "SELECT count(*) FROM photos WHERE path IS NOT NULL AND unreadable IS NULL"
-    )
-    return int(row.fetchone()[0])
+    return int(library.value("SELECT count(*) FROM photos WHERE path IS NOT NULL AND unreadable IS NULL"))
 
 
 def listed_photos(library: Catalogue) -> Iterator[ListedPhoto]:
     """All photos that could be read, by path, one at a time."""
     rejected = _rejected(library)
-    rows = library.catalogue.execute(
+    rows = library.stream(
         "SELECT photo_id, path, height, width, orientation, taken_at, size_bytes, mtime_ns,"
-        " face_id, x0, y0, x1, y1, faces.score, faces.quality, why,"
+        " face_id, x0, y0, x1, y1, faces.score AS score, faces.quality AS quality, why,"
         " person_id, name, settled, hidden, state, distance"
         " FROM photos LEFT JOIN faces USING (photo_id) LEFT JOIN ignored USING (face_id)"
         " LEFT JOIN assignments USING (face_id) LEFT JOIN people USING (person_id)"
         " WHERE path IS NOT NULL AND unreadable IS NULL ORDER BY path, x0, face_id"
     )
-    for _, group in groupby(rows, key=lambda row: row[0]):
+    for _, group in groupby(rows, key=lambda row: row["photo_id"]):
         of_photo = list(group)
-        first, path = of_photo[0], path_out(of_photo[0][1])
+        first, path = of_photo[0], path_out(of_photo[0]["path"])
         faces = tuple(
-            _face(row[8:], f"{path}#{place}", tuple(sorted(rejected.get(row[8], ()))))
+            _face(row, f"{path}#{place}", tuple(sorted(rejected.get(row["face_id"], ()))))
             for place, row in enumerate(of_photo, 1)
-            if row[8] is not None
+            if row["face_id"] is not None
         )
-        yield ListedPhoto(path, (first[2], first[3]), first[4], first[5], first[6], first[7], faces)
+        yield ListedPhoto(
+            path, (first["height"], first["width"]), first["orientation"], first["taken_at"], first["size_bytes"],
+            first["mtime_ns"], faces,
+        )  # fmt: skip
 
 
 def _rejected(library: Catalogue) -> dict[int, set[str]]:
@@ -172,27 +172,25 @@ def _rejected(library: Catalogue) -> dict[int, set[str]]:
     been told an earlier one. What is no face is nobody that it was taken for.
     """
     names: dict[int, set[str]] = {}
-    for person, name in library.catalogue.execute("SELECT person_id, name FROM people WHERE name NOTNULL"):
-        names.setdefault(person, set()).add(name)
-    for key, before in library.catalogue.execute(
-        "SELECT key, before FROM changes WHERE relation = 'people' AND before NOTNULL"
-    ):
-        names.setdefault(json.loads(key)[0], set()).update(filter(None, json.loads(before)[:1]))
+    for row in library.rows("SELECT person_id, name FROM people WHERE name NOTNULL"):
+        names.setdefault(row["person_id"], set()).add(row["name"])
+    for row in library.rows("SELECT key, before FROM changes WHERE relation = 'people' AND before NOTNULL"):
+        names.setdefault(json.loads(row["key"])[0], set()).update(filter(None, json.loads(row["before"])[:1]))
     rejected: dict[int, set[str]] = {}
-    for face, person in library.catalogue.execute("SELECT face_id, person_id FROM rejections"):
-        rejected.setdefault(face, set()).update(names.get(person, ()))
-    for face, before in library.catalogue.execute(
+    for row in library.rows("SELECT face_id, person_id FROM rejections"):
+        rejected.setdefault(row["face_id"], set()).update(names.get(row["person_id"], ()))
+    for row in library.rows(
         "SELECT face_id, before FROM changes JOIN ignored USING (face_id)"
         " WHERE relation = 'assignments' AND before NOTNULL AND why = 'not a face'"
     ):
-        rejected.setdefault(face, set()).update(names.get(json.loads(before)[0], ()))
+        rejected.setdefault(row["face_id"], set()).update(names.get(json.loads(row["before"])[0], ()))
     return rejected
 
 
-def _face(row: tuple[Any, ...], address: str, rejected: tuple[str, ...]) -> ListedFace:
-    number, x0, y0, x1, y1, score, quality, why, person, name, settled, hidden, state, distance = row
-    confirmed = state == "confirmed"
+def _face(row: sqlite3.Row, address: str, rejected: tuple[str, ...]) -> ListedFace:
+    confirmed = row["state"] == "confirmed"
     return ListedFace(
-        number, (x0, y0, x1, y1), score, quality, address, why, person, name, bool(settled), bool(hidden), confirmed,
-        None if confirmed else distance, rejected,
+        row["face_id"], (row["x0"], row["y0"], row["x1"], row["y1"]), row["score"], row["quality"], address, row["why"],
+        row["person_id"], row["name"], bool(row["settled"]), bool(row["hidden"]), confirmed,
+        None if confirmed else row["distance"], rejected,
     )  # fmt: skip

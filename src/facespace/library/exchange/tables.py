@@ -11,10 +11,11 @@ from typing import Any
 from facespace.cluster import collection_threshold
 from facespace.errors import InputError
 from facespace.library.addresses import face_key
+from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.files import put_file
 from facespace.library.exchange.photos import ListedFace, ListedPhoto, listed_photos
 from facespace.library.grouping import grouped_by, last_rule
-from facespace.library.library import Library
+from facespace.library.history import History
 from facespace.library.people import suggestion
 from facespace.models import FarCurve, ModelSpec, far_curve
 
@@ -26,7 +27,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def export_people(library: Library, file: Path) -> int:
+def export_people(history: History, file: Path) -> int:
     """Write what the library knows as it stands, without grouping anew; returns the number of faces.
 
     `.csv` has a line for each face (`COLUMNS`), `.json` is the document of `facespace people --json`, without the
@@ -34,7 +35,7 @@ def export_people(library: Library, file: Path) -> int:
     text are written as `\\udcff` escapes.
 
     Args:
-        library: open.
+        history: of an open catalogue.
         file: the suffix tells the form; replaced if it is there.
 
     Raises:
@@ -44,13 +45,13 @@ def export_people(library: Library, file: Path) -> int:
     form = TABLES.get(file.suffix.lower())
     if form is None:
         raise InputError(f"{file}: expected a file that ends in {' or '.join(TABLES)}")
-    with library.snapshot():
-        content, n_faces = form(library)
+    with history.catalogue.snapshot():
+        content, n_faces = form(history)
     put_file(file, content)
     return n_faces
 
 
-def _rows(library: Library) -> Iterator[tuple[ListedPhoto, ListedFace, dict[str, Any]]]:
+def _rows(library: Catalogue) -> Iterator[tuple[ListedPhoto, ListedFace, dict[str, Any]]]:
     """Each face that takes part, with what is said of it in every form."""
     spec = _model(library)
     curve = far_curve(spec, spec) if spec else None
@@ -74,12 +75,12 @@ def _facts(face: ListedFace, curve: FarCurve | None) -> dict[str, Any]:
     }
 
 
-def _csv(library: Library) -> tuple[bytes, int]:
+def _csv(history: History) -> tuple[bytes, int]:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     n = 0
-    for photo, face, facts in _rows(library):
+    for photo, face, facts in _rows(history.catalogue):
         box = dict(zip(("x0", "y0", "x1", "y1"), (round(v, 2) for v in face.box_xyxy), strict=True))
         person = {"person": face.person, "name": face.name, "hidden": int(face.hidden)}
         row = {"photo": photo.path, "taken_at": photo.taken_at, **person, **box, **facts}
@@ -88,7 +89,8 @@ def _csv(library: Library) -> tuple[bytes, int]:
     return text.getvalue().encode(errors="backslashreplace"), n
 
 
-def _json(library: Library) -> tuple[bytes, int]:
+def _json(history: History) -> tuple[bytes, int]:
+    library = history.catalogue
     people: dict[int, dict[str, Any]] = {}
     n = 0
     for photo, face, facts in _rows(library):
@@ -106,7 +108,7 @@ def _json(library: Library) -> tuple[bytes, int]:
         **_threshold(library, n),
         "people": sorted(people.values(), key=lambda person: (-len(person["faces"]), person["person"])),
         "unreadable": [{"photo": p.path, "reason": p.unreadable} for p in library.photos() if p.unreadable],
-        "history": [asdict(entry) for entry in library.history()],
+        "history": [asdict(entry) for entry in history.entries()],
     }
     text = io.StringIO()
     for piece in json.JSONEncoder(indent=2, allow_nan=False).iterencode(document):
@@ -124,7 +126,7 @@ def _person(face: ListedFace) -> dict[str, Any]:
     }
 
 
-def _threshold(library: Library, n_faces: int) -> dict[str, Any]:
+def _threshold(library: Catalogue, n_faces: int) -> dict[str, Any]:
     """The rule by which the groups came about; nulls where nothing has been grouped."""
     spec = _model(library)
     if spec is None:
@@ -139,9 +141,9 @@ def _threshold(library: Library, n_faces: int) -> dict[str, Any]:
     }
 
 
-def _model(library: Library) -> ModelSpec | None:
+def _model(library: Catalogue) -> ModelSpec | None:
     """The embedder by whose templates the library was grouped last."""
     return library.templates.model(grouped_by(library))
 
 
-TABLES: dict[str, Callable[[Library], tuple[bytes, int]]] = {".csv": _csv, ".json": _json}
+TABLES: dict[str, Callable[[History], tuple[bytes, int]]] = {".csv": _csv, ".json": _json}

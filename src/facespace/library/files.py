@@ -1,14 +1,24 @@
-"""The files beside a library's page: a thumbnail of each face, a preview of each photo that browsers do not show."""
+"""Where a folder's library is kept unless one is named, and the files of a library beside its catalogue.
+
+These are a page, a thumbnail of each face on it, and a preview of each photo that browsers do not show.
+"""
 
 import hashlib
-import pickle
+import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from platformdirs import user_data_path
+
+from facespace.errors import LibraryError
+from facespace.library.catalogue import CATALOGUE
 from facespace.saved_files import clean_leftovers, write_beside
 
 __all__ = [
     "PAGE",
+    "default_library_dir",
+    "find_library",
     "note_page",
     "page_is_current",
     "page_key",
@@ -20,6 +30,28 @@ __all__ = [
 
 PAGE = "people.html"
 PAGE_KEY = "people.key"
+
+
+def default_library_dir(photos: Path) -> Path:
+    """`<data directory>/facespace/libraries/<folder's name>-<hash of its real path>`, one per photo folder."""
+    real = str(photos.resolve())
+    name = re.sub(r"[^A-Za-z0-9]+", "-", photos.resolve().name).strip("-")[:40] or "photos"
+    digest = hashlib.sha256(real.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return user_data_path("facespace", appauthor=False) / "libraries" / f"{name}-{digest}"
+
+
+def find_library(folder: Path) -> Path:
+    """The library that a folder is, or that `facespace people` made of a folder of photos.
+
+    Raises:
+        LibraryError: there is none.
+    """
+    for candidate in (folder, default_library_dir(folder)):
+        if (candidate / CATALOGUE).is_file():
+            return candidate
+    raise LibraryError(
+        f"{folder}: expected a library, or a folder of photos that has one; `facespace people {folder}` makes it"
+    )
 
 
 def thumbnail_file(face_id: int) -> Path:
@@ -55,8 +87,8 @@ def _remove(file: Path) -> int:
 
 
 def page_key(*shown: object) -> str:
-    """A digest of what a page shows; two pages of one key are alike."""
-    return hashlib.sha256(pickle.dumps(shown)).hexdigest()
+    """A digest of what a page shows, given as values that JSON knows; two pages of one key are alike."""
+    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
 def page_is_current(folder: Path, key: str) -> bool:

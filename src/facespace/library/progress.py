@@ -1,16 +1,21 @@
-"""How far a scan has come, kept in the library, so that whoever has it open sees it, whichever process scans."""
+"""How far a job has come: told to the caller, and of a scan kept in the library, so that every process sees it."""
 
-import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Literal
 
 from facespace.errors import LibraryError
+from facespace.library.catalogue import Catalogue
 
-__all__ = ["ScanProgress", "keep_progress", "read_progress"]
+__all__ = ["OnProgress", "ScanProgress", "Stage", "keep_progress", "read_progress"]
+
+# Files are hashed, photos read, groups worked out, faces embedded by another model.
+Stage = Literal["comparing", "reading", "grouping", "embedding"]
+# Called with the stage, how many are done, and how many there are; 0 of 0 where that is not known.
+OnProgress = Callable[[Stage, int, int], None]
 
 SAY_EVERY_S = 0.5
 # A process that has been silent for so long was killed, or its disk hangs.
@@ -42,44 +47,38 @@ class ScanProgress:
         return self.ended_at is None and (datetime.now(UTC) - heard).total_seconds() < SILENT_S
 
 
-class Writes(Protocol):
-    """What is asked of a library."""
-
-    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        """All or nothing."""
-
-
 class ProgressKeeper:
-    """Writes the progress of one scan, not more often than people can see.
+    """Writes the progress of one scan, not more often than people can see, and passes it on.
 
     Args:
-        library: open.
+        catalogue: open.
+        then: called at every step.
     """
 
-    def __init__(self, library: Writes) -> None:
-        self._library = library
+    def __init__(self, catalogue: Catalogue, then: OnProgress | None) -> None:
+        self._catalogue = catalogue
+        self._then = then
         self._started_at = _now()
         self._counts = (0, 0)
         self._said = 0.0
         self._say()
 
-    def __call__(self, done: int, todo: int) -> None:
-        """So many photos of so many are done."""
-        self._counts = (done, todo)
+    def __call__(self, stage: Stage, done: int, todo: int) -> None:
+        """So many of so many are done."""
+        # While files are compared the scan is alive, but nothing is read yet.
+        self._counts = (done, todo) if stage == "reading" else (0, 0)
         if time.monotonic() - self._said >= SAY_EVERY_S:
             self._say()
-
-    def look(self, done: int, total: int) -> None:
-        """Files are looked at: the scan is alive, but nothing is read yet."""
-        self(0, 0)
+        if self._then:
+            self._then(stage, done, todo)
 
     def end(self) -> None:
         """The scan is over, as far as it came."""
         self._say(_now())
 
     def _say(self, ended_at: str | None = None) -> None:
-        with self._library.transaction() as catalogue:
-            catalogue.execute(
+        with self._catalogue.transaction():
+            self._catalogue.execute(
                 "INSERT OR REPLACE INTO scan VALUES (1, ?, ?, ?, ?, ?)",
                 (self._started_at, _now(), ended_at, *self._counts),
             )
@@ -87,13 +86,13 @@ class ProgressKeeper:
 
 
 @contextmanager
-def keep_progress(library: Writes) -> Iterator[ProgressKeeper]:
+def keep_progress(catalogue: Catalogue, then: OnProgress | None = None) -> Iterator[ProgressKeeper]:
     """A keeper for one scan; the scan counts as ended afterwards, however it ends.
 
     Raises:
         LibraryError: the library cannot be written.
     """
-    keeper = ProgressKeeper(library)
+    keeper = ProgressKeeper(catalogue, then)
     try:
         yield keeper
     except BaseException:
@@ -103,10 +102,10 @@ def keep_progress(library: Writes) -> Iterator[ProgressKeeper]:
     keeper.end()
 
 
-def read_progress(catalogue: sqlite3.Connection) -> ScanProgress | None:
+def read_progress(catalogue: Catalogue) -> ScanProgress | None:
     """The last scan's; None where there was none since libraries keep it."""
-    row = catalogue.execute("SELECT started_at, heard_at, ended_at, done, todo FROM scan").fetchone()
-    return None if row is None else ScanProgress(*row)
+    row = catalogue.row("SELECT started_at, heard_at, ended_at, done, todo FROM scan")
+    return None if row is None else ScanProgress(**dict(row))
 
 
 def _now() -> str:

@@ -1,0 +1,254 @@
+"""Photos and their faces put into a catalogue, moved and taken out of it again."""
+
+import io
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from facespace.errors import ImageError
+from facespace.extract import PhotoFaces
+from facespace.images import Exif, Stamp, Unreadable
+from facespace.library.carried import carried_ids, known_faces
+from facespace.library.catalogue import Catalogue
+from facespace.library.files import remove_files
+from facespace.models import ModelSpec
+from facespace.store import path_in, path_out
+from facespace.table import face_id
+
+__all__ = [
+    "add_exif",
+    "add_faces",
+    "add_unreadable",
+    "move_photos",
+    "remove_photos",
+    "thumbnails_of",
+    "unreadable_photos",
+]
+
+THUMBNAIL_QUALITY = 82
+# What Python and SQLite raise where a value has no place in a column.
+REFUSED = (ValueError, TypeError, OverflowError, sqlite3.DataError, sqlite3.IntegrityError,
+           sqlite3.InterfaceError, sqlite3.ProgrammingError)  # fmt: skip
+
+
+def thumbnails_of(found: PhotoFaces) -> list[bytes]:
+    """The thumbnails of a photo's faces as JPEG; the costly part of keeping a photo, which workers can do."""
+    written = []
+    for pixels in found.thumbnails:
+        jpeg = io.BytesIO()
+        Image.fromarray(pixels).save(jpeg, "JPEG", quality=THUMBNAIL_QUALITY)
+        written.append(jpeg.getvalue())
+    return written
+
+
+def add_faces(
+    catalogue: Catalogue,
+    found: PhotoFaces,
+    path: str,
+    stamp: Stamp,
+    *,
+    detector: str,
+    embedder: ModelSpec,
+    thumbnails: list[bytes] | None = None,
+) -> None:
+    """Keep a photo's faces in place of what was known of it.
+
+    A face that was known before, at this path or in a photo of this content that had gone, keeps its id and
+    so all that was said of it; see `facespace.library.carried`.
+
+    Args:
+        catalogue: knows the detector and the embedder.
+        found: in the photo.
+        path: relative to the photo folder.
+        stamp: of the file.
+        detector: sha256 of the model.
+        embedder: whose embeddings they are.
+        thumbnails: as of `thumbnails_of`, made here unless given.
+
+    Raises:
+        ImageError: a value of the photo has no place in the catalogue; nothing of it is kept.
+        LibraryError: another process holds the library, or the disk refuses.
+    """
+    jpegs = thumbnails_of(found) if thumbnails is None else thumbnails  # while others may write
+    with catalogue.transaction():
+        try:
+            gone = _replace_faces(catalogue, found, path, stamp, (detector, embedder), jpegs)
+        except REFUSED as error:
+            raise ImageError(Path(path), f"says something of itself that cannot be kept: {error}") from error
+    remove_files(catalogue.folder, gone)
+
+
+def _replace_faces(
+    catalogue: Catalogue,
+    found: PhotoFaces,
+    path: str,
+    stamp: Stamp,
+    models: tuple[str, ModelSpec],
+    thumbnails: list[bytes],
+) -> list[int]:
+    """Returns the ids of the faces that were known there."""
+    detector, embedder = models
+    old = known_faces(catalogue, path, found.sha256, embedder.sha256)
+    if old.photo_ids:
+        _give_up_path(catalogue, path)
+    photo_id = _insert_photo(catalogue, path, stamp, found, (detector, embedder.sha256))
+    kept = carried_ids(old, found) if old.face_ids else {}
+    ids = [kept.get(i) or _new_face_id(catalogue, found.sha256, i) for i in range(len(thumbnails))]
+    forgotten = _forgotten(catalogue, ids) if kept else set()
+    for i, number in enumerate(ids):
+        if number in forgotten:
+            catalogue.execute("UPDATE faces SET photo_id = ? WHERE face_id = ?", (photo_id, number))
+        else:
+            _put_face(catalogue, (number, photo_id, *_face_values(found, i), thumbnails[i]))
+    seen = [i for i, number in enumerate(ids) if number not in forgotten]
+    if seen:
+        numbers = np.array(ids, np.int64)[seen]
+        catalogue.templates.add(numbers, found.embeddings[seen], embedder, quality=found.quality[seen])
+    for before in old.photo_ids:
+        _drop_photo(catalogue, before)
+    return old.face_ids
+
+
+def add_unreadable(catalogue: Catalogue, path: str, stamp: Stamp, reason: str) -> None:
+    """Remember that a photo cannot be read, and why."""
+    with catalogue.transaction():
+        for number in _give_up_path(catalogue, path):
+            _drop_photo(catalogue, number)
+        catalogue.execute(
+            "INSERT INTO photos (path, device, inode, size_bytes, mtime_ns, unreadable) VALUES (?, ?, ?, ?, ?, ?)",
+            (path_in(path), *stamp, reason.encode(errors="backslashreplace").decode()),
+        )
+
+
+def unreadable_photos(catalogue: Catalogue) -> tuple[Unreadable, ...]:
+    """The photos that cannot be read, by path."""
+    rows = catalogue.rows(
+        "SELECT path, unreadable FROM photos WHERE path IS NOT NULL AND unreadable IS NOT NULL ORDER BY path"
+    )
+    return tuple(Unreadable(Path(path_out(row["path"])), row["unreadable"]) for row in rows)
+
+
+def move_photos(catalogue: Catalogue, moves: list[tuple[int, str | None, str, Stamp]]) -> None:
+    """The photo of that id and content now stands at that path with that stamp, if it is here still.
+
+    A photo whose place another one takes without moving itself is dropped.
+    """
+    if not moves:
+        return
+    with catalogue.transaction():
+        # All leave before any arrives, since photos may have changed places.
+        catalogue.execute_all(
+            "UPDATE photos SET path = NULL WHERE photo_id = ? AND sha256 = ?", [move[:2] for move in moves]
+        )
+        for number, sha256, path, stamp in moves:
+            for other in _give_up_path(catalogue, path):
+                _drop_photo(catalogue, other)
+            catalogue.execute(
+                "UPDATE photos SET path = ?, device = ?, inode = ?, size_bytes = ?, mtime_ns = ?"
+                " WHERE photo_id = ? AND sha256 = ?",
+                (path_in(path), *stamp, number, sha256),
+            )
+
+
+def add_exif(catalogue: Catalogue, found: list[tuple[int, Exif]]) -> None:
+    """What the files of these photos, by photo id, say of themselves."""
+    with catalogue.transaction():
+        catalogue.execute_all(
+            "UPDATE photos SET orientation = ?, taken_at = ? WHERE photo_id = ?",
+            [(exif.orientation, exif.taken_at, number) for number, exif in found],
+        )
+
+
+def remove_photos(catalogue: Catalogue, photo_ids: list[int]) -> None:
+    """Drop photos with their faces, templates and thumbnails, out of the bytes of the file too.
+
+    Of a face that somebody said something of, its box stays, so that the photo finds what was said when it
+    comes back.
+    """
+    if not photo_ids:
+        return
+    faces: list[int] = []
+    with catalogue.transaction():
+        for photo in photo_ids:
+            faces += catalogue.values("SELECT face_id FROM faces WHERE photo_id = ?", (photo,))
+            _drop_photo(catalogue, photo)
+    remove_files(catalogue.folder, faces)
+    catalogue.checkpoint()
+
+
+def _insert_photo(
+    catalogue: Catalogue, path: str, stamp: Stamp, found: PhotoFaces, models: tuple[str, str]
+) -> int:
+    height, width = found.size_hw
+    cursor = catalogue.execute(
+        "INSERT INTO photos (path, device, inode, size_bytes, mtime_ns, sha256, width, height, orientation, taken_at,"
+        " detector, embedder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            path_in(path), *stamp, found.sha256, width, height, found.exif.orientation, found.exif.taken_at, *models,
+        ),
+    )  # fmt: skip
+    return int(cursor.lastrowid or 0)
+
+
+def _give_up_path(catalogue: Catalogue, path: str) -> list[int]:
+    """The photo that stood at that path, if any, stands nowhere now."""
+    gone = catalogue.values("SELECT photo_id FROM photos WHERE path = ?", (path_in(path),))
+    catalogue.execute("UPDATE photos SET path = NULL WHERE path = ?", (path_in(path),))
+    return gone
+
+
+def _drop_photo(catalogue: Catalogue, photo_id: int) -> None:
+    """Drop a photo; of faces that something was said of, the box stays, and with it the bare photo."""
+    catalogue.execute(
+        "DELETE FROM faces WHERE photo_id = ? AND face_id NOT IN (SELECT face_id FROM ignored)"
+        " AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.face_id = faces.face_id)"
+        " AND NOT EXISTS (SELECT 1 FROM assignments a WHERE a.face_id = faces.face_id AND state = 'confirmed')",
+        (photo_id,),
+    )
+    of_photo = " WHERE face_id IN (SELECT face_id FROM faces WHERE photo_id = ?)"
+    catalogue.execute("DELETE FROM assignments" + of_photo + " AND state = 'suggested'", (photo_id,))
+    catalogue.execute("DELETE FROM templates" + of_photo, (photo_id,))
+    catalogue.execute("UPDATE faces SET thumbnail = x'', landmarks = x'' WHERE photo_id = ?", (photo_id,))
+    catalogue.execute(
+        "UPDATE photos SET path = NULL, detector = NULL, embedder = NULL, taken_at = NULL WHERE photo_id = ?",
+        (photo_id,),
+    )
+    catalogue.execute(
+        "DELETE FROM photos WHERE photo_id = ? AND photo_id NOT IN (SELECT photo_id FROM faces)", (photo_id,)
+    )
+
+
+def _forgotten(catalogue: Catalogue, face_ids: list[int]) -> set[int]:
+    """Which of these faces somebody wants to be forgotten."""
+    return set(face_ids).intersection(catalogue.values("SELECT face_id FROM ignored WHERE why = 'forgotten'"))
+
+
+def _put_face(catalogue: Catalogue, row: tuple[Any, ...]) -> None:
+    catalogue.execute(
+        "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (face_id) DO UPDATE SET"
+        " photo_id = excluded.photo_id, x0 = excluded.x0, y0 = excluded.y0, x1 = excluded.x1, y1 = excluded.y1,"
+        " landmarks = excluded.landmarks, score = excluded.score, quality = excluded.quality,"
+        " thumbnail = excluded.thumbnail",
+        row,
+    )
+
+
+def _new_face_id(catalogue: Catalogue, sha256: str, index: int) -> int:
+    """The face's stable id; a copy of a photo that is in the library already takes the next free one."""
+    candidate = face_id(sha256, index)
+    while catalogue.row("SELECT 1 FROM faces WHERE face_id = ?", (candidate,)):
+        candidate = (candidate + 1) & (2**63 - 1)
+    return candidate
+
+
+def _face_values(found: PhotoFaces, i: int) -> tuple[object, ...]:
+    """A face's columns from the box to the quality."""
+    return (
+        *(float(v) for v in found.faces.boxes_xyxy[i]),
+        found.faces.landmarks_xy[i].astype("<f4").tobytes(),
+        float(found.faces.scores[i]),
+        float(found.quality[i]),
+    )

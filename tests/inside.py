@@ -1,0 +1,18 @@
+"""The inside of a library, which its users do not see: the catalogue, and its file as SQL shows it."""
+
+import sqlite3
+
+from facespace.library import Library
+from facespace.library.catalogue import Catalogue
+
+__all__ = ["inside", "sql"]
+
+
+def inside(library: Library) -> Catalogue:
+    """The catalogue."""
+    return library._catalogue
+
+
+def sql(library: Library) -> sqlite3.Connection:
+    """The open file; rows are tuples."""
+    return library._catalogue._database.connection
