@@ -40,8 +40,8 @@ def photos(tmp_path: Path) -> Path:
 
 def written(tmp_path: Path, photos: Path) -> tuple[str, Reader, Path]:
     with Library(tmp_path / "library") as library:
-        result = library.scan(photos, DrawnDetector(), DrawnEmbedder())
-        page = write_page(library, library.group(SPEC, unreadable=result.unreadable), photos)
+        library.scan(photos, DrawnDetector(), DrawnEmbedder())
+        page = write_page(library, library.group(SPEC), photos)
     html = page.read_text(encoding="utf-8")
     reader = Reader()
     reader.feed(html)
