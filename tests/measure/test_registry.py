@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from facespace.cli import app
 from facespace.errors import InputError
 from facespace.measure.context import Context, Setup
-from facespace.measure.experiment import Experiment, NoOptions, field_docs
+from facespace.measure.experiment import Experiment, NoOptions, field_docs, option
 from facespace.measure.registry import ENTRIES, HEADINGS, Entry, load
 from facespace.measure.report import in_report
 from facespace.measure.result import MEASURED, NOT_RUN, Column, Result, Table, not_run
@@ -70,6 +70,41 @@ def call(*arguments: object) -> str:
     result = CliRunner().invoke(app, ["measure", *map(str, arguments)], catch_exceptions=False)
     assert result.exit_code == 0
     return result.stdout
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeated:
+    """Options of every kind.
+
+    Attributes:
+        names: May be repeated.
+        sizes: May be repeated.
+        near: Switch.
+    """
+
+    names: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = option((1, 2), flag="--size")
+    near: bool = False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), Repeated()),
+        (("--names", "a", "--names", "b", "--near"), Repeated(("a", "b"), near=True)),
+        (("--size", "3"), Repeated(sizes=(3,))),
+    ],
+)
+def test_options_come_as_their_class_holds_them(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], expected: Repeated
+) -> None:
+    def run(options: Repeated, context: Context) -> Result:
+        """Say what was asked for."""
+        return Result(MEASURED, "", figures={"same": options == expected})
+
+    experiment = Experiment(paper="", run=run, options=Repeated, needs=())
+    monkeypatch.setattr(Entry, "load", lambda line: experiment)
+    assert json.loads(call("holdout", *arguments, "--json"))["same"]
 
 
 @pytest.mark.usefixtures("counted")

@@ -54,7 +54,8 @@ def command_of(line: Entry) -> Any:
     own = [field.name for field in fields(experiment.options)]
 
     def call(*, output: Output = None, cache: CacheFolder = None, json: AsJson = False, **given: Any) -> None:
-        options = experiment.options(**{name: _tuple(given.pop(name)) for name in own})
+        named = {name: _tuple(given.pop(name)) for name in own}
+        options = experiment.options(**{name: value for name, value in named.items() if value is not None})
         if output:
             check_matplotlib()
         context = Context(_setup(given), Cache(cache))

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from facespace.errors import DataError
+from facespace.measure.registry import ENTRIES
 from facespace.measure.report import Made, Report
 from facespace.measure.result import NOT_RUN, Block, Pictures, Table
 from facespace.measure.text import cell_text
 from facespace.saved_files import write_beside
 
-__all__ = ["write_markdown"]
+__all__ = ["experiments_table", "write_markdown"]
 
 HEAD = """# Reproduction
 
@@ -38,16 +38,19 @@ def write_markdown(report: Report, out: Path, *, command: str) -> None:
         command: that makes it, for the reader.
 
     Raises:
-        DataError: the file cannot be written.
+        WriteError: the file cannot be written.
     """
     mode = "; quick run: nothing was trained for it" if report.quick else ""
     head = HEAD.format(report=report, command=command, mode=mode)
     overview = [f"| {p.title} | {p.result.status} | {p.result.headline} |" for p in report.parts]
     sections = ["\n".join(_section(part)) for part in report.parts]
-    try:
-        write_beside(out, (head + "\n".join(overview) + "\n\n" + "\n".join(sections)).encode())
-    except OSError as error:
-        raise DataError(f"{out}: cannot write: {error.strerror}") from error
+    write_beside(out, (head + "\n".join(overview) + "\n\n" + "\n".join(sections)).encode())
+
+
+def experiments_table() -> str:
+    """All experiments and what the paper says of each, for docs/measure.md."""
+    rows = [f"| `{line.name}` | {line.title} | {line.load().paper} |" for line in ENTRIES]
+    return "\n".join(["| name | what it measures | the paper |", "| --- | --- | --- |", *rows])
 
 
 def _section(part: Made) -> list[str]:

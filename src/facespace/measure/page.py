@@ -6,7 +6,6 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from facespace.errors import DataError
 from facespace.measure.plots import draw
 from facespace.measure.report import Report
 from facespace.measure.result import NOT_RUN, Picture, Plot
@@ -26,7 +25,7 @@ def write_page(report: Report, out: Path, *, data: Path | None) -> Path:
         data: the data sets' folder, whose pictures are set into the page.
 
     Raises:
-        DataError: the files cannot be written.
+        WriteError: the files cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
     environment = Environment(
@@ -44,11 +43,8 @@ def write_page(report: Report, out: Path, *, data: Path | None) -> Path:
         report=report, picture=picture, plot=_plot, not_run=NOT_RUN
     )
     document = out.with_suffix(".json")
-    try:
-        write_beside(document, (json.dumps(report.to_json(), indent=1) + "\n").encode())
-        write_beside(out, html.encode())
-    except OSError as error:
-        raise DataError(f"{out}: cannot write the report: {error.strerror}") from error
+    write_beside(document, (json.dumps(report.to_json(), indent=1) + "\n").encode())
+    write_beside(out, html.encode())
     return document
 
 

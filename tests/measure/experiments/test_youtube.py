@@ -206,4 +206,4 @@ def test_real_faces_in_the_published_layout(data: Path, tmp_path: Path) -> None:
 
 def test_without_frames_it_is_not_run(tmp_path: Path) -> None:
     result = EXPERIMENT.run(Options(), drawn_context(tmp_path))
-    assert result.status == NOT_RUN and "DATA/ytf/frame_images_DB" in result.remedy
+    assert result.status == NOT_RUN and "DATA/ytf/frames" in result.remedy

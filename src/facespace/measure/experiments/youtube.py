@@ -34,10 +34,10 @@ from facespace.measure.video import VIDEO_SUFFIXES, read_frames
 from facespace.measure.views import AS_IT_IS, crop_face
 from facespace.metrics import McNemar, mcnemar
 
-__all__ = ["EXPERIMENT", "FRAMES", "Options", "measure_videos"]
+__all__ = ["EXPERIMENT", "Options", "measure_videos"]
 
-# Below the data folder; the name of the published archive's folder.
-FRAMES, SPLITS = "ytf/frame_images_DB", "ytf/splits.txt"
+# Below the data folder; the second is the name of the published archive's folder.
+FRAMES, SPLITS = ("ytf/frames", "ytf/frame_images_DB"), "ytf/splits.txt"
 # The first detected frames of a video that count (paper, section 5.7; its second figure takes 1,000).
 N_FRAMES = 100
 FRAMES_PER_BATCH = 32
@@ -49,7 +49,7 @@ class Options:
     """Which videos, and how they are seen.
 
     Attributes:
-        videos: Folder of Name/video/frame.jpg or Name/video.mp4; DATA/ytf/frame_images_DB unless given.
+        videos: Folder of Name/video/frame.jpg or Name/video.mp4; DATA/ytf/frames unless given.
         splits: The published pairs; DATA/ytf/splits.txt unless given.
         frames: First detected frames of each video that count.
         mode: 'detector' (frames without a face are passed over) or 'centre' (one fixed crop).
@@ -73,11 +73,12 @@ class Options:
 def run(options: Options, context: Context) -> Result:
     """Accuracy over the splits, by the mean similarity of all pairs of two videos' frames."""
     groups = read_groups(options.groups) if options.groups else None
-    videos, splits = options.videos or context.data / FRAMES, options.splits or context.data / SPLITS
-    if options.videos is None and not videos.is_dir():
+    splits = options.splits or context.data / SPLITS
+    videos = options.videos or next((path for f in FRAMES if (path := context.data / f).is_dir()), None)
+    if videos is None:
         return not_run(
             f"Not measured: the video pairs may be listed in {SPLITS}, but no frames are at hand.",
-            remedy=f"put the published frames at DATA/{FRAMES}",
+            remedy=f"put the published frames at DATA/{FRAMES[0]}",
             differs=(PAPER,),
         )
     listed = read_splits(splits)
