@@ -9,12 +9,12 @@ from PIL import Image
 
 from facespace.errors import DataError
 from facespace.faces.detections import Detections
+from facespace.measure.wider_layout import read_wider
 from lab.detector.canvas import Canvas, FaceSource, Motion, show
 from lab.detector.data import DataOptions, Sources, pictures
 from lab.detector.faceless import faceless_pool, read_faceless
 from lab.detector.pool import Pool
-from lab.detector.precision import SUBSETS, subset
-from lab.detector.wider import agreed, read_peer_labels, read_wider, wider_pool
+from lab.detector.wider import agreed, read_peer_labels, wider_pool
 
 POINTS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
 BOX = np.array([[20, 20, 60, 60]], np.float32)
@@ -82,15 +82,6 @@ def test_labels_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_text('{"photo": "a.jpg"}', "utf-8")
     with pytest.raises(DataError, match=r"labels\.jsonl:1: expected an object"):
         read_wider(tmp_path)
-
-
-def test_subsets_are_by_height_and_occlusion(tmp_path: Path) -> None:
-    photo = read_wider(laid_out(tmp_path))[0]
-    assert {name: subset(photo, name).tolist() for name in SUBSETS} == {
-        "large": [False, False],
-        "middle": [False, False],  # heavily occluded
-        "all": [True, False],  # the other is invalid
-    }
 
 
 def test_a_pool_decodes_once_in_its_uses(rng: np.random.Generator) -> None:

@@ -55,6 +55,7 @@ ENTRIES = (
     Entry("gallery", "A gallery from photos: enrolled people found in other photos", TASKS),
     Entry("album", "Photos of known people, grouped and scored", TASKS),
     Entry("detector", "Face detectors side by side", TASKS),
+    Entry("wider", "Average precision of face detectors, on WIDER FACE's layout", TASKS),
 )
 
 

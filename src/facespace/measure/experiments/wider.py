@@ -1,0 +1,151 @@
+"""Average precision of detectors on WIDER FACE's layout, side by side, with their time per picture.
+
+WIDER's own lists of easy, medium and hard faces are of its val part. The subsets here are ours, by height in the
+picture and by occlusion: *large* from 50 px, *middle* from 30 px, both without heavily occluded faces, *all* from
+10 px. Times are processor time of the whole detection at the detector's own threshold, in turns.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import DataError
+from facespace.faces.detect import DEFAULT_INPUT_PX, Detector
+from facespace.images import read_image
+from facespace.measure.context import Context
+from facespace.measure.embedding import OnStep
+from facespace.measure.experiment import Experiment, option
+from facespace.measure.result import MEASURED, Column, Result, Table, plain
+from facespace.measure.wider_layout import WiderPhoto, read_wider
+from facespace.metrics.detection import FoundFaces, LabelledFaces, average_precision
+
+__all__ = ["EXPERIMENT", "SUBSETS", "Options", "WiderFigures", "measure_wider", "subset"]
+
+LEAST_SCORE = 0.02
+HEAVY = 2
+# Least height, and whether heavily occluded faces count too.
+SUBSETS = {"large": (50, False), "middle": (30, False), "all": (10, True)}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which pictures and detectors.
+
+    Attributes:
+        folder: Folder of EVENT/NAME.jpg beside a labels.jsonl with boxes and attributes.
+        models: Detector file to set beside the built-in one; may be repeated.
+        every: Measure one photo in so many.
+        all_events: Measure all events, not only those that are held out from training.
+        input_px: Longest side of the network's input.
+    """
+
+    folder: Path = option(argument=True)
+    models: tuple[str, ...] = option((), flag="--model")
+    every: int = option(1, min=1)
+    all_events: bool = False
+    input_px: int = option(DEFAULT_INPUT_PX, min=32)
+
+
+@dataclass(frozen=True)
+class WiderFigures:
+    """What one detector reached: average precision and faces that count by subset; processor ms per picture."""
+
+    model: str
+    score_threshold: float
+    ap: dict[str, float]
+    n_faces: dict[str, int]
+    n_photos: int
+    ms_mean: float
+    ms_median: float
+
+
+def run(options: Options, context: Context) -> Result:
+    """Average precision of the built-in detector and of others on photos in WIDER FACE's layout."""
+    photos = [photo for photo in read_wider(options.folder) if options.all_events or photo.is_held_out]
+    photos = photos[:: options.every]
+    if not photos:
+        raise DataError(f"{options.folder}: expected photos of held-out events, met none; add --all-events")
+    models = (None, *options.models)
+    figures = measure_wider(photos, models, input_px=options.input_px, on_step=context.on_step)
+    columns = (Column("detector"), *(Column(f"AP, {name}") for name in SUBSETS), Column("ms per picture"))
+    rows = tuple((f.model, *(f"{f.ap[name]:.3f}" for name in SUBSETS), f"{f.ms_median:.1f}") for f in figures)
+    own = figures[0]
+    return Result(
+        MEASURED,
+        f"{own.model}: AP {', '.join(f'{ap:.3f} ({name})' for name, ap in own.ap.items())} on {own.n_photos} photos.",
+        (Table("Average precision by subset, and processor time (median).", columns, rows),),
+        (
+            "Subsets by height and occlusion: "
+            + ", ".join(
+                f"{name} from {least} px ({own.n_faces[name]} faces)" for name, (least, _) in SUBSETS.items()
+            )
+            + ". They are not WIDER's own lists, which belong to its val part.",
+        ),
+        figures={"detectors": plain(figures)},
+    )
+
+
+def subset(photo: WiderPhoto, name: str) -> NDArray[np.bool_]:
+    """Which labelled faces of ``photo`` count in one of SUBSETS, shape (N,)."""
+    least_height, occluded = SUBSETS[name]
+    heights = photo.boxes_xyxy[:, 3] - photo.boxes_xyxy[:, 1]
+    return ~photo.invalid & (heights >= least_height) & (occluded | (photo.occlusion < HEAVY))
+
+
+def measure_wider(
+    photos: Sequence[WiderPhoto],
+    models: Sequence[str | Path | None],
+    *,
+    input_px: int = DEFAULT_INPUT_PX,
+    on_step: OnStep | None = None,
+) -> list[WiderFigures]:
+    """Each of ``models`` (None is the built-in detector) on ``photos``."""
+    ranked = [Detector(model, score_threshold=LEAST_SCORE, input_px=input_px) for model in models]
+    usual = [Detector(model, input_px=input_px) for model in models]
+    found: list[list[FoundFaces]] = [[] for _ in models]
+    seconds = np.zeros((len(photos), len(models)))
+    for row, photo in enumerate(photos):
+        pixels = read_image(photo.path).pixels
+        for column, (low, own) in enumerate(zip(ranked, usual, strict=True)):
+            start = time.process_time()
+            own.detect(pixels)
+            seconds[row, column] = time.process_time() - start
+            faces = low.detect(pixels)
+            found[column].append(FoundFaces(faces.boxes_xyxy, faces.scores))
+        if on_step:
+            on_step(row + 1, len(photos))
+    return [
+        _figures(detector, photos, faces, taken * 1e3)
+        for detector, faces, taken in zip(usual, found, seconds.T, strict=True)
+    ]
+
+
+def _figures(
+    detector: Detector, photos: Sequence[WiderPhoto], found: list[FoundFaces], ms: NDArray[np.float64]
+) -> WiderFigures:
+    curves = {
+        name: average_precision(found, [LabelledFaces(p.boxes_xyxy, subset(p, name)) for p in photos])
+        for name in SUBSETS
+    }
+    return WiderFigures(
+        detector.spec.label,
+        detector.score_threshold,
+        {name: curve.ap for name, curve in curves.items()},
+        {name: curve.n_faces for name, curve in curves.items()},
+        len(photos),
+        float(ms.mean()),
+        float(np.median(ms)),
+    )
+
+
+EXPERIMENT = Experiment(
+    paper="The paper's detector is not described.",
+    run=run,
+    options=Options,
+    needs=(),
+    example="wider --model peers/yunet_n.onnx",
+)
