@@ -52,11 +52,12 @@ class Options:
 
 @dataclass(frozen=True)
 class WiderFigures:
-    """What one detector reached: average precision and faces that count by subset; processor ms per picture."""
+    """What one detector reached: average precision (None without faces that count) and faces that count by subset;
+    processor ms per picture."""
 
     model: str
     score_threshold: float
-    ap: dict[str, float]
+    ap: dict[str, float | None]
     n_faces: dict[str, int]
     n_photos: int
     ms_mean: float
@@ -72,11 +73,11 @@ def run(options: Options, context: Context) -> Result:
     models = (None, *options.models)
     figures = measure_wider(photos, models, input_px=options.input_px, on_step=context.on_step)
     columns = (Column("detector"), *(Column(f"AP, {name}") for name in SUBSETS), Column("ms per picture"))
-    rows = tuple((f.model, *(f"{f.ap[name]:.3f}" for name in SUBSETS), f"{f.ms_median:.1f}") for f in figures)
+    rows = tuple((f.model, *map(_text, f.ap.values()), f"{f.ms_median:.1f}") for f in figures)
     own = figures[0]
     return Result(
         MEASURED,
-        f"{own.model}: AP {', '.join(f'{ap:.3f} ({name})' for name, ap in own.ap.items())} on {own.n_photos} photos.",
+        f"{own.model}: AP {', '.join(f'{_text(ap)} ({name})' for name, ap in own.ap.items())} on {own.n_photos} photos.",
         (Table("Average precision by subset, and processor time (median).", columns, rows),),
         (
             "Subsets by height and occlusion: "
@@ -87,6 +88,10 @@ def run(options: Options, context: Context) -> Result:
         ),
         figures={"detectors": plain(figures)},
     )
+
+
+def _text(ap: float | None) -> str:
+    return "–" if ap is None else f"{ap:.3f}"
 
 
 def subset(photo: WiderPhoto, name: str) -> NDArray[np.bool_]:
@@ -127,15 +132,13 @@ def measure_wider(
 def _figures(
     detector: Detector, photos: Sequence[WiderPhoto], found: list[FoundFaces], ms: NDArray[np.float64]
 ) -> WiderFigures:
-    curves = {
-        name: average_precision(found, [LabelledFaces(p.boxes_xyxy, subset(p, name)) for p in photos])
-        for name in SUBSETS
-    }
+    labelled = {name: [LabelledFaces(p.boxes_xyxy, subset(p, name)) for p in photos] for name in SUBSETS}
+    n_faces = {name: sum(int(faces.counts.sum()) for faces in truth) for name, truth in labelled.items()}
     return WiderFigures(
         detector.spec.label,
         detector.score_threshold,
-        {name: curve.ap for name, curve in curves.items()},
-        {name: curve.n_faces for name, curve in curves.items()},
+        {name: average_precision(found, labelled[name]).ap if n else None for name, n in n_faces.items()},
+        n_faces,
         len(photos),
         float(ms.mean()),
         float(np.median(ms)),
