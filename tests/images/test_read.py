@@ -1,6 +1,8 @@
 import io
 import os
 import struct
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +208,10 @@ def test_a_file_of_more_bytes_than_the_limit_is_not_read(tmp_path: Path) -> None
         file.truncate(5 << 30)  # takes no place on the disk
     with pytest.raises(ImageError, match="larger than the limit"):
         read_image(path)
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were() -> None:
+    content, before = saved(half_red(400, 300), "PNG"), list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: decode_image(content, Path("p")), range(200)))
+    assert warnings.filters == before

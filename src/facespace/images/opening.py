@@ -5,6 +5,7 @@ import importlib
 import io
 import random
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import ceil
 from threading import Lock
@@ -32,6 +33,7 @@ END_MARK = b"\xff\xd9"
 NOISE = bytes(random.Random(0).choices(range(1, 255), k=512))
 MIN_SHARE = 1 / 8
 PHOTOMETRIC = 0x0106
+Finish = Callable[[Image.Image], Image.Image]
 
 
 class TooLargeError(Exception):
@@ -49,7 +51,7 @@ class Opened:
     """An image in memory.
 
     Attributes:
-        image: loaded, as stored, perhaps at a reduced scale.
+        image: as it was finished, perhaps at a reduced scale.
         size_wh: of the whole picture, as stored.
         note: what is missing of a file that is cut short; None where it is whole.
     """
@@ -57,6 +59,9 @@ class Opened:
     image: Image.Image
     size_wh: tuple[int, int]
     note: str | None = None
+
+
+Load = Callable[[bytes, Finish], Opened]
 
 
 def open_header(content: bytes) -> ImageFile.ImageFile:
@@ -80,11 +85,12 @@ def open_header(content: bytes) -> ImageFile.ImageFile:
     raise UnidentifiedImageError
 
 
-def open_pixels(content: bytes, *, longest_side_px: int | None, max_pixels: int) -> Opened:
+def open_pixels(content: bytes, finish: Finish, *, longest_side_px: int | None, max_pixels: int) -> Opened:
     """Decode a picture: as it is, else without what stands beside its pixels, else as far as it goes.
 
     Args:
         content: the whole file.
+        finish: makes what is wanted of the decoded image, while no other large one is in memory.
         longest_side_px: JPEGs are decoded at the smallest of their scales that is no smaller than this.
         max_pixels: of the image in memory; a JPEG above is decoded at the scale that fits.
 
@@ -93,31 +99,33 @@ def open_pixels(content: bytes, *, longest_side_px: int | None, max_pixels: int)
         Exception: as `open_header`.
     """
 
-    def load(content: bytes) -> Opened:
+    def load(content: bytes, finish: Finish) -> Opened:
         image = open_header(content)
         size_wh = image.size
         _reduce(image, content, longest_side_px, max_pixels)
-        _load(image)
-        return Opened(image, size_wh)
+        with LARGE if image.width * image.height > LARGE_PIXELS else nullcontext():
+            image.load()
+            _mark_white(image)
+            return Opened(finish(image), size_wh)
 
     parts = planes(content)
     if parts is not None:  # which Pillow reads as if the three values of a pixel stood together
-        return _merged([load(part) for part in parts])
+        return _merged([load(part, eight_bit) for part in parts], finish)
     try:
-        return load(content)
-    except (TooLargeError, MissingExtraError):
+        return load(content, finish)
+    except (TooLargeError, MissingExtraError, MemoryError):
         raise
     except Exception as first:
         plain = bare(content)
         if plain is None:
             raise
         try:
-            return load(plain)
+            return load(plain, finish)
         except Exception:
             rest = _load_rest(plain, load) if kind_of(plain) == "JPEG" else None
             if rest is None:
                 raise first from None
-            return rest
+            return dataclasses.replace(rest, image=finish(rest.image))
 
 
 def _open_heif(content: bytes) -> ImageFile.ImageFile:
@@ -148,20 +156,14 @@ def _reduce(image: ImageFile.ImageFile, content: bytes, longest_side_px: int | N
         raise TooLargeError((width, height), max_pixels)
 
 
-def _load(image: ImageFile.ImageFile) -> None:
-    if image.width * image.height > LARGE_PIXELS:
-        with LARGE:
-            image.load()
-    else:
-        image.load()
-    tags = getattr(
-        image, "tag_v2", None
-    )  # Pillow turns the eight-bit pictures of this kind round, and no others
+def _mark_white(image: ImageFile.ImageFile) -> None:
+    """Of TIFF files whose least value is white, Pillow turns those of eight bits round, and no others."""
+    tags = getattr(image, "tag_v2", None)
     if tags is not None and tags.get(PHOTOMETRIC) == 0 and image.mode not in ("1", "L", "P"):
         image.info[MIN_IS_WHITE] = True
 
 
-def _load_rest(content: bytes, load: Callable[[bytes], Opened]) -> Opened | None:
+def _load_rest(content: bytes, load: Load) -> Opened | None:
     """A JPEG file that is cut short, as far as it goes; None where next to nothing of it is there.
 
     The decoder makes up what is behind an early end mark. Where noise before that mark makes another picture of it, it
@@ -169,7 +171,7 @@ def _load_rest(content: bytes, load: Callable[[bytes], Opened]) -> Opened | None
     """
     content = content.rstrip(b"\xff")
     try:
-        opened, other = load(content + END_MARK), load(content + NOISE + END_MARK)
+        opened, other = load(content + END_MARK, _as_it_is), load(content + NOISE + END_MARK, _as_it_is)
     except Exception:
         return None
     same = [np.asarray(image.convert("L")) for image in (opened.image, other.image)]
@@ -186,7 +188,10 @@ def _load_rest(content: bytes, load: Callable[[bytes], Opened]) -> Opened | None
     return dataclasses.replace(opened, note=note)
 
 
-def _merged(parts: Sequence[Opened]) -> Opened:
+def _as_it_is(image: Image.Image) -> Image.Image:
+    return image
+
+
+def _merged(parts: Sequence[Opened], finish: Finish) -> Opened:
     """Red, green and blue as one image."""
-    bands = [eight_bit(part.image) for part in parts]
-    return Opened(Image.merge("RGB", bands), parts[0].size_wh)
+    return Opened(finish(Image.merge("RGB", [part.image for part in parts])), parts[0].size_wh)

@@ -6,6 +6,7 @@ import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,31 @@ MAX_BYTES = 2**30
 # A file that is being written or copied changes within this time.
 QUIET_S = 2.0
 UNKNOWN_MODE = "unknown pixel mode"  # as Pillow says it
+
+
+class _Quiet:
+    """No warnings while any thread is inside; `warnings.catch_warnings` alone leaves threads each other's filters."""
+
+    def __init__(self) -> None:
+        self._lock, self._n_inside = Lock(), 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_inside == 0:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")
+            self._n_inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._caught.__exit__(None, None, None)
+
+
+QUIET = _Quiet()
 
 
 @dataclass(frozen=True)
@@ -108,8 +134,7 @@ def read_exif(path: Path | str) -> Exif:
     if kind_of(content) != "HEIF":
         return exif_of(*beside_pixels(content))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with QUIET:
             return _exif_of_heif(open_header(content))
     except Exception:  # as many kinds as there are decoders
         return Exif()
@@ -163,14 +188,14 @@ def decode_image(
         ImageError: no picture, damaged, of a kind that cannot be decoded, or larger than ``max_pixels``.
     """
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures and damaged tags; our own limit below is an error.
-            warnings.simplefilter("ignore")
+        with QUIET:  # Pillow warns of large pictures and damaged tags; our own limit is an error
             if path.suffix.lower() in RAW_SUFFIXES:
                 return _decode(*_preview(content), longest_side_px, max_pixels)
             return _decode(content, None, longest_side_px, max_pixels)
     except MissingExtraError as error:
         raise ImageError(path, str(error)) from error
+    except MemoryError as error:
+        raise ImageError(path, "too large for the memory of this machine") from error
     except UnidentifiedImageError as error:
         raise ImageError(path, _unidentified(content)) from error
     except TooLargeError as error:
@@ -192,18 +217,20 @@ def _preview(content: bytes) -> tuple[bytes, Exif | None]:
 
 
 def _decode(content: bytes, said: Exif | None, longest_side_px: int | None, max_pixels: int) -> Picture:
-    exif = said or exif_of(*beside_pixels(content))
-    if (
-        kind_of(content) == "TIFF" and exif.orientation != 1
-    ):  # else Pillow turns the picture, and its size, on its own
+    kind, exif = kind_of(content), said or exif_of(*beside_pixels(content))
+    if kind == "TIFF" and exif.orientation != 1:  # else Pillow turns the picture, and its size, on its own
         content = bare(content) or content
-    opened = open_pixels(content, longest_side_px=longest_side_px, max_pixels=max_pixels)
-    if kind_of(content) == "HEIF":
-        exif = _exif_of_heif(opened.image)
-    upright = to_rgb(shrink(turn(opened.image, exif.orientation), longest_side_px))
+
+    def upright(image: Image.Image) -> Image.Image:
+        nonlocal exif
+        if kind == "HEIF":
+            exif = _exif_of_heif(image)
+        return to_rgb(shrink(turn(image, exif.orientation), longest_side_px))
+
+    opened = open_pixels(content, upright, longest_side_px=longest_side_px, max_pixels=max_pixels)
     width, height = opened.size_wh
     size_hw = (width, height) if exif.orientation > 4 else (height, width)
-    return Picture(np.asarray(upright), size_hw, exif, opened.note)
+    return Picture(np.asarray(opened.image), size_hw, exif, opened.note)
 
 
 def _exif_of_heif(image: Image.Image) -> Exif:
