@@ -6,18 +6,21 @@ Protocol: Huang et al. 2007, "unrestricted, labeled outside data": the threshold
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.distances import distance
 from facespace.measure.faces import FaceSet
+from facespace.measure.groups import GroupRates, group_pairs, groups_table
 from facespace.measure.pair_list import PairList
+from facespace.measure.result import Table, plain
 from facespace.measure.views import FacePlace
-from facespace.metrics import auc, eer, kfold_accuracy, kfold_tar, tar_at_far
+from facespace.metrics import McNemar, auc, eer, kfold_accuracy, kfold_tar, mcnemar, tar_at_far
 from facespace.models import far_key
 
-__all__ = ["PairDistances", "PairFigures", "PairSet", "score_pairs"]
+__all__ = ["PairDistances", "PairExtras", "PairFigures", "PairSet", "score_pairs"]
 
 FARS = (1e-1, 1e-2, 1e-3)
 STANDARD_FOLDS = 10
@@ -151,6 +154,52 @@ def score_pairs(measured: PairDistances) -> PairFigures:
         n_false_rejects=int((wrong & listed.same).sum()),
         tar_folds={key: None if v is None else {"mean": v[0], "se": v[1]} for key, v in over_folds.items()},
     )
+
+
+@dataclass(frozen=True)
+class PairExtras:
+    """What `--against` and `--groups` add to the figures of listed pairs.
+
+    Attributes:
+        test: of the first model against a second; None without one.
+        groups: rates by group at the mean threshold of the folds; None where none were asked for.
+    """
+
+    test: McNemar | None
+    groups: list[GroupRates] | None
+
+    @classmethod
+    def of(
+        cls, first: PairDistances, second: PairDistances | None, groups: dict[str, dict[str, str]] | None
+    ) -> "PairExtras":
+        """Compare two models' decisions on the same pairs, and split the first one's by group."""
+        test = mcnemar(first.right(), second.right()) if second else None
+        if groups is None:
+            return cls(test, None)
+        chosen = kfold_accuracy(first.distance, first.listed.same, first.listed.folds).thresholds
+        threshold = sum(chosen) / len(chosen)
+        return cls(test, group_pairs(first.distance, *first.listed.people, groups, threshold=threshold))
+
+    @property
+    def sentence(self) -> str:
+        """The outcome of the test, to be added to a headline; empty without one."""
+        if self.test is None:
+            return ""
+        return (
+            f" Against the second model: {self.test.verdict}; {self.test.n_only_first} pairs right by the first alone, "
+            f"{self.test.n_only_second} by the second alone, p = {self.test.p_value:.3g} (McNemar, exact)."
+        )
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The table of the groups, if there are any."""
+        return (groups_table(self.groups),) if self.groups else ()
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Plain values by name, of what was asked for."""
+        found = {"against": self.test, "groups": self.groups}
+        return {name: plain(value) for name, value in found.items() if value is not None}
 
 
 def _note(listed: PairList, n_folds: int) -> str | None:

@@ -8,14 +8,13 @@ from facespace.errors import InputError
 from facespace.measure.context import Context
 from facespace.measure.differences import lfw_differs, training_differs
 from facespace.measure.experiment import Experiment
-from facespace.measure.groups import group_pairs, groups_table, read_groups
+from facespace.measure.groups import read_groups
 from facespace.measure.pair_list import read_pairs
-from facespace.measure.pairs import PairDistances, PairFigures, score_pairs
+from facespace.measure.pairs import PairDistances, PairExtras, PairFigures, score_pairs
 from facespace.measure.paper import LFW_CENTRE, LFW_DETECTOR, LFW_THRESHOLD
-from facespace.measure.result import MEASURED, Block, Cell, Column, Result, Table, plain
+from facespace.measure.result import MEASURED, Cell, Column, Result, Table, plain
 from facespace.measure.text import mean_se
 from facespace.measure.views import View
-from facespace.metrics import McNemar, mcnemar
 
 __all__ = ["EXPERIMENT", "Options"]
 
@@ -57,22 +56,14 @@ def run(options: Options, context: Context) -> Result:
     measured = {mode: _measure(mode, options, context) for mode in modes}
     figures = {mode: score_pairs(distances) for mode, distances in measured.items()}
     first, own = measured[modes[-1]], figures[modes[-1]]
-    test = None
-    if options.against:
-        second = _measure(modes[-1], options, context, Embedder(options.against))
-        test = mcnemar(first.right(), second.right())
-    rows = None
-    if groups is not None:
-        threshold = sum(own.thresholds) / len(own.thresholds)
-        rows = group_pairs(first.distance, *first.listed.people, groups, threshold=threshold)
-    more = {"against": test, "groups": rows, "modes": figures if len(modes) > 1 else None}
-    blocks: list[Block] = [_accuracy(figures), _thresholds(figures)]
+    second = _measure(modes[-1], options, context, Embedder(options.against)) if options.against else None
+    extras = PairExtras.of(first, second, groups)
     return Result(
         MEASURED,
-        _headline(figures, test),
-        (*blocks, *([groups_table(rows)] if rows else [])),
+        _headline(figures) + extras.sentence,
+        (_accuracy(figures), _thresholds(figures), *extras.tables),
         (_folds_note(own), *([CENTRE_CROP] if "centre" in modes else []), training_differs(context)),
-        figures={**plain(own), **{key: plain(value) for key, value in more.items() if value is not None}},
+        figures={**plain(own), **extras.figures, **({"modes": plain(figures)} if len(modes) > 1 else {})},
     )
 
 
@@ -112,7 +103,7 @@ def _thresholds(figures: dict[str, PairFigures]) -> Table:
     )
 
 
-def _headline(figures: dict[str, PairFigures], test: McNemar | None) -> str:
+def _headline(figures: dict[str, PairFigures]) -> str:
     parts = []
     for mode in ("detector", "centre"):
         if mode in figures:
@@ -122,13 +113,7 @@ def _headline(figures: dict[str, PairFigures], test: McNemar | None) -> str:
             )
             parts.append(f"{mean_se(f.accuracy_mean, f.accuracy_se, 2)} with the {MODES[mode][0]}{missed}")
     n_folds = next(iter(figures.values())).n_folds
-    text = f"LFW, {n_folds} folds: {', '.join(parts)}."
-    if test is None:
-        return text
-    return (
-        f"{text} Against the second model: {test.verdict}; {test.n_only_first} pairs right by the first alone, "
-        f"{test.n_only_second} by the second alone, p = {test.p_value:.3g} (McNemar, exact)."
-    )
+    return f"LFW, {n_folds} folds: {', '.join(parts)}."
 
 
 def _folds_note(figures: PairFigures) -> str:

@@ -77,7 +77,8 @@ def run(options: Options, context: Context) -> Result:
     own = figures[0]
     return Result(
         MEASURED,
-        f"{own.model}: AP {', '.join(f'{_text(ap)} ({name})' for name, ap in own.ap.items())} on {own.n_photos} photos.",
+        f"{own.model} on {own.n_photos} photos: AP "
+        f"{', '.join(f'{_text(ap)} ({name})' for name, ap in own.ap.items())}.",
         (Table("Average precision by subset, and processor time (median).", columns, rows),),
         (
             "Subsets by height and occlusion: "

@@ -24,15 +24,14 @@ from facespace.measure.differences import training_differs
 from facespace.measure.embedding import find_place
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.faces import SUFFIXES
-from facespace.measure.groups import group_pairs, groups_table, read_groups
+from facespace.measure.groups import read_groups
 from facespace.measure.pair_list import PairList, read_splits
-from facespace.measure.pairs import PairDistances, PairFigures, score_pairs
+from facespace.measure.pairs import PairDistances, PairExtras, PairFigures, score_pairs
 from facespace.measure.paper import YOUTUBE_100, YOUTUBE_1000
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, not_run, plain
 from facespace.measure.text import mean_se, percent
 from facespace.measure.video import VIDEO_SUFFIXES, read_frames
 from facespace.measure.views import AS_IT_IS, crop_face
-from facespace.metrics import McNemar, mcnemar
 
 __all__ = ["EXPERIMENT", "Options", "measure_videos"]
 
@@ -85,18 +84,15 @@ def run(options: Options, context: Context) -> Result:
     listed.check_folds(splits)
     measure = partial(measure_videos, videos, listed, context, n_frames=options.frames, mode=options.mode)
     first = measure(context.embedder)
-    test = mcnemar(first.right(), measure(Embedder(options.against)).right()) if options.against else None
-    figures, rows = score_pairs(first), None
-    if groups is not None:
-        threshold = sum(figures.thresholds) / len(figures.thresholds)
-        rows = group_pairs(first.distance, *first.listed.people, groups, threshold=threshold)
-    more = {"against": test, "groups": rows}
+    second = measure(Embedder(options.against)) if options.against else None
+    figures, extras = score_pairs(first), PairExtras.of(first, second, groups)
     return Result(
         MEASURED,
-        _headline(figures, test),
-        (_table(figures, options.frames), *([groups_table(rows)] if rows else [])),
+        f"{mean_se(figures.accuracy_mean, figures.accuracy_se, 2)} over {figures.n_folds} splits of "
+        f"{figures.n_same + figures.n_diff:,} video pairs.{extras.sentence}",
+        (_table(figures, options.frames), *extras.tables),
         (training_differs(context), *([f"{figures.note}."] if figures.note else [])),
-        figures={**plain(figures), **{key: plain(value) for key, value in more.items() if value is not None}},
+        figures={**plain(figures), **extras.figures},
     )
 
 
@@ -131,13 +127,6 @@ def measure_videos(
     # The mean over all pairs of frames, without making the pairs: the product of sums over both numbers of frames.
     similarity = np.array([means[a] @ means[b] for a, b in listed.pairs])
     return PairDistances(listed, (2.0 - 2.0 * similarity).astype(np.float32), failures, mode)
-
-
-def _headline(figures: PairFigures, test: McNemar | None) -> str:
-    n_pairs = figures.n_same + figures.n_diff
-    accuracy = mean_se(figures.accuracy_mean, figures.accuracy_se, 2)
-    text = f"{accuracy} over {figures.n_folds} splits of {n_pairs:,} video pairs."
-    return f"{text} Against the second model: {test.verdict} (p = {test.p_value:.3g})." if test else text
 
 
 def _table(figures: PairFigures, n_frames: int) -> Table:
