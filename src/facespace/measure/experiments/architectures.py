@@ -1,0 +1,196 @@
+"""Networks by cost, by VAL and by ROC (paper, Figure 4, Table 3 and Figure 5), and any models so."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from facespace.embed import Embedder
+from facespace.measure.context import Context
+from facespace.measure.curves import REMEDY, Measured, measure_model, measured_models, runs_of
+from facespace.measure.differences import holdout_differs, training_differs
+from facespace.measure.experiment import Experiment, NoOptions, option
+from facespace.measure.paper import NETWORKS
+from facespace.measure.result import MEASURED, Cell, Column, Plot, Result, Series, Table, plain
+from facespace.measure.text import mean_se, percent
+
+__all__ = ["FIGURE4", "FIGURE5", "MODELS", "TABLE3", "Options"]
+
+FAR = "VAL at FAR 1e-3"
+LAYERS_OURS = (
+    "NNS1 and NNS2: the paper gives no layers for them, so that a network of that name here is our design of their "
+    "size and cost."
+)
+DECADES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+Block = Plot | Table
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is compared.
+
+    Attributes:
+        models: Embedders: built-in names or ONNX files with a ModelSpec.
+    """
+
+    models: tuple[str, ...] = option(argument=True)
+
+
+def run_models(options: Options, context: Context) -> Result:
+    """Several models on the validation faces: VAL, weights, multiply-adds and ROC."""
+    opened = [Embedder(name) for name in options.models]
+    models = [measure_model(context, e, e.spec.label, budget=e.spec.training_data) for e in opened]
+    reached = "; ".join(f"{m.title} {percent(m.score.tar)}" for m in models)
+    blocks = (_costs([_own_cost(m) for m in models]), *_roc(models))
+    return Result(
+        MEASURED, f"{FAR} over all pairs: {reached}.", blocks, (holdout_differs(context),),
+        figures={"models": plain(models)},
+    )  # fmt: skip
+
+
+def run_papers(
+    options: NoOptions, context: Context, *, show: Callable[[list[Measured]], tuple[Block, ...]]
+) -> Result:
+    """The paper's networks beside the model and the trained runs that are at hand."""
+    models = measured_models(context)
+    missing = [n.name for n in NETWORKS if not runs_of(n.key, models)]
+    own = models[0]
+    headline = (
+        f"{own.title}: {FAR} {percent(own.score.tar)} over all pairs, "
+        f"{mean_se(own.score.tar_mean, own.score.tar_se)} over five splits."
+    )
+    if missing:
+        headline += f" Not trained: {', '.join(missing)}."
+    return Result(
+        MEASURED, headline, show(models), (training_differs(context), holdout_differs(context), LAYERS_OURS),
+        remedy=REMEDY if missing else "", figures={"models": plain(models)},
+    )  # fmt: skip
+
+
+def _figure4(models: list[Measured]) -> tuple[Block, ...]:
+    printed = sorted(NETWORKS, key=lambda n: (n.multiply_adds, -n.tar[0]))
+    paper = Series(
+        "paper", tuple(n.multiply_adds for n in printed), tuple(n.tar[0] for n in printed), paper=True, line=False,
+        labels=tuple(n.name for n in printed),
+    )  # fmt: skip
+    known = sorted((m for m in models if m.score.tar is not None), key=lambda m: m.multiply_adds)
+    ours = Series(
+        "facespace", tuple(float(m.multiply_adds) for m in known), tuple(m.score.tar or 0.0 for m in known),
+        line=False, labels=tuple(m.title for m in known),
+    )  # fmt: skip
+    plot = Plot(
+        "Accuracy against cost. The paper's networks and ours were trained on different data and measured on different "
+        "faces: read the shape within each, not the height between them.",
+        "multiply-adds of one face", FAR, (paper, ours), x_log=True, x_limits=(1e7, 3e9), y_limits=(0.0, 1.0),
+    )  # fmt: skip
+    rows: list[tuple[Cell, ...]] = [
+        (n.name, n.multiply_adds, n.weights, n.tar, *_best_cost(runs_of(n.key, models))) for n in NETWORKS
+    ]
+    return plot, _costs(rows + [_own_cost(m) for m in _others(models)])
+
+
+def _table3(models: list[Measured]) -> tuple[Block, ...]:
+    rows: list[tuple[Cell, ...]] = []
+    for network in NETWORKS:
+        size = f"{network.input_hw[0]}x{network.input_hw[1]}"
+        rows += [
+            (network.name, size, network.tar, m.score.splits, m.score.tar, m.budget)
+            for m in runs_of(network.key, models)
+        ] or [(network.name, size, network.tar, None, None, "not trained")]
+    for m in _others(models):
+        size = f"{m.input_hw[0]}x{m.input_hw[1]}"
+        rows.append((m.title, size, None, m.score.splits, m.score.tar, m.budget))
+    columns = (
+        Column("network"), Column("input"), Column("paper: VAL", "percent", paper=True),
+        Column("ours: VAL, five splits", "percent"), Column("ours: VAL, all pairs", "percent"), Column("trained"),
+    )  # fmt: skip
+    return (Table(f"{FAR}; mean and standard error over five splits.", columns, tuple(rows)),)
+
+
+def _figure5(models: list[Measured]) -> tuple[Block, ...]:
+    printed = [n for n in NETWORKS if n.name in ("NN2", "NN1", "NNS1", "NNS2")]
+    return _roc(
+        models,
+        Series(
+            "paper, Table 3", tuple(1e-3 for _ in printed), tuple(n.tar[0] for n in printed), paper=True,
+            line=False, labels=tuple(n.name for n in printed),
+        ),
+    )  # fmt: skip
+
+
+def _roc(models: Sequence[Measured], *more: Series) -> tuple[Block, ...]:
+    curves = tuple(Series(m.title, m.far, m.tar) for m in models)
+    lowest = min((m.far[0] for m in models if m.far), default=1.0)
+    plot = Plot(
+        "ROC over all pairs of the validation faces, from the lowest rate that ten false accepts stand behind "
+        f"({lowest:.1e}).",
+        "FAR", "VAL", (*curves, *more), x_log=True, x_limits=(1e-6, 1.0), y_limits=(0.0, 1.0),
+    )  # fmt: skip
+    columns = (Column("model"), *(Column(f"VAL at FAR {_rate(far)}", "percent") for far in DECADES))
+    rows = tuple((m.title, *(_at(m, far) for far in DECADES)) for m in models)
+    return plot, Table("The curves at round rates.", columns, rows)
+
+
+def _costs(rows: list[tuple[Cell, ...]]) -> Table:
+    columns = (
+        Column("network"), Column("paper: multiply-adds", "millions", paper=True),
+        Column("paper: weights", "millions", paper=True), Column(f"paper: {FAR}", "percent", paper=True),
+        Column("ours: multiply-adds", "millions"), Column("ours: weights", "millions"),
+        Column(f"ours: {FAR}", "percent"), Column("trained"),
+    )  # fmt: skip
+    return Table("Cost and accuracy.", columns, tuple(rows))
+
+
+def _others(models: list[Measured]) -> list[Measured]:
+    """Those that stand for no network of the paper."""
+    papers = [m for network in NETWORKS for m in runs_of(network.key, models)]
+    return [m for m in models if m not in papers]
+
+
+def _best_cost(runs: list[Measured]) -> tuple[Cell, ...]:
+    if not runs:
+        return None, None, None, "not trained"
+    best = max(runs, key=lambda m: m.score.tar or 0.0)
+    return best.multiply_adds, best.weights, best.score.tar, best.budget
+
+
+def _own_cost(m: Measured) -> tuple[Cell, ...]:
+    return m.title, None, None, None, m.multiply_adds, m.weights, m.score.tar, m.budget
+
+
+def _at(m: Measured, far: float) -> float | None:
+    """VAL at the last point of the curve up to a rate."""
+    reached = [tar for rate, tar in zip(m.far, m.tar, strict=True) if rate <= far * 1.001]
+    return reached[-1] if reached else None
+
+
+def _rate(far: float) -> str:
+    return f"{far:.0e}".replace("e-0", "e-")
+
+
+def _experiment(show: Callable[[list[Measured]], tuple[Block, ...]], paper: str) -> Experiment[NoOptions]:
+    run = partial(run_papers, show=show)
+    run.__doc__ = run_papers.__doc__
+    return Experiment(
+        paper, run, NoOptions, needs=("data", "model", "runs", "workers"), example="--data DIR --runs RUNS", report={}
+    )  # fmt: skip
+
+
+FIGURE4 = _experiment(
+    _figure4,
+    "FLOPS (multiply-adds) against VAL at FAR 1e-3 for many networks: accuracy grows with cost, and Inception networks "
+    "reach NN1's accuracy with far fewer parameters.",
+)
+TABLE3 = _experiment(
+    _table3, "Mean validation rate at FAR 1e-3 on the hold-out set with its standard error over five splits."
+)
+FIGURE5 = _experiment(
+    _figure5,
+    "ROC of four models on personal photos, FAR from 1e-6 to 1 on a log axis: NN2 above NN1 above NNS1 above NNS2.",
+)
+MODELS = Experiment(
+    "Figures 4 and 5 compare networks by cost and by ROC.",
+    run_models,
+    Options,
+    needs=("data", "workers"),
+    example="facespace-s my.onnx --data DIR -o models.html",
+)

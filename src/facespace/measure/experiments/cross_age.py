@@ -1,0 +1,163 @@
+"""Pairs of people at different ages: accuracy over folds, and errors by the gap of ages where a table gives ages."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import DataError
+from facespace.measure.context import Context
+from facespace.measure.differences import training_differs
+from facespace.measure.experiment import Experiment, option
+from facespace.measure.pair_list import PairList, read_pairs
+from facespace.measure.pairs import PairDistances, score_pairs
+from facespace.measure.result import MEASURED, Cell, Column, Result, Table, plain
+from facespace.measure.text import mean_se
+
+__all__ = ["EXPERIMENT", "AgeGap", "Options", "by_age_gap", "read_ages"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which pairs.
+
+    Attributes:
+        root: Folder of pictures <Name>/<Name>_0001.jpg.
+        pairs: Pairs file of any number of folds, in LFW's form; ROOT/pairs.txt unless given.
+        ages: CSV with the columns photo (below ROOT) and age; without it no figures by age gap.
+        mode: 'detector' (the crop of the face nearest the centre) or 'centre' (one fixed crop).
+        gap: Age gaps in years at which the next group begins; may be repeated.
+    """
+
+    root: Path = option(argument=True)
+    pairs: Path | None = None
+    ages: Path | None = None
+    mode: str = "detector"
+    gap: tuple[int, ...] = (0, 5, 10, 20, 30)
+
+
+@dataclass(frozen=True)
+class AgeGap:
+    """Errors of the pairs whose ages differ by so many years, each pair at the threshold of its fold.
+
+    Attributes:
+        low: least gap in years.
+        high: the first gap that no longer belongs here; None for no limit.
+        n_same: pairs of one person.
+        n_diff: pairs of two people.
+        false_rejects: share of the first taken for two people; None without such pairs.
+        false_accepts: share of the second taken for one person; None without such pairs.
+    """
+
+    low: int
+    high: int | None
+    n_same: int
+    n_diff: int
+    false_rejects: float | None
+    false_accepts: float | None
+
+    @property
+    def text(self) -> str:
+        """Such as "5 to 9 years"."""
+        return f"{self.low} years or more" if self.high is None else f"{self.low} to {self.high - 1} years"
+
+
+def run(options: Options, context: Context) -> Result:
+    """Accuracy over the folds of a pair list, and errors by the gap between the ages of the two faces."""
+    listed = read_pairs(options.pairs or options.root / "pairs.txt")
+    ages = read_ages(options.ages) if options.ages else None
+    pictures = context.pair_set(options.root, listed, mode=options.mode, name=options.root.name)
+    measured = pictures.measured(context.rows(pictures.faces), mode=options.mode)
+    figures = score_pairs(measured)
+    gaps = by_age_gap(measured, ages, sorted(set(options.gap))) if ages else []
+    unknown = 0 if ages is None else sum(name not in ages for name in listed.names)
+    return Result(
+        MEASURED,
+        f"{options.root.name}, {figures.n_folds} folds: {mean_se(figures.accuracy_mean, figures.accuracy_se, 2)} "
+        f"accuracy, {figures.n_false_rejects} false rejects of {figures.n_same:,} same pairs, "
+        f"{figures.n_false_accepts} false accepts of {figures.n_diff:,} different pairs.",
+        (_table(gaps),) if gaps else (),
+        (
+            "The threshold of each fold is chosen on the other folds.",
+            *([f"{unknown:,} photos without a known age; their pairs are left out of the table."] if unknown else []),
+            training_differs(context),
+        ),
+        figures={**plain(figures), "gaps": plain(gaps)},
+    )
+
+
+def read_ages(path: Path) -> dict[str, float]:
+    """Ages in years by photo.
+
+    Raises:
+        DataError: no such file, other columns, or an age that is no number from 0 to 150; the line is named.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: expected a CSV file with the columns photo, age: {error}") from error
+    ages = {}
+    for line, row in enumerate(rows, 2):
+        try:
+            ages[row["photo"]] = float(row["age"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path}, line {line}: expected the columns photo, age, got {row}") from error
+        if not 0 <= ages[row["photo"]] <= 150:
+            raise DataError(f"{path}, line {line}: expected an age from 0 to 150, got {row['age']}")
+    return ages
+
+
+def by_age_gap(measured: PairDistances, ages: dict[str, float], edges: Sequence[int]) -> list[AgeGap]:
+    """Errors by age gap.
+
+    Args:
+        measured: pairs and their distances.
+        ages: by photo; pairs of photos without one are left out.
+        edges: gaps at which the next group begins, rising.
+    """
+    gaps, known = _gaps(measured.listed, ages)
+    group = np.searchsorted(edges, gaps, side="right") - 1
+    right, same = measured.right(), measured.listed.same
+    made = []
+    for k, low in enumerate(edges):
+        chosen = known & (group == k)
+        high = edges[k + 1] if k + 1 < len(edges) else None
+        rejects, accepts = (_share(~right[chosen & kind]) for kind in (same, ~same))
+        n_same, n_diff = int((chosen & same).sum()), int((chosen & ~same).sum())
+        made.append(AgeGap(low, high, n_same, n_diff, rejects, accepts))
+    return made
+
+
+def _gaps(listed: PairList, ages: dict[str, float]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Difference of the ages of each pair, shape (P,), 0 where one is not known; and whether both are."""
+    found = np.array([[ages.get(name, np.nan) for name in pair] for pair in listed.pairs]).reshape(-1, 2)
+    known = np.isfinite(found).all(1)
+    return np.where(known, np.abs(found[:, 0] - found[:, 1]), 0.0), known
+
+
+def _share(wrong: NDArray[np.bool_]) -> float | None:
+    return float(wrong.mean()) if len(wrong) else None
+
+
+def _table(gaps: list[AgeGap]) -> Table:
+    columns = (
+        Column("age gap"), Column("same pairs", "count"), Column("false rejects", "percent"),
+        Column("different pairs", "count"), Column("false accepts", "percent"),
+    )  # fmt: skip
+    rows: list[tuple[Cell, ...]] = [
+        (gap.text, gap.n_same, gap.false_rejects, gap.n_diff, gap.false_accepts) for gap in gaps
+    ]
+    return Table("Errors by the gap of ages.", columns, tuple(rows))
+
+
+EXPERIMENT = Experiment(
+    paper="The paper shows that its clusters hold through age (Figure 7) and measures no pairs by age.",
+    run=run,
+    options=Options,
+    needs=("model", "detector", "workers"),
+    example="agedb --ages ages.csv",
+)

@@ -1,0 +1,171 @@
+"""Does quality find the faces that spoil a hold-out set? Drop the worst tenth, and beside it a tenth by chance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import InputError
+from facespace.extract import CROPS_PER_BATCH, extract_crops
+from facespace.faces.quality import face_quality
+from facespace.measure.context import Context
+from facespace.measure.differences import holdout_differs
+from facespace.measure.experiment import Experiment, option
+from facespace.measure.faces import EmbeddedFaces
+from facespace.measure.result import MEASURED, Column, Result, Table, plain
+from facespace.measure.text import percent, with_interval
+from facespace.metrics import Interval, all_pairs
+from facespace.metrics.resampling import interval_of
+from facespace.metrics.tar_intervals import tar_draws
+
+__all__ = ["EXPERIMENT", "Options", "QualityFigures", "drop_worst", "worst_faces"]
+
+FAR = 1e-3
+N_DRAWS = 500
+N_RANDOM = 20
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is dropped.
+
+    Attributes:
+        share: Share of the faces to drop.
+        keep: A person with this many faces or fewer loses none.
+    """
+
+    share: float = option(0.1, min=0.0, max=0.9)
+    keep: int = option(5, min=1)
+
+
+@dataclass(frozen=True)
+class QualityFigures:
+    """TAR (VAL) at one FAR of all faces, and of what is left after dropping a share of them.
+
+    Attributes:
+        far: false-accept rate; each threshold is chosen on the faces left.
+        tar_all: of all faces.
+        tar_without_worst: after dropping those of least quality.
+        tar_without_random: after dropping as many by chance, mean over ``n_random`` choices.
+        gain: of the first over the second; None where the pairs do not support the FAR.
+        gain_interval: 95 %, identities resampled in pairs.
+        n_faces: all faces.
+        n_dropped: faces dropped either way.
+        n_random: choices by chance.
+    """
+
+    far: float
+    tar_all: float | None
+    tar_without_worst: float | None
+    tar_without_random: float | None
+    gain: float | None
+    gain_interval: Interval | None
+    n_faces: int
+    n_dropped: int
+    n_random: int
+
+
+def run(options: Options, context: Context) -> Result:
+    """TAR (VAL) on the validation faces without the tenth of least quality, beside that without a tenth by chance."""
+    faces = context.holdout
+    figures = drop_worst(
+        context.embedded(faces), _quality(context), share=options.share, keep=options.keep
+    )  # fmt: skip
+    columns = (Column("faces"), Column("VAL at FAR 1e-3", "percent2"))
+    rows = (
+        (f"all {figures.n_faces:,}", figures.tar_all),
+        (f"without the {figures.n_dropped:,} of least quality", figures.tar_without_worst),
+        (f"without as many by chance, mean of {figures.n_random}", figures.tar_without_random),
+    )
+    gain = with_interval(figures.gain, figures.gain_interval) or percent(None)
+    return Result(
+        MEASURED,
+        f"Dropping the faces of least quality gains {gain} more than dropping as many by chance.",
+        (Table("VAL of the faces that are left.", columns, rows),),
+        (f"Each person keeps {options.keep} faces or more.", holdout_differs(context)),
+        figures=plain(figures),
+    )
+
+
+def drop_worst(
+    faces: EmbeddedFaces,
+    quality: NDArray[np.float32],
+    *,
+    share: float = 0.1,
+    keep: int = 5,
+    far: float = FAR,
+    n_random: int = N_RANDOM,
+    n_draws: int = N_DRAWS,
+) -> QualityFigures:
+    """Compare dropping the worst ``share`` with dropping as many by chance; each identity keeps ``keep`` faces.
+
+    Args:
+        faces: embeddings and identities.
+        quality: shape (N,), more is better.
+        share: of the faces to drop.
+        keep: an identity of so many faces or fewer loses none.
+        far: the rate at which TAR is compared.
+        n_random: choices by chance to average over.
+        n_draws: draws of the identities.
+
+    Raises:
+        InputError: another shape, or values that are not finite.
+    """
+    labels = faces.labels
+    if np.shape(quality) != labels.shape or not np.isfinite(quality).all():
+        raise InputError(f"quality: expected finite values of shape {labels.shape}, got {np.shape(quality)}")
+    n_drop, rng = round(share * len(labels)), np.random.default_rng(0)
+    orders = [quality, *(rng.random(len(labels)).astype(np.float32) for _ in range(n_random))]
+    dropped = [worst_faces(order, labels, n_drop=n_drop, keep=keep) for order in orders]
+    worst, *chance = [_tar_and_draws(faces, ~out, far, n_draws) for out in dropped]
+    whole = all_pairs(faces.embeddings, labels, fars=(far,))[0].tar
+    known = worst is not None and all(c is not None for c in chance)
+    if not known or worst is None:
+        return QualityFigures(far, whole, None, None, None, None, len(labels), int(dropped[0].sum()), n_random)
+    means = [np.mean([c[k] for c in chance if c is not None], axis=0) for k in (0, 1)]
+    return QualityFigures(
+        far, whole, float(worst[0]), float(means[0]), float(worst[0] - means[0]),
+        interval_of(worst[1] - means[1], len(faces.identities)), len(labels), int(dropped[0].sum()), n_random,
+    )  # fmt: skip
+
+
+def worst_faces(
+    quality: NDArray[np.float32], labels: NDArray[np.int64], *, n_drop: int, keep: int
+) -> NDArray[np.bool_]:
+    """True for the ``n_drop`` faces of least quality, shape (N,), of which each identity keeps ``keep`` or more."""
+    left = np.bincount(labels)
+    dropped = np.zeros(len(labels), np.bool_)
+    for i in np.argsort(quality, kind="stable"):
+        if dropped.sum() == n_drop:
+            break
+        if left[labels[i]] > keep:
+            dropped[i] = True
+            left[labels[i]] -= 1
+    return dropped
+
+
+def _tar_and_draws(
+    faces: EmbeddedFaces, kept: NDArray[np.bool_], far: float, n_draws: int
+) -> tuple[float, NDArray[np.float64]] | None:
+    """TAR of the faces kept, and that of each draw of identities; the draws are the same for all choices."""
+    rows, labels = faces.embeddings[kept], faces.labels[kept]
+    point = all_pairs(rows, labels, fars=(far,))[0].tar
+    draws = tar_draws(rows, labels, far=far, n_draws=n_draws)
+    return None if point is None or draws is None else (point, draws)
+
+
+def _quality(context: Context) -> NDArray[np.float32]:
+    paths, found = list(context.holdout.paths), [np.zeros(0, np.float32)]
+    for start in range(0, len(paths), CROPS_PER_BATCH):
+        batch = extract_crops(paths[start : start + CROPS_PER_BATCH], context.embedder)
+        found.append(face_quality(np.stack([crop for _, _, crop in batch])))
+        context.on_step(min(start + CROPS_PER_BATCH, len(paths)), len(paths))
+    return np.concatenate(found)
+
+
+EXPERIMENT = Experiment(
+    paper="The paper does not judge the quality of faces.",
+    run=run,
+    options=Options,
+    needs=("data", "model", "workers"),
+)
