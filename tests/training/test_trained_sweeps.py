@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from drawn import drawn_faces
-from facespace.errors import DataError, InputError
-from facespace.reproduce.trained import train_sweep
+from facespace.errors import InputError
 from facespace.training.data import Faces, find_pictures
 from facespace.training.data.pictures import Pictures
 from facespace.training.distillation import Lessons
@@ -106,24 +105,6 @@ def test_the_variants_of_other_sweeps_differ_in_one_thing() -> None:
     assert dataclasses.replace(without.recipe, augmentation=restored) == TINY
 
 
-def test_a_sweep_is_trained_once_and_keeps_to_its_budget(tmp_path: Path) -> None:
-    draw_folders(tmp_path / "faces" / "train")
-    out, seen = tmp_path / "sweeps", []
-    for _ in range(2):  # the second time finds everything done
-        train_sweep(
-            "resolution",
-            tmp_path,
-            out,
-            budget=32,
-            recipe=TINY,
-            on_step=lambda done, total: seen.append((done, total)),
-        )
-    assert seen == [(i, 8) for i in range(1, 9)]
-    assert all((out / name / "model.pt").is_file() for name in ("base", "no-low-resolution"))
-    with pytest.raises(DataError, match="another recipe or budget"):
-        train_sweep("resolution", tmp_path, out, budget=64, recipe=TINY)
-
-
 def test_a_subset_is_trained_from_a_list_that_says_which_images(tmp_path: Path) -> None:
     root = draw_folders(tmp_path / "faces" / "train")
     out = tmp_path / "sweeps"
@@ -133,8 +114,3 @@ def test_a_subset_is_trained_from_a_list_that_says_which_images(tmp_path: Path) 
     assert (facts["n_faces"], facts["n_identities"]) == (18, 3)
     listed = find_pictures(out / half.name / "faces.csv")
     assert len(listed) == 18 and all(Path(name).parent.parent == root.resolve() for name in listed.names)
-
-
-def test_an_unknown_sweep_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="dimension, images, resolution"):
-        train_sweep("depth", tmp_path, tmp_path / "out", budget=64, recipe=TINY)

@@ -162,4 +162,3 @@ def score_pair_set(pictures: PairSet, rows: NDArray[np.float32]) -> Score:
     return Score(
         LFW_FAR, tar_at_far(distances, listed.same, LFW_FAR).tar, accuracy=folds.mean, accuracy_se=folds.se
     )
-

@@ -226,4 +226,3 @@ def _gap(scores: Sequence[VersionScore], higher: str, lower: str) -> GapOfTars:
     known = [(a, b) for a, b in zip(by_name[higher], by_name[lower], strict=True)]
     mean, se = mean_and_se([None if a is None or b is None else a - b for a, b in known])
     return GapOfTars(higher, lower, mean, se, mean is not None and se is not None and mean > se)
-

@@ -45,7 +45,11 @@ def run(options: Options, context: Context) -> Result:
     return Result(
         MEASURED,
         _headline(points, sets[0].name, cost),
-        (Table("Accuracy by the form in which an embedding is stored.", _columns(sets), _rows(points, sets)),),
+        (
+            Table(
+                "Accuracy by the form in which an embedding is stored.", _columns(sets), _rows(points, sets)
+            ),
+        ),
         (
             f"Rotations were fitted on {len(training.paths):,} faces of {training.name}; bits need no fitting.",
             "Distances are those of the unit rows restored.",
@@ -75,7 +79,10 @@ def _columns(sets: list[Target]) -> tuple[Column, ...]:
         if chosen.name == "LFW":
             columns += [Column("LFW: VAL at FAR 1e-2", "percent"), Column("LFW: accuracy", "percent")]
         else:
-            columns += [Column(f"{chosen.name}: VAL at FAR 1e-3", "percent"), Column("against floats", "points")]
+            columns += [
+                Column(f"{chosen.name}: VAL at FAR 1e-3", "percent"),
+                Column("against floats", "points"),
+            ]
     return tuple(columns)
 
 
@@ -96,13 +103,17 @@ def _headline(points: list[Point], name: str, cost: dict[str, Any] | None) -> st
         n: max((p for p in points if p.value == n), key=lambda p: p.scores[name].tar or 0.0)
         for n in sorted({p.value or 0 for p in points[1:]}, reverse=True)
     }
-    forms = ", ".join(f"{percent(p.scores[name].tar)} in {n:.0f} bytes ({p.setting})" for n, p in best.items())
+    forms = ", ".join(
+        f"{percent(p.scores[name].tar)} in {n:.0f} bytes ({p.setting})" for n, p in best.items()
+    )
     text = f"VAL on {name}: {percent(points[0].scores[name].tar)} with floats, {forms}."
     if cost is None or cost["change"] is None:
         return text
     low, high = (100 * cost["change"][end] for end in ("low", "high"))
     change = 100 * (cost["tar_bytes"] - cost["tar_floats"])
-    return f"{text} One byte a component changes it by {change:+.2f} points (95 %: {low:+.2f} to {high:+.2f})."
+    return (
+        f"{text} One byte a component changes it by {change:+.2f} points (95 %: {low:+.2f} to {high:+.2f})."
+    )
 
 
 EXPERIMENT = Experiment(

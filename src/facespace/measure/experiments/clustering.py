@@ -62,7 +62,11 @@ def run(options: Options, context: Context) -> Result:
     real, distances = context.embedded(context.holdout), context.embedder.spec.distances
     points = measure_growth(real, distances, sizes, on_progress=context.on_step)
     last, growth = points[-1], exponent(points)
-    grows = "" if growth is None else f"; from {points[0].n:,} to {last.n:,} processor time grows as n^{growth:.2f}"
+    grows = (
+        ""
+        if growth is None
+        else f"; from {points[0].n:,} to {last.n:,} processor time grows as n^{growth:.2f}"
+    )
     return Result(
         MEASURED,
         f"{last.n:,} faces are grouped in {last.seconds:,.0f} s ({last.processor_seconds:,.0f} s of processor time)"
@@ -78,7 +82,9 @@ def run(options: Options, context: Context) -> Result:
     )
 
 
-def draw_faces(real: EmbeddedFaces, n: int, *, seed: int = 1) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def draw_faces(
+    real: EmbeddedFaces, n: int, *, seed: int = 1
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Unit rows (N, D) of drawn people, with the covariances within and between people of real faces; and who is who.
 
     People have two faces or more, nine on average.
@@ -136,7 +142,7 @@ def measure_growth(
 
 
 def exponent(points: Sequence[GrowthPoint]) -> float | None:
-    """The e of processor seconds = c n^e that fits the points best (least squares of logarithms); None for one point."""
+    """The e of processor seconds = c n^e that fits the points best (least squares of logarithms); None of one."""
     if len(points) < 2:
         return None
     n, seconds = np.log([p.n for p in points]), np.log([p.processor_seconds for p in points])

@@ -1,6 +1,5 @@
 """Pairs of people at different ages: accuracy over folds, and errors by the gap of ages where a table gives ages."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from facespace.measure.pair_list import PairList, read_pairs
 from facespace.measure.pairs import PairDistances, score_pairs
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, plain
 from facespace.measure.text import mean_se
+from facespace.spreadsheets import read_table, refuse_rows
 
 __all__ = ["EXPERIMENT", "AgeGap", "Options", "by_age_gap", "read_ages"]
 
@@ -67,7 +67,9 @@ class AgeGap:
 
 def run(options: Options, context: Context) -> Result:
     """Accuracy over the folds of a pair list, and errors by the gap between the ages of the two faces."""
-    listed = read_pairs(options.pairs or options.root / "pairs.txt")
+    path = options.pairs or options.root / "pairs.txt"
+    listed = read_pairs(path)
+    listed.check_folds(path)
     ages = read_ages(options.ages) if options.ages else None
     pictures = context.pair_set(options.root, listed, mode=options.mode, name=options.root.name)
     measured = pictures.measured(context.rows(pictures.faces), mode=options.mode)
@@ -82,7 +84,11 @@ def run(options: Options, context: Context) -> Result:
         (_table(gaps),) if gaps else (),
         (
             "The threshold of each fold is chosen on the other folds.",
-            *([f"{unknown:,} photos without a known age; their pairs are left out of the table."] if unknown else []),
+            *(
+                [f"{unknown:,} photos without a known age; their pairs are left out of the table."]
+                if unknown
+                else []
+            ),
             training_differs(context),
         ),
         figures={**plain(figures), "gaps": plain(gaps)},
@@ -95,19 +101,16 @@ def read_ages(path: Path) -> dict[str, float]:
     Raises:
         DataError: no such file, other columns, or an age that is no number from 0 to 150; the line is named.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: expected a CSV file with the columns photo, age: {error}") from error
     ages = {}
-    for line, row in enumerate(rows, 2):
+    table = read_table(path)
+    refuse_rows(path, list(table.broken), None)
+    for line, (photo, age) in table.select("photo", "age"):
         try:
-            ages[row["photo"]] = float(row["age"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}, line {line}: expected the columns photo, age, got {row}") from error
-        if not 0 <= ages[row["photo"]] <= 150:
-            raise DataError(f"{path}, line {line}: expected an age from 0 to 150, got {row['age']}")
+            ages[photo] = float(age)
+        except ValueError as error:
+            raise DataError(f"{path}, line {line}: expected an age in years, got '{age}'") from error
+        if not 0 <= ages[photo] <= 150:
+            raise DataError(f"{path}, line {line}: expected an age from 0 to 150, got '{age}'")
     return ages
 
 

@@ -9,11 +9,11 @@ from facespace.distance import distance_matrix
 from facespace.errors import DataError, ModelError
 from facespace.faces.detect import Detector
 from facespace.images import read_image
-from facespace.measure.result import MEASURED, Column, Picture, PictureRow, Pictures, Result, Table
 from facespace.measure.context import Context
-from facespace.measure.paper import FIGURE1_THRESHOLD
-from facespace.measure.experiment import Experiment, NoOptions
 from facespace.measure.differences import holdout_differs, training_differs
+from facespace.measure.experiment import Experiment, NoOptions
+from facespace.measure.paper import FIGURE1_THRESHOLD
+from facespace.measure.result import MEASURED, Column, Picture, PictureRow, Pictures, Result, Table
 
 __all__ = ["EXPERIMENT"]
 

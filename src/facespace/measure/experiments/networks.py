@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from facespace.measure.result import COMPUTED, Cell, Column, Result, Table, not_run
 from facespace.measure.context import Context
-from facespace.measure.paper import NN1_LAYERS, NN2_BLOCKS
 from facespace.measure.experiment import Experiment, NoOptions
+from facespace.measure.paper import NN1_LAYERS, NN2_BLOCKS
+from facespace.measure.result import COMPUTED, Cell, Column, Result, Table, not_run
 
 __all__ = ["TABLE1", "TABLE2"]
 

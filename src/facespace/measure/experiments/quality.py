@@ -118,15 +118,15 @@ def drop_worst(
     orders = [quality, *(rng.random(len(labels)).astype(np.float32) for _ in range(n_random))]
     dropped = [worst_faces(order, labels, n_drop=n_drop, keep=keep) for order in orders]
     worst, *chance = [_tar_and_draws(faces, ~out, far, n_draws) for out in dropped]
+    by_chance = [c for c in chance if c is not None]
     whole = all_pairs(faces.embeddings, labels, fars=(far,))[0].tar
-    known = worst is not None and all(c is not None for c in chance)
-    if not known or worst is None:
-        return QualityFigures(far, whole, None, None, None, None, len(labels), int(dropped[0].sum()), n_random)
-    means = [np.mean([c[k] for c in chance if c is not None], axis=0) for k in (0, 1)]
-    return QualityFigures(
-        far, whole, float(worst[0]), float(means[0]), float(worst[0] - means[0]),
-        interval_of(worst[1] - means[1], len(faces.identities)), len(labels), int(dropped[0].sum()), n_random,
-    )  # fmt: skip
+    counts = len(labels), int(dropped[0].sum()), n_random
+    if worst is None or len(by_chance) < n_random:
+        return QualityFigures(far, whole, None, None, None, None, *counts)
+    mean = float(np.mean([tar for tar, _ in by_chance]))
+    draws = worst[1] - np.mean([drawn for _, drawn in by_chance], axis=0)
+    gain = interval_of(draws, len(faces.identities))
+    return QualityFigures(far, whole, worst[0], mean, worst[0] - mean, gain, *counts)
 
 
 def worst_faces(

@@ -20,7 +20,7 @@ MEASURES = (
 )
 SIZES = (
     "Size: the paper counts the pixels of the face thumbnail. On faces/val they are those of the thumbnail too; on "
-    "LFW they are those of the whole picture, of which the face takes about half a side: 'face px' says how large it is."
+    "LFW they are those of the whole picture, of which the face takes about half a side: 'face px' is its size."
 )
 
 
@@ -99,9 +99,7 @@ def _table(
     return Table(caption, tuple(columns), rows)
 
 
-def _row(
-    point: Point, printed: dict[int, float], sets: list[Target], *, sized: bool
-) -> tuple[Cell, ...]:
+def _row(point: Point, printed: dict[int, float], sets: list[Target], *, sized: bool) -> tuple[Cell, ...]:
     row: list[Cell] = [point.setting, None if point.value is None else printed.get(int(point.value))]
     for chosen in sets:
         score = point.scores[chosen.name]

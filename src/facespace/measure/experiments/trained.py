@@ -15,7 +15,18 @@ from facespace.measure.degrade import Resize
 from facespace.measure.differences import holdout_differs
 from facespace.measure.experiment import Experiment
 from facespace.measure.paper import DIMENSION_TAR, IMAGES_TAR
-from facespace.measure.result import MEASURED, Block, Cell, Column, Plot, Result, Series, Table, not_run, plain
+from facespace.measure.result import (
+    MEASURED,
+    Block,
+    Cell,
+    Column,
+    Plot,
+    Result,
+    Series,
+    Table,
+    not_run,
+    plain,
+)
 from facespace.measure.runs import RunModel, find_runs
 from facespace.measure.sweep import Point, Score, val_target
 from facespace.measure.text import percent
@@ -51,7 +62,12 @@ class Options:
 
 
 def run(
-    options: Options, context: Context, *, name: str, show: Callable[[list[Point]], tuple[Block, ...]], note: str
+    options: Options,
+    context: Context,
+    *,
+    name: str,
+    show: Callable[[list[Point]], tuple[Block, ...]],
+    note: str,
 ) -> Result:
     """Train what is missing, every run equally long, and measure what there is; with --quick nothing is trained."""
     out = options.out or context.sweeps_folder
@@ -111,7 +127,9 @@ def _train(name: str, options: Options, context: Context, out: Path) -> None:
     from facespace.training.sweeps import SWEEP_RECIPE, train_variants, with_budget
 
     keep_freed_memory()
-    recipe = with_budget(read_recipe(options.recipe) if options.recipe else SWEEP_RECIPE, context.setup.budget)
+    recipe = with_budget(
+        read_recipe(options.recipe) if options.recipe else SWEEP_RECIPE, context.setup.budget
+    )
     variants = _variants(name, recipe, context.data)
     train_variants(variants, context.data, out, device=context.setup.device, on_step=context.on_step)
 
@@ -155,7 +173,8 @@ def _score(point: Point) -> Score:
 
 def _show_dimension(points: list[Point]) -> tuple[Block, ...]:
     rows: list[tuple[Cell, ...]] = [
-        (int(p.value or 0), DIMENSION_TAR.get(int(p.value or 0)), _score(p).splits, _score(p).tar) for p in points
+        (int(p.value or 0), DIMENSION_TAR.get(int(p.value or 0)), _score(p).splits, _score(p).tar)
+        for p in points
     ]
     columns = (
         Column("components", "count"), Column("paper: VAL", "percent", paper=True),

@@ -7,10 +7,10 @@ import pytest
 
 import facespace
 from facespace.errors import DataError
-from facespace.evaluate.card import BEGIN, END, figures_in, write_card
-from facespace.evaluate.detector_card import render_detectors
-from facespace.evaluate.embedder_card import render_embedder
 from facespace.models import built_in_models
+from lab.cards.card import BEGIN, END, figures_in, write_card
+from lab.cards.detector import render_detectors
+from lab.cards.embedder import render_embedder
 
 CARDS = Path(facespace.__file__).parents[2] / "docs" / "models"
 EMBEDDERS = [spec for spec in built_in_models() if spec.task == "embedder"]
@@ -62,7 +62,7 @@ def test_a_card_without_marks_is_left_alone(tmp_path: Path, text: str | None) ->
 def test_every_change_of_a_figure_shows() -> None:
     figures = figures_of("facespace-s")
     before = render_embedder(figures)
-    for part, key in (("lfw", "accuracy_mean"), ("bytes", "change"), ("quality", "gain")):
+    for part, key in (("lfw", "accuracy_mean"), ("bytes", "tar_bytes"), ("quality", "gain")):
         changed = json.loads(json.dumps(figures))
         changed[part][key] += 0.01
         assert render_embedder(changed) != before

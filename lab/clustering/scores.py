@@ -1,4 +1,4 @@
-"""Grouping, scored on real piles of faces: our threshold and our best one, beside other methods at their best."""
+"""Grouping, scored on real collections: our threshold and our best one, beside other methods at their best."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from facespace.cluster import Constraints, agglomerative, collection_threshold, cut
 from facespace.errors import DataError, InputError
-from facespace.evaluate.album import AlbumFaces, extract_album
-from facespace.evaluate.cluster_methods import METHODS, SIZES
-from facespace.evaluate.holdout import embed_holdout
 from facespace.extract import FaceDetector, FaceEmbedder
 from facespace.gallery import read_labels
+from facespace.measure.album import Album, extract_album
+from facespace.measure.embedding import embed_faces
+from facespace.measure.faces import open_crops
 from facespace.metrics.clusters import ClusterReport, cluster_report
+from lab.clustering.methods import METHODS, SIZES
 
-__all__ = ["PILES", "ClusterRow", "evaluate_clusters", "read_pile", "score_pile"]
+__all__ = ["COLLECTIONS", "ClusterRow", "score_collections", "read_collection", "score_collection"]
 
-PILES = ("people", "val", "lfw")
+COLLECTIONS = ("people", "val", "lfw")
 GRID = np.geomspace(0.15, 1.9, 28)
 # Along our own tree a threshold costs little.
 FINE_GRID = np.geomspace(0.15, 1.9, 250)
@@ -27,10 +28,10 @@ FINE_GRID = np.geomspace(0.15, 1.9, 250)
 
 @dataclass(frozen=True)
 class ClusterRow:
-    """One method on one pile.
+    """One method on one collection.
 
     Attributes:
-        pile: the faces.
+        collection: the faces.
         model: the embedder.
         method: what grouped them, and at which threshold.
         threshold: squared L2; for HDBSCAN, which has none, its least group size.
@@ -38,7 +39,7 @@ class ClusterRow:
         seconds: of one run at that threshold.
     """
 
-    pile: str
+    collection: str
     model: str
     method: str
     threshold: float
@@ -46,49 +47,51 @@ class ClusterRow:
     seconds: float
 
 
-def evaluate_clusters(
+def score_collections(
     data: Path,
     embedders: Sequence[FaceEmbedder],
     detector: FaceDetector,
     *,
-    piles: tuple[str, ...] = PILES,
-    on_pile: Callable[[str], None] | None = None,
+    collections: tuple[str, ...] = COLLECTIONS,
+    on_collection: Callable[[str], None] | None = None,
 ) -> list[ClusterRow]:
-    """All methods on each pile with each embedder.
+    """All methods on each collection with each embedder.
 
     Args:
         data: folder of the data sets.
         embedders: calibrated models.
         detector: finds the faces of photos.
-        piles: of "people" (650 photos of 30 people), "val" (2,975 crops of 128 people) and "lfw" (its photos at hand).
-        on_pile: called with what comes next.
+        collections: of "people" (650 photos of 30 people), "val" (2,975 crops of 128 people) and "lfw" (its photos at hand).
+        on_collection: called with what comes next.
 
     Raises:
         DataError: data that is missing.
-        InputError: another pile.
+        InputError: another collection.
     """
     rows = []
-    for pile in piles:
+    for collection in collections:
         for embedder in embedders:
-            if on_pile:
-                on_pile(f"{pile}: {embedder.spec.name}")
-            faces = read_pile(data, pile, embedder, detector)
-            found = score_pile(faces, embedder.spec.distances)
-            rows += [ClusterRow(pile, embedder.spec.name, *row) for row in found]
+            if on_collection:
+                on_collection(f"{collection}: {embedder.spec.name}")
+            faces = read_collection(data, collection, embedder, detector)
+            found = score_collection(faces, embedder.spec.distances)
+            rows += [ClusterRow(collection, embedder.spec.name, *row) for row in found]
     return rows
 
 
-def read_pile(data: Path, pile: str, embedder: FaceEmbedder, detector: FaceDetector) -> AlbumFaces:
-    """The faces of one pile; arguments and errors as of `evaluate_clusters`."""
-    if pile == "people":
+def read_collection(data: Path, collection: str, embedder: FaceEmbedder, detector: FaceDetector) -> Album:
+    """The faces of one collection; arguments and errors as of `score_collections`."""
+    if collection == "people":
         folder = data / "albums" / "people"
         return extract_album(folder, read_labels(folder / "labels.csv"), detector, embedder)
-    if pile == "val":
-        faces = embed_holdout(data / "faces" / "val", embedder)
-        alone = np.arange(len(faces.labels))
-        return AlbumFaces(faces.embeddings, alone, alone, faces.labels)
-    if pile != "lfw":
-        raise InputError(f"pile: expected one of {PILES}, got {pile!r}")
+    if collection == "val":
+        crops = open_crops(data / "faces" / "val")
+        rows, alone = embed_faces(crops, embedder)[0], np.arange(len(crops.paths))
+        boxes = np.zeros((len(rows), 4), np.float32)
+        names = tuple(path.name for path in crops.paths)
+        return Album(rows, alone, boxes, alone, crops.labels, names, crops.identities)
+    if collection != "lfw":
+        raise InputError(f"collection: expected one of {COLLECTIONS}, got {collection!r}")
     photos = sorted((data / "lfw").glob("*/*.jpg"))
     if not photos:
         raise DataError(f"{data / 'lfw'}: expected folders <Name>/<Name>_0001.jpg, met none")
@@ -96,8 +99,8 @@ def read_pile(data: Path, pile: str, embedder: FaceEmbedder, detector: FaceDetec
     return extract_album(data / "lfw", names, detector, embedder)
 
 
-def score_pile(
-    faces: AlbumFaces, distances: dict[str, float | None]
+def score_collection(
+    faces: Album, distances: dict[str, float | None]
 ) -> list[tuple[str, float, ClusterReport, float]]:
     """(method, threshold, scores, seconds): ours at the calibrated threshold and at its best, others at their best."""
     calibrated = collection_threshold(distances, len(faces.embeddings)).distance
@@ -131,27 +134,23 @@ def score_pile(
 
 
 def _best(
-    faces: AlbumFaces,
+    faces: Album,
     group: Callable[[float], NDArray[np.integer]],
     tried: Sequence[float] = tuple(GRID),
 ) -> float:
-    """The threshold of the best pairwise F1, chosen on the pile itself."""
+    """The threshold of the best pairwise F1, chosen on the collection itself."""
     f1s = [_report(faces, group(float(threshold))).pairwise.f1 for threshold in tried]
     return float(tried[int(np.argmax(f1s))])
 
 
 def _timed(
-    name: str, faces: AlbumFaces, group: Callable[[float], NDArray[np.integer]], threshold: float
+    name: str, faces: Album, group: Callable[[float], NDArray[np.integer]], threshold: float
 ) -> tuple[str, float, ClusterReport, float]:
     begin = time.perf_counter()
     labels = group(threshold)
     return name, threshold, _report(faces, labels), time.perf_counter() - begin
 
 
-def _report(faces: AlbumFaces, labels: NDArray[np.integer]) -> ClusterReport:
+def _report(faces: Album, labels: NDArray[np.integer]) -> ClusterReport:
     """Over the labelled faces; a photo without a detected face is a person of its own."""
-    missed = faces.labelled < 0
-    found = np.zeros(len(faces.labelled), np.int64)
-    found[~missed] = labels[faces.labelled[~missed]]
-    found[missed] = labels.max(initial=-1) + 1 + np.arange(missed.sum())
-    return cluster_report(faces.truth, found)
+    return cluster_report(faces.truth, faces.labels_of(labels))

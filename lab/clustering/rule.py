@@ -1,4 +1,4 @@
-"""How many strangers within reach of a face suit groups best, on piles of known people of several sizes."""
+"""Which number of impostors within the threshold of a face groups best, on collections of known people of several sizes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from numpy.typing import NDArray
 
 from facespace.cluster import agglomerative, collection_threshold, cut
 from facespace.errors import InputError
-from facespace.evaluate.holdout import HoldoutFaces
+from facespace.measure.faces import EmbeddedFaces
 from facespace.metrics import pairwise_scores
 
-__all__ = ["TRIED", "StrangersPile", "best_strangers", "measure_strangers"]
+__all__ = ["TRIED", "RuleScores", "best_number", "measure_rule"]
 
 TRIED = (2.0, 3.0, 5.0, 7.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0)
 PEOPLE = (8, 16, 32, 64, 128, 256, 512)
 DRAWS = 8
-# The rate of one pair, whatever the pile's size, for comparison.
+# The rate of one pair, whatever the collection's size, for comparison.
 FIXED_FAR = 1e-2
 
 
 @dataclass(frozen=True)
-class StrangersPile:
-    """Piles of so many people, drawn several times; scores are means over the draws.
+class RuleScores:
+    """Collections of so many people, drawn several times; scores are means over the draws.
 
     Attributes:
-        n_people: people in each pile, with all their faces.
-        n_faces: faces of a pile.
-        f1: pairwise F1 at each number of strangers tried, shape (T,).
+        n_people: people in each collection, with all their faces.
+        n_faces: faces of a collection.
+        f1: pairwise F1 at each number tried, shape (T,).
         fixed_f1: at the distance of FAR 1e-2, whatever the size.
     """
 
@@ -37,15 +37,15 @@ class StrangersPile:
     fixed_f1: float
 
 
-def measure_strangers(
-    faces: HoldoutFaces, distances: dict[str, float | None], *, tried: Sequence[float] = TRIED
-) -> list[StrangersPile]:
-    """Group piles of 8 to 512 whole people, as far as there are so many, at every number of strangers.
+def measure_rule(
+    faces: EmbeddedFaces, distances: dict[str, float | None], *, tried: Sequence[float] = TRIED
+) -> list[RuleScores]:
+    """Group collections of 8 to 512 whole people, as far as there are so many, at every number.
 
     Args:
         faces: embeddings of known people.
         distances: of their model, at each FAR.
-        tried: numbers of strangers.
+        tried: numbers of impostors.
 
     Raises:
         InputError: fewer than eight people.
@@ -54,29 +54,29 @@ def measure_strangers(
     people = np.unique(faces.labels)
     sizes = [n for n in PEOPLE if n <= len(people)]
     if not sizes:
-        raise InputError(f"strangers: expected faces of {PEOPLE[0]} people or more, got {len(people)}")
+        raise InputError(f"expected faces of {PEOPLE[0]} people or more, got {len(people)}")
     rng = np.random.default_rng(0)
-    piles = []
+    made = []
     for n in sizes:
         draws = [rng.choice(people, n, replace=False) for _ in range(DRAWS if n < len(people) else 1)]
         scored = [_scored(faces, np.isin(faces.labels, who), distances, tried) for who in draws]
         n_faces, *f1 = np.mean(scored, axis=0).tolist()
-        piles.append(StrangersPile(n, n_faces, tuple(f1[:-1]), f1[-1]))
-    return piles
+        made.append(RuleScores(n, n_faces, tuple(f1[:-1]), f1[-1]))
+    return made
 
 
-def best_strangers(piles: Sequence[StrangersPile], tried: Sequence[float] = TRIED) -> float:
-    """The number with the best mean F1 over all piles, each size counting once."""
-    return float(tried[int(np.mean([pile.f1 for pile in piles], axis=0).argmax())])
+def best_number(collections: Sequence[RuleScores], tried: Sequence[float] = TRIED) -> float:
+    """The number with the best mean F1 over all collections, each size counting once."""
+    return float(tried[int(np.mean([scores.f1 for scores in collections], axis=0).argmax())])
 
 
 def _scored(
-    faces: HoldoutFaces,
+    faces: EmbeddedFaces,
     chosen: NDArray[np.bool_],
     distances: dict[str, float | None],
     tried: Sequence[float],
 ) -> list[float]:
-    """Faces in the pile, F1 at each number of strangers, F1 at the fixed rate."""
+    """Faces in the collection, F1 at each number, F1 at the fixed rate."""
     rows, truth = faces.embeddings[chosen], faces.labels[chosen]
     limits = [collection_threshold(distances, len(rows), strangers=s).distance for s in tried]
     limits.append(collection_threshold(distances, len(rows), far=FIXED_FAR).distance)

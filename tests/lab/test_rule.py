@@ -4,28 +4,27 @@ import pytest
 from embeddings import unit_rows
 from facespace.cluster import agglomerative, collection_threshold
 from facespace.errors import InputError
-from facespace.evaluate.holdout import HoldoutFaces
-from facespace.evaluate.strangers import StrangersPile, best_strangers, measure_strangers
+from facespace.measure.faces import EmbeddedFaces
 from facespace.metrics import pairwise_scores
 
 DISTANCES: dict[str, float | None] = {"1e-2": 0.9, "1e-3": 0.7}
 
 
-def faces(n_people: int) -> HoldoutFaces:
+def faces(n_people: int) -> EmbeddedFaces:
     rng = np.random.default_rng(n_people)
     labels = np.repeat(np.arange(n_people), 9)
     rows = unit_rows(rng, n_people, 16)[labels] + 0.16 * rng.normal(size=(len(labels), 16)).astype(np.float32)
-    return HoldoutFaces(rows / np.linalg.norm(rows, axis=1, keepdims=True), labels, ())
+    return EmbeddedFaces(rows / np.linalg.norm(rows, axis=1, keepdims=True), labels, ())
 
 
 def test_few_people_are_refused() -> None:
     with pytest.raises(InputError, match="8 people"):
-        measure_strangers(faces(7), DISTANCES)
+        measure_rule(faces(7), DISTANCES)
 
 
 def test_the_pile_of_all_people_scores_as_grouping_it_does() -> None:
     real, tried = faces(16), (0.2, 1.0, 2.0)
-    small, whole = measure_strangers(real, DISTANCES, tried=tried)
+    small, whole = measure_rule(real, DISTANCES, tried=tried)
     assert (small.n_people, small.n_faces, whole.n_people, whole.n_faces) == (8, 72, 16, 144)
     for strangers, f1 in zip(tried, whole.f1, strict=True):
         limit = collection_threshold(DISTANCES, 144, strangers=strangers).distance
@@ -33,9 +32,9 @@ def test_the_pile_of_all_people_scores_as_grouping_it_does() -> None:
         assert f1 == pytest.approx(pairwise_scores(real.labels, labels).f1)
     fixed = agglomerative(real.embeddings, threshold=0.9).labels.astype(np.int64)
     assert whole.fixed_f1 == pytest.approx(pairwise_scores(real.labels, fixed).f1)
-    assert small == measure_strangers(real, DISTANCES, tried=tried)[0]
+    assert small == measure_rule(real, DISTANCES, tried=tried)[0]
 
 
 def test_the_best_number_has_the_best_mean_over_sizes() -> None:
-    piles = [StrangersPile(8, 70, (0.9, 0.8, 0.1), 0.5), StrangersPile(16, 150, (0.1, 0.5, 0.9), 0.5)]
-    assert best_strangers(piles, tried=(1.0, 2.0, 3.0)) == 2.0
+    piles = [RuleScores(8, 70, (0.9, 0.8, 0.1), 0.5), RuleScores(16, 150, (0.1, 0.5, 0.9), 0.5)]
+    assert best_number(piles, tried=(1.0, 2.0, 3.0)) == 2.0

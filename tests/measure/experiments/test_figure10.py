@@ -1,15 +1,15 @@
 import numpy as np
 
-from facespace.evaluate.harmonic_plane import find_moves, view_plane
-from facespace.evaluate.holdout import HoldoutFaces
+from facespace.measure.experiments.figure10 import find_moves, view_plane
+from facespace.measure.faces import EmbeddedFaces
 
 PLACES = np.eye(4)
 
 
-def faces(rows: list[np.ndarray], labels: list[int]) -> HoldoutFaces:
+def faces(rows: list[np.ndarray], labels: list[int]) -> EmbeddedFaces:
     array = np.array(rows, np.float32)
     array /= np.linalg.norm(array, axis=1, keepdims=True)
-    return HoldoutFaces(array, np.array(labels), tuple("abcd"))
+    return EmbeddedFaces(array, np.array(labels), tuple("abcd"))
 
 
 LABELS = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
@@ -17,10 +17,10 @@ LABELS = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
 
 def test_a_face_among_others_that_the_newer_version_takes_home() -> None:
     old, new = [PLACES[k] for k in LABELS], [PLACES[k] for k in LABELS]
-    old[0] = PLACES[1] + 0.1 * PLACES[0]  # a's first face lies among b's, and v2 puts it right
+    old[0] = PLACES[1] + 0.1 * PLACES[0]  # a's first face lies among b's, and v2 corrects it
     new[11] = PLACES[2] + 0.1 * PLACES[3]  # d's last one v1 has right, and v2 takes it to c
     moves = find_moves(faces(old, LABELS), faces(new, LABELS))
-    assert moves.put_right.nonzero()[0].tolist() == [0] and moves.old_nearest[0] == 1
+    assert moves.corrected.nonzero()[0].tolist() == [0] and moves.old_nearest[0] == 1
     assert moves.spoilt.nonzero()[0].tolist() == [11] and moves.new_nearest[11] == 2
 
 
@@ -31,7 +31,7 @@ def test_a_lone_face_is_not_near_to_itself() -> None:
     assert moves.old_nearest[1] in (0, 1), "the only face of its person: its place without it is nowhere"
 
 
-def test_the_plane_is_that_of_the_people_who_are_put_right() -> None:
+def test_the_plane_is_that_of_the_people_who_are_corrected() -> None:
     old, new = [PLACES[k] for k in LABELS], [PLACES[k] for k in LABELS]
     for face, seen_as in ((6, 3), (7, 3), (0, 3)):
         old[face] = PLACES[seen_as] + 0.2 * PLACES[LABELS[face]]
@@ -48,9 +48,9 @@ def test_the_plane_is_that_of_the_people_who_are_put_right() -> None:
         )
 
 
-def test_nobody_to_put_right() -> None:
+def test_nobody_to_corrected() -> None:
     rows = [PLACES[k] for k in LABELS]
     same = faces(rows, LABELS)
     moves = find_moves(same, same)
     view = view_plane(same, same, moves)
-    assert not moves.put_right.any() and view.people == (0, 1, 2) and not view.moved.any()
+    assert not moves.corrected.any() and view.people == (0, 1, 2) and not view.moved.any()

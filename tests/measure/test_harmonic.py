@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from facespace.measure.context import Setup
+from facespace.measure.report import make_report
+from facespace.measure.result import COMPUTED, MEASURED, NOT_RUN, Plot, Result, Table
 from facespace.models import find_model
-from facespace.reproduce import Options, reproduce
-from facespace.reproduce.blocks import COMPUTED, MEASURED, NOT_RUN, Plot, Result, Table
 
 PARTS = ["figure8", "figure9", "figure10"]
 
 
 def made(data: Path, runs: Path | None, work: Path) -> dict[str, Result]:
-    report = reproduce(Options(data, runs=runs, quick=True), work, only=PARTS)
+    report = make_report(Setup(data, runs=runs, quick=True), work, only=PARTS)
     return {part.name: part.result for part in report.parts}
 
 
@@ -82,6 +83,6 @@ def test_a_harmonic_run_is_compared_with_its_older_model_and_with_what_it_began_
         assert rows[name][2] == pytest.approx(rows["v2-v2"][2], abs=2e-3), name
     (plane,) = parts["figure10"].blocks
     assert isinstance(plane, Plot) and len(plane.series) == 6, "nothing moves between equal versions"
-    assert "puts 0 of them right" in parts["figure10"].headline
+    assert "corrects 0 of them" in parts["figure10"].headline
     again = made(few, tmp_path / "runs", tmp_path / "work")
     assert again["figure8"] == parts["figure8"], "kept, and read back whole"

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from facespace.evaluate.card import Figures
+from lab.cards.card import Figures
 
 __all__ = ["render_detectors"]
 
 
 def render_detectors(reports: Sequence[Figures]) -> str:
-    """Reports of `evaluate_detector` as plain values, one a column, as a Markdown table."""
+    """Reports of `facespace measure detector` as plain values, one a column, as a Markdown table."""
     first = reports[0]
     rows = [
         ("score threshold", [f"{r['score_threshold']:g}" for r in reports]),
@@ -38,7 +38,7 @@ def render_detectors(reports: Sequence[Figures]) -> str:
         f"{first['n_photos']} photos held out by content hash (one in ten) with {first['n_faces']} labelled faces "
         f"that count and {first['n_ignored']} labels and regions that do not; {first['n_faceless']} faceless pictures "
         "(pieces of those photos, enlarged). Recall by size sees the photos at full, half and quarter size. "
-        "Intervals resample photos. `facespace evaluate detector --data DIR`."
+        "Intervals resample photos. `facespace measure detector --data DIR`."
     )
     return "\n".join([f"| | {names} |", "|---" * (len(reports) + 1) + "|", *lines, "", note, ""])
 

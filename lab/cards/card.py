@@ -4,7 +4,6 @@ The prose of a card is written by people; what stands between its two marks is n
 model reporting" (2019).
 """
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,11 @@ from typing import Any
 from facespace.errors import DataError
 from facespace.saved_files import write_beside
 
-__all__ = ["BEGIN", "END", "Figures", "figures_in", "plain", "write_card"]
+__all__ = ["BEGIN", "END", "Figures", "figures_in", "write_card"]
 
 BEGIN, END = "<!-- figures, written by a command -->", "<!-- end of figures -->"
 
 Figures = dict[str, Any]
-
-
-def plain(value: Any) -> Any:
-    """Dataclasses as dicts, tuples as lists: what reading the JSON back gives."""
-    return json.loads(json.dumps(value, default=dataclasses.asdict))
 
 
 def write_card(card: Path, figures: Any, table: str) -> Path:

@@ -5,60 +5,52 @@ from pathlib import Path
 from typing import Any
 
 from facespace.cluster import collection_threshold
-from facespace.embed import Embedder
-from facespace.evaluate.album import evaluate_album, extract_album
-from facespace.evaluate.byte_form import evaluate_bytes
-from facespace.evaluate.card import Figures, plain
-from facespace.evaluate.cross_fit import cross_fit
-from facespace.evaluate.holdout import embed_holdout, evaluate_holdout
-from facespace.evaluate.lfw import evaluate_lfw
-from facespace.evaluate.quality import evaluate_quality, holdout_quality
-from facespace.evaluate.speed import time_embedder
-from facespace.faces.detect import Detector
 from facespace.gallery import read_labels
+from facespace.measure.album import evaluate_album, extract_album
+from facespace.measure.context import Context
+from facespace.measure.cross_fit import cross_fit
+from facespace.measure.experiments import bytes, holdout, lfw, quality
+from facespace.measure.result import plain
+from facespace.measure.speed import time_embedder
 from facespace.models.summary import summarise
+from lab.cards.card import Figures
 
 __all__ = ["measure_embedder", "render_embedder"]
 
 BASELINE = Path("peers") / "mobilefacenet.onnx"
 
 
-def measure_embedder(
-    data: Path, embedder: Embedder, detector: Detector, *, on_part: Callable[[str], None] = lambda _: None
-) -> Figures:
+def measure_embedder(context: Context, *, on_part: Callable[[str], None] = lambda _: None) -> Figures:
     """Every figure of an embedder's card, as plain JSON values.
 
     Args:
-        data: holds `faces/val`, `lfw`, `albums/people` and `peers/mobilefacenet.onnx`.
-        embedder: calibrated.
-        detector: finds the faces of LFW and of the album.
-        on_part: follows along, called with the name of each part.
+        context: its data folder holds `faces`, `lfw`, `albums/people` and `peers/mobilefacenet.onnx`.
+        on_part: called with the name of each part as it begins.
 
     Raises:
         DataError: one of them is missing.
     """
+    embedder = context.embedder
     spec, summary = embedder.spec, summarise(embedder.path)
-    on_part("faces/val")
-    val = embed_holdout(data / "faces" / "val", embedder)
-    parts: dict[str, Callable[[], Any]] = {
-        "holdout": lambda: evaluate_holdout(val, intervals=True),
-        "cross_fit": lambda: cross_fit(val),
-        "bytes": lambda: evaluate_bytes(val, spec.byte_scale),
-        "quality": lambda: evaluate_quality(val, holdout_quality(data / "faces" / "val", embedder)),
-        "lfw": lambda: evaluate_lfw(data / "lfw", embedder, detector),
-        "lfw_centre": lambda: evaluate_lfw(data / "lfw", embedder, None),
-        "album": lambda: _album(data / "albums" / "people", embedder, detector),
-        "speed": lambda: _speed(embedder, data / BASELINE),
-    }
     figures: Figures = {
         "model": spec.name,
         "version": spec.version,
         "sha256": spec.sha256,
-        "detector": detector.spec.label,
+        "detector": context.detector.spec.label,
         "weights": summary.weights,
         "multiply_adds": summary.multiply_adds,
         "input_hw": list(spec.input_hw),
         "file_bytes": embedder.path.stat().st_size,
+    }
+    parts: dict[str, Callable[[], Any]] = {
+        "holdout": lambda: holdout.EXPERIMENT.run(holdout.Options(), context).figures,
+        "cross_fit": lambda: cross_fit(context.embedded(context.holdout)),
+        "bytes": lambda: bytes.EXPERIMENT.run(bytes.Options(on="val"), context).figures["byte_form"],
+        "quality": lambda: quality.EXPERIMENT.run(quality.Options(), context).figures,
+        "lfw": lambda: lfw.EXPERIMENT.run(lfw.Options(), context).figures,
+        "lfw_centre": lambda: lfw.EXPERIMENT.run(lfw.Options(mode="centre"), context).figures,
+        "album": lambda: _album(context),
+        "speed": lambda: _speed(context),
     }
     for name, measure in parts.items():
         on_part(name)
@@ -66,15 +58,17 @@ def measure_embedder(
     return figures
 
 
-def _album(folder: Path, embedder: Embedder, detector: Detector) -> Any:
-    faces = extract_album(folder, read_labels(folder / "labels.csv"), detector, embedder)
-    chosen = collection_threshold(embedder.spec.distances, len(faces.embeddings))
-    return evaluate_album(faces, threshold=chosen.distance)
+def _album(context: Context) -> Any:
+    folder = context.data / "albums" / "people"
+    labels = read_labels(folder / "labels.csv")
+    album = extract_album(folder, labels, context.detector, context.embedder)
+    chosen = collection_threshold(context.embedder.spec.distances, len(album.embeddings))
+    return evaluate_album(album, threshold=chosen.distance)
 
 
-def _speed(embedder: Embedder, baseline: Path) -> dict[str, Any]:
-    milliseconds, ratio = time_embedder(embedder, baseline)
-    return {"embed_ms": milliseconds, "embed_ratio": ratio, "baseline": baseline.name}
+def _speed(context: Context) -> dict[str, Any]:
+    milliseconds, ratio = time_embedder(context.embedder, context.data / BASELINE)
+    return {"embed_ms": milliseconds, "embed_ratio": ratio, "baseline": BASELINE.name}
 
 
 def render_embedder(figures: Figures) -> str:
@@ -117,23 +111,18 @@ def _holdout_rows(figures: Figures) -> list[tuple[str, str, str]]:
     for key in (key for key, value in tar.items() if value["all"] is not None):
         low, high = interval[key]["low"], interval[key]["high"]
         value = f"{_percent(tar[key]['all'])} ({100 * low:.1f} to {100 * high:.1f})"
-        rows.append((f"VAL at FAR {key}, all pairs (95 %)", value, "evaluate holdout"))
+        rows.append((f"VAL at FAR {key}, all pairs (95 %)", value, "measure holdout"))
     split = tar["1e-3"]
     rows.append((
         "VAL at FAR 1e-3, half against half of five splits",
         f"{100 * split['mean']:.1f} +- {_percent(split['se'])}",
-        "evaluate holdout",
+        "measure holdout",
     ))  # fmt: skip
     for row in figures["cross_fit"]:
         low, high = row["tar_interval"]
         value = f"{_percent(row['tar'])} ({100 * low:.1f} to {100 * high:.1f}); FAR met: {row['far_met']:.1e}"
-        rows.append(
-            (
-                f"VAL at FAR {row['far']:.0e}, threshold from the other half of the people",
-                value,
-                "evaluate card",
-            )
-        )
+        what = f"VAL at FAR {row['far']:.0e}, threshold from the other half of the people"
+        rows.append((what, value, ""))
     return [(what.replace("e-0", "e-"), value.replace("e-0", "e-"), by) for what, value, by in rows]
 
 
@@ -142,12 +131,12 @@ def _use_rows(figures: Figures) -> list[tuple[str, str, str]]:
     for key, crop in (("lfw", "our detector and alignment"), ("lfw_centre", "fixed centre crop")):
         lfw = figures[key]
         value = f"{100 * lfw['accuracy_mean']:.2f} +- {_percent(lfw['accuracy_se'], 2)}"
-        command = "evaluate lfw" + (" --mode centre" if key == "lfw_centre" else "")
+        command = "measure lfw" + (" --mode centre" if key == "lfw_centre" else "")
         rows.append((f"LFW, {crop}", value, command))
     pairwise = ", ".join(f"{album['pairwise'][part]:.3f}" for part in ("precision", "recall", "f1"))
     rows.append((
         f"album of 30 people, {album['n_photos']} photos: pairwise precision, recall, F1", pairwise,
-        "evaluate album DIR/albums/people --labels DIR/albums/people/labels.csv",
+        "measure album DIR/albums/people --labels DIR/albums/people/labels.csv",
     ))  # fmt: skip
     best = f"{album['bcubed']['f1']:.3f}; best pairwise F1 {album['best_f1']:.3f}"
     rows.append(("the same, BCubed F1; at its best threshold", best, ""))
@@ -156,14 +145,17 @@ def _use_rows(figures: Figures) -> list[tuple[str, str, str]]:
 
 def _form_rows(figures: Figures) -> list[tuple[str, str, str]]:
     form, quality = figures["bytes"], figures["quality"]
-    low, high = form["change_interval"]
-    change = f"{100 * form['change']:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f})"
-    least, most = quality["gain_interval"]
-    gain = f"{100 * quality['gain']:+.2f} points ({100 * least:+.2f} to {100 * most:+.2f})"
+    change = _points(form["tar_bytes"] - form["tar_floats"], form["change"])
+    gain = _points(quality["gain"], quality["gain_interval"])
     return [
-        ("bytes in place of floats, VAL at FAR 1e-3 (95 %)", change, "evaluate bytes"),
-        ("dropping the worst tenth by quality, more than a random tenth (95 %)", gain, "evaluate quality"),
+        ("bytes in place of floats, VAL at FAR 1e-3 (95 %)", change, "measure bytes"),
+        ("dropping the worst tenth by quality, more than a random tenth (95 %)", gain, "measure quality"),
     ]
+
+
+def _points(value: float, interval: dict[str, float]) -> str:
+    low, high = (100 * interval[end] for end in ("low", "high"))
+    return f"{100 * value:+.2f} points ({low:+.2f} to {high:+.2f})"
 
 
 def _percent(share: float, digits: int = 1) -> str:

@@ -1,20 +1,20 @@
-"""The scores of `facespace evaluate clusters` as a Markdown page."""
+"""The scores of all methods as a Markdown page."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from facespace.evaluate.clusters import ClusterRow
 from facespace.saved_files import write_beside
+from lab.clustering.scores import ClusterRow
 
 __all__ = ["write_cluster_page"]
 
-HEADINGS = ("pile", "model", "method", "distance", "pair P", "R", "F1", "BCubed F1", "purity", "adj. Rand", "people",
+HEADINGS = ("collection", "model", "method", "distance", "pair P", "R", "F1", "BCubed F1", "purity", "adj. Rand", "people",
             "found", "s")  # fmt: skip
 INTRODUCTION = """# Clustering, scored
 
-Written by the command below. The pile `people` is 650 photos of 30 people (the largest face of each is labelled, all
+Written by the command below. The collection `people` is 650 photos of 30 people (the largest face of each is labelled, all
 faces are grouped), `val` the crops of `faces/val`, `lfw` the photos of LFW's folds 1 to 5. Best thresholds and sizes
-are chosen on the pile itself: ceilings, not figures to expect. HDBSCAN knows no distance; its least group size stands
+are chosen on the collection itself: ceilings, not figures to expect. HDBSCAN knows no distance; its least group size stands
 there. Seconds are by the clock of the machine, whatever else it did.
 
     {command}
@@ -26,7 +26,7 @@ def write_cluster_page(rows: Sequence[ClusterRow], path: Path, *, command: str) 
     """Write all rows as one table, and how near the calibrated threshold comes to the best one.
 
     Args:
-        rows: as of `evaluate_clusters`.
+        rows: as of `score_collections`.
         path: file to write, in one step.
         command: that made them.
     """
@@ -38,17 +38,17 @@ def write_cluster_page(rows: Sequence[ClusterRow], path: Path, *, command: str) 
 def _line(row: ClusterRow) -> str:
     r = row.report
     scores = (r.pairwise.precision, r.pairwise.recall, r.pairwise.f1, r.bcubed.f1, r.purity, r.adjusted_rand)
-    cells = [row.pile, row.model, row.method, f"{row.threshold:.3f}", *(f"{value:.3f}" for value in scores),
+    cells = [row.collection, row.model, row.method, f"{row.threshold:.3f}", *(f"{value:.3f}" for value in scores),
              str(r.n_true), str(r.n_found), f"{row.seconds:.2f}"]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
 
 def _losses(rows: Sequence[ClusterRow]) -> list[str]:
-    """What the calibrated threshold loses against the best one, a line for each pile and model."""
-    f1 = {(row.pile, row.model, row.method): row.report.pairwise.f1 for row in rows}
+    """What the calibrated threshold loses against the best one, a line for each collection and model."""
+    f1 = {(row.collection, row.model, row.method): row.report.pairwise.f1 for row in rows}
     lines = []
-    for (pile, model, method), best in f1.items():
+    for (collection, model, method), best in f1.items():
         if method == "facespace, best threshold":
-            lost = best - f1[pile, model, "facespace, calibrated threshold"]
-            lines.append(f"- {pile}, {model}: {lost:.3f} F1 below the best threshold.")
+            lost = best - f1[collection, model, "facespace, calibrated threshold"]
+            lines.append(f"- {collection}, {model}: {lost:.3f} F1 below the best threshold.")
     return lines

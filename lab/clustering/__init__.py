@@ -1,0 +1,1 @@
+"""Clustering compared with other methods, and the rule that chooses its threshold."""

@@ -1,0 +1,52 @@
+"""`python -m lab.clustering methods | rule`: compare methods of clustering, or choose the rule of the threshold."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facespace.embed import Embedder
+from facespace.faces.detect import Detector
+from facespace.measure.context import Context, Setup
+from lab.clustering.page import write_cluster_page
+from lab.clustering.rule import FIXED_FAR, TRIED, RuleScores, best_number, measure_rule
+from lab.clustering.scores import COLLECTIONS, score_collections
+
+app = typer.Typer(help="Clustering compared with other methods, and its threshold's rule.", no_args_is_help=True)
+
+Data = Annotated[Path, typer.Option(help="Folder of the data sets.")]
+Models = Annotated[list[str] | None, typer.Option("--model", help="Calibrated embedder; may be repeated.")]
+
+
+@app.command()
+def methods(
+    data: Data,
+    docs: Annotated[Path, typer.Option(help="Markdown page to write.")] = Path("docs/cluster_scores.md"),
+    model: Models = None,
+    collection: Annotated[list[str], typer.Option(help="people, val or lfw.")] = list(COLLECTIONS),  # noqa: B006
+) -> None:
+    """Score our clustering beside scikit-learn's methods and chinese whispers, and write the page."""
+    embedders = [Embedder(name) for name in model or [None]]
+    rows = score_collections(data, embedders, Detector(), collections=tuple(collection), on_collection=typer.echo)
+    models = "".join(f" --model {name}" for name in model or ())
+    write_cluster_page(rows, docs, command=f"python -m lab.clustering methods --data DIR{models}")
+
+
+@app.command()
+def rule(data: Data, model: Models = None) -> None:
+    """Group whole people of DATA/faces/val at many thresholds: which number of impostors suits best?"""
+    found: list[RuleScores] = []
+    for name in model or [None]:
+        context = Context(Setup(data, model=name))
+        scores = measure_rule(context.embedded(context.holdout), context.embedder.spec.distances)
+        found += scores
+        typer.echo(f"{context.embedder.spec.label}: pairwise F1 by impostors, and at FAR {FIXED_FAR:g}")
+        typer.echo("people  faces" + "".join(f"{value:>7g}" for value in TRIED) + "    fixed")
+        for row in scores:
+            cells = "".join(f"{value:7.3f}" for value in row.f1)
+            typer.echo(f"{row.n_people:6}{row.n_faces:7.0f}{cells}{row.fixed_f1:9.3f}")
+    typer.echo(f"best over all of these: {best_number(found):g}")
+
+
+if __name__ == "__main__":
+    app()
