@@ -15,8 +15,9 @@ def embedder(
     card: Annotated[Path, typer.Argument(help="Card in Markdown, such as docs/models/facespace-s.md.")],
     data: Annotated[Path, typer.Option(help="Folder of the data sets.")],
     model: Annotated[str | None, typer.Option(help="Embedder; that of the card's name unless given.")] = None,
-    render: Annotated[bool, typer.Option("--render", help="Write the table from the kept figures; measure nothing.")]
-    = False,
+    render: Annotated[
+        bool, typer.Option("--render", help="Write the table from the kept figures; measure nothing.")
+    ] = False,
 ) -> None:
     """Every figure of an embedder's card: hold-out, LFW, an album, bytes, quality, size and speed."""
     if render:

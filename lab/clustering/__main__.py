@@ -12,7 +12,9 @@ from lab.clustering.page import write_cluster_page
 from lab.clustering.rule import FIXED_FAR, TRIED, RuleScores, best_number, measure_rule
 from lab.clustering.scores import COLLECTIONS, score_collections
 
-app = typer.Typer(help="Clustering compared with other methods, and its threshold's rule.", no_args_is_help=True)
+app = typer.Typer(
+    help="Clustering compared with other methods, and its threshold's rule.", no_args_is_help=True
+)
 
 Data = Annotated[Path, typer.Option(help="Folder of the data sets.")]
 Models = Annotated[list[str] | None, typer.Option("--model", help="Calibrated embedder; may be repeated.")]
@@ -26,8 +28,10 @@ def methods(
     collection: Annotated[list[str], typer.Option(help="people, val or lfw.")] = list(COLLECTIONS),  # noqa: B006
 ) -> None:
     """Score our clustering beside scikit-learn's methods and chinese whispers, and write the page."""
-    embedders = [Embedder(name) for name in model or [None]]
-    rows = score_collections(data, embedders, Detector(), collections=tuple(collection), on_collection=typer.echo)
+    embedders = [Embedder(name) for name in model] if model else [Embedder()]
+    rows = score_collections(
+        data, embedders, Detector(), collections=tuple(collection), on_collection=typer.echo
+    )
     models = "".join(f" --model {name}" for name in model or ())
     write_cluster_page(rows, docs, command=f"python -m lab.clustering methods --data DIR{models}")
 
@@ -36,7 +40,7 @@ def methods(
 def rule(data: Data, model: Models = None) -> None:
     """Group whole people of DATA/faces/val at many thresholds: which number of impostors suits best?"""
     found: list[RuleScores] = []
-    for name in model or [None]:
+    for name in model or (None,):
         context = Context(Setup(data, model=name))
         scores = measure_rule(context.embedded(context.holdout), context.embedder.spec.distances)
         found += scores

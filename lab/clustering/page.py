@@ -8,13 +8,13 @@ from lab.clustering.scores import ClusterRow
 
 __all__ = ["write_cluster_page"]
 
-HEADINGS = ("collection", "model", "method", "distance", "pair P", "R", "F1", "BCubed F1", "purity", "adj. Rand", "people",
-            "found", "s")  # fmt: skip
+HEADINGS = ("collection", "model", "method", "distance", "pair P", "R", "F1", "BCubed F1", "purity", "adj. Rand", 
+            "people", "found", "s")  # fmt: skip
 INTRODUCTION = """# Clustering, scored
 
-Written by the command below. The collection `people` is 650 photos of 30 people (the largest face of each is labelled, all
-faces are grouped), `val` the crops of `faces/val`, `lfw` the photos of LFW's folds 1 to 5. Best thresholds and sizes
-are chosen on the collection itself: ceilings, not figures to expect. HDBSCAN knows no distance; its least group size stands
+Written by the command below. `people` is 650 photos of 30 people (the largest face of each is labelled, all faces are
+grouped), `val` the crops of `faces/val`, `lfw` the photos of LFW's folds 1 to 5. Best thresholds and sizes are chosen
+on the collection itself: ceilings, not figures to expect. HDBSCAN knows no distance; its least group size stands
 there. Seconds are by the clock of the machine, whatever else it did.
 
     {command}

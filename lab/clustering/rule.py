@@ -1,4 +1,4 @@
-"""Which number of impostors within the threshold of a face groups best, on collections of known people of several sizes."""
+"""Which number of impostors within the threshold of a face groups best, on collections of several sizes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ from facespace.measure.faces import open_crops
 from facespace.metrics.clusters import ClusterReport, cluster_report
 from lab.clustering.methods import METHODS, SIZES
 
-__all__ = ["COLLECTIONS", "ClusterRow", "score_collections", "read_collection", "score_collection"]
+__all__ = ["COLLECTIONS", "ClusterRow", "read_collection", "score_collection", "score_collections"]
 
 COLLECTIONS = ("people", "val", "lfw")
 GRID = np.geomspace(0.15, 1.9, 28)
@@ -61,7 +61,7 @@ def score_collections(
         data: folder of the data sets.
         embedders: calibrated models.
         detector: finds the faces of photos.
-        collections: of "people" (650 photos of 30 people), "val" (2,975 crops of 128 people) and "lfw" (its photos at hand).
+        collections: of "people" (650 photos), "val" (2,975 crops of 128 people) and "lfw" (its photos).
         on_collection: called with what comes next.
 
     Raises:
@@ -88,8 +88,8 @@ def read_collection(data: Path, collection: str, embedder: FaceEmbedder, detecto
         crops = open_crops(data / "faces" / "val")
         rows, alone = embed_faces(crops, embedder)[0], np.arange(len(crops.paths))
         boxes = np.zeros((len(rows), 4), np.float32)
-        names = tuple(path.name for path in crops.paths)
-        return Album(rows, alone, boxes, alone, crops.labels, names, crops.identities)
+        photos = tuple(path.name for path in crops.paths)
+        return Album(rows, alone, boxes, alone, crops.labels, photos, crops.identities)
     if collection != "lfw":
         raise InputError(f"collection: expected one of {COLLECTIONS}, got {collection!r}")
     photos = sorted((data / "lfw").glob("*/*.jpg"))

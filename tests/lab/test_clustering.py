@@ -2,15 +2,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lab.clustering.methods import METHODS, chinese_whispers
+from lab.clustering.page import write_cluster_page
+from lab.clustering.scores import ClusterRow, read_collection, score_collection
 
 from embeddings import unit_rows
 from facespace.cluster import agglomerative
 from facespace.errors import DataError, InputError
 from facespace.measure.album import Album
 from fakes import DrawnDetector, DrawnEmbedder
-from lab.clustering.methods import METHODS, chinese_whispers
-from lab.clustering.page import write_cluster_page
-from lab.clustering.scores import ClusterRow, read_collection, score_collection
 
 DISTANCES: dict[str, float | None] = {"1e-2": 0.9, "1e-3": 0.7}
 
@@ -23,11 +23,15 @@ def collection() -> Album:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     labelled = np.arange(96)
     labelled[-1] = -1
-    return Album(rows, np.arange(96), np.zeros((96, 4), np.float32), labelled, truth, ("",) * 96, tuple("abcdefgh"))
+    return Album(
+        rows, np.arange(96), np.zeros((96, 4), np.float32), labelled, truth, ("",) * 96, tuple("abcdefgh")
+    )
 
 
 def test_all_methods_find_people_who_stand_apart(collection: Album) -> None:
-    rows = {name: (threshold, report) for name, threshold, report, _ in score_collection(collection, DISTANCES)}
+    rows = {
+        name: (threshold, report) for name, threshold, report, _ in score_collection(collection, DISTANCES)
+    }
     assert len(rows) == 2 + len(METHODS)
     for name, (threshold, report) in rows.items():
         assert report.n_true == 8 and threshold > 0, name
@@ -62,7 +66,10 @@ def test_the_page_holds_every_row_and_what_the_threshold_loses(collection: Album
     rows = [ClusterRow("drawn", "m", *row) for row in score_collection(collection, DISTANCES)]
     write_cluster_page(rows, tmp_path / "scores.md", command="python -m lab.clustering methods --data DIR")
     text = (tmp_path / "scores.md").read_text()
-    assert text.count("| drawn | m |") == len(rows) and "    python -m lab.clustering methods --data DIR\n" in text
+    assert (
+        text.count("| drawn | m |") == len(rows)
+        and "    python -m lab.clustering methods --data DIR\n" in text
+    )
     lost = rows[1].report.pairwise.f1 - rows[0].report.pairwise.f1
     assert f"- drawn, m: {lost:.3f} F1 below the best threshold." in text
     assert [p.name for p in tmp_path.iterdir()] == ["scores.md"]

@@ -6,6 +6,7 @@ from facespace.cluster import agglomerative, collection_threshold
 from facespace.errors import InputError
 from facespace.measure.faces import EmbeddedFaces
 from facespace.metrics import pairwise_scores
+from lab.clustering.rule import RuleScores, best_number, measure_rule
 
 DISTANCES: dict[str, float | None] = {"1e-2": 0.9, "1e-3": 0.7}
 
@@ -22,7 +23,7 @@ def test_few_people_are_refused() -> None:
         measure_rule(faces(7), DISTANCES)
 
 
-def test_the_pile_of_all_people_scores_as_grouping_it_does() -> None:
+def test_the_collection_of_all_people_scores_as_grouping_it_does() -> None:
     real, tried = faces(16), (0.2, 1.0, 2.0)
     small, whole = measure_rule(real, DISTANCES, tried=tried)
     assert (small.n_people, small.n_faces, whole.n_people, whole.n_faces) == (8, 72, 16, 144)
@@ -36,5 +37,5 @@ def test_the_pile_of_all_people_scores_as_grouping_it_does() -> None:
 
 
 def test_the_best_number_has_the_best_mean_over_sizes() -> None:
-    piles = [RuleScores(8, 70, (0.9, 0.8, 0.1), 0.5), RuleScores(16, 150, (0.1, 0.5, 0.9), 0.5)]
-    assert best_number(piles, tried=(1.0, 2.0, 3.0)) == 2.0
+    collections = [RuleScores(8, 70, (0.9, 0.8, 0.1), 0.5), RuleScores(16, 150, (0.1, 0.5, 0.9), 0.5)]
+    assert best_number(collections, tried=(1.0, 2.0, 3.0)) == 2.0

@@ -11,7 +11,9 @@ from facespace.measure.cluster_pictures import write_cluster_pictures
 
 def test_pictures_are_written_whole(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
-    rows = unit_rows(rng, 8, 24)[np.repeat(np.arange(8), 12)] + 0.08 * rng.normal(size=(96, 24)).astype(np.float32)
+    rows = unit_rows(rng, 8, 24)[np.repeat(np.arange(8), 12)] + 0.08 * rng.normal(size=(96, 24)).astype(
+        np.float32
+    )
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     labels = agglomerative(rows, threshold=0.6).labels
     paths = write_cluster_pictures(tmp_path, rows, labels, threshold=0.6, person=1)

@@ -7,8 +7,8 @@ from drawn_context import NAMES, draw_lfw, drawn_context
 from facespace.embed import Embedder
 from facespace.errors import DataError, InputError
 from facespace.measure.context import Context, Setup
-from facespace.measure.experiments import alignment, bytes, table4
 from facespace.measure.experiment import NoOptions
+from facespace.measure.experiments import alignment, bytes, table4
 from facespace.measure.result import Plot, Table
 from fakes import COLOURS
 

@@ -170,7 +170,9 @@ def _plot(view: PlaneView, identities: tuple[str, ...]) -> Plot:
     )
 
 
-def _columns(points: Sequence[NDArray[np.float64]] | NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _columns(
+    points: Sequence[NDArray[np.float64]] | NDArray[np.float64],
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     x, y = (tuple(round(float(p[axis]), 4) for p in points) for axis in (0, 1))
     return x, y
 
