@@ -25,12 +25,13 @@ import numpy as np
 from facespace.cli.console import progress
 from facespace.cluster import agglomerative, collection_threshold, partition
 from facespace.embed import Embedder
-from facespace.evaluate.cluster_growth import GrowthPoint, draw_faces, exponent, measure_growth
-from facespace.evaluate.holdout import HoldoutFaces, embed_holdout
-from facespace.evaluate.lfw import crop_face
 from facespace.extract import extract_crops
 from facespace.faces.detect import Detector
 from facespace.images import read_image
+from facespace.measure.embedding import embed_faces, find_place
+from facespace.measure.experiments.clustering import GrowthPoint, draw_faces, exponent, measure_growth
+from facespace.measure.faces import EmbeddedFaces, open_crops
+from facespace.measure.views import AS_IT_IS, crop_face
 from facespace.metrics import pairwise_scores
 from facespace.saved_arrays import ArrayFolder
 
@@ -62,14 +63,14 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
     }
 
 
-def ours(real: HoldoutFaces, n: int) -> dict[str, Any]:
+def ours(real: EmbeddedFaces, n: int) -> dict[str, Any]:
     """The whole tree of average linkage by facespace."""
     rows, _ = draw_faces(real, n)
     tree, seconds = _timed(lambda: agglomerative(rows, threshold=np.inf).merges)
     return {"method": "facespace", "n": n, **seconds, "highest_merge": round(float(tree[-1, 2]), 4)}
 
 
-def theirs(real: HoldoutFaces, n: int, package: str) -> dict[str, Any]:
+def theirs(real: EmbeddedFaces, n: int, package: str) -> dict[str, Any]:
     """The same by SciPy or fastcluster, distances included."""
     from scipy.spatial.distance import pdist
 
@@ -83,7 +84,7 @@ def theirs(real: HoldoutFaces, n: int, package: str) -> dict[str, Any]:
 
 
 def large(
-    real: HoldoutFaces, distances: dict[str, float | None], n: int, folder: Path | None
+    real: EmbeddedFaces, distances: dict[str, float | None], n: int, folder: Path | None
 ) -> dict[str, Any]:
     """One size of the growth, with a bar on a terminal."""
     with progress(f"{n:,} faces") as on_progress:
@@ -135,7 +136,8 @@ def real_faces(data: Path, embedder: Embedder, n: int, cache: Path | None) -> tu
 def _crop(path: Path, data: Path, detector: Detector, embedder: Embedder) -> np.ndarray:
     """A ready thumbnail, or the face in the middle of a picture of LFW."""
     if path.is_relative_to(data / "lfw"):
-        return crop_face(read_image(path).pixels, detector, embedder)[0][0]
+        image = read_image(path).pixels
+        return crop_face(image, find_place(image, detector), AS_IT_IS, embedder.spec)
     ((_, _, crop),) = extract_crops([path], embedder)
     return crop
 
@@ -189,7 +191,8 @@ def main() -> None:
         limit = asked.threshold or collection_threshold(embedder.spec.distances, len(rows)).distance
         print(measured(agreement, rows, truth, limit))
         return
-    real = embed_holdout(asked.data / "faces" / "val", embedder)
+    val = open_crops(asked.data / "faces" / "val")
+    real = val.embedded(embed_faces(val, embedder)[0])
     if asked.what == "exact":
         _exact(real, asked.n)
         return
@@ -202,7 +205,7 @@ def main() -> None:
         _show_growth([GrowthPoint(**{name: row[name] for name in fields}) for row in found], asked.plot)
 
 
-def _exact(real: HoldoutFaces, sizes: list[int]) -> None:
+def _exact(real: EmbeddedFaces, sizes: list[int]) -> None:
     for n in sizes:
         print(measured(ours, real, n), flush=True)
         for package in ("scipy", "fastcluster") if n <= MAX_MATRIX else ():

@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from facespace.embed import Embedder
-from facespace.evaluate.harmonic import Versions, evaluate_harmonic
-from facespace.evaluate.holdout import embed_holdout
+from facespace.measure.embedding import embed_faces
+from facespace.measure.faces import open_crops
+from facespace.measure.versions import Versions, evaluate_harmonic
 from facespace.training.augment import to_input
 from facespace.training.data import Faces, open_faces
 from facespace.training.frozen import ask
@@ -49,7 +50,8 @@ def main(data: Path, run: Path, old: Path) -> None:
     faces, held_out = (open_faces(data / "faces" / part, size_hw=(side, side)) for part in ("train", "val"))
     seen, of_val = looked_at(network, faces), looked_at(network, held_out)
     rows = torch.from_numpy(ask(v1, faces.crops, len(faces), flip=False, on_done=lambda done: None))
-    of_old = embed_holdout(data / "faces" / "val", v1)
+    val = open_crops(data / "faces" / "val")
+    of_old = val.embedded(embed_faces(val, v1)[0])
     base: dict[int, np.ndarray] = {}
     print("combinations | v2-v2 | v2-v1 | more than all seven: v2-v2, v2-v1")
     for name, miner in MINERS.items():

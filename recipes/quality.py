@@ -2,7 +2,7 @@
 
 Target: the cosine of a face's embedding and the mean of its person's others, by the built-in embedder, on six faces
 of each person with six or more (5,214 faces of 869 people). Ridge regression; about a minute on one core.
-Outcome: correlation 0.14 with that agreement on `faces/val`; `facespace evaluate quality` tells what it is good for.
+Outcome: correlation 0.14 with that agreement on `faces/val`; `facespace measure quality` tells what it is good for.
 Tried without success: fitting to darkened, faded and shrunk copies too. Their great differences drown the small ones
 among ordinary faces, and the gain of dropping the worst tenth fell from 1.8 points to 0.4. So what lies beyond
 ordinary contrast is a share of its own in `face_quality`.

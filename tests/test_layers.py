@@ -42,8 +42,6 @@ MAY_IMPORT = {
     "store": STORE,
     "gallery": GALLERY,
     "library": LIBRARY,
-    "evaluate": LIBRARY - {"library"} | {"evaluate", "measure"},
-    "reproduce": LIBRARY - {"library"} | {"evaluate", "training", "reproduce"},
     "measure": LIBRARY - {"library"} | {"measure", "training", "__version__"},
     "jobs": LIBRARY,
     "web": LIBRARY | {"web"},
@@ -134,7 +132,7 @@ def test_a_circle_is_found(graph: dict[str, set[str]], expected: list[set[str]])
 
 
 # To be opened.
-KNOWN = ("facespace.cli.console", "facespace.reproduce.context", "facespace.web.site")
+KNOWN = ("facespace.cli.console", "facespace.web.site")
 
 
 def test_no_modules_import_one_another() -> None:

@@ -8,7 +8,7 @@ from lab.clustering.scores import ClusterRow
 
 __all__ = ["write_cluster_page"]
 
-HEADINGS = ("collection", "model", "method", "distance", "pair P", "R", "F1", "BCubed F1", "purity", "adj. Rand", 
+HEADINGS = ("collection", "model", "method", "distance", "pair P", "R", "F1", "BCubed F1", "purity", "adj. Rand",
             "people", "found", "s")  # fmt: skip
 INTRODUCTION = """# Clustering, scored
 

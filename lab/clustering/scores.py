@@ -88,8 +88,8 @@ def read_collection(data: Path, collection: str, embedder: FaceEmbedder, detecto
         crops = open_crops(data / "faces" / "val")
         rows, alone = embed_faces(crops, embedder)[0], np.arange(len(crops.paths))
         boxes = np.zeros((len(rows), 4), np.float32)
-        photos = tuple(path.name for path in crops.paths)
-        return Album(rows, alone, boxes, alone, crops.labels, photos, crops.identities)
+        shown = tuple(path.name for path in crops.paths)
+        return Album(rows, alone, boxes, alone, crops.labels, shown, crops.identities)
     if collection != "lfw":
         raise InputError(f"collection: expected one of {COLLECTIONS}, got {collection!r}")
     photos = sorted((data / "lfw").glob("*/*.jpg"))

@@ -1,7 +1,1 @@
 """Figure 8 on made-up versions of one space, where the right answers are known."""
-
-import dataclasses
-
-import numpy as np
-import pytest
-

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from facespace.embed import Embedder
-from facespace.evaluate.harmonic import HarmonicResult, Versions, evaluate_harmonic
-from facespace.evaluate.holdout import HoldoutFaces, embed_holdout
+from facespace.measure.embedding import embed_faces
+from facespace.measure.faces import EmbeddedFaces, open_crops
+from facespace.measure.versions import HarmonicFigures, Versions, evaluate_harmonic
 from facespace.training.data import Faces
 from facespace.training.export import export_embedder, old_version_of
 from facespace.training.harmonise import harmonise
@@ -44,24 +45,28 @@ def old(smoke_faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(
     data: Path, old: Path, smoke_run: tuple[Path, float], tmp_path_factory: pytest.TempPathFactory
-) -> HarmonicResult:
+) -> HarmonicFigures:
     folder = tmp_path_factory.mktemp("harmonic")
     recipe = dataclasses.replace(NEW, harmonic=Harmonic(old=str(old), vectors=1.0))
     harmonise(recipe, data, folder / "new", init=smoke_run[0], open_model=Embedder)
     assert old_version_of(folder / "new") == old
 
-    def embedded(run: Path) -> HoldoutFaces:
+    val = open_crops(data / "faces" / "val")
+
+    def faces_by(model: Path) -> EmbeddedFaces:
+        return val.embedded(embed_faces(val, Embedder(model))[0])
+
+    def embedded(run: Path) -> EmbeddedFaces:
         model = run.parent / f"{run.name}.onnx"
         export_embedder(run, model, training_data="", licence="")
-        return embed_holdout(data / "faces" / "val", Embedder(model))
+        return faces_by(model)
 
-    of_old = embed_holdout(data / "faces" / "val", Embedder(old))
-    return evaluate_harmonic(Versions(of_old, embedded(folder / "new"), embedded(smoke_run[0])))
+    return evaluate_harmonic(Versions(faces_by(old), embedded(folder / "new"), embedded(smoke_run[0])))
 
 
 @pytest.mark.timeout(1200)
 def test_two_minutes_of_training_bring_the_mixed_comparison_to_that_of_the_older_version(
-    result: HarmonicResult,
+    result: HarmonicFigures,
 ) -> None:
     """At FAR 1e-3 at least there, paired over the splits; above it at 1e-2. docs/harmonic.md has longer runs."""
     mixed, old = result.score("v2-v1"), result.score("v1-v1")
@@ -74,7 +79,7 @@ def test_two_minutes_of_training_bring_the_mixed_comparison_to_that_of_the_older
 
 
 @pytest.mark.timeout(1200)
-def test_networks_that_were_trained_independently_do_not_meet(result: HarmonicResult) -> None:
+def test_networks_that_were_trained_independently_do_not_meet(result: HarmonicFigures) -> None:
     assert result.score("alone-v1").mean < 0.005, "FAR is 1e-3: chance is 0.001"  # type: ignore[operator]
     assert result.score("alone-alone").mean > 0.1  # type: ignore[operator]
     assert result.score("v2-v1").mean > 10 * result.score("alone-v1").mean  # type: ignore[operator]

@@ -16,10 +16,10 @@ from facespace.cli.progress import progress
 from facespace.cluster import STRANGERS_IN_REACH, GroupOptions, TableGroups, group_table
 from facespace.embed import Embedder
 from facespace.errors import DataError, InputError, MissingExtraError
-from facespace.evaluate.cluster_pictures import write_cluster_pictures
 from facespace.extract import embed_crops, embed_photos
 from facespace.extract.exports import export_table
 from facespace.faces.detect import Detector
+from facespace.measure.cluster_pictures import write_cluster_pictures
 from facespace.models import find_model, read_spec
 from facespace.saved_arrays import ArrayFolder
 from facespace.saved_files import written_beside

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class Command:
     """A command that is not loaded yet.
 
     Attributes:
-        target: `module:function` in `facespace.cli`; a `typer.Typer` stands for a group.
+        target: `module:function` in `facespace.cli`.
         help: one line.
     """
 
@@ -38,12 +38,10 @@ class Group:
     Attributes:
         help: one line.
         sections: headings, with the commands below each.
-        hidden: commands that the help leaves out.
     """
 
     help: str
     sections: "Mapping[str, Lines]"
-    hidden: "Lines" = field(default_factory=dict)
 
     def commands(self) -> "dict[str, Command | Group]":
         """What the help shows, by name."""
@@ -153,10 +151,6 @@ TREE = Group(
             "bench": Command("bench:bench", "Measure speed and memory on this machine."),
         },
     },
-    hidden={
-        "evaluate": Command("evaluate:app", "Measure models, as it was called before."),
-        "reproduce": Command("reproduce:reproduce", "Write the report, as it was called before."),
-    },
 )
 
 
@@ -172,6 +166,15 @@ OLD_COMMANDS: Mapping[str, str | Callable[[Sequence[str]], str]] = {
     **{name: f"library {name}" for name in LIBRARY.commands() if name != "export"},
     "export": _export,
     "export-table": "convert",
+    **{f"evaluate {name}": f"measure {name}" for name in MEASURE.commands()},
+    **{
+        f"evaluate sweep {name}": f"measure {name}" for name in ("alignment", "bytes", "models", "resolution")
+    },
+    "evaluate sweep jpeg": "measure table4",
+    "evaluate sweep size": "measure table4",
+    "evaluate sweep dimension": "measure table5",
+    "evaluate sweep images": "measure table6",
+    "reproduce": "measure report",
 }
 OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again"}
 # What cannot be translated is explained.
@@ -196,7 +199,7 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command itself, loaded now; None where there is none."""
-        command = {**self.group.hidden, **self.group.commands()}.get(cmd_name)
+        command = self.group.commands().get(cmd_name)
         if isinstance(command, Group):
             return LazyGroup.of(cmd_name, command)
         return None if command is None else _load(cmd_name, command)
@@ -214,7 +217,7 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is called; old spellings are understood, and said."""
         known = self.list_commands(ctx)
-        if self.group is TREE and args[0] not in {*known, *TREE.hidden}:
+        if self.group is TREE and args[0] not in known:
             args = _current(args)
         self.commands = dict.fromkeys(known, TyperCommand(None))  # names to suggest after a slip
         return super().resolve_command(ctx, args)
@@ -253,10 +256,6 @@ def _current(args: list[str]) -> list[str]:
 def _load(name: str, command: Command) -> Any:
     module, _, attribute = command.target.partition(":")
     target = getattr(import_module(f"facespace.cli.{module}"), attribute)
-    if isinstance(target, typer.Typer):
-        group = typer.main.get_group(target)
-        group.name = name
-        return group
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command(name, cls=ShellCommand)(target)
     return typer.main.get_command(alone)

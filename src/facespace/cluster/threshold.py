@@ -2,7 +2,7 @@
 
 n faces make n (n - 1) / 2 pairs, nearly all of strangers, so a rate that is good for one comparison puts a large
 collection in a heap. What keeps groups good as collections grow is the number of strangers within reach of a face,
-(n - 1) x FAR: `facespace evaluate strangers` shows it, and which number is best (docs/clustering.md).
+(n - 1) x FAR: `python -m lab.clustering rule` shows it, and which number is best (docs/clustering.md).
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from facespace.models import distance_at
 
 __all__ = ["STRANGERS_IN_REACH", "CollectionThreshold", "collection_threshold"]
 
-# Both by `facespace evaluate strangers`, on piles of 8 to 128 people by two models.
+# Both by `python -m lab.clustering rule`, on collections of 8 to 128 people by two models.
 STRANGERS_IN_REACH = 12.0
 # Small collections: a looser rate joins look-alikes, and calibrations measure none.
 LOOSEST_FAR = 0.01

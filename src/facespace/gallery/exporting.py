@@ -24,7 +24,7 @@ def export(gallery: Gallery, path: Path) -> int:
 
     Of each face its template by the gallery's model counts, else the newest that may meet it, as in a search. CSV and
     JSON say of which model it is; `.npz` holds it: `embedding` (N, D) int8, `labels` (the subjects' names), `face_id`,
-    `model` (sha256), `quality`, `photos`, which `facespace evaluate` reads too.
+    `model` (sha256), `quality`, `photos`, which `facespace measure` reads too.
 
     Returns:
         how many faces were written.

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import check_embeddings
+from facespace.distances import check_embeddings
 from facespace.embed import dequantise, quantise
 from facespace.errors import InputError
 from facespace.models import ModelSpec

@@ -33,7 +33,7 @@ class Prototypes:
         """How many single comparisons a search among them is worth.
 
         A stranger comes near a mean of several templates about up to twice as often as near one template, however
-        many they are (`facespace evaluate identification`): it counts for two.
+        many they are (`facespace measure identification`): it counts for two.
         """
         return int(np.minimum(self.n_templates, 2).sum())
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distance import distance_matrix
+from facespace.distances import distance_matrix
 from facespace.errors import DataError, ModelError
 from facespace.faces.detect import Detector
 from facespace.images import read_image
@@ -14,6 +14,7 @@ from facespace.measure.differences import holdout_differs, training_differs
 from facespace.measure.experiment import Experiment, NoOptions
 from facespace.measure.paper import FIGURE1_THRESHOLD
 from facespace.measure.result import MEASURED, Column, Picture, PictureRow, Pictures, Result, Table
+from facespace.models import distance_at
 
 __all__ = ["EXPERIMENT"]
 
@@ -121,7 +122,8 @@ def _headline(distances: NDArray[np.float32], whose: NDArray[np.int64], context:
 
 def _own_threshold(context: Context) -> str:
     try:
-        return f"The model's threshold at FAR 1e-3 is {context.embedder.spec.distance_at(1e-3):.2f}."
+        limit, _ = distance_at(context.embedder.spec.distances, 1e-3)
+        return f"The model's threshold at FAR 1e-3 is {limit:.2f}."
     except ModelError:
         return "The model is not calibrated."
 

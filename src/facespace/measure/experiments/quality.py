@@ -18,7 +18,7 @@ from facespace.metrics import Interval, all_pairs
 from facespace.metrics.resampling import interval_of
 from facespace.metrics.tar_intervals import tar_draws
 
-__all__ = ["EXPERIMENT", "Options", "QualityFigures", "drop_worst", "worst_faces"]
+__all__ = ["EXPERIMENT", "Options", "QualityFigures", "drop_worst", "measure_quality", "worst_faces"]
 
 FAR = 1e-3
 N_DRAWS = 500
@@ -69,7 +69,7 @@ def run(options: Options, context: Context) -> Result:
     """TAR (VAL) on the validation faces without the tenth of least quality, beside that without a tenth by chance."""
     faces = context.holdout
     figures = drop_worst(
-        context.embedded(faces), _quality(context), share=options.share, keep=options.keep
+        context.embedded(faces), measure_quality(context), share=options.share, keep=options.keep
     )  # fmt: skip
     columns = (Column("faces"), Column("VAL at FAR 1e-3", "percent2"))
     rows = (
@@ -154,7 +154,8 @@ def _tar_and_draws(
     return None if point is None or draws is None else (point, draws)
 
 
-def _quality(context: Context) -> NDArray[np.float32]:
+def measure_quality(context: Context) -> NDArray[np.float32]:
+    """Quality of every validation face, shape (N,)."""
     paths, found = list(context.holdout.paths), [np.zeros(0, np.float32)]
     for start in range(0, len(paths), CROPS_PER_BATCH):
         batch = extract_crops(paths[start : start + CROPS_PER_BATCH], context.embedder)

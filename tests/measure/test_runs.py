@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from facespace.embed import Embedder
-from facespace.errors import DataError, InputError
-from facespace.evaluate.sweeps import open_holdout
+from facespace.errors import DataError
+from facespace.measure.context import Context, Setup
+from facespace.measure.experiments.trained import TABLE6, Options
+from facespace.measure.paper import NETWORKS
+from facespace.measure.report import make_report
+from facespace.measure.result import MEASURED, Table
+from facespace.measure.runs import find_runs
 from facespace.models import find_model
-from facespace.reproduce import Options, reproduce
-from facespace.reproduce.blocks import MEASURED, Table
-from facespace.reproduce.paper import NETWORKS
-from facespace.reproduce.runs import find_runs
-from facespace.reproduce.trained import finished_runs, measure_runs
 
 RECIPE: dict[str, Any] = {
     "network": "plain-residual", "dim": 128, "input_px": 56, "epochs": 4, "epoch_steps": 10, "n_faces": 5000,
@@ -69,30 +69,21 @@ def test_a_sweep_has_a_point_for_each_run_in_order(tmp_path: Path, data: Path) -
         ("dim-64", 9),
     ):
         make_run(tmp_path / "sweeps", name, n_faces=n)
-    runs = finished_runs("images", tmp_path / "sweeps", tmp_path / "exported")
-    sweep = measure_runs("images", runs, open_holdout(few / "faces" / "val"))
-    assert [(p.value, p.note) for p in sweep.points] == [
+    result = TABLE6.run(Options(), Context(Setup(few, runs=tmp_path, quick=True)))
+    assert [(point["value"], point["note"]) for point in result.figures["points"]] == [
         (100.0, "by identity"),
         (100.0, "by image"),
         (5000.0, ""),
     ]
-    assert sweep.notes == ("each run: 40 steps of 128 faces", "network plain-residual at 56 px")
-
-
-def test_runs_of_two_budgets_may_not_stand_in_one_table(tmp_path: Path, data: Path) -> None:
-    make_run(tmp_path, "base")
-    make_run(tmp_path, "dim-64", epoch_steps=20)
-    runs = finished_runs("dimension", tmp_path, tmp_path / "exported")
-    with pytest.raises(InputError, match="one budget"):
-        measure_runs("dimension", runs, open_holdout(few_faces(data, tmp_path / "data", 3) / "faces" / "val"))
+    assert "Each run: 40 steps of 128 faces; network plain-residual at 56 px." in result.differs
 
 
 def test_no_other_model_fills_a_network_s_row(tmp_path: Path, data: Path) -> None:
     few = few_faces(data, tmp_path / "data", 24)
     make_run(tmp_path / "runs", "mine")
     make_run(tmp_path / "runs", "called-nn4", network="nn4")  # its model has not nn4's input
-    report = reproduce(
-        Options(few, runs=tmp_path / "runs", quick=True), tmp_path / "work", only=["table3", "figure5"]
+    report = make_report(
+        Setup(few, runs=tmp_path / "runs", quick=True), tmp_path / "work", only=["table3", "figure5"]
     )
     by_name = {part.name: part.result for part in report.parts}
     (table,) = by_name["table3"].blocks

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from facespace.errors import InputError
-from facespace.evaluate.sweeps.degrade import Resize
-from facespace.evaluate.sweeps.views import (
+from facespace.faces.align import TEMPLATE_XY, align_faces
+from facespace.measure.degrade import Resize
+from facespace.measure.views import (
     AS_IT_IS,
     BOX_CENTRE_XY,
     BOX_SIDE_PX,
@@ -12,7 +13,6 @@ from facespace.evaluate.sweeps.views import (
     crop_face,
     crop_span_px,
 )
-from facespace.faces.align import TEMPLATE_XY, align_faces
 from fakes import SPEC
 
 

@@ -1,4 +1,4 @@
-"""The parts themselves: each is there once, in the paper's order, and says what the paper says."""
+"""The report has every table and figure of the paper, in its order; and some of them on real faces."""
 
 import re
 from pathlib import Path
@@ -6,29 +6,28 @@ from pathlib import Path
 import pytest
 
 from facespace.embed import Embedder
-from facespace.reproduce import PARTS, Options, reproduce
-from facespace.reproduce.blocks import COMPUTED, MEASURED, NOT_RUN, Pictures, Plot, Table
-from facespace.reproduce.parts import clustering
+from facespace.measure.context import Setup
+from facespace.measure.experiments import clustering
+from facespace.measure.report import in_report, make_report
+from facespace.measure.result import COMPUTED, MEASURED, NOT_RUN, Pictures, Plot, Table
 
 PAPER_ORDER = (
     "figure1", "table1", "table2", "figure4", "table3", "figure5", "table4", "table5", "table6", "figure6", "figure7",
     "figure8", "figure9", "figure10",
 )  # fmt: skip
 
-PARTS_AT = {part.name: i for i, part in enumerate(PARTS)}
 
-
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-def test_a_part_says_what_the_paper_did(part) -> None:  # type: ignore[no-untyped-def]
-    assert part.title and part.paper.endswith(".")
-    assert set(part.needs) <= {"model", "detector", "data", "runs", "sweeps", "quick"}
+def test_every_table_and_figure_of_the_paper_is_there_in_its_order() -> None:
+    names = [line.name for line, _ in in_report()]
+    assert tuple(name for name in names if name in PAPER_ORDER) == PAPER_ORDER
+    assert {"holdout", "alignment", "bytes", "resolution", "lfw", "youtube", "clustering"} <= set(names)
 
 
 def test_the_networks_are_counted_to_the_paper_s_rows(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     data = tmp_path / "data"
     data.mkdir()
-    report = reproduce(Options(data, quick=True), tmp_path / "work", only=["table1", "table2", "figure8"])
+    report = make_report(Setup(data, quick=True), tmp_path / "work", only=["table1", "table2", "figure8"])
     by_name = {part.name: part.result for part in report.parts}
     assert by_name["figure8"].status == NOT_RUN
     for name, weights in (("table1", 140_006_592), ("table2", 7_448_256)):
@@ -41,15 +40,15 @@ def test_the_networks_are_counted_to_the_paper_s_rows(tmp_path: Path) -> None:
             assert row[3] == pytest.approx(row[2], rel=0.13) and row[5] == pytest.approx(row[4], rel=0.32)
 
 
-def test_the_quick_parts_on_real_faces(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quick_experiments_on_real_faces(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = tmp_path / "data"
     for part in ("val", "train"):
         (few / "faces" / part).mkdir(parents=True)
         for person in sorted((data / "faces" / "val").iterdir())[:24]:
             (few / "faces" / part / person.name).symlink_to(person)
     monkeypatch.setattr(clustering, "QUICK_SIZES", (300, 900))
-    made = ["figure1", "protocols", "table5", "clustering"]
-    report = reproduce(Options(few, quick=True), tmp_path / "work", only=made)
+    made = ["figure1", "holdout", "table5", "clustering"]
+    report = make_report(Setup(few, quick=True), tmp_path / "work", only=made)
     by_name = {part.name: part.result for part in report.parts}
     assert by_name["table5"].status == NOT_RUN and "--runs" in by_name["table5"].remedy
     pictures, matrix = by_name["figure1"].blocks
@@ -58,7 +57,7 @@ def test_the_quick_parts_on_real_faces(tmp_path: Path, data: Path, monkeypatch: 
     assert len(set(shown)) == 8 and all((few / path).is_file() for path in shown)
     assert len(matrix.rows) == 7 and all(0 <= row[1] <= 4 for row in matrix.rows)
     assert matrix.rows[0][2:] == ("",) * 6
-    assert by_name["protocols"].status == MEASURED
+    assert by_name["holdout"].status == MEASURED
     plot, sizes = by_name["clustering"].blocks
     assert isinstance(plot, Plot) and plot.series[0].x == (300.0, 900.0) and min(plot.series[0].y) > 0
     assert isinstance(sizes, Table) and [row[0] for row in sizes.rows] == [300, 900]

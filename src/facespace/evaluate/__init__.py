@@ -1,1 +1,0 @@
-"""Protocols that judge models and detectors on data sets; nothing here trains."""
