@@ -22,10 +22,9 @@ def placed_face(shift: float = 30.0, scale: float = 1.5) -> FacePlace:
     box = np.array(
         [BOX_CENTRE_XY[0] - half, BOX_CENTRE_XY[1] - half, BOX_CENTRE_XY[0] + half, BOX_CENTRE_XY[1] + half]
     )
-    return FacePlace(
-        np.asarray((box + 0.5) * scale - 0.5 + shift, np.float32),
-        np.asarray((TEMPLATE_XY + 0.5) * scale - 0.5 + shift, np.float32),
-    )
+    landmarks = np.asarray((TEMPLATE_XY + 0.5) * scale - 0.5 + shift, np.float32)
+    box = np.asarray((box + 0.5) * scale - 0.5 + shift, np.float32)
+    return FacePlace(box, landmarks, crop_span_px(landmarks), found=True)
 
 
 def smooth_picture() -> np.ndarray:
@@ -56,13 +55,16 @@ def test_a_resized_picture_gives_the_same_crop_where_nothing_is_lost() -> None:
 
 def test_a_ready_crop_is_only_resized() -> None:
     image = smooth_picture()
-    assert crop_face(image, FacePlace(), AS_IT_IS, SPEC).shape == (112, 112, 3)
-    assert np.array_equal(crop_face(image[:112, :112], FacePlace(), AS_IT_IS, SPEC), image[:112, :112])
+    assert crop_face(image, None, AS_IT_IS, SPEC).shape == (112, 112, 3)
+    assert np.array_equal(crop_face(image[:112, :112], None, AS_IT_IS, SPEC), image[:112, :112])
 
 
 def test_the_span_of_a_crop_in_the_picture() -> None:
-    assert crop_span_px(placed_face(scale=1.5), (240, 240)) == pytest.approx(168.0, rel=1e-4)
-    assert crop_span_px(FacePlace(), (112, 90, 3)) == 112.0
+    place = placed_face(scale=1.5)
+    assert place.span_px == pytest.approx(168.0, rel=1e-4)
+    kept = FacePlace.from_array(place.to_array())
+    assert kept.span_px == np.float32(place.span_px) and kept.found
+    assert np.array_equal(kept.landmarks_xy, place.landmarks_xy)
 
 
 def test_a_misspelt_placement_is_refused() -> None:

@@ -26,16 +26,17 @@ def test_no_edges_make_no_groups() -> None:
 
 def test_errors_are_counted_where_their_gap_belongs() -> None:
     ages = {"a/1": 20.0, "a/2": 60.0, "b/1": 22.0, "b/2": 30.0}
-    gaps = by_age_gap(measured([1.9, 0.1, 2, 2, 1.9, 0.1, 2, 0.1]), ages, (0, 10, 30))
+    pairs = measured([1.9, 0.1, 2, 2, 1.9, 0.1, 2, 0.1])
+    gaps, wrong = by_age_gap(pairs, ages, (0, 10, 30)), ~pairs.right()
     assert [(g.low, g.high, g.n_same, g.n_diff) for g in gaps] == [
         (0, 10, 2, 2),
         (10, 30, 0, 0),
         (30, None, 2, 2),
     ]
     assert [gap.text for gap in gaps] == ["0 to 9 years", "10 to 29 years", "30 years or more"]
-    assert gaps[0].false_rejects == 0.0 and gaps[1].false_rejects is None
-    assert gaps[2].false_rejects == 0.5 or gaps[2].false_rejects == 1.0
-    assert gaps[2].false_accepts == 0.5
+    assert gaps[0].false_rejects == wrong[[1, 5]].mean() and gaps[1].false_rejects is None
+    assert gaps[2].false_rejects == wrong[[0, 4]].mean()
+    assert gaps[0].false_accepts == wrong[[2, 6]].mean() and gaps[2].false_accepts == wrong[[3, 7]].mean() == 0.5
 
 
 def test_pairs_of_unknown_age_are_left_out() -> None:

@@ -7,6 +7,7 @@ from PIL import Image
 
 from drawn import drawn_faces
 from facespace.errors import DataError, InputError
+from facespace.measure.cache import Cache
 from facespace.measure.context import Context, Setup
 from facespace.measure.experiments import trained
 from facespace.measure.experiments.trained import RESOLUTION, TABLE5, Options
@@ -42,7 +43,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_quick_run_trains_nothing_and_says_what_to_run(tmp_path: Path) -> None:
-    result = TABLE5.run(Options(), Context(Setup(tmp_path, runs=tmp_path, quick=True)))
+    result = TABLE5.run(Options(), Context(Setup(tmp_path, runs=tmp_path / "runs", quick=True), Cache(tmp_path / "work")))
     assert result.status == NOT_RUN and "facespace measure table5" in result.remedy
     assert not list(tmp_path.iterdir())
 
@@ -52,7 +53,8 @@ def test_a_sweep_is_trained_once_and_keeps_to_its_budget(tmp_path: Path, tiny: N
     out, seen = tmp_path / "sweeps", []
     setup = Setup(tmp_path, budget=32)
     for _ in range(2):  # the second time finds everything trained
-        context = Context(setup, on_step=lambda done, total: seen.append((done, total)))
+        cache = Cache(tmp_path / "work")
+        context = Context(setup, cache, on_step=lambda done, total: seen.append((done, total)))
         result = RESOLUTION.run(Options(out), context)
     steps = [step for step in seen if step[1] == 8]
     assert steps == [(i, 8) for i in range(1, 9)]
@@ -63,7 +65,7 @@ def test_a_sweep_is_trained_once_and_keeps_to_its_budget(tmp_path: Path, tiny: N
     ]
     assert len(result.blocks[0].rows) == 6 and "4 steps of 8 faces" in result.differs[1]
     with pytest.raises(DataError, match="another recipe or budget"):
-        RESOLUTION.run(Options(out), Context(dataclasses.replace(setup, budget=64)))
+        RESOLUTION.run(Options(out), Context(dataclasses.replace(setup, budget=64), cache))
 
 
 def test_runs_of_different_budgets_do_not_stand_in_one_table(tmp_path: Path) -> None:
