@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from lab.cards.card import BEGIN, END, figures_in, write_card
-from lab.cards.detector import render_detectors
-from lab.cards.embedder import render_embedder
 
 import facespace
 from facespace.errors import DataError
 from facespace.models import built_in_models
+from lab.cards.card import BEGIN, END, figures_in, write_card
+from lab.cards.detector import render_detectors
+from lab.cards.embedder import render_embedder
 
 CARDS = Path(facespace.__file__).parents[2] / "docs" / "models"
 EMBEDDERS = [spec for spec in built_in_models() if spec.task == "embedder"]

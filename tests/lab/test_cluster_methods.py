@@ -2,15 +2,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lab.clustering.methods import METHODS, chinese_whispers
-from lab.clustering.page import write_cluster_page
-from lab.clustering.scores import ClusterRow, read_collection, score_collection
 
 from embeddings import unit_rows
 from facespace.cluster import agglomerative
 from facespace.errors import DataError, InputError
 from facespace.measure.album import Album
 from fakes import DrawnDetector, DrawnEmbedder
+from lab.clustering.methods import METHODS, chinese_whispers
+from lab.clustering.page import write_cluster_page
+from lab.clustering.scores import ClusterRow, read_collection, score_collection
 
 DISTANCES: dict[str, float | None] = {"1e-2": 0.9, "1e-3": 0.7}
 

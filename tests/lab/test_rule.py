@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from lab.clustering.rule import RuleScores, best_number, measure_rule
 
 from embeddings import unit_rows
 from facespace.cluster import agglomerative, collection_threshold
 from facespace.errors import InputError
 from facespace.measure.faces import EmbeddedFaces
 from facespace.metrics import pairwise_scores
+from lab.clustering.rule import RuleScores, best_number, measure_rule
 
 DISTANCES: dict[str, float | None] = {"1e-2": 0.9, "1e-3": 0.7}
 

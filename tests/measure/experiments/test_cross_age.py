@@ -36,7 +36,9 @@ def test_errors_are_counted_where_their_gap_belongs() -> None:
     assert [gap.text for gap in gaps] == ["0 to 9 years", "10 to 29 years", "30 years or more"]
     assert gaps[0].false_rejects == wrong[[1, 5]].mean() and gaps[1].false_rejects is None
     assert gaps[2].false_rejects == wrong[[0, 4]].mean()
-    assert gaps[0].false_accepts == wrong[[2, 6]].mean() and gaps[2].false_accepts == wrong[[3, 7]].mean() == 0.5
+    assert (
+        gaps[0].false_accepts == wrong[[2, 6]].mean() and gaps[2].false_accepts == wrong[[3, 7]].mean() == 0.5
+    )
 
 
 def test_pairs_of_unknown_age_are_left_out() -> None:

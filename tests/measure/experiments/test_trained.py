@@ -43,7 +43,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_quick_run_trains_nothing_and_says_what_to_run(tmp_path: Path) -> None:
-    result = TABLE5.run(Options(), Context(Setup(tmp_path, runs=tmp_path / "runs", quick=True), Cache(tmp_path / "work")))
+    result = TABLE5.run(
+        Options(), Context(Setup(tmp_path, runs=tmp_path / "runs", quick=True), Cache(tmp_path / "work"))
+    )
     assert result.status == NOT_RUN and "facespace measure table5" in result.remedy
     assert not list(tmp_path.iterdir())
 
