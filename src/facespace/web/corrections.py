@@ -12,6 +12,7 @@ from facespace.library import Entry, Library
 from facespace.store import taken_by
 from facespace.web.parameters import Action, Correction, Said
 from facespace.web.site import Site
+from facespace.web.text import printable
 
 __all__ = ["router"]
 
@@ -61,4 +62,4 @@ def _namesake(library: Library, said: Correction) -> int | str | None:
 
 
 def _json(entry: Entry | None) -> dict[str, Any] | None:
-    return None if entry is None else dataclasses.asdict(entry)
+    return None if entry is None else dataclasses.asdict(entry) | {"what": printable(entry.what)}

@@ -12,6 +12,7 @@ from facespace.library.people import suggestion
 from facespace.models import far_curve
 from facespace.web.parameters import Kind, Number, Offset, Part, Text, Time
 from facespace.web.site import Site
+from facespace.web.text import printable
 
 __all__ = ["Shown", "router", "shown_faces"]
 
@@ -124,7 +125,7 @@ def router(site: Site) -> APIRouter:
     @routes.get("/names")
     def known_names() -> JSONResponse:
         with site.library() as library:
-            return JSONResponse([name for _, name in library.browse.names()])
+            return JSONResponse([printable(name) for _, name in library.browse.names()])
 
     @routes.get("/state")
     def state() -> JSONResponse:

@@ -127,8 +127,12 @@ class Site:
     def close(self) -> None:
         """Stop what goes on in the background."""
         self.background.stop()
-        self._search_thread.submit(lambda: self._searched.close()).result()
+        self._search_thread.submit(self._close_searched).result()
         self._search_thread.shutdown()
+
+    def _close_searched(self) -> None:
+        if "_searched" in vars(self):
+            self._searched.close()
 
     def page(self, template: str, **values: Any) -> HTMLResponse:
         """A page, or a part of one."""
