@@ -222,7 +222,7 @@ def test_a_person_of_many_faces_comes_by_the_screenful(tmp_path: Path) -> None:
 
 def test_a_background_that_is_stopped_ends(tmp_path: Path) -> None:
     Library(tmp_path).close()
-    background = Background(tmp_path)
+    background = Background(lambda: Library(tmp_path))
     background.group_soon()
     background.stop()
     assert not background.start(lambda background: background.tell("never"))

@@ -15,7 +15,6 @@ from facespace.errors import CorrectionError, FacespaceError, ImageError, Librar
 from facespace.web import corrections, finding, pages, pictures
 from facespace.web.guarded import Guarded
 from facespace.web.site import DamagedError, Site
-from facespace.web.text import printable
 
 __all__ = ["create_app"]
 
@@ -37,7 +36,7 @@ def _explain(site: Site) -> Callable[[Request, Exception], Response]:
     """An error is one line, on a page for people or in a document; what was sent is not repeated in it."""
 
     def explain(request: Request, error: Exception) -> Response:
-        status, why = _status(error, request), _without_folder(printable(_line(error)), site)
+        status, why = _status(error, request), site.line(_line(error))
         if request.method != "GET" or "html" not in request.headers.get("accept", ""):
             return JSONResponse({"error": why}, status)
         title = "Not found" if status == 404 else "This did not work"
@@ -83,8 +82,3 @@ def _problem(problem: dict[str, Any]) -> str:
     message = "is not of the expected form" if "pattern" in problem["type"] else str(problem["msg"])
     message = message.removeprefix("Value error, ").replace("Input should be", "expected")
     return f"{field[:60]}: {message[:1].lower()}{message[1:200]}"
-
-
-def _without_folder(text: str, site: Site) -> str:
-    """Where the library lies is nobody's business on a page."""
-    return text.replace(f"{site.folder.resolve()}/", "").replace(f"{site.folder}/", "")

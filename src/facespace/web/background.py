@@ -1,15 +1,15 @@
-"""What goes on while pages are looked at: groups worked out anew after corrections, photos read, a folder followed."""
+"""What goes on while pages are open: groups after corrections, photos read, a folder followed."""
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from facespace.errors import FacespaceError, LibraryError
+from facespace.errors import FacespaceError
 from facespace.library import Library, ScanProgress
 
-__all__ = ["Background", "State", "Work", "photo_folder"]
+__all__ = ["Background", "State", "Work"]
 
 # So that a row of keystrokes is answered by one grouping.
 QUIET_S = 0.4
@@ -21,7 +21,7 @@ class State:
 
     Attributes:
         grouping: groups are being worked out, or will be in a moment.
-        rounds: so many times the groups have come out otherwise since the server began.
+        rounds: how often the groups have changed since the server began.
         doing: what is being done to the photos, in words; None where nothing is.
         done: photos or faces.
         todo: in all; 0 where it is not known.
@@ -46,15 +46,15 @@ class Background:
     """One thread that groups and, while there is some, one for work on the photos.
 
     Args:
-        folder: of the library.
+        library: opens the library, for the thread that asks.
 
     Attributes:
         stopping: set when the server ends; work on the photos heeds it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, library: Callable[[], AbstractContextManager[Library]]) -> None:
         self.stopping = threading.Event()
-        self._folder = folder
+        self._library = library
         self._changed = threading.Event()
         self._lock = threading.Lock()
         self._state = State()
@@ -68,7 +68,7 @@ class Background:
         return self._state
 
     def group_soon(self) -> None:
-        """Something was said or read: work the suggestions out anew in a moment."""
+        """Something has changed: work the suggestions out again in a moment."""
         self._set(grouping=True)
         self._changed.set()
 
@@ -82,7 +82,7 @@ class Background:
         return True
 
     def regrouped(self) -> None:
-        """The groups have come out otherwise: pages follow."""
+        """The groups have changed: pages follow."""
         self._set(rounds=self._state.rounds + 1)
 
     def tell(self, doing: str | None, done: int = 0, todo: int = 0) -> None:
@@ -106,7 +106,7 @@ class Background:
         self._set(doing="looking for new photos", done=0, todo=0, trouble=None)
         try:
             work(self)
-        except FacespaceError as error:
+        except (FacespaceError, OSError) as error:
             self.complain(str(error))
         finally:
             self.tell(None)
@@ -121,13 +121,13 @@ class Background:
                 return
             try:
                 self._group()
-            except FacespaceError as error:
+            except (FacespaceError, OSError) as error:
                 self.complain(str(error))
             if not self._changed.is_set():
                 self._set(grouping=False)
 
     def _group(self) -> None:
-        with Library(self._folder, create=False) as library:
+        with self._library() as library:
             if library.regroup():
                 self.regrouped()
 
@@ -137,14 +137,3 @@ class Background:
 
 
 Work = Callable[[Background], None]
-
-
-def photo_folder(library: Library) -> Path:
-    """Where the photos stand.
-
-    Raises:
-        LibraryError: nobody has scanned them yet.
-    """
-    if library.photo_folder is None:
-        raise LibraryError("where the photos stand is not known yet; run `facespace people PHOTOS` once")
-    return library.photo_folder

@@ -18,7 +18,6 @@ from facespace.errors import ImageError
 from facespace.extract import extract_image
 from facespace.images import decode_image
 from facespace.library import Card, Library, Similar
-from facespace.web.background import photo_folder
 from facespace.web.guarded import MAX_UPLOAD_BYTES
 from facespace.web.parameters import FaceKey, Text, Upload
 from facespace.web.photo_files import MAX_PIXELS
@@ -74,7 +73,7 @@ def router(site: Site) -> APIRouter:
     @routes.post("/scan")
     def look_for_photos() -> JSONResponse:
         with site.library() as library:
-            photo_folder(library)
+            site.photo_folder(library)
         return JSONResponse({"started": site.background.start(read_photos(site))})
 
     return routes

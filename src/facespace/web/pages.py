@@ -130,7 +130,8 @@ def router(site: Site) -> APIRouter:
     @routes.get("/state")
     def state() -> JSONResponse:
         with site.library() as library:
-            return JSONResponse(asdict(site.background.state.with_scan(library.scan_progress())))
+            now = site.background.state.with_scan(library.scan_progress())
+        return JSONResponse(asdict(now) | {"trouble": now.trouble and site.line(now.trouble)})
 
     return routes
 

@@ -1,7 +1,7 @@
 """Work on the photos that a server does in the background: bring the library up to date, follow the folder."""
 
 from facespace.library import Stage
-from facespace.web.background import Background, Work, photo_folder
+from facespace.web.background import Background, Work
 from facespace.web.site import Site
 
 __all__ = ["follow", "read_photos"]
@@ -9,8 +9,8 @@ __all__ = ["follow", "read_photos"]
 DOING: dict[Stage, str] = {
     "comparing": "comparing files",
     "reading": "reading photos",
-    "grouping": "grouping",
-    "embedding": "embedding faces by the better model",
+    "grouping": "grouping faces",
+    "embedding": "moving faces to the new model",
 }
 
 
@@ -20,7 +20,7 @@ def read_photos(site: Site) -> Work:
     def work(background: Background) -> None:
         with site.library() as library:
             done = library.refresh(
-                photo_folder(library), site.detector, site.embedder, stop=background.stopping,
+                site.photo_folder(library), site.detector, site.embedder, stop=background.stopping,
                 progress=lambda stage, done, todo: background.tell(DOING[stage], done, todo),
             )  # fmt: skip
         if done.scan.has_changes or done.upgrade is not None:
@@ -37,7 +37,7 @@ def follow(site: Site) -> Work:
         background.tell(None)
         with site.library() as library:
             for _ in library.watch(
-                photo_folder(library), site.detector, site.embedder, stop=background.stopping,
+                site.photo_folder(library), site.detector, site.embedder, stop=background.stopping,
                 on_trouble=background.complain,
             ):  # fmt: skip
                 background.regrouped()

@@ -11,7 +11,6 @@ from fastapi.responses import Response
 
 from facespace.errors import LibraryError
 from facespace.library import Library
-from facespace.web.background import photo_folder
 from facespace.web.parameters import FaceKey, Number, Size
 from facespace.web.photo_files import MAX_PIXELS, shown_photo, stamp_photo
 from facespace.web.site import Site
@@ -66,7 +65,7 @@ def router(site: Site) -> APIRouter:
     async def photo(number: Number, size: Size) -> Response:
         def shown() -> bytes:
             with site.library() as library:
-                folder, path, n_pixels = _find(library, number)
+                folder, path, n_pixels = _find(site, library, number)
             key = (path, size, *stamp_photo(folder, path))
             jpeg = kept.get(key)
             if jpeg is None:
@@ -79,7 +78,7 @@ def router(site: Site) -> APIRouter:
     return routes
 
 
-def _find(library: Library, number: int) -> tuple[Path, str, int]:
+def _find(site: Site, library: Library, number: int) -> tuple[Path, str, int]:
     """Folder and path of a photo, and its pixels when it was scanned.
 
     Raises:
@@ -90,4 +89,4 @@ def _find(library: Library, number: int) -> tuple[Path, str, int]:
     path = Path(view.photo)
     if path.is_absolute() or ".." in path.parts:
         raise LibraryError(f"{printable(view.photo)}: expected a path below the photo folder")
-    return photo_folder(library), view.photo, view.size_hw[0] * view.size_hw[1]
+    return site.photo_folder(library), view.photo, view.size_hw[0] * view.size_hw[1]

@@ -19,6 +19,7 @@ from facespace.library import CATALOGUE, Counts, Library
 from facespace.web.background import Background
 from facespace.web.rendering import render
 from facespace.web.security import Guard
+from facespace.web.text import printable
 
 __all__ = ["DamagedError", "Site"]
 
@@ -42,7 +43,7 @@ class Site:
     Attributes:
         folder: as given.
         guard: as given.
-        background: groups and scans while pages are looked at.
+        background: groups and scans while pages are open.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Site:
     ) -> None:
         self.folder = folder
         self.guard = guard
-        self.background = Background(folder)
+        self.background = Background(self.library)
         self._model = model
         self._detector_file = detector
         self._search_thread = ThreadPoolExecutor(1, "facespace-search")
@@ -70,6 +71,18 @@ class Site:
         """
         with self.reading(), Library(self.folder, create=False) as library:
             yield library
+
+    def photo_folder(self, library: Library) -> Path:
+        """Where the photos of the open library are.
+
+        Raises:
+            LibraryError: nobody has scanned them yet.
+        """
+        if library.photo_folder is None:
+            raise LibraryError(
+                "the folder of the photos is not known yet; run `facespace people PHOTOS` once"
+            )
+        return library.photo_folder
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -125,7 +138,7 @@ class Site:
         self._search_thread.submit(lambda: search(self._searched))
 
     def close(self) -> None:
-        """Stop what goes on in the background."""
+        """Stop all work."""
         self.background.stop()
         self._search_thread.submit(self._close_searched).result()
         self._search_thread.shutdown()
@@ -138,6 +151,10 @@ class Site:
         """A page, or a part of one."""
         with self.reading():
             return HTMLResponse(render(template, csrf=self.guard.csrf, **values))
+
+    def line(self, text: str) -> str:
+        """A line for people; where the library lies is no part of it."""
+        return printable(text.replace(f"{self.folder.resolve()}/", "").replace(f"{self.folder}/", ""))
 
     def frame(self, library: Library) -> dict[str, Any]:
         """What the frame of every whole page shows."""
