@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # what `EXPORTS` says, for type checkers; a test compares the
     from facespace.faces.detections import Detections
     from facespace.gallery import Gallery, enrol, identify
     from facespace.images import read_image
-    from facespace.jobs import verify
+    from facespace.jobs import people, verify
     from facespace.library import Library
     from facespace.models import ModelSpec, common_threshold, read_spec
     from facespace.table import FaceTable
@@ -35,7 +35,7 @@ EXPORTS = {
     "facespace.faces.detections": ("Detections",),
     "facespace.gallery": ("Gallery", "enrol", "identify"),
     "facespace.images": ("read_image",),
-    "facespace.jobs": ("verify",),
+    "facespace.jobs": ("people", "verify"),
     "facespace.library": ("Library",),
     "facespace.models": ("ModelSpec", "common_threshold", "read_spec"),
     "facespace.table": ("FaceTable",),

@@ -9,10 +9,12 @@ from facespace.errors import ImageError, NoFaceError
 from facespace.extract import PhotoFaces, extract_photos
 from facespace.faces.addresses import face_at, split_address
 from facespace.faces.detect import Detector
+from facespace.library import Library, People, Rule, library_of
+from facespace.library.progress import OnProgress
 from facespace.models import VERIFY_FAR, common_threshold
 from facespace.verification import choose_face, verify_faces
 
-__all__ = ["ComparedFace", "Verdict", "verify"]
+__all__ = ["ComparedFace", "Verdict", "people", "verify"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,40 @@ class Verdict:
     far: float
     model: str
     faces: tuple[ComparedFace, ComparedFace]
+
+
+def people(
+    photos: str | Path,
+    *,
+    library: str | Path | None = None,
+    rule: Rule | None = None,
+    detector: Detector | None = None,
+    embedder: Embedder | None = None,
+    progress: OnProgress | None = None,
+) -> People:
+    """Who is in a folder of photos? As `facespace people` answers it, but without a page.
+
+    The answer is kept in a library: a second call reads only new and changed photos, and keeps names and corrections.
+
+    Args:
+        photos: the folder; nothing in it is changed.
+        library: folder of the library; that of `facespace people` unless given.
+        rule: how near faces must lie to be put together.
+        detector: finds the faces.
+        embedder: embeds them.
+        progress: called with (stage, done, in all).
+
+    Raises:
+        DataError: no such folder, or another one than the library's.
+        LibraryError: the library cannot be opened or written.
+        ModelError: the embedder is not calibrated.
+    """
+    folder = library_of(Path(photos), None if library is None else Path(library))
+    with Library(folder) as opened:
+        done = opened.refresh(
+            Path(photos), detector or Detector(), embedder or Embedder(), rule=rule, progress=progress
+        )
+    return done.people
 
 
 def verify(

@@ -39,6 +39,8 @@ CALLS = {
     "library forget": "<library> 1 --yes",
     "library import-names": "<library>",
     "library export": "<library> -o [new].csv",
+    "library check": "<library>",
+    "library backup": "<library> -o [new].sqlite",
     "gallery enrol": "[new] <photos> --subject Ann",
     "gallery identify": "<gallery> {photo}",
     "gallery search": "<gallery> {photo}",

@@ -12,7 +12,7 @@ from facespace.cli.progress import show_table
 from facespace.cluster import STRANGERS_IN_REACH
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
-from facespace.library import Library, Look, People, Person, Rule, default_library_dir
+from facespace.library import Library, Look, People, Person, Rule, library_of
 from facespace.library.files import PAGE
 from facespace.web.text import counted
 
@@ -73,7 +73,7 @@ def people(
 
     Example: facespace people ~/Pictures
     """
-    folder = library or default_library_dir(photos)
+    folder = library_of(photos, library)
     if not (json or watch) and is_nothing(photos, folder):
         say(
             f"no photos in {photos}: looked for JPEG, PNG, WebP, TIFF, HEIC, GIF and BMP files, subfolders included"

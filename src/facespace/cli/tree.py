@@ -77,6 +77,10 @@ LIBRARY = Group(
             ),
             "export": Command("library_export:export", "Write names as tables, XMP sidecars or folders."),
         },
+        "Care": {
+            "check": Command("library_care:check", "Check that a library is whole."),
+            "backup": Command("library_care:backup", "Copy a library to one file."),
+        },
     },
 )
 

@@ -28,6 +28,9 @@ OTHER_SUFFIXES = frozenset((
 ))  # fmt: skip
 # Such as `.jpg_large` and `.jpeg~`.
 LIKE_PICTURES = (".jpg", ".jpeg", ".png", ".heic")
+# A folder with this file holds a library of ours, with pictures of faces below these folders.
+LIBRARY_FILE = "library.sqlite"
+LIBRARY_FOLDERS = frozenset({"thumbnails", "previews"})
 # Folders in which photo programs and file servers keep thumbnails and deleted files.
 JUNK = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "__MACOSX", "node_modules"})
 
@@ -112,6 +115,8 @@ def stamp_photos(folder: Path | str) -> StampedFiles:
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(root / here) as entries:
                 inside = sorted(entries, key=lambda entry: entry.name)
+            if any(entry.name == LIBRARY_FILE for entry in inside):
+                inside = found.outside_library(inside, here)
         except OSError as error:
             if not here or not isinstance(error, FileNotFoundError):  # else it was removed in the meantime
                 found.unreadable.append(Unreadable(Path(here), _reason(error)))
@@ -156,6 +161,17 @@ class _Found:
             if stem not in stems:  # else it is the same picture, and read better there
                 self._stamp_raw(entry, path, suffix)
         return folders
+
+    def outside_library(self, entries: list["os.DirEntry[str]"], here: str) -> list["os.DirEntry[str]"]:
+        """What is looked at in a folder that holds a library: nothing below the top, where photos may lie beside it."""
+        beside = [entry for entry in entries if entry.name not in LIBRARY_FOLDERS]
+        if not here:
+            return beside
+        if any(entry.is_dir() or os.path.splitext(entry.name)[1].lower() in SUFFIXES for entry in beside):  # noqa: PTH122
+            self.unreadable.append(
+                Unreadable(Path(here), "holds a library; the photos beside it are not read")
+            )
+        return []
 
     def passed_over(self) -> list[Unreadable]:
         """Kinds of pictures that are not read, with how many of them there are."""

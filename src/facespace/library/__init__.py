@@ -1,11 +1,12 @@
 """A photo library: photos on disk <-> a SQLite catalogue of faces and people."""
 
 from facespace.library.browse import Browse, Card, Counts, PhotoView
-from facespace.library.catalogue import CATALOGUE, StoredPhoto
+from facespace.library.catalogue import StoredPhoto
+from facespace.library.checking import Checked
 from facespace.library.differences import Look
 from facespace.library.exchange import Imported, LeftAlone, Skipped, Written
 from facespace.library.faces import FaceTile
-from facespace.library.files import default_library_dir, find_library
+from facespace.library.files import CATALOGUE, default_library_dir, find_library, library_of
 from facespace.library.forget import Forgotten
 from facespace.library.grouping import Rule
 from facespace.library.history import Entry
@@ -20,6 +21,7 @@ __all__ = [
     "CATALOGUE",
     "Browse",
     "Card",
+    "Checked",
     "Counts",
     "Entry",
     "FaceTile",
@@ -46,4 +48,5 @@ __all__ = [
     "Written",
     "default_library_dir",
     "find_library",
+    "library_of",
 ]

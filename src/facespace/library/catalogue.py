@@ -14,12 +14,12 @@ from facespace.embed import dequantise
 from facespace.errors import LibraryError
 from facespace.faces.quality import SET_ASIDE
 from facespace.images import Stamp
+from facespace.library.files import CATALOGUE, make_library_folder
 from facespace.library.schema import LIBRARY_FILE
 from facespace.store import Database, SqliteTemplates, path_in, path_out
 
-__all__ = ["CATALOGUE", "Catalogue", "StoredFaces", "StoredPhoto"]
+__all__ = ["Catalogue", "StoredFaces", "StoredPhoto"]
 
-CATALOGUE = "library.sqlite"
 # Faces below this side and of a quality below SET_ASIDE are mostly lights, logos and heads far away.
 TINY_PX = 24.0
 
@@ -96,13 +96,8 @@ class Catalogue:
 
     def __init__(self, folder: Path | str, *, create: bool = True) -> None:
         self.folder = Path(folder)
-        try:
-            if create:
-                self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise LibraryError(
-                f"{self.folder}: cannot make the library's folder: {error.strerror}"
-            ) from error
+        if create:
+            make_library_folder(self.folder)
         self._database = Database(self.folder / CATALOGUE, LIBRARY_FILE, create=create)
         self.templates = SqliteTemplates(self._database)
 
@@ -171,6 +166,14 @@ class Catalogue:
     def scrub(self) -> None:
         """Write the file again without what was deleted; see `facespace.store.Database.scrub`."""
         self._database.scrub()
+
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the file, a line each; empty for a sound one."""
+        return self._database.problems()
+
+    def backup(self, path: Path) -> None:
+        """Copy the file as it is at this moment; see `facespace.store.Database.backup`."""
+        self._database.backup(path)
 
     def moment(self) -> tuple[int, int]:
         """Changes whenever this or another process writes."""

@@ -1,6 +1,6 @@
-"""Where a folder's library is kept unless one is named, and the files of a library beside its catalogue.
+"""Where a library is kept, and its files: the catalogue, a page, thumbnails of faces, previews of photos.
 
-These are a page, a thumbnail of each face on it, and a preview of each photo that browsers do not show.
+All of it is its owner's alone, whatever the umask says and wherever the library lies.
 """
 
 import hashlib
@@ -11,25 +11,31 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from facespace.errors import LibraryError
-from facespace.library.catalogue import CATALOGUE
-from facespace.saved_files import clean_leftovers, write_beside
+from facespace.errors import DataError, LibraryError
+from facespace.saved_files import clean_leftovers, make_folder, reason_of, write_beside
 
 __all__ = [
+    "CATALOGUE",
     "PAGE",
     "default_library_dir",
     "find_library",
+    "library_of",
+    "make_library_folder",
     "note_page",
     "page_is_current",
     "page_key",
+    "pictures_of",
     "preview_file",
     "remove_files",
     "remove_page",
     "thumbnail_file",
+    "tidy",
 ]
 
+CATALOGUE = "library.sqlite"
 PAGE = "people.html"
 PAGE_KEY = "people.key"
+THUMBNAILS, PREVIEWS = "thumbnails", "previews"
 
 
 def default_library_dir(photos: Path) -> Path:
@@ -37,7 +43,23 @@ def default_library_dir(photos: Path) -> Path:
     real = str(photos.resolve())
     name = re.sub(r"[^A-Za-z0-9]+", "-", photos.resolve().name).strip("-")[:40] or "photos"
     digest = hashlib.sha256(real.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return user_data_path("facespace", appauthor=False) / "libraries" / f"{name}-{digest}"
+    return _libraries() / f"{name}-{digest}"
+
+
+def _libraries() -> Path:
+    return user_data_path("facespace", appauthor=False) / "libraries"
+
+
+def library_of(photos: Path, library: Path | None = None) -> Path:
+    """The folder of the library of a folder of photos: the one that is named, else the default one.
+
+    Raises:
+        DataError: no such folder of photos; so that a slip of the pen makes no library.
+    """
+    if not photos.is_dir():
+        met = "a file" if photos.exists() else "nothing there"
+        raise DataError(f"{photos}: expected a folder of photos, met {met}")
+    return library or default_library_dir(photos)
 
 
 def find_library(folder: Path) -> Path:
@@ -54,15 +76,62 @@ def find_library(folder: Path) -> Path:
     )
 
 
+def make_library_folder(folder: Path) -> None:
+    """Make a library's folder where it is absent, and close the list of libraries to others.
+
+    Raises:
+        LibraryError: it cannot be made.
+    """
+    try:
+        make_folder(folder, private=True)
+        if folder.parent == _libraries():
+            _close(folder.parent)
+    except OSError as error:
+        raise LibraryError(f"{folder}: cannot make the library's folder: {reason_of(error)}") from error
+
+
+def tidy(folder: Path) -> None:
+    """Remove what killed processes left half written, and close the pictures to others as earlier versions did not."""
+    clean_leftovers(folder)
+    for name in (PAGE, PAGE_KEY):
+        _remove_earlier_partials(folder, name)
+    for kind in (folder / THUMBNAILS, folder / PREVIEWS):
+        for below in (kind, *kind.glob("[0-9a-f][0-9a-f]")):
+            if below.is_dir():
+                _close(below)
+                clean_leftovers(below)
+                _remove_earlier_partials(below, "*.jpg")
+
+
+def _remove_earlier_partials(folder: Path, name: str) -> None:
+    for left in folder.glob(f"{name}.*.partial"):
+        left.unlink(missing_ok=True)
+
+
+def _close(folder: Path) -> None:
+    """To all but the owner."""
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+
+
 def thumbnail_file(face_id: int) -> Path:
     """Of a face, relative to the library's folder; folders of 256 keep them small."""
     name = f"{face_id:016x}"
-    return Path("thumbnails") / name[-2:] / f"{name}.jpg"
+    return Path(THUMBNAILS) / name[-2:] / f"{name}.jpg"
 
 
 def preview_file(face_id: int) -> Path:
     """Of the photo of a face, relative to the library's folder."""
-    return Path("previews") / f"{face_id:016x}.jpg"
+    return Path(PREVIEWS) / f"{face_id:016x}.jpg"
+
+
+def pictures_of(folder: Path) -> dict[int, list[Path]]:
+    """The thumbnails and previews in a library's folder, by face."""
+    found: dict[int, list[Path]] = {}
+    for file in (*folder.glob(f"{THUMBNAILS}/*/*.jpg"), *folder.glob(f"{PREVIEWS}/*.jpg")):
+        if re.fullmatch(r"[0-9a-f]{16}", file.stem):
+            found.setdefault(int(file.stem, 16), []).append(file)
+    return found
 
 
 def remove_files(folder: Path, face_ids: Iterable[int]) -> int:

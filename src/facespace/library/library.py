@@ -16,6 +16,7 @@ from facespace.images import stamp_photos
 from facespace.library import corrections
 from facespace.library.browse import Browse
 from facespace.library.catalogue import Catalogue, StoredPhoto
+from facespace.library.checking import Checked, check
 from facespace.library.differences import QUICK, Look
 from facespace.library.exchange.copies import write_copies
 from facespace.library.exchange.files import ExportOptions, FolderOptions, ImportOptions, Written
@@ -109,11 +110,7 @@ class Library:
         return self._catalogue.photos()
 
     def thumbnail(self, face_id: int) -> bytes:
-        """The thumbnail of a face as JPEG; empty where its photo is gone.
-
-        Raises:
-            LibraryError: no such face.
-        """
+        """The thumbnail of a face as JPEG, empty where its photo is gone; LibraryError where there is no such face."""
         return self._catalogue.thumbnail(face_id)
 
     def model(self) -> ModelSpec | None:
@@ -131,6 +128,14 @@ class Library:
     def moment(self) -> tuple[int, int]:
         """Changes whenever this or another process writes."""
         return self._catalogue.moment()
+
+    def check(self) -> Checked:
+        """Whether the file and the pictures beside it are whole; see `facespace.library.checking`."""
+        return check(self._catalogue)
+
+    def backup(self, path: Path) -> None:
+        """Copy the library's file as it is at this moment; see `facespace.store.Database.backup`."""
+        self._catalogue.backup(path)
 
     # The jobs.
 
@@ -335,48 +340,29 @@ class Library:
         return self._history.entries()
 
     def forget(self, person: PersonRef) -> Forgotten:
-        """Remove a person for good; see `facespace.library.forget`. This cannot be undone.
-
-        Raises:
-            LibraryError: besides, another process holds the file open, so that traces stay on the disk.
-        """
+        """Remove a person for good; see `facespace.library.forget`. This cannot be undone."""
         return forget(self._history, person)
 
-    # Names come in and leave.
+    # Names come in and leave; see the functions of these names in `facespace.library.exchange`.
 
     def import_names(self, **options: Unpack[ImportOptions]) -> Imported:
-        """Take over the names that other programs gave to faces: one entry in the history, which one `undo` takes back.
-
-        See `facespace.library.exchange.importing.import_names`.
-        """
+        """Take over the names that other programs gave to faces: one entry of the history."""
         return import_names(self._history, **options)
 
     def export_people(self, file: Path) -> int:
-        """Write the faces and people as they stand to a CSV or JSON file; returns the number of faces.
-
-        See `facespace.library.exchange.tables.export_people`.
-        """
+        """Write the faces and people as they stand to a CSV or JSON file; returns the number of faces."""
         return export_people(self._history, file)
 
     def write_sidecars(self, to: Path | None = None, **options: Unpack[ExportOptions]) -> Written:
-        """Write names and regions to XMP sidecars, beside the photos or into a folder that mirrors theirs.
-
-        See `facespace.library.exchange.sidecars.write_sidecars`.
-        """
+        """Write names and regions to XMP sidecars, beside the photos or into a folder that mirrors theirs."""
         return write_sidecars(self._catalogue, to, **options)
 
     def write_copies(self, to: Path, **options: Unpack[ExportOptions]) -> Written:
-        """Copy the photos of people with names, the names inside the copies.
-
-        See `facespace.library.exchange.copies.write_copies`.
-        """
+        """Copy the photos of people with names, the names inside the copies."""
         return write_copies(self._catalogue, to, **options)
 
     def sort_into_folders(self, to: Path, **options: Unpack[FolderOptions]) -> Written:
-        """Put the photos of each person into a folder of the person's name.
-
-        See `facespace.library.exchange.folders.sort_into_folders`.
-        """
+        """Put the photos of each person into a folder of the person's name."""
         return sort_into_folders(self._catalogue, to, **options)
 
     # Search.

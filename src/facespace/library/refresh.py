@@ -11,7 +11,7 @@ from facespace.extract import FaceEmbedder
 from facespace.images import stamp_photos
 from facespace.library.catalogue import Catalogue
 from facespace.library.differences import Look
-from facespace.library.files import note_page, page_is_current, page_key
+from facespace.library.files import note_page, page_is_current, page_key, tidy
 from facespace.library.grouping import Rule, keep_groups, last_rule
 from facespace.library.people import People, group_people
 from facespace.library.progress import OnProgress
@@ -90,6 +90,7 @@ def refresh(
 ) -> Refreshed:
     """See `facespace.library.Library.refresh`."""
     catalogue, photos, wanted = regroup.catalogue, regroup.photos, regroup.embedder
+    tidy(catalogue.folder)
     reader = reading_embedder(catalogue, wanted, old=old_model)
     scan = scan_files(catalogue, photos, stamp_photos(photos), detector, reader, look=look, **how)
     done, stop = regroup(scan), how.get("stop")
