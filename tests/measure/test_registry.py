@@ -13,6 +13,7 @@ from facespace.cli import app
 from facespace.errors import InputError
 from facespace.measure.context import Context, Setup
 from facespace.measure.experiment import Experiment, NoOptions, field_docs, option
+from facespace.measure.markdown import experiments_table
 from facespace.measure.registry import ENTRIES, HEADINGS, Entry, load
 from facespace.measure.report import in_report
 from facespace.measure.result import MEASURED, NOT_RUN, Column, Result, Table, not_run
@@ -122,3 +123,9 @@ def test_what_was_not_run_says_what_to_do() -> None:
     result = not_run("No data.", remedy="get some")
     assert (result.status, result.remedy, result.blocks) == (NOT_RUN, "get some", ())
     assert Result.from_json(result.to_json()) == result
+
+
+def test_the_documents_list_every_experiment() -> None:
+    page = Path(__file__).parents[2] / "docs" / "measure.md"
+    written = page.read_text(encoding="utf-8").split("<!-- experiments -->\n")[1]
+    assert written == experiments_table() + "\n", "write `experiments_table()` of facespace.measure.markdown there"

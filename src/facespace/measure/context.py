@@ -218,8 +218,9 @@ class Context:
         return find_runs(folder, self.work / "models") if folder.is_dir() else []
 
     def relative(self, path: Path) -> str:
-        """A path below the data folder, for results."""
-        return path.relative_to(self.data).as_posix()
+        """A path below the data folder, for results; one that lies elsewhere as it is."""
+        data = self.setup.data
+        return (path.relative_to(data) if data and path.is_relative_to(data) else path.absolute()).as_posix()
 
     def facts(self, needs: Sequence[str]) -> dict[str, Any]:
         """What a result depends on, as plain values."""
