@@ -16,7 +16,15 @@ from facespace.measure.views import FacePlace
 from facespace.models import ModelSpec
 from facespace.table import FaceTable
 
-__all__ = ["FACES_HELP", "EmbeddedFaces", "FaceSet", "is_embedded", "open_crops", "read_embedded"]
+__all__ = [
+    "FACES_HELP",
+    "EmbeddedFaces",
+    "FaceSet",
+    "is_embedded",
+    "open_crops",
+    "prototypes",
+    "read_embedded",
+]
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 EMBEDDING_KEYS = ("embedding", "embeddings")
@@ -91,6 +99,18 @@ class EmbeddedFaces:
     embeddings: NDArray[np.float32]
     labels: NDArray[np.int64]
     identities: tuple[str, ...]
+
+
+def prototypes(
+    rows: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """The labels that occur (P,), the normalised mean of the rows of each (P, D), and how many they are (P,)."""
+    people, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    unit = rows / np.maximum(np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True), 1e-12)
+    sums = np.zeros((len(people), rows.shape[1]))
+    np.add.at(sums, place, unit)
+    lengths = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return people, (sums / lengths).astype(np.float32), counts
 
 
 def open_crops(root: Path) -> FaceSet:

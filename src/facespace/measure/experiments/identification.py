@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facespace.errors import InputError
 from facespace.gallery.identification import comparison_far
 from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, option
-from facespace.measure.faces import EmbeddedFaces
+from facespace.measure.faces import EmbeddedFaces, prototypes
 from facespace.measure.result import MEASURED, Column, Result, Table, plain
 from facespace.metrics import Identification, identification, mean_and_se
 from facespace.models import FarCurve, ModelSpec, far_curve
@@ -136,22 +135,13 @@ def _draw(faces: EmbeddedFaces, n_templates: int, rng: np.random.Generator) -> _
         own = rng.permutation(np.flatnonzero(faces.labels == person))
         enrolled[own[: max(1, min(n_templates, len(own) // 2))]] = True
     rows, labels = faces.embeddings[enrolled], faces.labels[enrolled]
-    subjects, prototypes, counts = _prototypes(rows, labels)
+    subjects, means, counts = prototypes(rows, labels)
     probes, asked = faces.embeddings[~enrolled], faces.labels[~enrolled]
     return _Draw(
-        (identification(probes, asked, rows, labels), identification(probes, asked, prototypes, subjects)),
+        (identification(probes, asked, rows, labels), identification(probes, asked, means, subjects)),
         (len(rows), int(np.minimum(counts, 2).sum())),
         len(rows),
     )
-
-
-def _prototypes(
-    rows: NDArray[np.float32], labels: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-    subjects, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(subjects), rows.shape[1]))
-    np.add.at(sums, place, rows)
-    return subjects, (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32), counts
 
 
 def _rows(draws: list[_Draw], curve: FarCurve) -> Iterator[IdentificationRow]:

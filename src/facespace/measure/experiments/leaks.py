@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facespace.errors import InputError
 from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, option
-from facespace.measure.faces import EmbeddedFaces
+from facespace.measure.faces import EmbeddedFaces, prototypes
 from facespace.measure.result import MEASURED, Column, Result, Table, plain
 from facespace.metrics import count_pairs, near_pairs
 from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
@@ -109,18 +109,20 @@ def find_leaks(
         raise InputError(
             f"expected sets of one model, got {train.embeddings.shape[1]} and {test.embeddings.shape[1]} dimensions"
         )
-    (a, n_train), (b, n_test) = _prototypes(train), _prototypes(test)
+    of_train, a, n_train = prototypes(train.embeddings, train.labels)
+    of_test, b, n_test = prototypes(test.embeddings, test.labels)
+    first, second = ([s.identities[k] for k in people] for s, people in ((train, of_train), (test, of_test)))
     if threshold is None:
         threshold, far = _threshold(a, b, far)
     else:
         far = None
     found = near_pairs(a, np.arange(len(a)), b, len(a) + np.arange(len(b)), limit=threshold)
     near = set(zip(found.row.tolist(), found.column.tolist(), strict=True))
-    names = _same_names(train.identities, test.identities)
+    names = _same_names(first, second)
     shared = [
         SharedIdentity(
-            train.identities[i],
-            test.identities[j],
+            first[i],
+            second[j],
             (i, j) in names,
             float(((a[i] - b[j]) ** 2).sum()),
             int(n_train[i]),
@@ -146,17 +148,7 @@ def _threshold(a: NDArray[np.float32], b: NDArray[np.float32], far: float | None
     return counts.distance_at(rate), rate
 
 
-def _prototypes(faces: EmbeddedFaces) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Normalised mean of each identity, shape (P, D), and its number of faces."""
-    rows = faces.embeddings.astype(np.float64)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    sums = np.zeros((len(faces.identities), rows.shape[1]))
-    np.add.at(sums, faces.labels, rows)
-    lengths = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-    return (sums / lengths).astype(np.float32), np.bincount(faces.labels, minlength=len(sums))
-
-
-def _same_names(train: tuple[str, ...], test: tuple[str, ...]) -> set[tuple[int, int]]:
+def _same_names(train: list[str], test: list[str]) -> set[tuple[int, int]]:
     known: dict[str, list[int]] = {}
     for i, name in enumerate(train):
         known.setdefault(_plain(name), []).append(i)
