@@ -248,3 +248,35 @@ def test_tiff_stored_sideways_has_its_size_and_a_library_with_exchanged_sides_me
     sql(library).execute("UPDATE photos SET height = width, width = height WHERE orientation > 4")
     assert again(library, photos)[1] == 0
     assert sql(library).execute(rows).fetchone() == size
+
+
+def test_a_photo_that_is_cut_short_has_a_note_until_it_is_whole(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with Image.open(photos / "2.png") as image:
+        image.save(photos / "5.jpg", quality=95)
+    whole = (photos / "5.jpg").read_bytes()
+    (photos / "5.jpg").write_bytes(whole[: int(len(whole) * 0.97)])
+    result, n_read = again(library, photos)
+    assert n_read == 1 and [str(p.photo) for p in result.partial] == ["5.jpg"]
+    assert result.partial[0].reason.startswith("cut short: the first ") and result.unreadable == ()
+    result, n_read = again(library, photos)
+    assert n_read == 0 and [str(p.photo) for p in result.partial] == ["5.jpg"]
+    assert [p["photo"] for p in library.group(SPEC).to_json()["partial"]] == ["5.jpg"]
+    (photos / "5.jpg").write_bytes(whole)
+    assert again(library, photos)[0].partial == () and "partial" not in library.group(SPEC).to_json()
+
+
+def test_a_photo_that_is_still_growing_is_read_by_a_later_scan(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Image.open(photos / "2.png") as image:
+        image.save(photos / "5.jpg", quality=95)
+    whole = (photos / "5.jpg").read_bytes()
+    (photos / "5.jpg").write_bytes(whole[:-300])
+    monkeypatch.setattr("time.sleep", lambda _: (photos / "5.jpg").write_bytes(whole))
+    result, _ = again(library, photos)
+    assert "still being written" in result.unreadable[0].reason and result.partial == ()
+    result, n_read = again(library, photos)
+    assert n_read == 1 and result.unreadable == result.partial == ()

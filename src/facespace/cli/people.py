@@ -76,7 +76,8 @@ def people(
     folder = library_of(photos, library)
     if not (json or watch) and is_nothing(photos, folder):
         say(
-            f"no photos in {photos}: looked for JPEG, PNG, WebP, TIFF, HEIC, GIF and BMP files, subfolders included"
+            f"no photos in {photos}: looked for JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG 2000, GIF and BMP files, "
+            "subfolders included"
         )
         return
     finder = Detector(detector)
@@ -91,7 +92,7 @@ def people(
         say(f"library: {folder}")
         say(f"page:    {(folder / PAGE).resolve().as_uri()}")
         if watch:
-            run.follow(done.scan.unreadable)
+            run.follow((*done.scan.unreadable, *done.scan.partial))
 
 
 def _show(found: People, n_new: int) -> None:
@@ -103,11 +104,16 @@ def _show(found: People, n_new: int) -> None:
         show(f"and {len(found.seen_again) - ROWS_SHOWN} more people, on the page")
     show(
         f"{counted(len(found.seen_again), 'person', 'people')} in {counted(found.n_photos, 'photo')} ({n_new} new); "
-        f"{counted(len(found.seen_once), 'face')} seen once; {counted(len(found.unreadable), 'file')} not readable",
+        f"{counted(len(found.seen_once), 'face')} seen once; {_not_readable(found)}",
         f"threshold {found.threshold:.3f}, for a collection of {counted(found.n_faces, 'face')}: about 1 in "
         f"{round(1 / found.far):,} pairs of different people look that much alike"
         + (" (extrapolated beyond the calibration)" if found.extrapolated else ""),
     )
+
+
+def _not_readable(found: People) -> str:
+    files = counted(sum(file.n_files for file in found.unreadable), "file")
+    return f"{files} not readable" + (f", {len(found.partial)} in part" if found.partial else "")
 
 
 def _row(person: Person) -> tuple[str, ...]:

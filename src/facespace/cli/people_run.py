@@ -60,7 +60,7 @@ class PeopleRun:
         return done
 
     def follow(self, told: Iterable[Unreadable]) -> None:
-        """Until Ctrl-C; of the photos that cannot be read these were told before."""
+        """Until Ctrl-C; of the photos that cannot be read, or only in part, these were told before."""
         say(f"following {self.photos}; Ctrl-C ends")
         known = set(told)
         try:
@@ -68,8 +68,9 @@ class PeopleRun:
                 self.photos, self.detector, self.embedder, stop=Event(), rule=self.rule, workers=self.workers,
                 write_page=write_page, on_trouble=warn,
             ):  # fmt: skip
-                _warn_of(set(done.scan.unreadable) - known)
-                known = set(done.scan.unreadable)
+                amiss = {*done.scan.unreadable, *done.scan.partial}
+                _warn_of(sorted(amiss - known, key=lambda file: file.photo))
+                known = amiss
                 if done.scan.has_changes:
                     say(f"{datetime.now():%H:%M:%S} {_changes(done.scan)}: {_counts(done.people)}")
         except KeyboardInterrupt:
@@ -83,7 +84,7 @@ def is_nothing(photos: Path, library: Path) -> bool:
 
 def _tell(done: Refreshed, *, verified: bool) -> None:
     scan, moved = done.scan, done.upgrade
-    _warn_of(scan.unreadable)
+    _warn_of((*scan.unreadable, *scan.partial))
     if scan.n_absent:
         warn(
             f"{counted(scan.n_absent, 'photo')} of a disk or folder that is not there stay in the library; "

@@ -89,6 +89,7 @@ class PhotoView:
         taken_at: by the camera's clock, ISO 8601; None where the file does not say.
         faces: those not forgotten.
         unreadable: why there is nothing to see, else None.
+        note: what is missing of a photo that is cut short, else None.
     """
 
     photo_id: int
@@ -97,6 +98,7 @@ class PhotoView:
     taken_at: str | None
     faces: tuple[FaceTile, ...]
     unreadable: str | None
+    note: str | None = None
 
 
 class Browse:
@@ -232,7 +234,7 @@ class Browse:
             CorrectionError: no photo of that id stands in the folder.
         """
         row = self._catalogue.row(
-            "SELECT path, height, width, taken_at, unreadable FROM photos WHERE photo_id = ? AND path NOTNULL",
+            "SELECT path, height, width, taken_at, unreadable, note FROM photos WHERE photo_id = ? AND path NOTNULL",
             (photo_id,),
         )
         if row is None:
@@ -244,6 +246,7 @@ class Browse:
             row["taken_at"],
             faces_of_photo(self._catalogue, photo_id),
             row["unreadable"],
+            row["note"],
         )
 
     def photos(

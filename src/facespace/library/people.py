@@ -10,7 +10,7 @@ from facespace.images import Unreadable
 from facespace.library.addresses import face_key
 from facespace.library.catalogue import Catalogue
 from facespace.library.grouping import Grouped, Rule, keep_groups, last_rule
-from facespace.library.photos import unreadable_photos
+from facespace.library.photos import partial_photos, unreadable_photos
 from facespace.library.similar import rate_of
 from facespace.library.upgrading import check_model
 from facespace.models import FarCurve, ModelSpec, far_curve
@@ -95,6 +95,7 @@ class People:
         extrapolated: the rate lies beyond those that the model's calibration measured.
         people: groups.
         unreadable: photos that could not be read.
+        partial: photos that were read as far as they go, with what is missing of them.
     """
 
     n_photos: int
@@ -105,6 +106,7 @@ class People:
     extrapolated: bool
     people: tuple[Person, ...]
     unreadable: tuple[Unreadable, ...] = field(default=())
+    partial: tuple[Unreadable, ...] = field(default=())
 
     @property
     def seen_again(self) -> list[Person]:
@@ -118,7 +120,7 @@ class People:
 
     def to_json(self) -> dict[str, Any]:
         """The document that `facespace people --json` prints."""
-        return {
+        document = {
             "photos": self.n_photos,
             "faces": self.n_faces,
             "model": self.model,
@@ -138,6 +140,9 @@ class People:
             "unreadable": [{"photo": str(u.photo), "reason": u.reason} for u in self.unreadable],
             "extrapolated": self.extrapolated,
         }
+        if self.partial:
+            document["partial"] = [{"photo": str(u.photo), "reason": u.reason} for u in self.partial]
+        return document
 
 
 def group_people(catalogue: Catalogue, spec: ModelSpec, rule: Rule | None = None) -> People:
@@ -160,7 +165,7 @@ def group_people(catalogue: Catalogue, spec: ModelSpec, rule: Rule | None = None
     return People(
         int(catalogue.value("SELECT count(path) FROM photos")), len(grouped.labels), spec.label,
         chosen.distance, chosen.far, chosen.extrapolated, _people(catalogue, grouped, spec),
-        unreadable_photos(catalogue),
+        unreadable_photos(catalogue), partial_photos(catalogue),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "add_faces",
     "add_unreadable",
     "move_photos",
+    "partial_photos",
     "remove_photos",
     "thumbnails_of",
     "unreadable_photos",
@@ -125,10 +126,19 @@ def add_unreadable(catalogue: Catalogue, path: str, stamp: Stamp, reason: str) -
 
 def unreadable_photos(catalogue: Catalogue) -> tuple[Unreadable, ...]:
     """The photos that cannot be read, by path."""
+    return _with(catalogue, "unreadable")
+
+
+def partial_photos(catalogue: Catalogue) -> tuple[Unreadable, ...]:
+    """The photos that were read as far as they go, with what is missing of them, by path."""
+    return _with(catalogue, "note")
+
+
+def _with(catalogue: Catalogue, column: str) -> tuple[Unreadable, ...]:
     rows = catalogue.rows(
-        "SELECT path, unreadable FROM photos WHERE path IS NOT NULL AND unreadable IS NOT NULL ORDER BY path"
+        f"SELECT path, {column} AS reason FROM photos WHERE path IS NOT NULL AND {column} IS NOT NULL ORDER BY path"
     )
-    return tuple(Unreadable(Path(path_out(row["path"])), row["unreadable"]) for row in rows)
+    return tuple(Unreadable(Path(path_out(row["path"])), row["reason"]) for row in rows)
 
 
 def move_photos(catalogue: Catalogue, moves: list[tuple[int, str | None, str, Stamp]]) -> None:
@@ -185,9 +195,10 @@ def _insert_photo(
     height, width = found.size_hw
     cursor = catalogue.execute(
         "INSERT INTO photos (path, device, inode, size_bytes, mtime_ns, sha256, width, height, orientation, taken_at,"
-        " detector, embedder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " note, detector, embedder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            path_in(path), *stamp, found.sha256, width, height, found.exif.orientation, found.exif.taken_at, *models,
+            path_in(path), *stamp, found.sha256, width, height, found.exif.orientation, found.exif.taken_at,
+            found.note, *models,
         ),
     )  # fmt: skip
     return int(cursor.lastrowid or 0)
@@ -213,7 +224,8 @@ def _drop_photo(catalogue: Catalogue, photo_id: int) -> None:
     catalogue.execute("DELETE FROM templates" + of_photo, (photo_id,))
     catalogue.execute("UPDATE faces SET thumbnail = x'', landmarks = x'' WHERE photo_id = ?", (photo_id,))
     catalogue.execute(
-        "UPDATE photos SET path = NULL, detector = NULL, embedder = NULL, taken_at = NULL WHERE photo_id = ?",
+        "UPDATE photos SET path = NULL, detector = NULL, embedder = NULL, taken_at = NULL, note = NULL"
+        " WHERE photo_id = ?",
         (photo_id,),
     )
     catalogue.execute(

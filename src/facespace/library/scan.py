@@ -16,6 +16,7 @@ from facespace.library.photos import (
     add_faces,
     add_unreadable,
     move_photos,
+    partial_photos,
     remove_photos,
     thumbnails_of,
     unreadable_photos,
@@ -41,6 +42,7 @@ class ScanResult:
         altered: paths of the photos whose content had changed behind an unchanged stamp; only ``verify`` finds them.
         n_absent: missing photos that stay known, since no other photo of their disk is there (it may not be mounted)
             or their folder cannot be opened.
+        partial: photos that were read as far as they go, with what is missing of them.
     """
 
     n_photos: int
@@ -51,6 +53,7 @@ class ScanResult:
     n_moved: int = 0
     altered: tuple[str, ...] = ()
     n_absent: int = 0
+    partial: tuple[Unreadable, ...] = ()
 
     @property
     def has_changes(self) -> bool:
@@ -122,6 +125,7 @@ def scan_files(
     return ScanResult(
         len(files.stamps), n_read, len(files.stamps) - len(work.todo), len(work.gone),
         (*unreadable_photos(catalogue), *files.unreadable), len(work.moves), work.altered, work.n_absent,
+        partial_photos(catalogue),
     )  # fmt: skip
 
 

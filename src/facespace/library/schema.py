@@ -205,6 +205,11 @@ DROP INDEX assignments_of_person;
 CREATE INDEX assignments_of_person ON assignments (person_id, state);
 """
 
+# What is missing of a photo that is cut short.
+CATALOGUE_5 = """
+ALTER TABLE photos ADD COLUMN note TEXT;  -- what is missing of a file that was read as far as it goes, else null
+"""
+
 
 def _catalogue_1(connection: sqlite3.Connection) -> None:
     run_script(connection, CATALOGUE_1)
@@ -224,5 +229,9 @@ def _catalogue_4(connection: sqlite3.Connection) -> None:
     run_script(connection, CATALOGUE_4)
 
 
-STEPS = (_catalogue_1, _catalogue_2, _catalogue_3, _catalogue_4)
+def _catalogue_5(connection: sqlite3.Connection) -> None:
+    run_script(connection, CATALOGUE_5)
+
+
+STEPS = (_catalogue_1, _catalogue_2, _catalogue_3, _catalogue_4, _catalogue_5)
 LIBRARY_FILE = FileKind("library", 0x46414345, STEPS, LibraryError)  # "FACE"
