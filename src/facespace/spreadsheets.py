@@ -7,14 +7,24 @@ columns in any letters.
 import codecs
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facespace.errors import DataError
+from facespace.errors import DataError, InputError
 from facespace.saved_files import reason_of
 
-__all__ = ["OnBroken", "Table", "cell_text", "read_table", "refuse_rows", "text_cell"]
+__all__ = [
+    "FORMULAS",
+    "OnBroken",
+    "Table",
+    "cell_text",
+    "check_formulas",
+    "read_table",
+    "refuse_rows",
+    "text_cell",
+    "text_cells",
+]
 
 # Called with one line of text for each row that cannot be used.
 OnBroken = Callable[[str], None]
@@ -23,6 +33,7 @@ MAX_BYTES = 64_000_000
 DELIMITERS = ",;\t"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # What begins a formula (OWASP, CSV Injection), in the wide letters of East Asian keyboards too.
+FORMULAS = ("names", "all", "keep")
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 SHOWN = 3
 
@@ -51,9 +62,8 @@ class Table:
         """
         known = [column.casefold() for column in self.columns]
         if any(known.count(name.casefold()) != 1 for name in names):
-            raise DataError(
-                f"{self.path}: expected the columns {','.join(names)}, got {','.join(self.columns)[:200]}"
-            )
+            met = " ".join(",".join(self.columns).split())[:200]
+            raise DataError(f"{self.path}: expected the columns {','.join(names)}, got {met}")
         places = [known.index(name.casefold()) for name in names]
         return [(line, tuple(cells[place] for place in places)) for line, cells in self.rows]
 
@@ -131,6 +141,35 @@ def refuse_rows(path: Path, broken: list[tuple[int, str]], on_broken: OnBroken |
         raise DataError(f"{path}: {'; '.join(reasons[:SHOWN])}{more}")
     for reason in reasons:
         on_broken(f"{path}, {reason}; the row is left out")
+
+
+def check_formulas(formulas: str) -> None:
+    """Refuse what `text_cells` does not know.
+
+    Raises:
+        InputError: it is none of `FORMULAS`.
+    """
+    if formulas not in FORMULAS:
+        raise InputError(f"formulas: expected one of {', '.join(FORMULAS)}, got {formulas}")
+
+
+def text_cells(
+    columns: Sequence[str], cells: Sequence[object], formulas: str, *, names: Collection[str]
+) -> list[object]:
+    """The cells of a row, none of which a spreadsheet program takes for a formula.
+
+    Args:
+        columns: of the table.
+        cells: as many.
+        formulas: which cells are made text: of columns with ``names``, "all", or none ("keep").
+        names: columns with names of people.
+    """
+    return [
+        text_cell(cell)
+        if isinstance(cell, str) and (formulas == "all" or (formulas == "names" and column in names))
+        else cell
+        for column, cell in zip(columns, cells, strict=True)
+    ]
 
 
 def text_cell(text: str) -> str:

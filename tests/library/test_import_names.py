@@ -9,7 +9,7 @@ from drawn_album import draw_stored, names, person_at, scanned
 from facespace.errors import DataError, LibraryError
 from facespace.library import LeftAlone, Library, Skipped
 from facespace.library.exchange.embedded import put_packet
-from facespace.library.exchange.picasa import read_picasa_folder
+from facespace.library.exchange.picasa import Picasa
 from facespace.library.exchange.xmp import SaidFace, SaidPhoto, merge_packet
 from fakes import SPEC
 from inside import sql
@@ -216,8 +216,8 @@ def test_picasas_contacts_name_those_its_folders_do_not(
 
 def test_rectangles_of_picasa_have_leading_zeros_left_out(tmp_path: Path) -> None:
     (tmp_path / "Picasa.ini").write_text("[a.jpg]\nfaces=rect64(3f845bcb59418507),1;rect64(8000ffffffff),2\n")
-    (first, one), (second, two) = read_picasa_folder(tmp_path).faces["a.jpg"]
-    assert (one, two) == ("1", "2")
+    first, second = Picasa(tmp_path, ["a.jpg"], {"1": "Ann", "2": "Bob"}).regions("a.jpg")
+    assert (first.name, second.name) == ("Ann", "Bob")
     corners = (0x3F84 / 65535, 0x5BCB / 65535, 0x5941 / 65535, 0x8507 / 65535)
     x, y, w, h = first.area
     assert (x - w / 2, y - h / 2, x + w / 2, y + h / 2) == pytest.approx(corners)

@@ -7,7 +7,7 @@ import typer
 
 from facespace.cli import gallery_shown
 from facespace.cli.console import agreed, say, show, show_json, warn
-from facespace.cli.options import AsJson, DetectorFile, Far, Workers, Yes
+from facespace.cli.options import AsJson, DetectorFile, Far, Formulas, Workers, Yes
 from facespace.cli.progress import progress
 from facespace.embed import Embedder
 from facespace.errors import InputError
@@ -187,6 +187,7 @@ def list_(
 def export(
     file: GalleryFile,
     output: Annotated[Path, typer.Option("-o", "--output", help="File that ends in .csv, .json or .npz.")],
+    csv_formulas: Formulas = "names",
     json: AsJson = False,
 ) -> None:
     """Write all faces to a CSV, JSON or NumPy file.
@@ -196,7 +197,7 @@ def export(
     Example: facespace gallery export team.gallery -o team.csv
     """
     with Gallery(file, create=False) as gallery:
-        n_faces = export_faces(gallery, output)
+        n_faces = export_faces(gallery, output, formulas=csv_formulas)
     if json:
         show_json({"faces": n_faces, "output": str(output)})
     else:

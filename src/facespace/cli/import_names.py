@@ -21,6 +21,10 @@ def import_names(
     contacts: Annotated[
         Path | None, typer.Option(help="Picasa's contacts.xml, for names that its folders do not hold.")
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="Code page of Picasa's older files, such as cp1252, where it cannot be told."),
+    ] = None,
     dry_run: DryRun = False,
     json: AsJson = False,
 ) -> None:
@@ -33,7 +37,9 @@ def import_names(
     Example: facespace library import-names ~/Pictures
     """
     with Library(find_library(library), create=False) as opened, progress("reading regions") as on_photo:
-        imported = opened.import_names(photos=photos, contacts=contacts, dry_run=dry_run, on_photo=on_photo)
+        imported = opened.import_names(
+            photos=photos, contacts=contacts, encoding=encoding, dry_run=dry_run, on_photo=on_photo
+        )
     show_json(imported) if json else _show(imported, dry_run=dry_run)
 
 
@@ -42,7 +48,7 @@ def _show(imported: Imported, *, dry_run: bool) -> None:
     show(
         f"{imported.n_regions:,} named regions: {imported.n_confirmed:,} faces {would}confirmed, "
         f"{imported.n_known:,} already known, {len(imported.contradictions):,} contradict a correction made here, "
-        f"{len(imported.unmatched):,} without a face"
+        f"{len(imported.unmatched):,} without a face or left alone, {len(imported.skipped):,} files not read"
     )
     left = [*imported.contradictions, *imported.unmatched]
     for one in left[:SHOWN]:

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from facespace.cli.console import show, show_json, warn
-from facespace.cli.options import AsJson, DryRun, LibraryFolder, Photos
+from facespace.cli.options import AsJson, DryRun, Formulas, LibraryFolder, Photos
 from facespace.cli.progress import progress
-from facespace.errors import InputError
+from facespace.errors import InputError, LibraryError
 from facespace.library import Library, Written, find_library
 from facespace.library.exchange import TABLES
+from facespace.spreadsheets import check_formulas
 
 __all__ = ["export"]
 
@@ -52,6 +53,7 @@ def export(
             "--suggested", help="Include names that are only suggested; else confirmed names alone."
         ),
     ] = False,
+    csv_formulas: Formulas = "names",
     photos: Photos = None,
     dry_run: DryRun = False,
     json: AsJson = False,
@@ -66,12 +68,19 @@ def export(
     """
     options = {
         "folders": folders, "xmp": xmp, "xmp_copies": xmp_copies, "photos": photos, "link": link, "unnamed": unnamed,
-        "keywords": keywords, "suggested": suggested, "dry_run": dry_run,
+        "keywords": keywords, "suggested": suggested, "dry_run": dry_run, "formulas": csv_formulas,
     }  # fmt: skip
     _check(library, output or [], options)
     with Library(find_library(library), create=False) as opened:
-        done = _tables(opened, output or [], dry_run=dry_run) | _written(opened, options)
-    show_json({"dry_run": dry_run, **done}) if json else _show(done, dry_run=dry_run)
+        tables = _tables(opened, output or [], options)
+        done = _written(opened, options)
+    document = {"dry_run": dry_run, "files": tables, **done}
+    show_json(document) if json else _show(tables, done, dry_run=dry_run)
+    failed = [result for result in done.values() if result.n_failed]
+    if failed and not any(result.written or result.n_unchanged for result in failed):
+        raise LibraryError(
+            f"nothing could be written: {failed[0].skipped[0].photo}: {failed[0].skipped[0].reason}"
+        )
 
 
 def _check(source: Path, output: list[Path], options: dict[str, Any]) -> None:
@@ -82,10 +91,12 @@ def _check(source: Path, output: list[Path], options: dict[str, Any]) -> None:
             raise InputError(f"{file}: expected a file that ends in {' or '.join(TABLES)}")
 
 
-def _tables(library: Library, output: list[Path], *, dry_run: bool) -> dict[str, Any]:
-    if dry_run:
-        return {"files": [{"file": file, "faces": None} for file in output]}
-    return {"files": [{"file": file, "faces": library.export_people(file)} for file in output]}
+def _tables(library: Library, output: list[Path], options: dict[str, Any]) -> list[dict[str, Any]]:
+    check_formulas(options["formulas"])
+    if options["dry_run"]:
+        return [{"file": file, "faces": None} for file in output]
+    formulas = options["formulas"]
+    return [{"file": file, "faces": library.export_people(file, formulas=formulas)} for file in output]
 
 
 def _written(library: Library, options: dict[str, Any]) -> dict[str, Written]:
@@ -110,9 +121,9 @@ def _written(library: Library, options: dict[str, Any]) -> dict[str, Written]:
     return done
 
 
-def _show(done: dict[str, Any], *, dry_run: bool) -> None:
+def _show(tables: list[dict[str, Any]], done: dict[str, Written], *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
-    for table in done.pop("files"):
+    for table in tables:
         faces = "" if dry_run else f": {table['faces']:,} faces"
         show(f"{table['file']} {would}written{faces}")
     for what, result in done.items():
@@ -121,6 +132,7 @@ def _show(done: dict[str, Any], *, dry_run: bool) -> None:
         show(
             f"{what.replace('_', '-')}: {len(result.written):,} files {would}written, "
             f"{result.n_unchanged:,} up to date"
+            + (f", {len(result.skipped):,} photos left alone" if result.skipped else "")
         )
         for skipped in result.skipped[:SHOWN]:
             warn(f"{skipped.photo}: {skipped.reason}")

@@ -12,6 +12,7 @@ __all__ = [
     "Device",
     "DryRun",
     "Far",
+    "Formulas",
     "LibraryFolder",
     "Licence",
     "ModelFile",
@@ -79,6 +80,14 @@ Photos = Annotated[
     Path | None, typer.Option(help="Where the photos are now, if they have moved since the last scan.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; show what would be done.")]
+Formulas = Annotated[
+    str,
+    typer.Option(
+        "--csv-formulas",
+        metavar="names|all|keep",
+        help="In a CSV: put an apostrophe before names, or all cells, that a spreadsheet would take for formulas.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 RunFolder = Annotated[Path, typer.Option("-o", "--output", help="Run folder to make.", show_default=False)]
 Resume = Annotated[bool, typer.Option("--resume", help="Resume the run in that folder.")]

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +14,59 @@ from facespace.errors import GalleryError, InputError
 from facespace.gallery.gallery import EnrolledFace, Gallery
 from facespace.gallery.uses import model_in_use
 from facespace.saved_files import written_beside
+from facespace.spreadsheets import check_formulas, text_cells
 
 __all__ = ["EXPORTS", "export"]
 
 COLUMNS = ("face_id", "subject", "photo", "photo_sha256", "x0", "y0", "x1", "y1", "score", "quality", "model")
 
 
-def export(gallery: Gallery, path: Path) -> int:
+def export(gallery: Gallery, path: Path, *, formulas: str = "names") -> int:
     """Write all faces to ``path`` in the form that its ending names; it is replaced once the new file is whole.
 
     Of each face its template by the gallery's model counts, else the newest that may meet it, as in a search. CSV and
     JSON say of which model it is; `.npz` holds it: `embedding` (N, D) int8, `labels` (the subjects' names), `face_id`,
     `model` (sha256), `quality`, `photos`, which `facespace measure` reads too.
 
+    Args:
+        gallery: open.
+        path: of the file.
+        formulas: cells of a CSV that a spreadsheet program would take for formulas are made text: "names", "all" or
+            none ("keep"); see `facespace.spreadsheets.text_cells`.
+
     Returns:
         how many faces were written.
 
     Raises:
-        InputError: another ending.
+        InputError: another ending, or nothing of that sort.
         GalleryError: nobody is enrolled.
         WriteError: the file cannot be written.
     """
     write = EXPORTS.get(path.suffix.lower())
     if write is None:
         raise InputError(f"{path}: expected a name that ends in {', '.join(EXPORTS)}")
+    check_formulas(formulas)
     with gallery.database.snapshot():
         faces = list(gallery.faces())
         models, vectors = _templates(gallery)
     faces = [face for face in faces if face.face_id in models]
     with written_beside(path, private=True) as partial:
-        write(partial, faces, models, vectors)
+        write(partial, _Contents(faces, models, vectors, formulas))
     return len(faces)
 
 
 Models = dict[int, str]
 Vectors = dict[int, NDArray[np.int8]]
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What is written: faces, the model and template of each by face id, and which cells are made text."""
+
+    faces: list[EnrolledFace]
+    models: Models
+    vectors: Vectors
+    formulas: str
 
 
 def _templates(gallery: Gallery) -> tuple[Models, Vectors]:
@@ -73,33 +92,38 @@ def _row(face: EnrolledFace, models: Models) -> list[Any]:
     ]  # fmt: skip
 
 
-def _write_csv(path: Path, faces: list[EnrolledFace], models: Models, _: Vectors) -> None:
+def _write_csv(path: Path, of: _Contents) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows(_row(face, models) for face in faces)
+        for face in of.faces:
+            writer.writerow(text_cells(COLUMNS, _row(face, of.models), of.formulas, names=("subject",)))
 
 
-def _write_json(path: Path, faces: list[EnrolledFace], models: Models, _: Vectors) -> None:
-    document = {"faces": [dict(zip(COLUMNS, _row(face, models), strict=True)) for face in faces]}
+def _write_json(path: Path, of: _Contents) -> None:
+    document = {"faces": [dict(zip(COLUMNS, _row(face, of.models), strict=True)) for face in of.faces]}
     # Bytes of file names that are no text stand as escapes, which JSON has.
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_npz(path: Path, faces: list[EnrolledFace], models: Models, vectors: Vectors) -> None:
+def _write_npz(path: Path, of: _Contents) -> None:
+    faces = of.faces
     quality = [np.nan if face.quality is None else face.quality for face in faces]
-    rows = [vectors[face.face_id] for face in faces]
+    rows = [of.vectors[face.face_id] for face in faces]
     with path.open("wb") as file:
         np.savez(
             file,
             embedding=np.stack(rows) if rows else np.zeros((0, 0), np.int8),
             labels=np.array([face.subject for face in faces], str),
             face_id=np.array([face.face_id for face in faces], np.int64),
-            model=np.array([models[face.face_id] for face in faces], str),
+            model=np.array([of.models[face.face_id] for face in faces], str),
             quality=np.array(quality, np.float32),
             photos=np.array([face.photo for face in faces], str),
         )
 
 
-Writer = Callable[[Path, list[EnrolledFace], Models, Vectors], None]
-EXPORTS: dict[str, Writer] = {".csv": _write_csv, ".json": _write_json, ".npz": _write_npz}
+EXPORTS: dict[str, Callable[[Path, _Contents], None]] = {
+    ".csv": _write_csv,
+    ".json": _write_json,
+    ".npz": _write_npz,
+}

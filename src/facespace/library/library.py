@@ -349,9 +349,9 @@ class Library:
         """Take over the names that other programs gave to faces: one entry of the history."""
         return import_names(self._history, **options)
 
-    def export_people(self, file: Path) -> int:
+    def export_people(self, file: Path, *, formulas: str = "names") -> int:
         """Write the faces and people as they stand to a CSV or JSON file; returns the number of faces."""
-        return export_people(self._history, file)
+        return export_people(self._history, file, formulas=formulas)
 
     def write_sidecars(self, to: Path | None = None, **options: Unpack[ExportOptions]) -> Written:
         """Write names and regions to XMP sidecars, beside the photos or into a folder that mirrors theirs."""

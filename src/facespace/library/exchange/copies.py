@@ -1,19 +1,20 @@
 """Copies of photos with the names inside. The originals stay as they are, and in the copies every pixel does."""
 
-import os
 from pathlib import Path
 
 from facespace.errors import DataError
 from facespace.library.catalogue import Catalogue
-from facespace.library.exchange.embedded import EMBEDDABLE, put_packet, read_embedded
-from facespace.library.exchange.files import OnPhoto, Written, check_outside, failure, put_file, read_file
-from facespace.library.exchange.photos import ListedPhoto, Skipped, count_photos, folder_of, listed_photos
+from facespace.library.exchange.embedded import put_packet, read_embedded
+from facespace.library.exchange.files import OnPhoto, Written, check_outside, put_file, read_file, write_each
+from facespace.library.exchange.photos import ListedPhoto, Skipped, folder_of
 from facespace.library.exchange.sidecars import sidecar_of
 from facespace.library.exchange.xmp import SaidPhoto, merge_packet
+from facespace.regular_files import read_regular
 
 __all__ = ["write_copies"]
 
 ANY_PACKET = b"<x/>"
+MAX_PHOTO_BYTES = 2**30
 
 
 def write_copies(
@@ -36,63 +37,41 @@ def write_copies(
     """
     folder = folder_of(library, photos)
     check_outside(to, folder)
-    result, total = Written(), count_photos(library)
-    for done, photo in enumerate(listed_photos(library), 1):
-        if any(face.is_told(suggested) for face in photo.faces):
-            try:
-                _copy(photo, folder, to, result, suggested=suggested, keywords=keywords, dry_run=dry_run)
-            except DataError as error:
-                result.skipped.append(Skipped(photo.path, str(error)))
-        if on_photo:
-            on_photo(done, total)
-    return result
 
-
-def _copy(
-    photo: ListedPhoto,
-    folder: Path,
-    to: Path,
-    result: Written,
-    *,
-    suggested: bool,
-    keywords: bool,
-    dry_run: bool,
-) -> None:
-    if reason := photo.changed(folder):
-        raise DataError(reason)
-    target = to / photo.path
-    original, there = read_file(folder / photo.path) or b"", read_file(target)
-    if there is not None and not _is_same_picture(there, original):
-        raise DataError(f"{target} is another file; it is left alone")
-    said = photo.said(folder, suggested=suggested)
-    content = original if there is None else there
-    sidecar = None
-    try:
-        content = _with_names(content, target, said, keywords)
-    except DataError as error:
-        sidecar = merge_packet(read_file(sidecar_of(target)), said, keywords=keywords)
+    def write(photo: ListedPhoto, result: Written) -> None:
+        if not any(face.is_told(suggested) for face in photo.faces):
+            return
+        if reason := photo.changed(folder):
+            raise DataError(reason)
+        target, said = to / photo.path, photo.said(folder, suggested=suggested)
+        original = read_regular(folder / photo.path, max_bytes=MAX_PHOTO_BYTES)
+        there = read_file(target, max_bytes=MAX_PHOTO_BYTES)
+        if there is not None and not _is_same_picture(there, original):
+            raise DataError(f"{target} is another file; it is left alone")
+        content, sidecar, reason = _copy(there or original, target, said, keywords)
+        result.n_unchanged += content == there and not sidecar
+        if content != there:
+            if not dry_run:
+                put_file(target, content, time_of=folder / photo.path)
+            result.written.append(target)
         if sidecar:
+            if not dry_run:
+                put_file(sidecar_of(target), sidecar)
+            result.written.append(sidecar_of(target))
             result.skipped.append(
-                Skipped(photo.path, f"the copy has a sidecar in place of a packet: {error}")
+                Skipped(photo.path, f"the copy has a sidecar in place of a packet: {reason}")
             )
-    changed = content != there
-    result.n_unchanged += not changed and not sidecar
-    if changed:
-        result.written.append(target)
-    if sidecar:
-        result.written.append(sidecar_of(target))
-    if not dry_run and changed:
-        put_file(target, content)
-        _keep_time(folder / photo.path, target)
-    if not dry_run and sidecar:
-        put_file(sidecar_of(target), sidecar)
+
+    return write_each(library, write, on_photo)
 
 
-def _with_names(content: bytes, target: Path, said: SaidPhoto, keywords: bool) -> bytes:
-    if target.suffix.lower() not in EMBEDDABLE:
-        raise DataError("XMP is put into JPEG, PNG and WebP files only")
-    packet = merge_packet(read_embedded(content).packet, said, keywords=keywords)
-    return put_packet(content, packet) if packet else content
+def _copy(content: bytes, target: Path, said: SaidPhoto, keywords: bool) -> tuple[bytes, bytes | None, str]:
+    """What is written for a photo: the copy; a sidecar where the names cannot be put inside, and why they cannot."""
+    try:
+        packet = merge_packet(read_embedded(content).packet, said, keywords=keywords)
+        return put_packet(content, packet) if packet else content, None, ""
+    except DataError as error:
+        return content, merge_packet(read_file(sidecar_of(target)), said, keywords=keywords), str(error)
 
 
 def _is_same_picture(a: bytes, b: bytes) -> bool:
@@ -101,12 +80,3 @@ def _is_same_picture(a: bytes, b: bytes) -> bool:
         return a == b or put_packet(a, ANY_PACKET) == put_packet(b, ANY_PACKET)
     except DataError:
         return False
-
-
-def _keep_time(original: Path, copy: Path) -> None:
-    """The time of the photo, by which programs sort."""
-    try:
-        status = original.stat()
-        os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
-    except OSError as error:
-        raise failure(copy, error) from error

@@ -21,9 +21,8 @@ from facespace.images import read_exif
 from facespace.library.exchange.rdf import MAX_BYTES
 from facespace.regular_files import open_regular
 
-__all__ = ["EMBEDDABLE", "HEIF", "Embedded", "put_packet", "read_embedded", "stored_orientation"]
+__all__ = ["HEIF", "Embedded", "put_packet", "read_embedded", "stored_orientation"]
 
-EMBEDDABLE = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"))
 # Decoders turn these themselves.
 HEIF = frozenset((".heic", ".heif", ".avif"))
 JPEG, PNG, RIFF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF"

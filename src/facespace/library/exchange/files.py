@@ -1,13 +1,19 @@
-"""Files written for other programs: in one step, with the rights and place that they had, and what came of it."""
+"""Files beside photos, read with limits, and files for other programs, written in one step; and what came of it."""
 
+import errno
+import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from facespace.errors import InputError, LibraryError
-from facespace.library.exchange.photos import Skipped
-from facespace.saved_files import write_beside
+from facespace.errors import DataError, InputError
+from facespace.library.catalogue import Catalogue
+from facespace.library.exchange.photos import ListedPhoto, Skipped, count_photos, listed_photos
+from facespace.library.exchange.rdf import MAX_BYTES
+from facespace.regular_files import read_regular
+from facespace.saved_files import reason_of, written_beside
 
 __all__ = [
     "ExportOptions",
@@ -16,9 +22,9 @@ __all__ = [
     "OnPhoto",
     "Written",
     "check_outside",
-    "failure",
     "put_file",
     "read_file",
+    "write_each",
 ]
 
 OnPhoto = Callable[[int, int], None]
@@ -50,6 +56,7 @@ class ImportOptions(TypedDict, total=False):
 
     photos: Path | None
     contacts: Path | None
+    encoding: str | None
     dry_run: bool
     on_photo: OnPhoto | None
 
@@ -60,13 +67,41 @@ class Written:
 
     Attributes:
         written: files, in the order of the photos.
-        n_unchanged: files that say it already.
+        n_unchanged: files that hold the same already.
         skipped: photos that were left alone, and why.
+        n_failed: how many of these because a file could not be read or written.
     """
 
     written: list[Path] = field(default_factory=list)
     n_unchanged: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    n_failed: int = 0
+
+
+def write_each(
+    library: Catalogue, write: Callable[[ListedPhoto, Written], None], on_photo: OnPhoto | None
+) -> Written:
+    """Write what belongs to each photo; one for which that fails is named, and the others follow.
+
+    Args:
+        library: open.
+        write: given a photo and what was written so far. Raises DataError or OSError where it fails.
+        on_photo: called with (done, in all).
+    """
+    result, total = Written(), count_photos(library)
+    for done, photo in enumerate(listed_photos(library), 1):
+        try:
+            write(photo, result)
+        except DataError as error:
+            result.skipped.append(Skipped(photo.path, str(error)))
+        except OSError as error:
+            name = f"{Path(os.fsdecode(error.filename)).name}: " if error.filename else ""
+            reason = f"{name}cannot be read or written: {reason_of(error)}"
+            result.skipped.append(Skipped(photo.path, reason))
+            result.n_failed += 1
+        if on_photo:
+            on_photo(done, total)
+    return result
 
 
 def check_outside(folder: Path, photos: Path) -> None:
@@ -81,36 +116,38 @@ def check_outside(folder: Path, photos: Path) -> None:
         )
 
 
-def put_file(path: Path, content: bytes) -> None:
-    """Write a file in one step; one that was there keeps its rights, and a link leads where it led.
+def put_file(path: Path, content: bytes, *, time_of: Path | None = None) -> None:
+    """Write a file in one step, for the owner alone; one that was there keeps its rights.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        time_of: a file whose time it gets, by which programs sort photos.
 
     Raises:
-        LibraryError: it cannot be written.
+        OSError: it cannot be written, or is a link or no file.
     """
-    try:
-        target = path.resolve() if path.is_symlink() else path
-        rights = target.stat().st_mode & 0o7777 if target.exists() else None
-        write_beside(target, content, private=True)
-        if rights is not None:
-            target.chmod(rights)
-    except OSError as error:
-        raise failure(path, error) from error
+    before = path.lstat() if os.path.lexists(path) else None
+    if before and not stat.S_ISREG(before.st_mode):
+        raise OSError(errno.EINVAL, "a link or no file, which is not replaced", str(path))
+    with written_beside(path, private=True) as partial:
+        partial.write_bytes(content)
+        if before:
+            partial.chmod(stat.S_IMODE(before.st_mode))
+        if time_of:
+            times = time_of.stat()
+            os.utime(partial, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def read_file(path: Path) -> bytes | None:
-    """The content of a file; None where there is none.
+def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes | None:
+    """The content of a file beside a photo; None where there is none.
 
     Raises:
-        LibraryError: it cannot be read.
+        OSError: it cannot be read, is too large, or is a link or no file.
     """
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "a link, which is not followed", str(path))
     try:
-        return path.read_bytes()
+        return read_regular(path, max_bytes=max_bytes, within=path.parent)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise failure(path, error) from error
-
-
-def failure(path: Path, error: OSError) -> LibraryError:
-    """One line of what went wrong with a file."""
-    return LibraryError(f"{path}: cannot be read or written: {(error.strerror or str(error)).lower()}")

@@ -12,21 +12,25 @@ from pathlib import Path, PurePath
 
 from facespace.errors import InputError, LibraryError
 from facespace.library.catalogue import Catalogue
-from facespace.library.exchange.files import OnPhoto, Written, check_outside, failure
-from facespace.library.exchange.photos import ListedFace, Skipped, count_photos, folder_of, listed_photos
-from facespace.saved_files import written_beside
+from facespace.library.exchange.files import OnPhoto, Written, check_outside, write_each
+from facespace.library.exchange.photos import ListedFace, ListedPhoto, Skipped, folder_of
+from facespace.saved_files import make_folder, written_beside
 
 __all__ = ["LINKS", "safe_name", "sort_into_folders"]
 
 # Names of devices in every folder of Windows, whatever their extension.
 DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+# What some file system refuses, and what turns the text around it.
+UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 LONGEST_BYTES = 120
 END_BYTES = 65_536
 
 
 def _copy(photo: Path, place: Path) -> None:
-    with written_beside(place) as partial:
-        shutil.copy2(photo, partial)
+    with written_beside(place, private=True) as partial:
+        shutil.copyfile(photo, partial)
+        shutil.copystat(photo, partial)
+        partial.chmod(0o600)
 
 
 LINKS: dict[str, Callable[[Path, Path], None]] = {
@@ -64,32 +68,32 @@ def sort_into_folders(
 
     Raises:
         InputError: an unknown kind of link, or ``to`` lies in the folder of the photos.
-        LibraryError: the photos' folder is not there, a file cannot be written, or hard links would cross disks.
+        LibraryError: the photos' folder is not there, or hard links would cross disks.
     """
     if link not in LINKS:
         raise InputError(f"link: expected one of {', '.join(LINKS)}, got {link}")
     folder = folder_of(library, photos)
     check_outside(to, folder)
-    names, result, total = _folder_names(library), Written(), count_photos(library)
-    for done, photo in enumerate(listed_photos(library), 1):
+    names = _folder_names(library)
+
+    def write(photo: ListedPhoto, result: Written) -> None:
         chosen = dict.fromkeys(
             face.person for face in photo.faces if _is_wanted(face, suggested=suggested, unnamed=unnamed)
         )
         file = (folder / photo.path).resolve()
         if chosen and not file.is_file():
             result.skipped.append(Skipped(photo.path, "is not there"))
-            chosen = {}
+            return
         for person in chosen:
             place = _place(file, to / names[person or 0], photo.path)
             if place is None:
                 result.n_unchanged += 1
                 continue
-            result.written.append(place)
             if not dry_run:
                 _put(file, place, link)
-        if on_photo:
-            on_photo(done, total)
-    return result
+            result.written.append(place)
+
+    return write_each(library, write, on_photo)
 
 
 def _is_wanted(face: ListedFace, *, suggested: bool, unnamed: bool) -> bool:
@@ -116,7 +120,7 @@ def _folder_names(library: Catalogue) -> dict[int, str]:
 
 def safe_name(name: str) -> str:
     """A name that every file system takes, as like the given one as may be."""
-    safe = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', "_", unicodedata.normalize("NFC", name))
+    safe = UNSAFE.sub("_", unicodedata.normalize("NFC", name))
     safe = safe.encode()[:LONGEST_BYTES].decode(errors="ignore").rstrip(". ").lstrip(" ")
     if not safe.strip("."):
         return "_"
@@ -130,11 +134,8 @@ def _place(file: Path, folder: Path, path: str) -> Path | None:
     for candidate in (folder / name.name, folder / f"{name.stem}-{digits}{name.suffix}"):
         if not os.path.lexists(candidate):
             return candidate
-        try:
-            if candidate.exists() and (candidate.samefile(file) or _is_copy(candidate, file)):
-                return None
-        except OSError as error:
-            raise failure(candidate, error) from error
+        if candidate.is_file() and (candidate.samefile(file) or _is_copy(candidate, file)):
+            return None
     return None  # the very path's own name is taken: by this photo as it was before
 
 
@@ -156,12 +157,12 @@ def _ends(file: Path) -> tuple[bytes, bytes]:
 
 
 def _put(photo: Path, place: Path, link: str) -> None:
+    make_folder(place.parent, private=True)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
         LINKS[link](photo, place)
     except OSError as error:
         if error.errno == errno.EXDEV:
             raise LibraryError(
                 f"{place}: expected hard links on the disk of the photos; use --link symbolic or copy"
             ) from error
-        raise failure(place, error) from error
+        raise

@@ -1,26 +1,27 @@
 """Names that other programs gave to faces, taken over as what was said: confirmed, in one entry of the history.
 
 Of each photo the first source that has names of regions counts, as PhotoPrism and immich do: the sidecar, the photo's
-own packet, Picasa's file of the folder. A region belongs to the face that it overlaps best; no face is taken twice.
-What was said in this library wins over what another program says.
+own packet, Picasa's files; other names in a later one are reported. A region belongs to the face that it overlaps best;
+no face is taken twice. What was said in this library wins over what another program says.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
-from facespace.errors import CorrectionError, DataError, InputError
+from facespace.errors import DataError, InputError
 from facespace.library.addresses import name_person
 from facespace.library.catalogue import Catalogue
 from facespace.library.corrections import confirm_face, new_person, set_person, settle
 from facespace.library.exchange.embedded import read_embedded
-from facespace.library.exchange.files import OnPhoto
+from facespace.library.exchange.files import OnPhoto, read_file
 from facespace.library.exchange.photos import ListedPhoto, Skipped, count_photos, folder_of, listed_photos
-from facespace.library.exchange.picasa import PicasaFolder, read_contacts, read_picasa_folder
+from facespace.library.exchange.picasa import Picasa, read_contacts
 from facespace.library.exchange.regions import box_of_area, orientation_of, pair_up
 from facespace.library.exchange.sidecars import Sidecars
 from facespace.library.exchange.xmp import Packet, read_packet
 from facespace.library.history import Entry, History, Step
+from facespace.saved_files import reason_of
 from facespace.store import LONGEST_NAME, clean_name, name_key, shown_name
 
 __all__ = ["Imported", "LeftAlone", "import_names"]
@@ -51,7 +52,8 @@ class Imported:
         n_confirmed: faces that have a name now and had not before.
         n_known: faces that had the name already.
         contradictions: what was said here otherwise; left alone.
-        unmatched: regions in which the library sees no face, and names that are none.
+        unmatched: names that were not taken over: no face lies there, the name cannot be known or is none, or another
+            source of the photo counts.
         skipped: photos and sidecars that could not be read or have changed.
     """
 
@@ -82,6 +84,7 @@ def import_names(
     *,
     photos: Path | None = None,
     contacts: Path | None = None,
+    encoding: str | None = None,
     dry_run: bool = False,
     on_photo: OnPhoto | None = None,
 ) -> Imported:
@@ -94,15 +97,20 @@ def import_names(
         history: of an open catalogue.
         photos: their folder, where it is not that of the last scan.
         contacts: Picasa's contacts.xml, for names that are not in its folders' files.
+        encoding: code page of Picasa's older files, such as cp1252, where it cannot be told.
         dry_run: change nothing, only say what would come of it.
         on_photo: called with (done, in all).
 
     Raises:
         DataError: the contacts cannot be read.
+        InputError: no such encoding.
         LibraryError: the photos' folder is not there, or another process holds the library.
     """
     library = history.catalogue
-    reader = _Reader(library, folder_of(library, photos), read_contacts(contacts) if contacts else {})
+    folder = folder_of(library, photos)
+    paths = [photo.path for photo in library.photos() if not photo.unreadable]
+    known = read_contacts(contacts) if contacts else {}
+    reader = _Reader(library, folder, Picasa(folder, paths, known, encoding=encoding))
     total = count_photos(library)
     for done, photo in enumerate(listed_photos(library), 1):
         reader.read(photo)
@@ -123,66 +131,98 @@ def import_names(
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where regions of a photo stand, and what they say."""
+
+    what: str
+    packet: Packet
+
+    def has_names(self) -> bool:
+        return any(region.name and not region.problem for region in self.packet.regions)
+
+
 class _Reader:
     """Reads what other programs said of photo after photo."""
 
-    def __init__(self, library: Catalogue, folder: Path, contacts: dict[str, str]) -> None:
+    def __init__(self, library: Catalogue, folder: Path, picasa: Picasa) -> None:
         self.folder = folder
-        self.contacts = contacts
+        self.picasa = picasa
         self.sidecars = Sidecars(library, folder)
         self.named: list[_Named] = []
-        self.unmatched: list[LeftAlone] = []
-        self.skipped: list[Skipped] = []
+        self.unmatched = [LeftAlone(path, _shown(name), reason) for path, name, reason in picasa.strays]
+        self.skipped = list(picasa.skipped)
         self.n_regions = 0
-        self._picasa: tuple[Path, PicasaFolder] = (Path(), PicasaFolder({}, {}))
 
     def read(self, photo: ListedPhoto) -> None:
-        """Find the faces of the first source that names any."""
-        for packet in self._packets(photo):
-            if any(region.name for region in packet.regions):
-                reason = photo.changed(self.folder)
-                if reason:
-                    self.skipped.append(Skipped(photo.path, reason))
-                else:
-                    self._pair(photo, packet)
-                return
+        """Find the faces of the first source that names any; what others say besides is left alone."""
+        sources = [source for source in self._sources(photo) if any(r.name for r in source.packet.regions)]
+        if not sources:
+            return
+        if reason := photo.changed(self.folder):
+            self.skipped.append(Skipped(photo.path, reason))
+            return
+        sources.sort(key=lambda source: not source.has_names())  # the order stays otherwise
+        seen: set[tuple[int | None, str]] = set()
+        for source in sources:
+            seen |= self._pair(photo, source, sources[0], seen)
 
-    def _packets(self, photo: ListedPhoto) -> Iterator[Packet]:
-        sidecar = self.sidecars.find(photo.path)
-        if sidecar:
-            yield self._packet(photo, sidecar.name, sidecar)
-        yield self._packet(photo, "its XMP packet", read_embedded(self.folder / photo.path).packet)
-        folder = (self.folder / photo.path).parent
-        if self._picasa[0] != folder:  # photos come folder by folder
-            self._picasa = folder, read_picasa_folder(folder)
-        yield Packet(self._picasa[1].regions(PurePath(photo.path).name, self.contacts))
-
-    def _packet(self, photo: ListedPhoto, what: str, source: Path | bytes | None) -> Packet:
+    def _sources(self, photo: ListedPhoto) -> Iterator[_Source]:
+        for sidecar in self.sidecars.find(photo.path):
+            yield self._source(photo, sidecar.name, sidecar)
         try:
-            content = source.read_bytes() if isinstance(source, Path) else source
-            return read_packet(content) if content else Packet(())
-        except (OSError, DataError) as error:
-            self.skipped.append(Skipped(photo.path, f"{what}: {error}"))
-            return Packet(())
+            inside = read_embedded(self.folder / photo.path)
+        except DataError as error:
+            self.skipped.append(Skipped(photo.path, f"its XMP packet: {error}"))
+        else:
+            yield self._source(photo, "its XMP packet", inside.packet)
+            yield self._source(photo, "the second part of its XMP packet", inside.extension)
+        yield _Source("Picasa", Packet(self.picasa.regions(photo.path)))
 
-    def _pair(self, photo: ListedPhoto, packet: Packet) -> None:
-        faces = [face for face in photo.faces if face.ignored != "forgotten"]
+    def _source(self, photo: ListedPhoto, what: str, source: Path | bytes | None) -> _Source:
+        try:
+            content = read_file(source) if isinstance(source, Path) else source
+            return _Source(what, read_packet(content) if content else Packet(()))
+        except OSError as error:
+            reason = reason_of(error)
+        except DataError as error:
+            reason = str(error)
+        self.skipped.append(Skipped(photo.path, f"{what}: {reason}"))
+        return _Source(what, Packet(()))
+
+    def _pair(
+        self, photo: ListedPhoto, source: _Source, first: _Source, seen: set[tuple[int | None, str]]
+    ) -> set[tuple[int | None, str]]:
+        """Match the regions of a source to faces; faces and names that sources before it gave are passed over."""
+        faces, regions = [face for face in photo.faces if face.ignored != "forgotten"], source.packet.regions
         boxes, stored = [face.box_xyxy for face in faces], photo.stored_orientation(self.folder)
-        orientation = orientation_of(packet.regions, packet.applied_wh, boxes, photo.size_hw, stored)
-        areas = [box_of_area(region.area, photo.size_hw, orientation) for region in packet.regions]
-        for region, pair in zip(packet.regions, pair_up(areas, boxes), strict=True):
-            if not region.name:
+        orientation = orientation_of(regions, source.packet.applied_wh, boxes, photo.size_hw, stored)
+        areas = [box_of_area(region.area, photo.size_hw, orientation) for region in regions]
+        known, here = {face for face, _ in seen}, set()
+        for region, pair in zip(regions, pair_up(areas, boxes), strict=True):
+            face = None if pair is None else faces[pair].face_id
+            key = name_key(region.name) if len(region.name) <= 4 * LONGEST_NAME else region.name
+            if not region.name or (face, key) in seen or (region.problem and face in known):
                 continue
-            self.n_regions += 1
+            here.add((face, key))
+            self.n_regions += source is first and not region.problem
             try:
+                if region.problem:
+                    raise InputError(region.problem)
                 name = clean_name(region.name, digits=False)
-                if pair is None:
-                    raise CorrectionError("no face was found there")
-                self.named.append(_Named(photo.path, name, faces[pair].face_id))
-            except (CorrectionError, InputError) as error:
-                self.unmatched.append(
-                    LeftAlone(photo.path, shown_name(region.name[:LONGEST_NAME]), str(error))
-                )
+                if source is not first:
+                    raise InputError(f"stands in {source.what}; {first.what} counts")
+                if face is None:
+                    raise InputError("no face was found there")
+            except InputError as error:
+                self.unmatched.append(LeftAlone(photo.path, _shown(region.name), str(error)))
+            else:
+                self.named.append(_Named(photo.path, name, face))
+        return here
+
+
+def _shown(name: str) -> str:
+    return shown_name(name[:LONGEST_NAME])
 
 
 class _Names:

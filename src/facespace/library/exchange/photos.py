@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from facespace.errors import LibraryError
-from facespace.images import read_exif
+from facespace.images import read_exif, read_tiff_size
 from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.embedded import HEIF, stored_orientation
 from facespace.library.exchange.regions import Box
@@ -16,6 +16,8 @@ from facespace.library.exchange.xmp import SaidFace, SaidPhoto
 from facespace.store import path_out
 
 __all__ = ["ListedFace", "ListedPhoto", "Skipped", "count_photos", "folder_of", "listed_photos"]
+
+TIFF = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,9 @@ class ListedPhoto:
             return f"cannot be read: {(error.strerror or str(error)).lower()}"
         if (now.st_size, now.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
             return "changed since the last `facespace people`; run that first"
+        size_hw = read_tiff_size(folder / self.path) if self.path.lower().endswith(TIFF) else None
+        if size_hw not in (None, self.size_hw):  # libraries of early versions hold the size turned
+            return "its size is not known yet as it is read now; run `facespace people` first"
         return None
 
     def stored_orientation(self, folder: Path) -> int:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from facespace.faces.matching import box_iou
 
-__all__ = ["Area", "Box", "Region", "area_of_box", "box_of_area", "orientation_of", "pair_up"]
+__all__ = ["MAX_REGIONS", "Area", "Box", "Region", "area_of_box", "box_of_area", "orientation_of", "pair_up"]
 
 Area = tuple[float, float, float, float]
 Box = tuple[float, float, float, float]
 
 # Programs draw faces with more or less hair around them: a square of Lightroom and a tight box overlap by a quarter.
 MIN_IOU = 0.2
+MAX_REGIONS = 5_000  # of a photo: several times the faces of the largest group pictures
 SIDEWAYS = (5, 6, 7, 8)
 INVERSE = {6: 8, 8: 6}
 
@@ -31,10 +32,12 @@ class Region:
     Attributes:
         name: as written there, perhaps empty.
         area: x and y of the centre, width and height, as shares of the width and height of the stored picture.
+        problem: why the name cannot be known, if it cannot.
     """
 
     name: str
     area: Area
+    problem: str | None = None
 
 
 def area_of_box(box_xyxy: Box, size_hw: tuple[int, int], orientation: int = 1) -> Area:

@@ -5,14 +5,16 @@ Adobe's other programs keep `NAME.xmp`, for raw files only. New sidecars are `NA
 alone keeps that, since programs that look for both pass over it once the other is there.
 """
 
+import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from facespace.errors import DataError
 from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.embedded import read_embedded
-from facespace.library.exchange.files import OnPhoto, Written, put_file, read_file
-from facespace.library.exchange.photos import ListedPhoto, Skipped, count_photos, folder_of, listed_photos
+from facespace.library.exchange.files import OnPhoto, Written, put_file, read_file, write_each
+from facespace.library.exchange.photos import ListedPhoto, Skipped, folder_of
 from facespace.library.exchange.xmp import merge_packet, read_packet
 
 __all__ = ["Sidecars", "sidecar_of", "write_sidecars"]
@@ -38,27 +40,26 @@ class Sidecars:
         stems = Counter(str(PurePath(photo.path).with_suffix("")) for photo in library.photos())
         self._shared = {stem for stem, n in stems.items() if n > 1}
 
-    def find(self, photo: str, *, to_write: bool = False) -> Path | None:
-        """The sidecar of a photo, None where there is none.
+    def find(self, photo: str, *, to_write: bool = False) -> Iterator[Path]:
+        """The sidecars of a photo, the one that counts first.
 
         Args:
             photo: relative to the folder.
             to_write: not one that is said to be of another file of the same name, such as a raw one.
         """
         file = self.folder / photo
-        for candidate in (file.with_name(file.name + suffix) for suffix in SUFFIXES):
-            if candidate.is_file():
-                return candidate
-        for candidate in (file.with_suffix(suffix) for suffix in SUFFIXES):
-            if candidate.is_file() and self._is_of(candidate, photo, to_write):
-                return candidate
-        return None
+        for own in (file.with_name(file.name + suffix) for suffix in SUFFIXES):
+            if os.path.lexists(own):
+                yield own
+        for shared in (file.with_suffix(suffix) for suffix in SUFFIXES):
+            if os.path.lexists(shared) and self._is_of(shared, photo, to_write):
+                yield shared
 
     def _is_of(self, sidecar: Path, photo: str, to_write: bool) -> bool:
         """Whether `NAME.xmp` is this photo's, not that of another one of the name."""
         shared = str(PurePath(photo).with_suffix("")) in self._shared
         try:
-            extension = read_packet(sidecar.read_bytes()).extension
+            extension = read_packet(read_file(sidecar) or b"").extension
         except (OSError, DataError):
             return not shared
         if extension is None:
@@ -79,7 +80,7 @@ def write_sidecars(
     """Write names and regions of people to sidecars. The photos stay as they are.
 
     Confirmed persons with a name are written, hidden ones are not. What other programs wrote is kept
-    (`facespace.library.exchange.xmp`); a sidecar that cannot be parsed is left alone and reported.
+    (`facespace.library.exchange.xmp`). A sidecar that cannot be parsed or written is left alone and reported.
 
     Args:
         library: open.
@@ -87,55 +88,42 @@ def write_sidecars(
         photos: their folder, where it is not that of the last scan.
         suggested: write suggested names too.
         keywords: write the names as keywords too.
-        dry_run: write nothing, only say what would be written.
+        dry_run: write nothing, only report what would be written.
         on_photo: called with (done, in all).
 
     Raises:
-        LibraryError: the photos' folder is not there, or a file cannot be written.
+        LibraryError: the photos' folder is not there.
     """
-    folder = folder_of(library, photos)
-    sidecars, result, total = Sidecars(library, folder), Written(), count_photos(library)
-    for done, photo in enumerate(listed_photos(library), 1):
+    sidecars = Sidecars(library, folder_of(library, photos))
+
+    def write(photo: ListedPhoto, result: Written) -> None:
+        beside = next(sidecars.find(photo.path, to_write=True), None)
+        target = sidecar_of(to / photo.path) if to else beside or sidecar_of(sidecars.folder / photo.path)
+        told = any(face.is_told(suggested) for face in photo.faces)
+        if not told and not os.path.lexists(target):
+            return
+        if reason := photo.changed(sidecars.folder):
+            result.skipped.append(Skipped(photo.path, reason))
+            return
+        old = read_file(target)
+        base = old or (read_file(beside) if beside else _embedded(sidecars.folder / photo.path))
+        said = photo.said(sidecars.folder, suggested=suggested)
         try:
-            _write(photo, sidecars, to, result, suggested=suggested, keywords=keywords, dry_run=dry_run)
+            content = merge_packet(base, said, keywords=keywords) or (base if told and old is None else None)
         except DataError as error:
-            result.skipped.append(Skipped(photo.path, f"its sidecar is left as it is: {error}"))
-        if on_photo:
-            on_photo(done, total)
-    return result
+            raise DataError(f"its sidecar is left as it is: {error}") from error
+        if content is None:
+            result.n_unchanged += told
+            return
+        if not dry_run:
+            put_file(target, content)
+        result.written.append(target)
 
-
-def _write(
-    photo: ListedPhoto,
-    sidecars: Sidecars,
-    to: Path | None,
-    result: Written,
-    *,
-    suggested: bool,
-    keywords: bool,
-    dry_run: bool,
-) -> None:
-    beside = sidecars.find(photo.path, to_write=True)
-    target = sidecar_of(to / photo.path) if to else beside or sidecar_of(sidecars.folder / photo.path)
-    told = any(face.is_told(suggested) for face in photo.faces)
-    if not told and not target.exists():
-        return
-    if reason := photo.changed(sidecars.folder):
-        result.skipped.append(Skipped(photo.path, reason))
-        return
-    old = read_file(target)
-    base = old or (read_file(beside) if beside else _embedded(sidecars.folder / photo.path))
-    said = photo.said(sidecars.folder, suggested=suggested)
-    content = merge_packet(base, said, keywords=keywords) or (base if told and old is None else None)
-    if content is None:
-        result.n_unchanged += told
-        return
-    if not dry_run:
-        put_file(target, content)
-    result.written.append(target)
+    return write_each(library, write, on_photo)
 
 
 def _embedded(photo: Path) -> bytes | None:
     """The photo's own packet where it has regions, which a sidecar would hide from those who read it."""
-    packet = read_embedded(photo).packet
-    return packet if packet and read_packet(packet).regions else None
+    found = read_embedded(photo)
+    packets = (packet for packet in (found.packet, found.extension) if packet)
+    return next((packet for packet in packets if read_packet(packet).regions), None)

@@ -12,12 +12,13 @@ from facespace.cluster import collection_threshold
 from facespace.errors import InputError
 from facespace.library.addresses import face_key
 from facespace.library.catalogue import Catalogue
-from facespace.library.exchange.files import put_file
 from facespace.library.exchange.photos import ListedFace, ListedPhoto, listed_photos
 from facespace.library.grouping import grouped_by, last_rule
 from facespace.library.history import History
 from facespace.library.people import suggestion
 from facespace.models import FarCurve, ModelSpec, far_curve
+from facespace.saved_files import write_beside
+from facespace.spreadsheets import check_formulas, text_cells
 
 __all__ = ["COLUMNS", "TABLES", "export_people"]
 
@@ -27,7 +28,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def export_people(history: History, file: Path) -> int:
+def export_people(history: History, file: Path, *, formulas: str = "names") -> int:
     """Write what the library knows as it stands, without grouping anew; returns the number of faces.
 
     `.csv` has a line for each face (`COLUMNS`), `.json` is the document of `facespace people --json`, without the
@@ -36,18 +37,22 @@ def export_people(history: History, file: Path) -> int:
 
     Args:
         history: of an open catalogue.
-        file: the suffix tells the form; replaced if it is there.
+        file: the suffix tells the form; replaced if it is there, and for the owner alone.
+        formulas: cells of a CSV that a spreadsheet program would take for formulas are made text: "names", "all" or
+            none ("keep"); see `facespace.spreadsheets.text_cells`.
 
     Raises:
-        InputError: another suffix.
-        LibraryError: the library cannot be read or the file not be written.
+        InputError: another suffix, or nothing of that sort.
+        LibraryError: the library cannot be read.
+        WriteError: the file cannot be written.
     """
     form = TABLES.get(file.suffix.lower())
     if form is None:
         raise InputError(f"{file}: expected a file that ends in {' or '.join(TABLES)}")
+    check_formulas(formulas)
     with history.catalogue.snapshot():
-        content, n_faces = form(history)
-    put_file(file, content)
+        content, n_faces = form(history, formulas)
+    write_beside(file.resolve(), content, private=True)
     return n_faces
 
 
@@ -75,21 +80,23 @@ def _facts(face: ListedFace, curve: FarCurve | None) -> dict[str, Any]:
     }
 
 
-def _csv(history: History) -> tuple[bytes, int]:
+def _csv(history: History, formulas: str) -> tuple[bytes, int]:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
     n = 0
     for photo, face, facts in _rows(history.catalogue):
         box = dict(zip(("x0", "y0", "x1", "y1"), (round(v, 2) for v in face.box_xyxy), strict=True))
         person = {"person": face.person, "name": face.name, "hidden": int(face.hidden)}
         row = {"photo": photo.path, "taken_at": photo.taken_at, **person, **box, **facts}
-        writer.writerow({**row, "extrapolated": int(facts["extrapolated"])})
+        row["extrapolated"] = int(facts["extrapolated"])
+        cells = [row[column] for column in COLUMNS]
+        writer.writerow(text_cells(COLUMNS, cells, formulas, names=("name",)))
         n += 1
     return text.getvalue().encode(errors="backslashreplace"), n
 
 
-def _json(history: History) -> tuple[bytes, int]:
+def _json(history: History, _: str) -> tuple[bytes, int]:
     library = history.catalogue
     people: dict[int, dict[str, Any]] = {}
     n = 0
@@ -146,4 +153,4 @@ def _model(library: Catalogue) -> ModelSpec | None:
     return library.templates.model(grouped_by(library))
 
 
-TABLES: dict[str, Callable[[History], tuple[bytes, int]]] = {".csv": _csv, ".json": _json}
+TABLES: dict[str, Callable[[History, str], tuple[bytes, int]]] = {".csv": _csv, ".json": _json}

@@ -19,6 +19,7 @@ from facespace.errors import DataError
 from facespace.library.exchange import rdf
 from facespace.library.exchange.rdf import Element
 from facespace.library.exchange.regions import (
+    MAX_REGIONS,
     Area,
     Box,
     Region,
@@ -32,7 +33,6 @@ from facespace.store import LONGEST_NAME, name_key
 __all__ = ["Packet", "SaidFace", "SaidPhoto", "flat_keyword", "merge_packet", "read_packet"]
 
 DIGITS = 6  # of a share: a hundredth of a pixel in a picture of 10,000
-MAX_REGIONS = 5_000  # several times the faces of the largest group pictures
 HIERARCHY = str.maketrans("/\\|", "___")
 
 
