@@ -86,9 +86,7 @@ def read_embedded(source: Path | bytes) -> Embedded:
 
 
 def stored_orientation(path: Path) -> int:
-    """The orientation of the stored picture, 1 to 8; of HEIF files as EXIF has it, though their decoder turns them."""
-    if path.suffix.lower() not in HEIF:
-        return read_exif(path).orientation
+    """The orientation of the stored picture of a HEIF file, 1 to 8: as EXIF has it, though its decoder turns it."""
     read_exif(path)  # makes Pillow know HEIF
     try:
         with open_regular(path) as file, _opened(file) as image:
@@ -297,9 +295,9 @@ def _riff_parts(file: BinaryIO) -> Iterator[_Part]:
         head = file.read(8)
         if at + 8 > size or len(head) < 8:
             return
-        length = int.from_bytes(head[4:], "little")
-        if at + 8 + length > size:
+        end = at + 8 + int.from_bytes(head[4:], "little")
+        if end > size:
             break
-        yield _Part(at, at + 8 + length, head[:4], at + 8)
-        at += 8 + length + length % 2
+        yield _Part(at, end, head[:4], at + 8)
+        at = end + end % 2
     raise _DamagedError

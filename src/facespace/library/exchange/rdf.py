@@ -13,27 +13,9 @@ from lxml import etree
 from facespace.errors import DataError
 
 __all__ = [
-    "MAX_BYTES",
-    "Element",
-    "add",
-    "add_field",
-    "add_structure",
-    "array",
-    "field",
-    "field_text",
-    "items",
-    "make_packet",
-    "make_property",
-    "make_structure",
-    "packet_bytes",
-    "parse_packet",
-    "parse_xml",
-    "properties",
-    "put_field",
-    "remove",
-    "simple",
-    "text_of",
-]
+    "MAX_BYTES", "Element", "add", "array", "field", "field_text", "items", "make_packet", "make_property",
+    "packet_bytes", "parse_packet", "parse_xml", "properties", "put_field", "remove", "simple", "text_of",
+]  # fmt: skip
 
 Element = etree._Element
 
@@ -172,7 +154,7 @@ def put_field(element: Element, name: str, text: str) -> None:
     elif key is not None:
         _inside(element).set(key, _clean(text))
     else:
-        add(_inside(element), name, text)
+        add(element, name, text)
 
 
 def items(element: Element) -> list[Element]:
@@ -185,25 +167,22 @@ def text_of(element: Element) -> str:
     return "".join([element.text or "", *(child.tail or "" for child in element)]).strip()
 
 
-def add(parent: Element, name: str, text: str | None = None) -> Element:
-    """A new last child, such as "mwg-rs:Name"; without text what an array or a structure goes into."""
+def add(parent: Element, name: str, text: str | None = None, *, structure: bool = False) -> Element:
+    """A new last child or field, such as "mwg-rs:Name".
+
+    Args:
+        parent: an array, or a structure in any of its forms.
+        name: with its usual prefix, which is declared if it is not.
+        text: of a simple value.
+        structure: it holds fields.
+    """
     prefix = name.partition(":")[0]
     uri = NAMESPACES[prefix]
     declared = None if uri in parent.nsmap.values() else {prefix: uri}
-    element = etree.SubElement(parent, _expanded(name), nsmap=declared)
+    element = etree.SubElement(_inside(parent), _expanded(name), nsmap=declared)
     element.text = None if text is None else _clean(text)
-    return element
-
-
-def add_field(structure: Element, name: str) -> Element:
-    """A new last field of a structure."""
-    return add(_inside(structure), name)
-
-
-def add_structure(parent: Element, name: str) -> Element:
-    """A new last child that holds fields."""
-    element = add(parent, name)
-    element.set(PARSE_TYPE, "Resource")
+    if structure:
+        element.set(PARSE_TYPE, "Resource")
     return element
 
 
@@ -213,7 +192,7 @@ def array(parent: Element, kind: str) -> Element:
     return add(parent, f"rdf:{kind}") if found is None else found
 
 
-def make_property(root: Element, name: str) -> Element:
+def make_property(root: Element, name: str, *, structure: bool = False) -> Element:
     """The element of a property, made if absent in a description of its own; its namespaces are declared there."""
     found = properties(root, name)
     if found:
@@ -224,14 +203,7 @@ def make_property(root: Element, name: str) -> Element:
     parent = _rdf(root)
     assert parent is not None
     top = etree.SubElement(parent, f"{{{RDF}}}Description", {f"{{{RDF}}}about": about}, nsmap=declared)
-    return add(top, name)
-
-
-def make_structure(root: Element, name: str) -> Element:
-    """The element of a new property that holds fields."""
-    element = make_property(root, name)
-    element.set(PARSE_TYPE, "Resource")
-    return element
+    return add(top, name, structure=structure)
 
 
 def remove(element: Element) -> None:

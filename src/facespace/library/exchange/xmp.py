@@ -213,7 +213,7 @@ def _mp_area(li: Element, _: tuple[float, float] | None) -> Area | None:
 
 
 def _write_mwg_area(li: Element, area: Area) -> None:
-    new = rdf.add_structure(li, "mwg-rs:Area")
+    new = rdf.add(li, "mwg-rs:Area", structure=True)
     for name, value in zip("xywh", area, strict=True):
         rdf.add(new, f"stArea:{name}", f"{value:.{DIGITS}f}")
     rdf.add(new, "stArea:unit", "normalized")
@@ -305,9 +305,9 @@ class _Merge:
     def _append(self, kind: _Kind, places: list[int]) -> None:
         holder = self._holder(kind)
         regions = rdf.field(holder, _local(kind.regions))
-        listed = rdf.array(rdf.add_field(holder, kind.regions) if regions is None else regions, "Bag")
+        listed = rdf.array(rdf.add(holder, kind.regions) if regions is None else regions, "Bag")
         for place in places:
-            li = rdf.add_structure(listed, "rdf:li")
+            li = rdf.add(listed, "rdf:li", structure=True)
             rdf.add(li, kind.name, self.said.faces[place].name or "")
             kind.write_area(li, area_of_box(self.boxes[place], self.said.size_hw, self.orientation))
         self.changed = True
@@ -317,9 +317,9 @@ class _Merge:
         found = rdf.properties(self.root, kind.holder)
         if found:
             return found[0]
-        holder = rdf.make_structure(self.root, kind.holder)
+        holder = rdf.make_property(self.root, kind.holder, structure=True)
         if kind is MWG:
-            dimensions = rdf.add_structure(holder, "mwg-rs:AppliedToDimensions")
+            dimensions = rdf.add(holder, "mwg-rs:AppliedToDimensions", structure=True)
             for name, value in zip("wh", self.said.stored_wh, strict=True):
                 rdf.add(dimensions, f"stDim:{name}", str(value))
             rdf.add(dimensions, "stDim:unit", "pixel")
