@@ -48,7 +48,7 @@ EMBEDDERS = [spec for spec in SPECS if spec.task == "embedder"]
 
 
 def card_of(name: str) -> dict[str, Any]:
-    """What `facespace evaluate card` measured of a model, as docs/models keeps it."""
+    """What `python -m lab.cards` measured of a model, as docs/models keeps it."""
     path = Path(facespace.__file__).parents[2] / "docs" / "models" / f"{name}.json"
     figures: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return figures
