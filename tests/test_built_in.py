@@ -15,7 +15,6 @@ from facespace.faces.detect import Detector
 from facespace.gallery import read_labels
 from facespace.measure.album import evaluate_album, extract_album
 from facespace.measure.context import Context, Setup
-from facespace.measure.cross_fit import cross_fit
 from facespace.measure.embedding import embed_faces
 from facespace.measure.experiments.identification import evaluate_identification
 from facespace.measure.experiments.lfw import EXPERIMENT as LFW
@@ -26,6 +25,7 @@ from facespace.measure.holdout import evaluate_holdout
 from facespace.metrics import all_pairs, pairwise_scores
 from facespace.models import BUILT_IN, ModelSpec, built_in_models, find_model, find_weights, weights_sha256
 from facespace.models.summary import summarise
+from lab.cards.cross_fit import cross_fit
 
 SPECS = built_in_models()
 # What an exporter's notes hold: stack traces, and paths of the machine.

@@ -8,12 +8,12 @@ from facespace.cluster import collection_threshold
 from facespace.gallery import read_labels
 from facespace.measure.album import evaluate_album, extract_album
 from facespace.measure.context import Context
-from facespace.measure.cross_fit import cross_fit
 from facespace.measure.experiments import bytes, holdout, lfw, quality
 from facespace.measure.result import plain
 from facespace.measure.speed import time_embedder
 from facespace.models.summary import summarise
 from lab.cards.card import Figures
+from lab.cards.cross_fit import cross_fit
 
 __all__ = ["measure_embedder", "render_embedder"]
 

@@ -128,4 +128,6 @@ def test_what_was_not_run_says_what_to_do() -> None:
 def test_the_documents_list_every_experiment() -> None:
     page = Path(__file__).parents[2] / "docs" / "measure.md"
     written = page.read_text(encoding="utf-8").split("<!-- experiments -->\n")[1]
-    assert written == experiments_table() + "\n", "write `experiments_table()` of facespace.measure.markdown there"
+    assert written == experiments_table() + "\n", (
+        "write `experiments_table()` of facespace.measure.markdown there"
+    )

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from facespace.measure.cross_fit import cross_fit
 from facespace.measure.faces import EmbeddedFaces
 from facespace.metrics import count_pairs
+from lab.cards.cross_fit import cross_fit
 
 
 def faces(rng: np.random.Generator, n_identities: int = 40, n_each: int = 6) -> EmbeddedFaces:
