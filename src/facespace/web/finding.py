@@ -2,8 +2,10 @@
 
 import base64
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from anyio import CapacityLimiter
@@ -26,6 +28,7 @@ from facespace.web.site import Site
 
 __all__ = ["router"]
 
+Result = TypeVar("Result")
 FOUND_BY_NAME = 60
 NEAREST = 24
 DECODE_PX = 1600
@@ -40,10 +43,32 @@ class Probe:
     found: list[Similar]
 
 
+class Turns:
+    """Work that is done one at a time, since it takes much memory; few wait for their turn."""
+
+    def __init__(self) -> None:
+        self._one = CapacityLimiter(1)
+        self._n_inside = 0
+
+    async def take(self, work: Callable[[], Result]) -> Result:
+        """What the work comes to, done in a thread.
+
+        Raises:
+            HTTPException: too many wait already.
+        """
+        if self._n_inside > MAX_WAITING:
+            raise HTTPException(503, "other photos are being searched for; try again in a moment")
+        self._n_inside += 1
+        try:
+            return await run_sync(work, limiter=self._one)
+        finally:
+            self._n_inside -= 1
+
+
 def router(site: Site) -> APIRouter:
     """`GET /search`, `GET /faces/ID`, `POST /search/photo`, `POST /scan`."""
     routes = APIRouter()
-    one_at_a_time = CapacityLimiter(1)
+    turns = Turns()
 
     @routes.get("/search")
     def search(q: Text = "") -> HTMLResponse:
@@ -65,9 +90,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.post("/search/photo")
     async def search_photo(content: Upload) -> HTMLResponse:
-        if one_at_a_time.statistics().tasks_waiting >= MAX_WAITING:
-            raise HTTPException(503, "other photos are being searched for; try again in a moment")
-        probes = await run_sync(_probes, site, content, limiter=one_at_a_time)
+        probes = await turns.take(lambda: _probes(site, content))
         return site.page("probes.html.j2", probes=probes)
 
     @routes.post("/scan")

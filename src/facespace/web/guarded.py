@@ -56,10 +56,10 @@ class Guarded:
             answer = await body.read(scope, receive)
             await (answer or self.app)(scope, body.replay(receive), send)
         finally:
-            self._held_bytes -= body.held_bytes
+            body.let_go()
 
     def hold(self, n_bytes: int) -> bool:
-        """Whether there is room for so many bytes more."""
+        """Count bytes that are held from now on, or fewer; whether there was room for them."""
         self._held_bytes += n_bytes
         return self._held_bytes <= MAX_HELD_BYTES
 
@@ -68,7 +68,7 @@ class _Body:
     """The body of one request."""
 
     def __init__(self, held_by: Guarded, max_bytes: int) -> None:
-        self.held_bytes = 0
+        self._held_bytes = 0
         self._held_by = held_by
         self._max_bytes = max_bytes
         self._pieces: list[bytes] = []
@@ -78,19 +78,32 @@ class _Body:
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdecimal() or len(length) > 18 or int(length) > self._max_bytes:
             return self._too_large()
-        more = True
+        n_bytes, more, fits = 0, True, True
         while more:
             message = await receive()
             if message["type"] != "http.request":
                 return _refused(400, "the request was cut short")
             piece, more = message.get("body", b""), message.get("more_body", False)
-            self.held_bytes += len(piece)
-            if not self._held_by.hold(len(piece)):
-                return _refused(503, "others are sending photos; try again in a moment")
-            if self.held_bytes > self._max_bytes:
+            n_bytes += len(piece)
+            if n_bytes > self._max_bytes:
                 return self._too_large()
-            self._pieces.append(piece)
-        return None
+            # What there is no room for is read to its end all the same: else browsers do not see the answer.
+            fits = fits and self._hold(piece)
+        return None if fits else _refused(503, "others are sending photos; try again in a moment")
+
+    def _hold(self, piece: bytes) -> bool:
+        self._pieces.append(piece)
+        self._held_bytes += len(piece)
+        if self._held_by.hold(len(piece)):
+            return True
+        self.let_go()
+        return False
+
+    def let_go(self) -> None:
+        """Hold nothing any more."""
+        self._held_by.hold(-self._held_bytes)
+        self._held_bytes = 0
+        self._pieces.clear()
 
     def _too_large(self) -> Response:
         return _refused(413, f"expected at most {self._max_bytes // 2**20} MB")
