@@ -151,7 +151,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if not (chosen.library / "library.sqlite").exists():
         make_library(chosen.library, chosen.faces)
-    command = [sys.executable, "-m", "facespace", "serve", "--library", str(chosen.library), "--port", "0"]
+    serve = [sys.executable, "-m", "facespace", "serve", "--no-token", "--port", "0"]
+    command = [*serve, "--library", str(chosen.library)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as server:
         assert server.stderr is not None
         base = server.stderr.readline().split()[1].rstrip("/")
