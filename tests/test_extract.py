@@ -32,7 +32,7 @@ def test_closing_early_drops_what_has_not_begun(tmp_path: Path) -> None:
     detector = DrawnDetector()
     found = extract_photos(photos, detector, DrawnEmbedder(), workers=2)
     next(found)
-    found.close()
+    found.close()  # type: ignore[attr-defined]
     assert detector.calls < 20
 
 

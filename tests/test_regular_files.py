@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from facespace import regular_files
 from facespace.regular_files import open_regular, read_regular
 
 
@@ -95,6 +94,6 @@ def test_an_exchange_between_check_and_opening_is_noticed(
         return real(path, flags)
 
     (folder / "sub/secret").write_bytes(b"picture")
-    monkeypatch.setattr(regular_files.os, "open", exchanging)
+    monkeypatch.setattr(os, "open", exchanging)
     with pytest.raises(OSError, match="changed while it was opened"):
         open_regular(folder / "sub/secret", within=folder)

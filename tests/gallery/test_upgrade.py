@@ -1,5 +1,6 @@
 import dataclasses
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from stored import V1, V2, faces
 
 
 @pytest.fixture
-def gallery(tmp_path: Path) -> Gallery:
+def gallery(tmp_path: Path) -> Iterator[Gallery]:
     """Two faces of ann, one of bob, by the older model; their photos are at hand."""
     photos = [
         (draw_photo(tmp_path / "photos" / "1.png", "red"), "ann"),

@@ -45,7 +45,7 @@ def _piece(chance: random.Random, content: bytes, longest: int) -> tuple[int, in
 
 def _flip(chance: random.Random, content: bytes, *_: object) -> bytes:
     changed = bytearray(content)
-    for _ in range(chance.choice((1, 1, 8, 64)) if changed else 0):
+    for _time in range(chance.choice((1, 1, 8, 64)) if changed else 0):
         changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
     return bytes(changed)
 

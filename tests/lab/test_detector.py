@@ -228,7 +228,7 @@ def test_exported_weights_can_be_trained_on(tmp_path: Path, rng: np.random.Gener
     trained = DetectorNetwork(SMALL)
     with torch.no_grad():
         for parameter in trained.parameters():
-            parameter += 0.05 * torch.randn_like(parameter)
+            parameter.add_(0.05 * torch.randn_like(parameter))
     pixels = torch.from_numpy(rng.integers(0, 256, (8, 96, 96, 3), dtype=np.uint8))
     trained.train()(pixels.permute(0, 3, 1, 2).float())  # norms that are not the first ones
     _to_onnx(fold_norms(trained), tmp_path / "model.onnx")

@@ -35,7 +35,7 @@ def test_the_networks_are_counted_to_the_paper_s_rows(tmp_path: Path) -> None:
         (table,) = result.blocks
         assert result.status == COMPUTED and isinstance(table, Table)
         *rows, total = table.rows
-        assert total[3] == weights == sum(row[3] for row in rows)
+        assert total[3] == weights == sum(row[3] for row in rows)  # type: ignore[misc]
         for row in rows:  # the paper rounds, to one digit where a row has a few thousand
             assert row[3] == pytest.approx(row[2], rel=0.13) and row[5] == pytest.approx(row[4], rel=0.32)
 

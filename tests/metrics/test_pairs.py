@@ -103,7 +103,9 @@ def test_tar_over_folds_is_that_of_a_loop(rng: np.random.Generator) -> None:
         others = np.sort(distance[~same & (folds != k)])
         limit = max(t for t in distance[folds != k] if (others <= t).mean() <= 0.1)
         tars.append((distance[same & (folds == k)] <= limit).mean())
-    mean, se = kfold_tar(distance, same, folds, 0.1)
+    found = kfold_tar(distance, same, folds, 0.1)
+    assert found is not None
+    mean, se = found
     assert (mean, se) == pytest.approx((np.mean(tars), np.std(tars, ddof=1) / np.sqrt(6)))
     assert kfold_tar(distance, same, folds, 0.01) is None
 

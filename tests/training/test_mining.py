@@ -43,7 +43,7 @@ def plain_loop(
             if labels[a] == reference_labels[p] and not (itself and a == p)
         ]
         if positives and pairs != "all":
-            positives = [(max if pairs == "hardest" else min)(positives, key=lambda p, a=a: float(d[a, p]))]
+            positives = [(max if pairs == "hardest" else min)(positives, key=lambda p: float(d[a, p]))]
         for p in positives:
             found[a, p] = {
                 n

@@ -88,7 +88,7 @@ def test_blocks_of_nn2_have_the_shapes_of_the_printed_table(block: str, shape: t
 def test_gradients_reach_every_weight(name: str) -> None:
     torch.manual_seed(0)
     network = build(name, dim=16)
-    height, width = (96, 96) if name in ("nn2", "nn3") else network.input_hw
+    height, width = (96, 96) if name in ("nn2", "nn3") else network.input_hw  # type: ignore[misc]
     out = network(torch.randn(2, 3, height, width))
     assert out.shape == (2, 16) and out.dtype == torch.float32
     out.square().mean().backward()

@@ -37,7 +37,10 @@ def test_the_teachers_directions_stay() -> None:
     directions = unit_rows(3)
     head = MarginSoftmax(3, 8, directions=directions)
     assert not [p for p in head.parameters() if p.requires_grad]
-    assert float(MarginSoftmax(3, 8, directions=directions)(unit_rows(0), torch.zeros(0, dtype=int))) == 0.0
+    assert (
+        float(MarginSoftmax(3, 8, directions=directions)(unit_rows(0), torch.zeros(0, dtype=torch.int64)))
+        == 0.0
+    )
 
 
 def test_distillation_is_zero_at_the_teacher_and_relations_ignore_a_rotation() -> None:

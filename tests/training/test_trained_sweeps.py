@@ -50,7 +50,7 @@ def pictures(n_identities: int, n_each: int) -> Pictures:
 
 def portions(recipe: Recipe, faces: Faces, epoch: int, start: int = 0) -> list[list[int]]:
     lessons: Lessons | None = None
-    feed = Feed(recipe, faces, lessons, World(), lambda idx: None)
+    feed = Feed(recipe, faces, lessons, World(), lambda idx: None)  # type: ignore[arg-type,return-value]
     return [p.items.tolist() for p in feed.portions(epoch, start=start, step=0)]
 
 
