@@ -9,8 +9,12 @@ CODE := src tests recipes lab
 FAST := $(filter-out tests/test_built_in.py,$(wildcard tests/test_*.py)) tests/metrics tests/models tests/faces tests/images tests/cluster tests/store tests/extract \
 	tests/cli/test_tree.py
 
+# Documents written by people; what commands write keeps its form.
+WRITTEN := docs/commands.md docs/measure.md docs/reproduction.md docs/cluster_scores.md
+PAGES = README.md CONTRIBUTING.md $(filter-out $(WRITTEN),$(wildcard docs/*.md))
+
 .DEFAULT_GOAL := help
-.PHONY: help people serve test quick coverage check format bench clean
+.PHONY: help people serve test quick coverage check format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -44,6 +48,10 @@ check: $(DEV)  ## check format, lint, types and layer rules
 format: $(DEV)  ## format the code and fix what the linter can
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
+	$(BIN)/mdformat $(PAGES)
+
+docs: $(DEV)  ## build the documentation site into site/, strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 bench: $(CORE)  ## speed and memory on this machine: make bench PHOTOS=~/Pictures
 	@test -n "$(PHOTOS)" || { echo "make bench needs a folder of photos: make bench PHOTOS=~/Pictures" >&2; exit 2; }
