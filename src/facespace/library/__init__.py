@@ -5,13 +5,13 @@ from facespace.library.catalogue import StoredPhoto
 from facespace.library.checking import Checked
 from facespace.library.differences import Look
 from facespace.library.exchange import Imported, LeftAlone, Skipped, Written
-from facespace.library.faces import FaceTile
+from facespace.library.faces import Face
 from facespace.library.files import CATALOGUE, default_library_dir, find_library, library_of
 from facespace.library.forget import Forgotten
 from facespace.library.grouping import Rule
 from facespace.library.history import Entry
 from facespace.library.library import Library, PageWriter, Refreshed
-from facespace.library.people import People, Person, PersonFace
+from facespace.library.people import People, Person
 from facespace.library.progress import ScanProgress, Stage
 from facespace.library.scan import ScanResult
 from facespace.library.similar import Similar, SimilarPerson
@@ -24,7 +24,7 @@ __all__ = [
     "Checked",
     "Counts",
     "Entry",
-    "FaceTile",
+    "Face",
     "Forgotten",
     "Imported",
     "LeftAlone",
@@ -33,7 +33,6 @@ __all__ = [
     "PageWriter",
     "People",
     "Person",
-    "PersonFace",
     "PhotoView",
     "Refreshed",
     "Rule",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from facespace.errors import CorrectionError
 from facespace.library.addresses import find_person, named_people
 from facespace.library.catalogue import Catalogue
-from facespace.library.faces import FaceTile, face_tile, faces_by_id, faces_of_photo
+from facespace.library.faces import Face, face_by_name, faces_by_id, faces_of_photo
 from facespace.store import path_out
 
 __all__ = ["KINDS", "Browse", "Card", "Counts", "PhotoView"]
@@ -96,7 +96,7 @@ class PhotoView:
     photo: str
     size_hw: tuple[int, int]
     taken_at: str | None
-    faces: tuple[FaceTile, ...]
+    faces: tuple[Face, ...]
     unreadable: str | None
     note: str | None = None
 
@@ -190,17 +190,17 @@ class Browse:
             )
         )
 
-    def face(self, face: int | str) -> FaceTile:
+    def face(self, face: int | str) -> Face:
         """One face, by id or `photo#k`.
 
         Raises:
             CorrectionError: no such face.
         """
-        return face_tile(self._catalogue, face)
+        return face_by_name(self._catalogue, face)
 
     def faces(
         self, person: int, state: str | None = None, *, limit: int = 120, offset: int = 0
-    ) -> list[FaceTile]:
+    ) -> list[Face]:
         """The faces of a person: the suggested nearest first, the confirmed and those of a mere group best first.
 
         Args:
@@ -216,7 +216,7 @@ class Browse:
         )
         return faces_by_id(self._catalogue, found)
 
-    def timeline(self, person: int, *, limit: int = 60, offset: int = 0) -> list[tuple[str | None, FaceTile]]:
+    def timeline(self, person: int, *, limit: int = 60, offset: int = 0) -> list[tuple[str | None, Face]]:
         """The faces of a person by time, the newest first, each with its month ("2019-07"); unknown times last."""
         found = self._catalogue.values(
             f"SELECT face_id FROM {FACES_OF_PEOPLE} JOIN photos USING (photo_id)"

@@ -1,45 +1,66 @@
 """A face of a library as seen from outside: whose it is, where it stands, how sure that is."""
 
+import json
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from facespace.errors import CorrectionError
 from facespace.library.addresses import find_face
 from facespace.library.catalogue import Catalogue, Parameters
+from facespace.library.grouping import grouped_by
+from facespace.models import FarCurve, far_curve
 from facespace.store import path_out
 
-__all__ = ["FaceTile", "face_tile", "faces_by_id", "faces_of_photo"]
+__all__ = ["Face", "face_by_name", "faces_by_id", "faces_of_photo", "rate_of", "stream_faces", "suggestion"]
 
 
 @dataclass(frozen=True)
-class FaceTile:
-    """A face, whose it is and where it stands.
+class Face:
+    """A face of a photo that is there, with its person, perhaps none.
 
     Attributes:
-        face_id: stable.
+        face_id: stable while its photo's content stays.
         photo_id: of its photo.
         photo: path relative to the photo folder.
-        box_xyxy: pixels of the upright photo.
+        size_hw: rows and columns of the upright photo.
+        box_xyxy: in pixels of the upright photo.
+        score: the detector's.
         quality: in [0, 1].
         taken_at: by the camera's clock, ISO 8601; None where the file does not say.
+        address: `photo#k`, the k-th face of its photo from the left.
         person: number; None where the face is nobody's at the moment.
-        name: of the person.
-        confirmed: somebody said so.
-        distance: of a suggestion for a settled person: the mean distance to the confirmed faces.
-        ignored: said to be no face.
+        name: of the person, if any.
+        settled: the person changes only by what is said.
+        hidden: the person is not to be shown.
+        confirmed: somebody said that the face is the person; else it is suggested.
+        ignored: "not a face" or "forgotten", else None.
+        distance: of a face that is suggested for a person with confirmed faces: the mean distance to these.
+        far: the false-accept rate at that distance: at most this share of different people comes as near. Never below
+            the lowest rate that the calibration measured.
+        extrapolated: the rate lies above those that the calibration measured.
     """
 
     face_id: int
     photo_id: int
     photo: str
+    size_hw: tuple[int, int]
     box_xyxy: tuple[float, float, float, float]
+    score: float
     quality: float
     taken_at: str | None
+    address: str
     person: int | None
     name: str | None
+    settled: bool
+    hidden: bool
     confirmed: bool
+    ignored: str | None
     distance: float | None
-    ignored: bool
+    far: float | None
+    extrapolated: bool
 
     @property
     def title(self) -> str:
@@ -49,51 +70,89 @@ class FaceTile:
         return self.name or ("Nobody yet" if self.person is None else f"Person {self.person}")
 
 
-TILE = (
-    "SELECT face_id, photo_id, path, x0, y0, x1, y1, quality, taken_at, person_id, name, state, distance, why"
+FACES = (
+    "SELECT face_id, photo_id, path, height, width, x0, y0, x1, y1, score, quality, taken_at,"
+    " (SELECT count(*) FROM faces f WHERE f.photo_id = faces.photo_id"
+    " AND (f.x0, f.face_id) <= (faces.x0, faces.face_id)) AS place,"
+    " person_id, name, settled, hidden, state, distance, why"
     " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id)"
     " LEFT JOIN people USING (person_id) LEFT JOIN ignored USING (face_id)"
     " WHERE path NOTNULL AND why IS NOT 'forgotten'"
 )
 
 
-def faces_by_id(catalogue: Catalogue, face_ids: list[int]) -> list[FaceTile]:
+def stream_faces(catalogue: Catalogue, where: str = "", parameters: Parameters = ()) -> Iterator[Face]:
+    """The faces of photos that are there, one at a time; the forgotten are left out.
+
+    Args:
+        catalogue: open.
+        where: the end of the statement, such as " AND photo_id = ?".
+        parameters: of it.
+    """
+    spec = catalogue.templates.model(grouped_by(catalogue))
+    curve = None if spec is None else far_curve(spec, spec)
+    for row in catalogue.stream(FACES + where, parameters):
+        yield _face(row, curve)
+
+
+def faces_by_id(catalogue: Catalogue, face_ids: list[int]) -> list[Face]:
     """These faces, in that order; those whose photo is gone are left out."""
-    return [face for number in face_ids for face in _faces(catalogue, f"{TILE} AND face_id = ?", (number,))]
+    chosen = " AND face_id IN (SELECT value FROM json_each(?))"
+    found = {face.face_id: face for face in stream_faces(catalogue, chosen, (json.dumps(face_ids),))}
+    return [found[number] for number in face_ids if number in found]
 
 
-def faces_of_photo(catalogue: Catalogue, photo_id: int) -> tuple[FaceTile, ...]:
+def faces_of_photo(catalogue: Catalogue, photo_id: int) -> tuple[Face, ...]:
     """The faces of a photo from left to right."""
-    return tuple(_faces(catalogue, f"{TILE} AND photo_id = ? ORDER BY x0, face_id", (photo_id,)))
+    return tuple(stream_faces(catalogue, " AND photo_id = ? ORDER BY x0, face_id", (photo_id,)))
 
 
-def face_tile(catalogue: Catalogue, face: int | str) -> FaceTile:
+def face_by_name(catalogue: Catalogue, face: int | str) -> Face:
     """One face, by id or `photo#k`.
 
     Raises:
         CorrectionError: no such face.
     """
-    tiles = faces_by_id(catalogue, [find_face(catalogue, face)])
-    if not tiles:
+    found = faces_by_id(catalogue, [find_face(catalogue, face)])
+    if not found:
         raise CorrectionError(f"{face}: expected a face of a photo that is there, its photo is gone")
-    return tiles[0]
+    return found[0]
 
 
-def _faces(catalogue: Catalogue, query: str, parameters: Parameters) -> list[FaceTile]:
-    return [_face(row) for row in catalogue.stream(query, parameters)]
+def rate_of(curve: FarCurve, distance: float) -> tuple[float, bool]:
+    """The false-accept rate at a distance of two faces, and whether it lies above the calibrated ones."""
+    rate = float(np.clip(curve.log_far(distance), curve.log_fars[0], 0.0))
+    return 10.0**rate, rate > curve.log_fars[-1]
 
 
-def _face(row: sqlite3.Row) -> FaceTile:
-    return FaceTile(
+def suggestion(curve: FarCurve | None, distance: float | None) -> tuple[float | None, float | None, bool]:
+    """The mean distance of a suggestion, the false-accept rate at it, and whether that is extrapolated.
+
+    Mean distances spread less than distances, so that fewer people come as near on the mean than the rate says.
+    """
+    if distance is None or curve is None:
+        return distance, None, False
+    return distance, *rate_of(curve, distance)
+
+
+def _face(row: sqlite3.Row, curve: FarCurve | None) -> Face:
+    path = path_out(row["path"])
+    distance = row["distance"] if row["state"] == "suggested" else None
+    return Face(
         row["face_id"],
         row["photo_id"],
-        path_out(row["path"]),
+        path,
+        (row["height"], row["width"]),
         (row["x0"], row["y0"], row["x1"], row["y1"]),
+        row["score"],
         row["quality"],
         row["taken_at"],
+        f"{path}#{row['place']}",
         row["person_id"],
         row["name"],
+        bool(row["settled"]),
+        bool(row["hidden"]),
         row["state"] == "confirmed",
-        row["distance"] if row["state"] == "suggested" else None,
-        row["why"] is not None,
+        row["why"],
+        *suggestion(curve, distance),
     )

@@ -9,46 +9,13 @@ from facespace.cluster import collection_threshold, tightness
 from facespace.images import Unreadable
 from facespace.library.addresses import face_key
 from facespace.library.catalogue import Catalogue
+from facespace.library.faces import Face, stream_faces
 from facespace.library.grouping import Grouped, Rule, keep_groups, last_rule
 from facespace.library.photos import partial_photos, unreadable_photos
-from facespace.library.similar import rate_of
 from facespace.library.upgrading import check_model
-from facespace.models import FarCurve, ModelSpec, far_curve
-from facespace.store import path_out
+from facespace.models import ModelSpec
 
-__all__ = ["People", "Person", "PersonFace", "group_people", "suggestion"]
-
-
-@dataclass(frozen=True)
-class PersonFace:
-    """A face of a person: where it stands.
-
-    Attributes:
-        face_id: stable while its photo's content stays.
-        photo: path relative to the photo folder.
-        box_xyxy: pixels of the upright photo.
-        size_hw: rows and columns of the upright photo.
-        score: the detector's.
-        quality: in [0, 1].
-        address: `photo#k`, the k-th face of its photo from the left.
-        confirmed: whether somebody said that the face is this person; else it is suggested.
-        distance: of a face that is suggested for a settled person: the mean distance to the confirmed faces.
-        far: the false-accept rate behind it: at most this share of strangers comes as near. Never below the lowest
-            rate that the model's calibration measured.
-        extrapolated: the rate lies above those that the calibration measured.
-    """
-
-    face_id: int
-    photo: str
-    box_xyxy: tuple[float, float, float, float]
-    size_hw: tuple[int, int]
-    score: float
-    quality: float
-    address: str
-    confirmed: bool = False
-    distance: float | None = None
-    far: float | None = None
-    extrapolated: bool = False
+__all__ = ["People", "Person", "group_people"]
 
 
 @dataclass(frozen=True)
@@ -66,13 +33,13 @@ class Person:
 
     person: int
     name: str | None
-    faces: tuple[PersonFace, ...]
+    faces: tuple[Face, ...]
     tightness: float | None
     settled: bool = False
     hidden: bool = False
 
     @property
-    def suggested(self) -> list[PersonFace]:
+    def suggested(self) -> list[Face]:
         """Faces that nobody confirmed, of a settled person."""
         return [face for face in self.faces if self.settled and not face.confirmed]
 
@@ -164,14 +131,14 @@ def group_people(catalogue: Catalogue, spec: ModelSpec, rule: Rule | None = None
     chosen = collection_threshold(spec.distances, len(grouped.labels), strangers=rule.strangers, far=rule.far)
     return People(
         int(catalogue.value("SELECT count(path) FROM photos")), len(grouped.labels), spec.label,
-        chosen.distance, chosen.far, chosen.extrapolated, _people(catalogue, grouped, spec),
+        chosen.distance, chosen.far, chosen.extrapolated, _people(catalogue, grouped),
         unreadable_photos(catalogue), partial_photos(catalogue),
     )  # fmt: skip
 
 
-def _people(catalogue: Catalogue, grouped: Grouped, spec: ModelSpec) -> tuple[Person, ...]:
+def _people(catalogue: Catalogue, grouped: Grouped) -> tuple[Person, ...]:
     tight = tightness(grouped.standing.faces.embeddings, grouped.labels)
-    faces = _faces(catalogue, far_curve(spec, spec))
+    faces = {face.face_id: face for face in stream_faces(catalogue)}
     known = {row["person_id"]: row for row in catalogue.rows("SELECT * FROM people")}
     order = np.argsort(grouped.labels, kind="stable")
     ends = np.cumsum(np.bincount(grouped.labels, minlength=len(grouped.persons)))[:-1]
@@ -191,36 +158,7 @@ def _people(catalogue: Catalogue, grouped: Grouped, spec: ModelSpec) -> tuple[Pe
     return tuple(people)
 
 
-def _faces(catalogue: Catalogue, curve: FarCurve) -> dict[int, PersonFace]:
-    places: dict[int, int] = {}
-    faces = {}
-    for row in catalogue.stream(
-        "SELECT face_id, photo_id, path, x0, y0, x1, y1, height, width, score, quality, state, distance"
-        " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id)"
-        " WHERE path IS NOT NULL ORDER BY photo_id, x0, face_id"
-    ):
-        place = places[row["photo_id"]] = places.get(row["photo_id"], 0) + 1
-        path, confirmed = path_out(row["path"]), row["state"] == "confirmed"
-        faces[row["face_id"]] = PersonFace(
-            row["face_id"], path, (row["x0"], row["y0"], row["x1"], row["y1"]), (row["height"], row["width"]),
-            row["score"], row["quality"], f"{path}#{place}", confirmed,
-            *suggestion(curve, None if confirmed else row["distance"]),
-        )  # fmt: skip
-    return faces
-
-
-def suggestion(curve: FarCurve, distance: float | None) -> tuple[float | None, float | None, bool]:
-    """The distance of a suggestion, the false-accept rate behind it, and whether that is extrapolated.
-
-    The rates are those of single pairs. Means of distances spread less than distances, so that fewer strangers come
-    as near on the mean than the rate says.
-    """
-    if distance is None:
-        return None, None, False
-    return distance, *rate_of(curve, distance)
-
-
-def _face_json(face: PersonFace) -> dict[str, Any]:
+def _face_json(face: Face) -> dict[str, Any]:
     return {
         "photo": face.photo,
         "box_xyxy": [round(v, 2) for v in face.box_xyxy],

@@ -11,7 +11,7 @@ from facespace.errors import LibraryError
 from facespace.library.addresses import find_face
 from facespace.library.browse import Browse, Card
 from facespace.library.catalogue import Catalogue
-from facespace.library.faces import FaceTile, faces_by_id
+from facespace.library.faces import Face, faces_by_id, rate_of
 from facespace.models import FarCurve, ModelSpec, far_curve
 from facespace.store import Hits
 
@@ -19,7 +19,6 @@ __all__ = [
     "NEAREST",
     "Similar",
     "SimilarPerson",
-    "rate_of",
     "search_face",
     "search_similar",
     "similar_people",
@@ -37,12 +36,12 @@ class Similar:
     Attributes:
         face: which, and whose.
         distance: in [0, 4].
-        far: the false-accept rate that the distance stands for: about this share of strangers comes as near. Never
-            below the lowest rate that the calibration measured.
+        far: the false-accept rate at that distance: about this share of different people comes as near. Never below
+            the lowest rate that the calibration measured.
         extrapolated: the rate lies above those that the calibration measured.
     """
 
-    face: FaceTile
+    face: Face
     distance: float
     far: float
     extrapolated: bool
@@ -192,9 +191,3 @@ def _curves(catalogue: Catalogue, spec: ModelSpec, hits: Hits) -> dict[str, FarC
         for known in catalogue.templates.models()
         if known.sha256 in hits.models
     }
-
-
-def rate_of(curve: FarCurve, distance: float) -> tuple[float, bool]:
-    """The false-accept rate behind a distance, and whether it lies above the calibrated ones."""
-    rate = float(np.clip(curve.log_far(distance), curve.log_fars[0], 0.0))
-    return 10.0**rate, rate > curve.log_fars[-1]

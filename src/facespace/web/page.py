@@ -10,7 +10,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from facespace.errors import ImageError, LibraryError
-from facespace.library import Library, People, Person, PersonFace
+from facespace.library import Face, Library, People, Person
 from facespace.library.browse import Card
 from facespace.library.files import PAGE, preview_file, thumbnail_file
 from facespace.saved_files import write_beside
@@ -82,11 +82,11 @@ class Files:
         """The place of a person on the page."""
         return f"#person-{number}"
 
-    def photo(self, face: PersonFace) -> Markup:
+    def photo(self, face: Face) -> Markup:
         """The file of a face's photo."""
         return Markup.escape((self.photos / face.photo).as_uri())
 
-    def shown(self, face: PersonFace) -> Markup:
+    def shown(self, face: Face) -> Markup:
         """What browsers can show of the photo: a preview, unless it has gone in the meantime."""
         if Path(face.photo).suffix.lower() in SHOWN_BY_BROWSERS:
             return self.photo(face)
@@ -100,7 +100,7 @@ class Files:
             write_beside(target, jpeg, private=True)
         return Markup.escape(relative.as_posix())
 
-    def box(self, face: PersonFace) -> str:
+    def box(self, face: Face) -> str:
         """Left, top, width and height of a face, in per cent of its photo."""
         height, width = face.size_hw
         x0, y0, x1, y1 = face.box_xyxy

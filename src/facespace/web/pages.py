@@ -1,48 +1,22 @@
 """The pages: people, one person, photos, one photo, history; each a screenful with the address of the next."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from facespace.library import FaceTile, Library
-from facespace.library.people import suggestion
-from facespace.models import far_curve
+from facespace.library import Face
 from facespace.web.parameters import Kind, Number, Offset, Part, Text, Time
 from facespace.web.site import Site
 from facespace.web.text import printable
 
-__all__ = ["Shown", "router", "shown_faces"]
+__all__ = ["router"]
 
 PEOPLE_A_SCREEN = 60
 FACES_A_SCREEN = 120
 PHOTOS_A_SCREEN = 60
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A face with what is said of its distance.
-
-    Attributes:
-        face: the face.
-        far: the false-accept rate behind the distance of a suggestion; None where there is none.
-        extrapolated: the rate lies above those that the calibration measured.
-    """
-
-    face: FaceTile
-    far: float | None
-    extrapolated: bool
-
-
-def shown_faces(library: Library, faces: list[FaceTile]) -> list[Shown]:
-    """Faces with the rates behind their distances."""
-    spec = library.model()
-    curve = None if spec is None else far_curve(spec, spec)
-    return [
-        Shown(face, *(suggestion(curve, face.distance)[1:] if curve else (None, False))) for face in faces
-    ]
 
 
 def router(site: Site) -> APIRouter:
@@ -64,15 +38,14 @@ def router(site: Site) -> APIRouter:
         with site.library() as library:
             who = library.browse.person(number)
             state = "confirmed" if who.settled else None
-            found = library.browse.faces(number, state, limit=FACES_A_SCREEN, offset=offset)
-            faces = shown_faces(library, found)
+            faces = library.browse.faces(number, state, limit=FACES_A_SCREEN, offset=offset)
             more = _more(f"/people/{number}", offset, len(faces), FACES_A_SCREEN)
             if part:
                 return site.page("tiles.html.j2", faces=faces, more=more, who=who)
             waiting = library.browse.faces(number, "suggested", limit=FACES_A_SCREEN) if who.settled else []
             like = site.search(lambda searched: searched.similar_people(number))
             return site.page(
-                "person.html.j2", faces=faces, more=more, who=who, waiting=shown_faces(library, waiting),
+                "person.html.j2", faces=faces, more=more, who=who, waiting=waiting,
                 # Beyond the calibrated rates everybody looks like everybody.
                 like=[one for one in like if not one.extrapolated],
                 n_photos=library.browse.count_photos(number), **site.frame(library),
@@ -110,10 +83,9 @@ def router(site: Site) -> APIRouter:
     def photo(photo_id: Number, face: Text = "") -> HTMLResponse:
         with site.library() as library:
             shown = library.browse.photo(photo_id)
-            faces = shown_faces(library, list(shown.faces))
             before, after = library.browse.photos_beside(photo_id)
             return site.page(
-                "photo.html.j2", photo=shown, faces=faces, chosen=face, before=before, after=after,
+                "photo.html.j2", photo=shown, faces=shown.faces, chosen=face, before=before, after=after,
                 **site.frame(library),
             )  # fmt: skip
 
@@ -143,8 +115,8 @@ def _more(path: str, offset: int, n: int, screen: int, **query: str) -> str | No
     return f"{path}?{urlencode({**{k: v for k, v in query.items() if v}, 'offset': offset + n})}"
 
 
-def _by_month(rows: list[tuple[str | None, FaceTile]]) -> list[tuple[str | None, list[FaceTile]]]:
-    months: list[tuple[str | None, list[FaceTile]]] = []
+def _by_month(rows: list[tuple[str | None, Face]]) -> list[tuple[str | None, list[Face]]]:
+    months: list[tuple[str | None, list[Face]]] = []
     for month, face in rows:
         if not months or months[-1][0] != month:
             months.append((month, []))

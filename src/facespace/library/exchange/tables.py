@@ -13,9 +13,9 @@ from facespace.errors import InputError
 from facespace.library.addresses import face_key
 from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.photos import ListedFace, ListedPhoto, listed_photos
+from facespace.library.faces import suggestion
 from facespace.library.grouping import grouped_by, last_rule
 from facespace.library.history import History
-from facespace.library.people import suggestion
 from facespace.models import FarCurve, ModelSpec, far_curve
 from facespace.saved_files import write_beside
 from facespace.spreadsheets import check_formulas, text_cells
