@@ -1,6 +1,7 @@
 """The documents cannot drift from the commands: every command and option has help, an example and its place in docs."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,12 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).exists(), f"{path.name}: {target} is not there"
+
+
+def test_the_reference_of_the_api_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = [line.removeprefix("::: ") for line in page.splitlines() if line.startswith("::: ")]
+    assert sorted(path.rpartition(".")[2] for path in listed) == facespace.__all__
+    for path in listed:
+        module, _, name = path.rpartition(".")
+        assert getattr(import_module(module), name) is getattr(facespace, name)
