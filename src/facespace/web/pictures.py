@@ -1,6 +1,7 @@
 """Thumbnails and photos, for the pages that show them."""
 
 from collections import OrderedDict
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 
@@ -51,7 +52,7 @@ class KeptPictures:
 def router(site: Site) -> APIRouter:
     """`/faces/ID/thumbnail`, `/photos/N/small` and `/photos/N/large`."""
     routes = APIRouter()
-    kept, at_once = KeptPictures(), CapacityLimiter(DECODED_AT_ONCE)
+    kept, at_once, alone = KeptPictures(), CapacityLimiter(DECODED_AT_ONCE), Lock()
 
     @routes.get("/faces/{key}/thumbnail")
     def thumbnail(key: FaceKey) -> Response:
@@ -69,7 +70,9 @@ def router(site: Site) -> APIRouter:
             key = (path, size, *stamp_photo(folder, path))
             jpeg = kept.get(key)
             if jpeg is None:
-                jpeg = shown_photo(folder, path, side_px=SIDES_PX[size], max_pixels=max(MAX_PIXELS, n_pixels))
+                most = max(MAX_PIXELS, n_pixels)
+                with alone if n_pixels > MAX_PIXELS else nullcontext():
+                    jpeg = shown_photo(folder, path, side_px=SIDES_PX[size], max_pixels=most)
                 kept.put(key, jpeg)
             return jpeg
 

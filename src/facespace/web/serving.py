@@ -136,7 +136,9 @@ def listen(host: str, port: int) -> socket.socket:
         reason = getattr(error, "strerror", None) or "no such name"
         raise InputError(f"{host}: expected an address of this machine: {reason}") from error
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # On Windows SO_REUSEADDR would let two servers share a port.
+        alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+        listening.setsockopt(socket.SOL_SOCKET, alone, 1)
         listening.bind(address)
         listening.listen(BACKLOG)
     except OSError as error:
