@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facespace.gallery import Gallery, upgrade
+from facespace.gallery import Gallery
 from fakes import SPEC, DrawnEmbedder
 from stored import V1, faces
 
@@ -41,14 +41,14 @@ class NewerEmbedder(DrawnEmbedder):
 def enrol_pairs(path: str, start: int, n: int, acknowledge: object) -> None:
     with Gallery(path) as gallery:
         for i in range(start, start + 2 * n, 2):
-            gallery.enrol(faces(2, start=i), ["Ann", f"Nr {i}"], V1)
+            gallery.load(faces(2, start=i), ["Ann", f"Nr {i}"], V1)
             acknowledge(i)  # type: ignore[operator]
 
 
 def upgrade_slowly(path: str, acknowledge: object) -> None:
     with Gallery(path) as gallery:
         embedder = NewerEmbedder(pause_s=0.01)
-        upgrade(gallery, embedder, workers=1, on_face=lambda now: acknowledge(now.n_done))  # type: ignore[operator]
+        gallery.upgrade(embedder, workers=1, on_face=lambda now: acknowledge(now.n_done))  # type: ignore[operator]
 
 
 def act(what: str, path: str, *rest: int, acks: str) -> None:

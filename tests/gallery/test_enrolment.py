@@ -6,18 +6,8 @@ import numpy as np
 import pytest
 
 from facespace.errors import DataError, GalleryError, InputError
-from facespace.gallery import (
-    Gallery,
-    enrol,
-    export,
-    model_in_use,
-    named_by_folder,
-    named_by_labels,
-    open_model,
-    overview,
-    remove,
-    use_model,
-)
+from facespace.gallery import Gallery, named_by_folder, named_by_labels
+from facespace.gallery.uses import model_in_use, use_model
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from gallery.acting import NewerEmbedder
 from stored import V1, V2, faces
@@ -37,8 +27,8 @@ def photos(tmp_path: Path) -> Path:
 
 def test_nothing_to_enrol_makes_an_empty_gallery(tmp_path: Path) -> None:
     with Gallery(tmp_path / "g") as gallery:
-        assert enrol(gallery, [], DrawnDetector(), DrawnEmbedder()).n_new == 0
-        seen = overview(gallery)
+        assert gallery.enrol([], DrawnDetector(), DrawnEmbedder()).n_new == 0
+        seen = gallery.overview()
     assert (seen.subjects, seen.n_faces, seen.model) == ((), 0, SPEC.label)
 
 
@@ -47,7 +37,7 @@ def test_the_largest_face_of_each_photo_is_enrolled_once(tmp_path: Path, photos:
     assert loose == [photos / "loose.png"] and {name for _, name in named} == {"ann", "bob"}
     detector, seen = DrawnDetector(), []
     with Gallery(tmp_path / "g") as gallery:
-        first = enrol(gallery, named, detector, DrawnEmbedder(), on_photo=lambda *now: seen.append(now))
+        first = gallery.enrol(named, detector, DrawnEmbedder(), on_photo=lambda *now: seen.append(now))
         assert (first.n_photos, first.n_new, first.n_known) == (5, 3, 0)
         assert first.several == (photos / "ann" / "trip" / "2.png",)
         assert {u.photo.name: u.reason for u in first.refused} == {
@@ -59,7 +49,7 @@ def test_the_largest_face_of_each_photo_is_enrolled_once(tmp_path: Path, photos:
         (bob,) = gallery.faces_of("bob")
         assert Path(bob.photo) == (photos / "bob" / "3.png").absolute() and bob.box_xyxy == (20, 20, 80, 80)
         detector.calls = 0
-        again = enrol(gallery, named, detector, DrawnEmbedder())
+        again = gallery.enrol(named, detector, DrawnEmbedder())
         # Only the photo without a face is looked at again.
         assert (again.n_new, again.n_known, detector.calls) == (0, 3, 1)
 
@@ -67,17 +57,17 @@ def test_the_largest_face_of_each_photo_is_enrolled_once(tmp_path: Path, photos:
 def test_a_picture_is_one_subjects_and_poor_faces_are_refused(tmp_path: Path, photos: Path) -> None:
     photo = photos / "ann" / "1.png"
     with Gallery(tmp_path / "g") as gallery:
-        enrol(gallery, [(photo, "ann")], DrawnDetector(), DrawnEmbedder())
-        (refused,) = enrol(gallery, [(photo, "bob")], DrawnDetector(), DrawnEmbedder()).refused
+        gallery.enrol([(photo, "ann")], DrawnDetector(), DrawnEmbedder())
+        (refused,) = gallery.enrol([(photo, "bob")], DrawnDetector(), DrawnEmbedder()).refused
         assert refused.reason.startswith("the same picture is enrolled for ann")
-        poor = enrol(
-            gallery, [(photos / "bob" / "3.png", "bob")], DrawnDetector(), DrawnEmbedder(), min_quality=1.0
+        poor = gallery.enrol(
+            [(photos / "bob" / "3.png", "bob")], DrawnDetector(), DrawnEmbedder(), min_quality=1.0
         )
         assert "below 1" in poor.refused[0].reason
         with pytest.raises(InputError, match="name"):
-            enrol(gallery, [(photo, " ")], DrawnDetector(), DrawnEmbedder())
+            gallery.enrol([(photo, " ")], DrawnDetector(), DrawnEmbedder())
         with pytest.raises(GalleryError, match="gallery upgrade"):
-            enrol(gallery, [(photo, "ann")], DrawnDetector(), NewerEmbedder())
+            gallery.enrol([(photo, "ann")], DrawnDetector(), NewerEmbedder())
         assert [(s.name, s.n_faces) for s in gallery.subjects()] == [("ann", 1)]
 
 
@@ -94,54 +84,54 @@ def test_the_gallerys_model_is_opened_where_it_lies(tmp_path: Path, monkeypatch:
     opened: list[object] = []
     monkeypatch.setattr("facespace.gallery.uses.Embedder", lambda m, **_: opened.append(m) or DrawnEmbedder())
     with Gallery(tmp_path / "g") as gallery:
-        open_model(gallery)
-        enrol(gallery, [], None, DrawnEmbedder(), model_file="drawn.onnx")
-        open_model(gallery)
-        open_model(gallery, "other.onnx")
-        enrol(gallery, [], None, DrawnEmbedder(), model_file="moved.onnx")
-        now = model_in_use(gallery)
+        gallery.open_embedder()
+        gallery.enrol([], None, DrawnEmbedder(), model_file="drawn.onnx")
+        gallery.open_embedder()
+        gallery.open_embedder("other.onnx")
+        gallery.enrol([], None, DrawnEmbedder(), model_file="moved.onnx")
+        now = model_in_use(gallery.roster)
         assert now is not None and now.file == "moved.onnx"
         monkeypatch.setattr("facespace.gallery.uses.Embedder", lambda *_, **__: NewerEmbedder())
         with pytest.raises(GalleryError, match="name its file: --model"):
-            open_model(gallery)
+            gallery.open_embedder()
     assert opened == [None, "drawn.onnx", "other.onnx"]
 
 
 def test_what_is_removed_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "g"
     with Gallery(path) as gallery:
-        gallery.enrol(faces(60), ["Ann Lee"] * 50 + ["Bob"] * 10, V1)
+        gallery.load(faces(60), ["Ann Lee"] * 50 + ["Bob"] * 10, V1)
         vectors = {
             int(i): v.tobytes()
             for b in gallery.templates.batches()
             for i, v in zip(b.face_id, b.vectors, strict=True)
         }
-        gallery.database.checkpoint()
+        gallery.roster.database.checkpoint()
         assert b"Ann Lee" in path.read_bytes() and vectors[3] in path.read_bytes()
-        gone = remove(gallery, subjects=["Ann Lee"])
+        gone = gallery.remove(subjects=["Ann Lee"])
         assert (gone.n_subjects, gone.n_faces, gone.overwritten) == (1, 50, True)
-        assert remove(gallery, face_id=[51]).n_faces == 1
-        assert remove(gallery, photos=["p59.png"]).n_faces == 2
+        assert gallery.remove(face_id=[51]).n_faces == 1
+        assert gallery.remove(photos=["p59.png"]).n_faces == 2
         left = path.read_bytes() + path.with_name("g-wal").read_bytes()
         assert b"Ann Lee" not in left and b"p59.png" not in left
         assert [i for i, v in vectors.items() if v in left] == [52, 53, 54, 55, 56, 57, 58]
         for wrong in ({"subjects": ["Ann Lee"]}, {"photos": ["p1.png"]}, {"face_id": [52, 1]}):
             with pytest.raises(GalleryError, match="expected a"):
-                remove(gallery, **wrong)  # type: ignore[arg-type]
-        assert overview(gallery).n_faces == 7
+                gallery.remove(**wrong)  # type: ignore[arg-type]
+        assert gallery.overview().n_faces == 7
 
 
 def test_an_export_holds_of_each_face_the_template_that_counts(tmp_path: Path) -> None:
     with Gallery(tmp_path / "g") as gallery:
         with pytest.raises(GalleryError, match="nobody is enrolled"):
-            export(gallery, tmp_path / "out.csv")
-        gallery.enrol(faces(3), ["Bob", "Ann", "Ann"], V1)
-        gallery.enrol(faces(1, V2, start=2), ["Ann"], V2)
-        use_model(gallery, V2)
+            gallery.export(tmp_path / "out.csv")
+        gallery.load(faces(3), ["Bob", "Ann", "Ann"], V1)
+        gallery.load(faces(1, V2, start=2), ["Ann"], V2)
+        use_model(gallery.roster, V2)
         for form in ("csv", "json", "npz"):
-            assert export(gallery, tmp_path / f"out.{form}") == 3
+            assert gallery.export(tmp_path / f"out.{form}") == 3
         with pytest.raises(InputError, match=r"\.npz"):
-            export(gallery, tmp_path / "out.txt")
+            gallery.export(tmp_path / "out.txt")
         models = {
             int(i): b.vectors[j].tolist()
             for b in gallery.templates.batches()
@@ -168,14 +158,14 @@ def test_a_gallery_of_the_first_version_is_brought_up_to_date(tmp_path: Path) ->
         connection.executescript(script)
     connection.close()
     with Gallery(tmp_path / "g") as gallery, Gallery(tmp_path / "new") as new:
-        now = model_in_use(gallery)
+        now = model_in_use(gallery.roster)
         assert now is not None and now.spec == V2 and now.file is None
         assert [(s.name, s.n_faces) for s in gallery.subjects()] == [("Ann", 2), ("Bob", 1)]
         assert gallery.templates.count() == {V1.sha256: 3, V2.sha256: 1}
         tables = [
             {
                 (name, " ".join((sql or "").replace('"', "").split()))
-                for name, sql in g.database.connection.execute("SELECT name, sql FROM sqlite_master")
+                for name, sql in g.roster.database.connection.execute("SELECT name, sql FROM sqlite_master")
             }
             for g in (gallery, new)
         ]

@@ -9,7 +9,7 @@ from PIL import Image
 from facespace.distances import distance
 from facespace.embed import dequantise, quantise
 from facespace.extract import extract_table
-from facespace.gallery import Gallery, enrol, search
+from facespace.gallery import Gallery
 from fakes import COLOURS, SPEC, DrawnEmbedder
 from gallery.acting import NEWER, NewerEmbedder
 from gallery.conftest import Start
@@ -18,7 +18,7 @@ from gallery.conftest import Start
 def whole(path: Path) -> list[int]:
     """The ids of all faces of a file that is sound; each has a template."""
     with Gallery(path, create=False) as gallery:
-        connection = gallery.database.connection
+        connection = gallery.roster.database.connection
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         ids = sorted(face.face_id for face in gallery.faces())
@@ -60,8 +60,8 @@ def draw_crops(folder: Path, n: int) -> list[tuple[Path, str]]:
 
 def check_search(gallery: Gallery, probes: np.ndarray) -> int:
     """A search equals brute force over what the file holds at this moment; how many new templates it holds."""
-    with gallery.database.snapshot():
-        found = search(gallery, probes, NEWER, k=3, far=1e-3)
+    with gallery.roster.database.snapshot():
+        found = gallery.search(probes, NEWER, k=3, far=1e-3)
         held = {spec.sha256: {} for spec in (SPEC, NEWER)}
         for batch in gallery.templates.batches():
             held[batch.model] |= dict(zip(batch.face_id.tolist(), dequantise(batch.vectors), strict=True))
@@ -84,7 +84,7 @@ def test_no_kill_loses_what_an_upgrade_acknowledged_and_searches_go_on(tmp_path:
     path, named = tmp_path / "g", draw_crops(tmp_path / "crops", 40)
     probes = extract_table([p for p, _ in named[:3]], None, NewerEmbedder())[0].embedding
     with Gallery(path) as gallery:
-        assert enrol(gallery, named, None, DrawnEmbedder(), workers=1).n_new == 40
+        assert gallery.enrol(named, None, DrawnEmbedder(), workers=1).n_new == 40
     for _ in range(20):
         actor = start("upgrade", path)
         with Gallery(path, create=False) as gallery:  # searched while the other process writes
@@ -100,7 +100,7 @@ def test_no_kill_loses_what_an_upgrade_acknowledged_and_searches_go_on(tmp_path:
             break
     assert n_new == 40
     with Gallery(tmp_path / "fresh") as fresh, Gallery(path) as gallery:
-        enrol(fresh, named, None, NewerEmbedder(), workers=1)
+        fresh.enrol(named, None, NewerEmbedder(), workers=1)
         (expected,), (got,) = (
             [
                 {int(i): v.tolist() for i, v in zip(b.face_id, b.vectors, strict=True)}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from embeddings import unit_rows
 from facespace.embed import dequantise, quantise
 from facespace.errors import IncompatibleModelsError, InputError
-from facespace.gallery import Gallery, identify, search
+from facespace.gallery import Gallery
 from facespace.gallery.identification import comparison_far
 from facespace.models import ModelSpec, far_curve
 from stored import DIM, STRANGE, V1, V2, faces
@@ -19,13 +19,13 @@ NAMES = ["Ann", "Bob", "Cy"]
 
 def test_an_empty_gallery_knows_nobody(tmp_path: Path) -> None:
     with Gallery(tmp_path / "g") as gallery:
-        found = identify(gallery, faces(2).embedding, V1)
+        found = gallery.identify(faces(2).embedding, V1)
         assert (found.subject, found.n_subjects) == ((None, None), 0) and np.isnan(found.far)
         assert "no templates" in found.meaning()
-        gallery.add_subject("Ann")
-        assert identify(gallery, faces(2).embedding, V1).subject == (None, None)
-        gallery.enrol(faces(1), ["Ann"], V1)
-        assert identify(gallery, np.zeros((0, DIM), np.float32), V1).subject == ()
+        gallery.roster.add_subject("Ann")
+        assert gallery.identify(faces(2).embedding, V1).subject == (None, None)
+        gallery.load(faces(1), ["Ann"], V1)
+        assert gallery.identify(np.zeros((0, DIM), np.float32), V1).subject == ()
 
 
 def by_hand(
@@ -57,8 +57,8 @@ def test_identification_in_a_half_upgraded_gallery_is_that_of_brute_force(
     new = min(n, n_new)
     with Gallery(tmp_path_factory.mktemp("g") / "g") as gallery:
         old_table, new_table = faces(n, V1, seed=seed), faces(new, V2, seed=seed + 100)
-        gallery.enrol(old_table, names, V1)
-        gallery.enrol(new_table, names[:new], V2)
+        gallery.load(old_table, names, V1)
+        gallery.load(new_table, names[:new], V2)
         kept = {
             (int(i), t.model): row
             for t in (old_table, new_table)
@@ -67,7 +67,7 @@ def test_identification_in_a_half_upgraded_gallery_is_that_of_brute_force(
         owner = dict(zip(range(1, n + 1), names, strict=True))
         probes = unit_rows(rng, 5, DIM)
         for spec in (V1, V2):
-            found = identify(gallery, probes, spec, fpir=0.05)
+            found = gallery.identify(probes, spec, fpir=0.05)
             for i, probe in enumerate(probes):
                 name, log_far, n_comparisons = by_hand(kept, owner, probe, spec)
                 assert (found.nearest[i], found.n_comparisons) == (name, n_comparisons)
@@ -85,8 +85,8 @@ def test_the_rate_of_a_search_is_that_of_its_comparisons_together() -> None:
 
 def test_what_a_name_is_worth_is_said_only_where_it_is_measured(tmp_path: Path) -> None:
     with Gallery(tmp_path / "g") as gallery:
-        gallery.enrol(faces(4), ["Ann", "Ann", "Ann", "Bob"], V1)
-        found = identify(gallery, faces(4).embedding, V1, fpir=0.01)
+        gallery.load(faces(4), ["Ann", "Ann", "Ann", "Bob"], V1)
+        found = gallery.identify(faces(4).embedding, V1, fpir=0.01)
         # Calibrated at 1e-2 and 1e-3; three comparisons: two of the mean of several templates, one of a single one.
         assert found.n_comparisons == 3 and found.measured and found.far == pytest.approx(0.01 / 3, rel=0.01)
         assert found.chance_range == pytest.approx((1 - 0.999**3, 1 - 0.99**3))
@@ -95,24 +95,24 @@ def test_what_a_name_is_worth_is_said_only_where_it_is_measured(tmp_path: Path) 
         assert found.threshold[0] == pytest.approx(far_curve(V1, V1).distance(found.far))
         assert "1 in 100 strangers would be taken for one of 2 subjects" in found.meaning()
         assert "once in 300" in found.meaning() and "extrapolated" not in found.meaning()
-        rare = identify(gallery, faces(1).embedding, V1, fpir=1e-4)
+        rare = gallery.identify(faces(1).embedding, V1, fpir=1e-4)
         assert not rare.measured and "extrapolated" in rare.meaning() and rare.threshold[0] < 0.5
 
 
 def test_a_strange_model_identifies_nobody(tmp_path: Path) -> None:
     with Gallery(tmp_path / "g") as gallery:
-        gallery.enrol(faces(2), ["Ann", "Bob"], V1)
+        gallery.load(faces(2), ["Ann", "Bob"], V1)
         with pytest.raises(IncompatibleModelsError):
-            identify(gallery, faces(1).embedding, STRANGE)
+            gallery.identify(faces(1).embedding, STRANGE)
         with pytest.raises(InputError):
-            identify(gallery, faces(1).embedding * 2, V1)
+            gallery.identify(faces(1).embedding * 2, V1)
 
 
 def test_search_names_whose_the_nearest_faces_are(tmp_path: Path) -> None:
     with Gallery(tmp_path / "g") as gallery:
-        assert search(gallery, faces(1).embedding, V1, far=1e-2) == [[]]
-        gallery.enrol(faces(3), ["Ann", "Bob", "Ann"], V1)
-        (first, *rest), _ = search(gallery, faces(3).embedding[:2], V1, k=5, far=1e-2)
+        assert gallery.search(faces(1).embedding, V1, far=1e-2) == [[]]
+        gallery.load(faces(3), ["Ann", "Bob", "Ann"], V1)
+        (first, *rest), _ = gallery.search(faces(3).embedding[:2], V1, k=5, far=1e-2)
     assert (first.face.subject, first.face.photo, first.model, first.same) == (
         "Ann",
         "p1.png",

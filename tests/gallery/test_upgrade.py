@@ -8,19 +8,10 @@ import pytest
 
 from facespace.errors import GalleryError, IncompatibleModelsError, ModelError
 from facespace.extract import extract_table
-from facespace.gallery import (
-    Gallery,
-    drop_old,
-    enrol,
-    history,
-    identify,
-    model_in_use,
-    progress_of,
-    remove,
-    step_back,
-    upgrade,
-)
-from facespace.gallery.reembed import embed_job, keep, plan_jobs
+from facespace.gallery import Gallery
+from facespace.gallery.upgrading import EnrolledFaces
+from facespace.gallery.uses import history, model_in_use
+from facespace.store.upgrading import embed_waiting
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from gallery.acting import NEWER, NewerEmbedder
 from stored import V1, V2, faces
@@ -35,13 +26,13 @@ def gallery(tmp_path: Path) -> Iterator[Gallery]:
         (draw_photo(tmp_path / "photos" / "3.png", "green"), "bob"),
     ]
     with Gallery(tmp_path / "g") as opened:
-        enrol(opened, photos, DrawnDetector(), DrawnEmbedder(), model_file="old.onnx")
+        opened.enrol(photos, DrawnDetector(), DrawnEmbedder(), model_file="old.onnx")
         yield opened
 
 
 def who(gallery: Gallery, embedder: DrawnEmbedder, photo: Path) -> list[str | None]:
     faces_, _ = extract_table([photo], DrawnDetector(), embedder)
-    return list(identify(gallery, faces_.embedding, embedder.spec, fpir=0.01).subject)
+    return list(gallery.identify(faces_.embedding, embedder.spec, fpir=0.01).subject)
 
 
 def new_templates(gallery: Gallery) -> dict[int, list[int]]:
@@ -55,9 +46,9 @@ def new_templates(gallery: Gallery) -> dict[int, list[int]]:
 def test_an_empty_gallery_has_nothing_to_upgrade(tmp_path: Path) -> None:
     with Gallery(tmp_path / "g") as gallery:
         for act in (
-            lambda: upgrade(gallery, NewerEmbedder()),
-            lambda: step_back(gallery),
-            lambda: drop_old(gallery),
+            lambda: gallery.upgrade(NewerEmbedder()),
+            lambda: gallery.step_back(),
+            lambda: gallery.drop_old(),
         ):
             with pytest.raises(GalleryError, match="nobody is enrolled"):
                 act()
@@ -68,11 +59,11 @@ def test_at_once_the_newer_model_finds_people_by_their_old_templates(
 ) -> None:
     shutil.rmtree(tmp_path / "photos")
     probe = draw_photo(tmp_path / "probe.png", "red", "green", "blue")
-    result = upgrade(gallery, NewerEmbedder(), model_file="new.onnx", at_once=True)
+    result = gallery.upgrade(NewerEmbedder(), model_file="new.onnx", at_once=True)
     assert (result.n_embedded, result.not_at_hand, result.progress.share) == (0, (), 0.0)
     assert (result.before, result.model) == (SPEC.label, NEWER.label)
     assert who(gallery, NewerEmbedder(), probe) == ["ann", "bob", None]
-    assert [(e.spec.sha256, e.file) for e in history(gallery)] == [
+    assert [(e.spec.sha256, e.file) for e in history(gallery.roster)] == [
         (SPEC.sha256, "old.onnx"),
         (NEWER.sha256, "new.onnx"),
     ]
@@ -82,15 +73,15 @@ def test_faces_at_hand_get_the_templates_that_enrolling_them_anew_would_give(
     gallery: Gallery, tmp_path: Path
 ) -> None:
     seen: list[float] = []
-    result = upgrade(gallery, NewerEmbedder(), on_face=lambda now: seen.append(now.share))
+    result = gallery.upgrade(NewerEmbedder(), on_face=lambda now: seen.append(now.share))
     assert (result.n_embedded, result.progress.n_done, result.not_at_hand) == (3, 3, ())
     assert seen == pytest.approx([1 / 3, 2 / 3, 1])
     named = [(Path(face.photo), face.subject) for face in gallery.faces()]
     with Gallery(tmp_path / "fresh") as fresh:
-        enrol(fresh, named, DrawnDetector(), NewerEmbedder())
+        fresh.enrol(named, DrawnDetector(), NewerEmbedder())
         assert new_templates(gallery) == new_templates(fresh)
-    again = upgrade(gallery, NewerEmbedder())
-    assert (again.n_embedded, again.before) == (0, NEWER.label) and len(history(gallery)) == 2
+    again = gallery.upgrade(NewerEmbedder())
+    assert (again.n_embedded, again.before) == (0, NEWER.label) and len(history(gallery.roster)) == 2
 
 
 def test_moved_photos_are_found_by_content_and_changed_ones_are_not_taken(
@@ -100,7 +91,7 @@ def test_moved_photos_are_found_by_content_and_changed_ones_are_not_taken(
         (tmp_path / to).parent.mkdir(exist_ok=True)
         (tmp_path / "photos" / name).rename(tmp_path / to)
     draw_photo(tmp_path / "photos" / "3.png", "ochre")
-    result = upgrade(gallery, NewerEmbedder(), photos=tmp_path / "away")
+    result = gallery.upgrade(NewerEmbedder(), photos=tmp_path / "away")
     assert result.n_embedded == 1 and result.progress.n_done == 1
     reasons = {u.photo.name: u.reason for u in result.not_at_hand}
     assert set(reasons) == {"2.png", "3.png"} and "has changed" in reasons["3.png"]
@@ -114,12 +105,12 @@ def test_moved_photos_are_found_by_content_and_changed_ones_are_not_taken(
 def test_each_subject_gets_a_first_template_before_any_gets_a_second(tmp_path: Path) -> None:
     table = dataclasses.replace(faces(6), quality=np.array([0.2, 0.9, 0.5, 0.4, 0.8, np.nan], np.float32))
     with Gallery(tmp_path / "g") as gallery:
-        gallery.enrol(table, ["Ann", "Ann", "Ann", "Bob", "Bob", "Cy"], V1)
+        gallery.load(table, ["Ann", "Ann", "Ann", "Bob", "Bob", "Cy"], V1)
         # 2: Ann's best, 5: Bob's best, 6: Cy's only; then the second ones, then Ann's third.
-        order = [face.face_id for job in plan_jobs(gallery, V2) for face in job.faces]
+        order = [i for job in EnrolledFaces(gallery.roster).waiting(V2) for i in job.face_id.tolist()]
         assert order == [2, 5, 6, 3, 4, 1]
-        gallery.enrol(faces(1, V2, start=2), ["Ann"], V2)
-        order = [face.face_id for job in plan_jobs(gallery, V2) for face in job.faces]
+        gallery.load(faces(1, V2, start=2), ["Ann"], V2)
+        order = [i for job in EnrolledFaces(gallery.roster).waiting(V2) for i in job.face_id.tolist()]
         assert order == [5, 6, 3, 4, 1]
 
 
@@ -129,11 +120,15 @@ def test_faces_of_one_photo_are_embedded_together_and_those_removed_meanwhile_st
     photo = draw_photo(tmp_path / "1.png", "red", "green", "blue")
     table, _ = extract_table([photo], DrawnDetector(), DrawnEmbedder())
     with Gallery(tmp_path / "g") as gallery:
-        gallery.enrol(table, ["Ann", "Bob", "Cy"], SPEC)
-        (job,) = plan_jobs(gallery, NEWER)
-        redone = embed_job(job, NewerEmbedder())
-        remove(gallery, subjects=["Bob"])
-        assert keep(gallery, redone, NEWER) == 2
+        gallery.load(table, ["Ann", "Bob", "Cy"], SPEC)
+
+        class Remover(NewerEmbedder):
+            def embed(self, crops: np.ndarray, /) -> np.ndarray:
+                with Gallery(gallery.path) as other:
+                    other.remove(subjects=["Bob"])
+                return super().embed(crops)
+
+        assert embed_waiting(EnrolledFaces(gallery.roster), Remover()).n_embedded == 2
         fresh, _ = extract_table([photo], DrawnDetector(), NewerEmbedder())
         (batch,) = gallery.templates.batches(model=NEWER.sha256)
         expected = dict(zip(fresh.face_id.tolist(), fresh.embedding, strict=True))
@@ -143,23 +138,23 @@ def test_faces_of_one_photo_are_embedded_together_and_those_removed_meanwhile_st
 
 def test_back_and_forth_until_the_old_templates_are_dropped(gallery: Gallery, tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match="is its first"):
-        step_back(gallery)
+        gallery.step_back()
     (tmp_path / "photos" / "3.png").unlink()
-    upgrade(gallery, NewerEmbedder(), model_file="new.onnx")
-    assert step_back(gallery).file == "old.onnx"
-    now = model_in_use(gallery)
+    gallery.upgrade(NewerEmbedder(), model_file="new.onnx")
+    assert gallery.step_back().file == "old.onnx"
+    now = model_in_use(gallery.roster)
     assert now is not None and (now.spec.sha256, now.file) == (SPEC.sha256, "old.onnx")
     with pytest.raises(GalleryError, match="is its first"):
-        step_back(gallery)
-    assert upgrade(gallery, NewerEmbedder()).n_embedded == 0  # what was embedded is still there
-    assert drop_old(gallery) == {SPEC.label: 2}
+        gallery.step_back()
+    assert gallery.upgrade(NewerEmbedder()).n_embedded == 0  # what was embedded is still there
+    assert gallery.drop_old() == {SPEC.label: 2}
     assert gallery.templates.count() == {SPEC.sha256: 1, NEWER.sha256: 2}
-    assert history(gallery)[-1].line().endswith(f"2 templates of {SPEC.label} dropped")
+    assert history(gallery.roster)[-1].line().endswith(f"2 templates of {SPEC.label} dropped")
     with pytest.raises(GalleryError, match="were dropped on"):
-        step_back(gallery)
+        gallery.step_back()
     probe = draw_photo(tmp_path / "probe.png", "red", "green")
     assert who(gallery, NewerEmbedder(), probe) == ["ann", "bob"]
-    assert drop_old(gallery) == {}
+    assert gallery.drop_old() == {}
 
 
 def test_a_model_that_cannot_meet_every_face_is_refused_and_changes_nothing(tmp_path: Path) -> None:
@@ -173,17 +168,17 @@ def test_a_model_that_cannot_meet_every_face_is_refused_and_changes_nothing(tmp_
         return made
 
     with Gallery(tmp_path / "g") as gallery:
-        gallery.enrol(faces(4), ["Ann"] * 4, V1)
-        enrol(gallery, [], None, embedder(V1))
-        gallery.enrol(faces(3, V2), ["Ann"] * 3, V2)
+        gallery.load(faces(4), ["Ann"] * 4, V1)
+        gallery.enrol([], None, embedder(V1))
+        gallery.load(faces(3, V2), ["Ann"] * 3, V2)
         with pytest.raises(IncompatibleModelsError, match=r"1 faces of space 1 .*facespace harmonise"):
-            upgrade(gallery, embedder(third), at_once=True)
+            gallery.upgrade(embedder(third), at_once=True)
         with pytest.raises(ModelError, match="not calibrated"):
-            upgrade(gallery, embedder(dataclasses.replace(V2, distances={})), at_once=True)
-        now = model_in_use(gallery)
-        assert now is not None and now.spec == V1 and len(history(gallery)) == 1
-        gallery.remove_faces([4])
-        assert upgrade(gallery, embedder(third), at_once=True).model == third.label
+            gallery.upgrade(embedder(dataclasses.replace(V2, distances={})), at_once=True)
+        now = model_in_use(gallery.roster)
+        assert now is not None and now.spec == V1 and len(history(gallery.roster)) == 1
+        gallery.roster.remove_faces([4])
+        assert gallery.upgrade(embedder(third), at_once=True).model == third.label
 
 
 def test_the_expected_tar_lies_between_the_two_by_the_share_done_or_is_not_given(tmp_path: Path) -> None:
@@ -191,10 +186,10 @@ def test_the_expected_tar_lies_between_the_two_by_the_share_done_or_is_not_given
     for options, expected in ((figures, 0.65), ({"tar": 0.8, "far": 1e-3}, None), ({}, None)):
         newer = dataclasses.replace(V2, options=options)
         with Gallery(tmp_path / f"g{len(options)}") as gallery:
-            gallery.enrol(faces(4), ["Ann"] * 4, V1)
-            gallery.enrol(faces(1, newer), ["Ann"], newer)
-            upgrade(gallery, type("Newer", (), {"spec": newer})(), at_once=True)
-            now = progress_of(gallery)
+            gallery.load(faces(4), ["Ann"] * 4, V1)
+            gallery.load(faces(1, newer), ["Ann"], newer)
+            gallery.upgrade(type("Newer", (), {"spec": newer})(), at_once=True)
+            now = gallery.progress()
             assert now.share == 0.25 and now.expected_tar == (
                 None if expected is None else pytest.approx(expected)
             )

@@ -21,8 +21,9 @@ from facespace.library import (
     Upgrade,
     grouping,
 )
-from facespace.library.upgrading import _embed, _keep, _plan
+from facespace.library.upgrading import LibraryFaces
 from facespace.models import ModelSpec
+from facespace.store.upgrading import embed_waiting
 from fakes import COLOURS, SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from inside import inside, sql
 
@@ -113,17 +114,19 @@ def test_names_and_corrections_are_the_same_afterwards(library: Library, photos:
     assert library.model() == LATER
     assert words(library) == said
     assert groups(library, LATER) == before
-    assert library.templates.count() == {LATER.sha256: 16}
+    assert library.templates.count() == {SPEC.sha256: 16, LATER.sha256: 16}
     assert {photo.embedder for photo in library.photos()} == {LATER.sha256}
     assert library.upgrade(photos, LaterEmbedder()).n_embedded == 0
     library.undo()
-    assert library.upgrade(photos, DrawnEmbedder()).n_embedded == 16  # and back
+    assert library.upgrade(photos, DrawnEmbedder()).n_embedded == 0  # and back
+    assert library.model() == SPEC and groups(library, SPEC) == before
 
 
 def test_old_templates_leave_no_byte_behind(library: Library, photos: Path) -> None:
     old = [bytes(row[0]) for row in sql(library).execute("SELECT vector FROM templates")]
     assert any(vector in files_of(library) for vector in old)
     library.upgrade(photos, LaterEmbedder())
+    assert library.drop_old() == {SPEC.label: 16} and library.drop_old() == {}
     content = files_of(library)
     assert not any(vector in content for vector in old)
 
@@ -149,7 +152,10 @@ def test_nothing_is_detected_and_the_old_model_serves_meanwhile(library: Library
 
 def test_those_whom_people_spoke_of_come_first(library: Library, photos: Path) -> None:
     confirmed = {row[0] for row in words(library)["confirmed"]}
-    turns = [bool(confirmed & set(job.face_ids.tolist())) for job in _plan(inside(library), LATER)]
+    turns = [
+        bool(confirmed & set(job.face_id.tolist()))
+        for job in LibraryFaces(inside(library), photos).waiting(LATER)
+    ]
     assert turns == sorted(turns, reverse=True) and len(turns) == 8
 
 
@@ -164,13 +170,6 @@ def test_a_library_is_not_grouped_by_a_model_that_it_has_not_been_moved_to(
     assert groups(library, SPEC) == before
 
 
-def test_old_templates_are_kept_on_request(library: Library, photos: Path) -> None:
-    library.upgrade(photos, LaterEmbedder(), keep_old=True)
-    assert library.templates.count() == {SPEC.sha256: 16, LATER.sha256: 16}
-    assert library.upgrade(photos, DrawnEmbedder(), keep_old=True).n_embedded == 0
-    assert library.model() == SPEC
-
-
 def test_photos_that_cannot_be_embedded_keep_their_old_templates(library: Library, photos: Path) -> None:
     said = words(library)
     (photos / "0.png").unlink()
@@ -180,6 +179,7 @@ def test_photos_that_cannot_be_embedded_keep_their_old_templates(library: Librar
     done = library.upgrade(photos, LaterEmbedder())
     assert (done.n_done, done.is_complete) == (12, True)
     assert [str(u.photo) for u in done.not_at_hand] == ["0.png"]
+    library.drop_old()
     assert library.templates.count() == {SPEC.sha256: 4, LATER.sha256: 12}
     assert words(library) == said
     draw_photo(photos / "0.png", "red", "green")
@@ -192,13 +192,14 @@ def test_photos_that_cannot_be_embedded_keep_their_old_templates(library: Librar
 
 
 def test_forgotten_meanwhile_stays_forgotten(library: Library, photos: Path) -> None:
-    jobs = _plan(inside(library), LATER)
-    library.templates.add_model(LATER)
-    library.forget("Ann")
-    for job in jobs:
-        _, rows = _embed(job, photos, LaterEmbedder())
-        assert isinstance(rows, np.ndarray)
-        _keep(inside(library), job, rows, LATER)
+    class Forgetter(LaterEmbedder):
+        def embed(self, crops: np.ndarray, /) -> np.ndarray:
+            with Library(library.folder) as other:
+                if not sql(other).execute("SELECT 1 FROM ignored WHERE why = 'forgotten'").fetchone():
+                    other.forget("Ann")
+            return super().embed(crops)
+
+    embed_waiting(LibraryFaces(inside(library), photos), Forgetter(), workers=1)
     lost = sql(library).execute("SELECT face_id FROM ignored WHERE why = 'forgotten'").fetchall()
     templates = {row[0] for row in sql(library).execute("SELECT face_id FROM templates")}
     assert lost and not templates & {row[0] for row in lost}
@@ -322,6 +323,11 @@ def test_real_faces_are_embedded_again_as_a_fresh_scan_would(data: Path, tmp_pat
         assert words(library) == said
         fresh.scan(photos, detector, larger)
         again, anew = (
-            dict(sql(opened).execute("SELECT face_id, vector FROM templates")) for opened in (library, fresh)
+            {
+                int(i): v.tolist()
+                for batch in opened.templates.batches(model=larger.spec.sha256)
+                for i, v in zip(batch.face_id, batch.vectors, strict=True)
+            }
+            for opened in (library, fresh)
         )
         assert again == anew

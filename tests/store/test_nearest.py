@@ -33,8 +33,8 @@ def test_the_nearest_are_those_of_brute_force_with_ties_by_face_id(
     among = rng.random(n) < 0.7
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nearest, "DISTANCES_AT_ONCE", 2 * max(1, n))
-        matrix = TemplateMatrix.of(ids[: n // 2], vectors[: n // 2]) + TemplateMatrix.of(
-            ids[n // 2 :], vectors[n // 2 :]
+        matrix = TemplateMatrix.joined(
+            [TemplateMatrix.of(ids[part], vectors[part]) for part in (slice(n // 2), slice(n // 2, None))]
         )
         for mask in (None, among):
             rows, distances = matrix.nearest(probes, k, among=mask)

@@ -1,5 +1,6 @@
 """`facespace gallery`: people in a file, and who of them a face shows."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -7,41 +8,19 @@ import typer
 
 from facespace.cli import gallery_shown
 from facespace.cli.console import agreed, say, show, show_json, warn
-from facespace.cli.options import AsJson, DetectorFile, Far, Formulas, Workers, Yes
+from facespace.cli.options import AsJson, DetectorFile, Far, Formulas, GalleryFile, Workers, Yes
 from facespace.cli.progress import progress
 from facespace.embed import Embedder
-from facespace.errors import InputError
+from facespace.errors import GalleryError, InputError
 from facespace.extract import expand_paths, extract_table
 from facespace.faces.detect import Detector
-from facespace.gallery import (
-    Gallery,
-    NamedPhotos,
-    Progress,
-    named_by_folder,
-    named_by_labels,
-    open_model,
-    progress_of,
-    step_back,
-)
-from facespace.gallery import drop_old as drop_old_templates
-from facespace.gallery import enrol as enrol_photos
-from facespace.gallery import export as export_faces
-from facespace.gallery import identify as identify_faces
-from facespace.gallery import overview as gallery_overview
-from facespace.gallery import remove as remove_from
-from facespace.gallery import search as search_faces
-from facespace.gallery import upgrade as upgrade_gallery
-from facespace.gallery.identification import FPIR
-from facespace.gallery.matches import NEAREST
+from facespace.gallery import FPIR, NEAREST, Gallery, NamedPhotos, Progress, named_by_folder, named_by_labels
 from facespace.images import Unreadable
 from facespace.models import BUILT_IN, VERIFY_FAR
 from facespace.table import FaceTable
 
-__all__ = ["enrol", "export", "identify", "list_", "remove", "search", "upgrade"]
+__all__ = ["backup", "check", "enrol", "export", "identify", "list_", "remove", "search", "upgrade"]
 
-GalleryFile = Annotated[
-    Path, typer.Argument(metavar="GALLERY", help="The gallery, one file.", show_default=False)
-]
 Probes = Annotated[list[Path], typer.Argument(help="Photos, or folders of them.", show_default=False)]
 Crops = Annotated[bool, typer.Option("--crops", help="The files are aligned faces already.")]
 GalleryModel = Annotated[
@@ -77,13 +56,15 @@ def enrol(
 
     Example: facespace gallery enrol team.gallery photos --by-folder
     """
-    named = _named(photos, subject, by_folder, labels)
+    named, unreadable = _named(photos, subject, by_folder, labels)
     with Gallery(file) as gallery, progress("enrolling") as on_photo:
-        embedder = open_model(gallery, model)
-        result = enrol_photos(
-            gallery, named, _detector(crops, detector), embedder, model_file=_named_file(model, embedder),
+        embedder = gallery.open_embedder(model)
+        result = gallery.enrol(
+            named, _detector(crops, detector), embedder, model_file=_named_file(model, embedder),
             min_quality=min_quality, workers=workers, on_photo=on_photo,
         )  # fmt: skip
+    # A person whose folder cannot be opened is refused as a whole.
+    result = dataclasses.replace(result, refused=(*unreadable, *result.refused))
     gallery_shown.enrolment(result, file, json=json)
 
 
@@ -109,9 +90,9 @@ def identify(
     Example: facespace gallery identify team.gallery party.jpg
     """
     with Gallery(file, create=False) as gallery:
-        embedder = open_model(gallery, model)
+        embedder = gallery.open_embedder(model)
         faces, unreadable = _probe_faces(probes, crops, detector, embedder, workers)
-        found = identify_faces(gallery, faces.embedding, embedder.spec, fpir=fpir)
+        found = gallery.identify(faces.embedding, embedder.spec, fpir=fpir)
     gallery_shown.identities(found, faces, unreadable, file, embedder.spec.label, json=json)
 
 
@@ -131,9 +112,9 @@ def search(
     Example: facespace gallery search team.gallery party.jpg -k 3
     """
     with Gallery(file, create=False) as gallery:
-        embedder = open_model(gallery, model)
+        embedder = gallery.open_embedder(model)
         faces, unreadable = _probe_faces(probes, crops, detector, embedder, workers)
-        found = search_faces(gallery, faces.embedding, embedder.spec, k=k, far=far)
+        found = gallery.search(faces.embedding, embedder.spec, k=k, far=far)
     gallery_shown.matches(found, faces, unreadable, file, embedder.spec.label, far, json=json)
 
 
@@ -157,7 +138,7 @@ def remove(
     if not (subject or photo or face):
         raise InputError("expected what to remove: give --subject NAME, --photo PATH or --face ID")
     with Gallery(file, create=False) as gallery:
-        result = remove_from(gallery, subjects=subject or (), photos=photo or (), face_id=face or ())
+        result = gallery.remove(subjects=subject or (), photos=photo or (), face_id=face or ())
     if not result.overwritten:
         warn(f"{file}: open in another program; the deleted data leaves its log when the last one closes it")
     if json:
@@ -179,7 +160,7 @@ def list_(
     """
     with Gallery(file, create=False) as gallery:
         if subject is None:
-            gallery_shown.overview(gallery_overview(gallery), file, json=json)
+            gallery_shown.overview(gallery.overview(), file, json=json)
         else:
             gallery_shown.faces(gallery.faces_of(subject), json=json)
 
@@ -197,7 +178,7 @@ def export(
     Example: facespace gallery export team.gallery -o team.csv
     """
     with Gallery(file, create=False) as gallery:
-        n_faces = export_faces(gallery, output, formulas=csv_formulas)
+        n_faces = gallery.export(output, formulas=csv_formulas)
     if json:
         show_json({"faces": n_faces, "output": str(output)})
     else:
@@ -246,25 +227,61 @@ def upgrade(
             _upgrade(gallery, to, photos, at_once=at_once, workers=workers, json=json)
 
 
+def check(file: GalleryFile, json: AsJson = False) -> None:
+    """Check that a gallery's file is sound.
+
+    Reads all of it: pages, indexes, references, models and templates. Exit code 2 if something is wrong.
+
+    Example: facespace gallery check team.gallery
+    """
+    with Gallery(file, create=False) as gallery:
+        problems = gallery.check()
+    if json:
+        show_json({"is_sound": not problems, "problems": problems})
+    else:
+        show(*(f"problem: {problem}" for problem in problems))
+    if problems:
+        raise GalleryError(
+            f"{file}: expected a sound gallery, met {len(problems)} problems; put a backup in its place"
+        )
+
+
+def backup(
+    file: GalleryFile,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="File to write; an older backup is replaced.")
+    ],
+    json: AsJson = False,
+) -> None:
+    """Copy a gallery as it is now.
+
+    Other programs may write it meanwhile. To recover, use the copy in its place.
+
+    Example: facespace gallery backup team.gallery -o team.backup
+    """
+    with Gallery(file, create=False) as gallery:
+        gallery.backup(output)
+    show_json({"file": output}) if json else show(f"{file} copied to {output}")
+
+
 def _upgrade(
     gallery: Gallery, to: str | None, photos: Path | None, *, at_once: bool, workers: int | None, json: bool
 ) -> None:
-    embedder = open_model(gallery, to)
+    embedder = gallery.open_embedder(to)
     with progress("looking at photos") as on_look, progress("embedding again") as on_face:
 
         def follow(now: Progress) -> None:
             on_face(now.n_done, now.n_faces, now.line())
 
-        result = upgrade_gallery(
-            gallery, embedder, model_file=_named_file(to, embedder), at_once=at_once, photos=photos,
+        result = gallery.upgrade(
+            embedder, model_file=_named_file(to, embedder), at_once=at_once, photos=photos,
             workers=workers, on_face=follow, on_look=on_look,
         )  # fmt: skip
     gallery_shown.upgrade(result, json=json)
 
 
 def _step_back(gallery: Gallery, *, json: bool) -> None:
-    entry = step_back(gallery)
-    now = progress_of(gallery)
+    entry, now = gallery.step_back(), gallery.progress()
     if json:
         show_json({"model": entry.spec.label, "progress": now.to_json()})
     else:
@@ -272,10 +289,10 @@ def _step_back(gallery: Gallery, *, json: bool) -> None:
 
 
 def _drop_old(gallery: Gallery, *, yes: bool, json: bool) -> None:
-    now = progress_of(gallery)
+    now = gallery.progress()
     say(now.line())
     agreed(f"Delete the old templates of these {now.n_done:,} faces? There is no way back", yes=yes)
-    dropped = drop_old_templates(gallery)
+    dropped = gallery.drop_old()
     if json:
         show_json({"dropped": dropped, "progress": now.to_json()})
     else:
@@ -285,23 +302,24 @@ def _drop_old(gallery: Gallery, *, yes: bool, json: bool) -> None:
         )
 
 
-def _named(photos: list[Path], subject: str | None, by_folder: bool, labels: Path | None) -> NamedPhotos:
-    """Each photo with whose it is, by the one of three options that was given."""
+def _named(
+    photos: list[Path], subject: str | None, by_folder: bool, labels: Path | None
+) -> tuple[NamedPhotos, list[Unreadable]]:
+    """Each photo with whose it is, by the one of three options that was given; and what cannot be looked at."""
     if (subject is not None) + by_folder + (labels is not None) != 1:
         raise InputError(
             "whose photos are they? expected one of --subject NAME, --by-folder and --labels CSV"
         )
     if labels is not None:
-        return named_by_labels(photos, labels, on_broken=warn)
+        return named_by_labels(photos, labels, on_broken=warn), []
     if by_folder:
-        named, loose = named_by_folder(photos)
+        unreadable: list[Unreadable] = []
+        named, loose = named_by_folder(photos, on_unreadable=unreadable.append)
         if loose:
             warn(f"{len(loose)} photos are in no person's folder and were skipped, such as {loose[0]}")
-        return named
-    found, unreadable = expand_paths(photos)
-    for one in unreadable:
-        warn(f"{one.photo}: {one.reason}")
-    return [(path, subject or "") for path in found]
+        return named, unreadable
+    found, missing = expand_paths(photos)
+    return [(path, subject or "") for path in found], list(missing)
 
 
 def _named_file(model: str | None, embedder: Embedder) -> str | None:

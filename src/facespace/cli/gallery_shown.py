@@ -9,6 +9,7 @@ from facespace.cli.console import say, show, show_json, warn
 from facespace.cli.progress import show_table
 from facespace.gallery import EnrolledFace, Enrolment, Identities, Match, Overview, Upgrade
 from facespace.images import Unreadable
+from facespace.store import UNKNOWN, shown_name
 from facespace.table import FaceTable
 
 __all__ = ["enrolment", "faces", "identities", "matches", "overview", "upgrade"]
@@ -95,7 +96,7 @@ def matches(
     names = _short_names(probes.photos)
     rows = [
         (
-            "" if j else names[probes.photo_idx[i]], "" if j else _where(probes, i), m.face.subject,
+            "" if j else names[probes.photo_idx[i]], "" if j else _where(probes, i), shown_name(m.face.subject),
             f"{m.distance:.3f}", f"{m.threshold:.3f}", "yes" if m.same else "no", m.face.photo,
         )
         for i, row in enumerate(found)
@@ -113,7 +114,9 @@ def overview(seen: Overview, file: Path, *, json: bool) -> None:
     if json:
         show_json({"gallery": file, **seen.to_json()})
         return
-    show_table(("subject", "faces"), [(subject.name, str(subject.n_faces)) for subject in seen.subjects])
+    show_table(
+        ("subject", "faces"), [(shown_name(subject.name), str(subject.n_faces)) for subject in seen.subjects]
+    )
     show(f"{len(seen.subjects)} subjects, {seen.n_faces} faces in {file}; model {seen.model or 'none yet'}")
     for label, n in seen.templates.items():
         show(f"{n} templates of {label}")
@@ -157,8 +160,10 @@ def upgrade(result: Upgrade, *, json: bool) -> None:
 
 
 def _who(found: Identities, i: int) -> str:
-    nearest = f"unknown (nearest: {found.nearest[i]})" if found.nearest[i] else "unknown"
-    return found.subject[i] or nearest
+    who, nearest = found.subject[i], found.nearest[i]
+    if who:
+        return shown_name(who)
+    return f"{UNKNOWN} (nearest: {shown_name(nearest)})" if nearest else UNKNOWN
 
 
 def _short_names(photos: tuple[str, ...]) -> list[str]:

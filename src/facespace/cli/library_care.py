@@ -1,16 +1,16 @@
-"""`facespace library check` and `backup`: whether a library is whole, and a copy of it."""
+"""`facespace library check`, `backup` and `drop-old`: whether a library is whole, a copy of it, and less in it."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from facespace.cli.console import show, show_json
-from facespace.cli.options import AsJson, LibraryFolder
+from facespace.cli.console import agreed, show, show_json
+from facespace.cli.options import AsJson, LibraryFolder, Yes
 from facespace.errors import LibraryError
 from facespace.library import Library, find_library
 
-__all__ = ["backup", "check"]
+__all__ = ["backup", "check", "drop_old"]
 
 
 def check(library: LibraryFolder, json: AsJson = False) -> None:
@@ -58,3 +58,21 @@ def backup(
         opened.backup(output)
     size = output.stat().st_size
     show_json({"file": output, "bytes": size}) if json else show(f"{output}: {size / 1e6:.1f} MB")
+
+
+def drop_old(library: LibraryFolder, yes: Yes = False, json: AsJson = False) -> None:
+    """Delete the templates of former models.
+
+    They are kept when the library moves to another model, so that it can go back without embedding again. Faces that
+    have no other template keep theirs.
+
+    Example: facespace library drop-old ~/Pictures
+    """
+    with Library(find_library(library), create=False) as opened:
+        agreed("Delete the templates of former models? There is no way back", yes=yes)
+        dropped = opened.drop_old()
+    if json:
+        show_json({"dropped": dropped})
+    else:
+        deleted = "; ".join(f"{n} templates of {label} deleted" for label, n in dropped.items())
+        show(deleted or "nothing to delete")

@@ -13,6 +13,7 @@ __all__ = [
     "DryRun",
     "Far",
     "Formulas",
+    "GalleryFile",
     "LibraryFolder",
     "Licence",
     "ModelFile",
@@ -67,6 +68,9 @@ DetectorFile = Annotated[
 Workers = Annotated[int | None, typer.Option(min=1, help="Number of threads. Default: all cores.")]
 Data = Annotated[
     Path | None, typer.Option(help="Folder of the data sets. Default: FACESPACE_DATA in the environment.")
+]
+GalleryFile = Annotated[
+    Path, typer.Argument(metavar="GALLERY", help="The gallery, one file.", show_default=False)
 ]
 LibraryFolder = Annotated[
     Path,

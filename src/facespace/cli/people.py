@@ -60,8 +60,14 @@ def people(
             help="File of the model that the library stands on, if it is neither built in nor among yours."
         ),
     ] = None,
-    keep_old: Annotated[
-        bool, typer.Option("--keep-old", help="Keep the old model's templates when --model takes its place.")
+    drop_old: Annotated[
+        bool,
+        typer.Option(
+            "--drop-old", help="Delete the old model's templates, for good, when --model has taken its place."
+        ),
+    ] = False,
+    _keep_old: Annotated[
+        bool, typer.Option("--keep-old", hidden=True, help="Old templates are kept anyway.")
     ] = False,
     json: AsJson = False,
 ) -> None:
@@ -84,7 +90,7 @@ def people(
     look = Look(verify, finder.spec.sha256 if detect_anew else None, drop_missing)
     with Library(folder) as opened:
         run = PeopleRun(opened, photos, finder, Embedder(model), Rule(strangers, far), workers)
-        done = run.refresh(look=look, old_model=old_model, keep_old=keep_old)
+        done = run.refresh(look=look, old_model=old_model, drop_old=drop_old)
         if json:
             show_json(done.people.to_json())
         else:

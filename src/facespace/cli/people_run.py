@@ -45,7 +45,7 @@ class PeopleRun:
     rule: Rule
     workers: int | None
 
-    def refresh(self, *, look: Look, old_model: str | None, keep_old: bool) -> Refreshed:
+    def refresh(self, *, look: Look, old_model: str | None, drop_old: bool) -> Refreshed:
         """Bring the library up to date, and say what is amiss."""
         standing, wanted = self.library.model(), self.embedder.spec
         if standing is not None and standing.sha256 != wanted.sha256:
@@ -53,7 +53,7 @@ class PeopleRun:
         with progress("finding faces") as bar:
             done = self.library.refresh(
                 self.photos, self.detector, self.embedder, rule=self.rule, look=look, old_model=old_model,
-                keep_old=keep_old, workers=self.workers, write_page=write_page,
+                drop_old=drop_old, workers=self.workers, write_page=write_page,
                 progress=lambda stage, n, total: bar(n, total or None, DOING[stage]),
             )  # fmt: skip
         _tell(done, verified=look.verify)

@@ -42,8 +42,12 @@ def reference() -> str:
 def _section(name: str, command: Any) -> str:
     body, example = inspect.cleandoc(command.help or "").split("Example:")
     lines = [f"## facespace {name}", "", body.strip(), "", f"    {example.strip()}", ""]
-    lines += [_option(parameter) for parameter in command.params if parameter.name != "help"]
+    lines += [_option(parameter) for parameter in command.params if _is_shown(parameter)]
     return "\n".join([*lines, ""])
+
+
+def _is_shown(parameter: Any) -> bool:
+    return parameter.name != "help" and not getattr(parameter, "hidden", False)
 
 
 def _option(parameter: Any) -> str:

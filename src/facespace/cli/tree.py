@@ -80,6 +80,7 @@ LIBRARY = Group(
         "Care": {
             "check": Command("library_care:check", "Check that a library is whole."),
             "backup": Command("library_care:backup", "Copy a library to one file."),
+            "drop-old": Command("library_care:drop_old", "Delete the templates of former models."),
         },
     },
 )
@@ -95,6 +96,8 @@ GALLERY = Group(
             "remove": Command("gallery:remove", "Remove people, photos or faces."),
             "export": Command("gallery:export", "Write all faces to a CSV, JSON or NumPy file."),
             "upgrade": Command("gallery:upgrade", "Move the gallery to a newer model."),
+            "check": Command("gallery:check", "Check that a gallery's file is sound."),
+            "backup": Command("gallery:backup", "Copy a gallery as it is now."),
         }
     },
 )
@@ -165,9 +168,11 @@ def _export(arguments: Sequence[str]) -> str:
     return "models export" if of_run else "library export"
 
 
+# Of the library's commands, those that never stood on top under their name.
+_NEW = ("export", "check", "backup", "drop-old")
 # Old spellings, for one version: words in front, longest first, or what finds them from the arguments.
 OLD_COMMANDS: Mapping[str, str | Callable[[Sequence[str]], str]] = {
-    **{name: f"library {name}" for name in LIBRARY.commands() if name != "export"},
+    **{name: f"library {name}" for name in LIBRARY.commands() if name not in _NEW},
     "export": _export,
     "export-table": "convert",
     **{f"evaluate {name}": f"measure {name}" for name in MEASURE.commands()},

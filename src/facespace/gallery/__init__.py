@@ -1,16 +1,16 @@
-"""Galleries: enrolled templates with their models, searched exactly."""
+"""Galleries: enrolled people with their templates in a file; who of them a face shows."""
 
-from facespace.gallery.enrolment import Enrolment, enrol
-from facespace.gallery.exporting import export
-from facespace.gallery.gallery import EnrolledFace, Gallery, Subject
-from facespace.gallery.glance import Overview, overview
-from facespace.gallery.identification import FPIR, Identities, identify
-from facespace.gallery.matches import NEAREST, Match, search
+from typing import Any
+
+from facespace.gallery.enrolment import Enrolment
+from facespace.gallery.gallery import Gallery, Removal
+from facespace.gallery.glance import Overview
+from facespace.gallery.identification import FPIR, Identities
+from facespace.gallery.matches import NEAREST, Match
 from facespace.gallery.naming import NamedPhotos, named_by_folder, named_by_labels, read_labels
-from facespace.gallery.reembed import embed_again
-from facespace.gallery.removal import Removal, remove
-from facespace.gallery.upgrading import Progress, Upgrade, drop_old, progress_of, step_back, upgrade
-from facespace.gallery.uses import Entry, history, model_in_use, open_model, use_model
+from facespace.gallery.roster import EnrolledFace, Subject
+from facespace.gallery.upgrading import Progress, Upgrade
+from facespace.gallery.uses import Entry
 
 __all__ = [
     "FPIR",
@@ -27,22 +27,17 @@ __all__ = [
     "Removal",
     "Subject",
     "Upgrade",
-    "drop_old",
-    "embed_again",
-    "enrol",
-    "export",
-    "history",
-    "identify",
-    "model_in_use",
     "named_by_folder",
     "named_by_labels",
-    "open_model",
-    "overview",
-    "progress_of",
     "read_labels",
-    "remove",
-    "search",
-    "step_back",
-    "upgrade",
-    "use_model",
 ]
+
+
+def enrol(gallery: Gallery, *arguments: Any, **options: Any) -> Enrolment:
+    """The former spelling of `Gallery.enrol`, for one version."""
+    return gallery.enrol(*arguments, **options)
+
+
+def identify(gallery: Gallery, *arguments: Any, **options: Any) -> Identities:
+    """The former spelling of `Gallery.identify`, for one version."""
+    return gallery.identify(*arguments, **options)

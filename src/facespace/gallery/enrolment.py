@@ -1,22 +1,24 @@
 """Enrol people by their photos or ready crops: one face of each photo, committed photo by photo."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facespace.errors import GalleryError
+import numpy as np
+
+from facespace.errors import GalleryError, InputError
 from facespace.extract import FaceDetector, FaceEmbedder, content_hash, extract_tables
-from facespace.gallery.gallery import Gallery
 from facespace.gallery.naming import NamedPhotos
+from facespace.gallery.roster import Roster
 from facespace.gallery.uses import model_in_use, use_model
 from facespace.images import Unreadable
 from facespace.models import ModelSpec
-from facespace.store import clean_name
+from facespace.store import clean_name, name_key, same_name
 from facespace.table import FaceTable
 from facespace.verification import choose_face
 
-__all__ = ["Enrolment", "enrol"]
+__all__ = ["Enrolment", "enrol", "load"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Enrolment:
 
 
 def enrol(
-    gallery: Gallery,
+    roster: Roster,
     photos: NamedPhotos,
     detector: FaceDetector | None,
     embedder: FaceEmbedder,
@@ -49,66 +51,65 @@ def enrol(
     workers: int | None = None,
     on_photo: Callable[[int, int], None] | None = None,
 ) -> Enrolment:
-    """Enrol the largest face of each photo.
-
-    Each photo is committed by itself: a run that is stopped, even killed, loses at most the photos in flight, and the
-    next one goes on. Paths are kept whole, so that an upgrade finds the photos again from wherever it is run.
-
-    Args:
-        gallery: an open gallery; the first enrolment makes the embedder's model the gallery's.
-        photos: each with the name of its subject, who is added if absent.
-        detector: finds the faces; None where the files are ready crops.
-        embedder: of the gallery's model.
-        model_file: the model's name or file, for later commands.
-        min_quality: poorer faces are refused.
-        workers: threads; all cores when absent.
-        on_photo: called with (photos done, in all) when a photo's face is safe.
-
-    Raises:
-        GalleryError: the gallery has another model, or cannot be written.
-    """
-    _check_model(gallery, embedder.spec)
+    """See `Gallery.enrol`."""
+    _check_model(roster, embedder.spec)
     named = [(path, clean_name(name)) for path, name in photos]
-    todo = _not_done(gallery, named, embedder.spec)
-    use_model(gallery, embedder.spec, model_file)
+    todo = _not_done(roster, named, embedder.spec)
+    use_model(roster, embedder.spec, model_file)
     n_new, several, refused = 0, [], []
     tables = extract_tables([path for path, _ in todo], detector, embedder, workers=workers)
     for done, ((path, name), found) in enumerate(zip(todo, tables, strict=True), 1):
-        reason = _why_not(gallery, found, name, min_quality)
+        reason = _why_not(roster, found, name, min_quality)
         if reason:
             refused.append(Unreadable(path, reason))
         elif isinstance(found, FaceTable):
-            n_new += gallery.enrol(_largest_face(found, path), [name], embedder.spec)
+            n_new += load(roster, _largest_face(found, path), [name], embedder.spec)
             several += [path] if len(found) > 1 else []
         if on_photo:
             on_photo(done, len(todo))
     return Enrolment(len(photos), n_new, len(photos) - len(todo), tuple(several), tuple(refused))
 
 
-def _check_model(gallery: Gallery, spec: ModelSpec) -> None:
-    now = model_in_use(gallery)
+def load(roster: Roster, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
+    """See `Gallery.load`."""
+    if faces.model != spec.sha256:
+        raise InputError(f"faces: expected embeddings of {spec.label}, got those of model {faces.model[:8]}")
+    if len(names) != len(faces):
+        raise InputError(f"names: expected one for each of {len(faces)} faces, got {len(names)}")
+    with roster.database.transaction():
+        new = roster.add_faces(faces, names)
+        roster.templates.add(faces.face_id, faces.embedding, spec, quality=faces.quality)
+        if model_in_use(roster) is None:
+            use_model(roster, spec)
+    return new
+
+
+def _check_model(roster: Roster, spec: ModelSpec) -> None:
+    now = model_in_use(roster)
     if now is not None and now.spec.sha256 != spec.sha256:
         raise GalleryError(
-            f"{gallery.database.path}: expected faces by the gallery's model {now.spec.label}, got {spec.label}; go "
+            f"{roster.path}: expected faces by the gallery's model {now.spec.label}, got {spec.label}; go "
             "over to it first: facespace gallery upgrade GALLERY --to MODEL"
         )
 
 
-def _not_done(gallery: Gallery, photos: NamedPhotos, spec: ModelSpec) -> NamedPhotos:
+def _not_done(roster: Roster, photos: NamedPhotos, spec: ModelSpec) -> NamedPhotos:
     """Photos of whose content the subject has no template of this model yet."""
-    with gallery.database.snapshot() as connection:
-        known = set(
-            connection.execute(
-                "SELECT photo_sha256, name FROM faces JOIN subjects USING (subject_id) JOIN templates USING (face_id)"
-                " JOIN models USING (model_id) WHERE sha256 = ?",
-                (spec.sha256,),
-            )
+    with roster.database.snapshot():
+        done = roster.templates.faces(spec.sha256)
+        rows = roster.rows(
+            "SELECT face_id, photo_sha256, name_key FROM faces JOIN subjects USING (subject_id)"
         )
+    known = {
+        (row["photo_sha256"], row["name_key"])
+        for row, is_done in zip(rows, np.isin([row["face_id"] for row in rows], done), strict=True)
+        if is_done
+    }
     # An empty gallery need not read any photo for that.
-    return [(path, name) for path, name in photos if not known or (content_hash(path), name) not in known]
+    return [one for one in photos if not known or (content_hash(one[0]), name_key(one[1])) not in known]
 
 
-def _why_not(gallery: Gallery, found: FaceTable | Unreadable, name: str, min_quality: float) -> str:
+def _why_not(roster: Roster, found: FaceTable | Unreadable, name: str, min_quality: float) -> str:
     """Why no face of a photo is enrolled; empty if one is."""
     if isinstance(found, Unreadable):
         return found.reason
@@ -118,8 +119,8 @@ def _why_not(gallery: Gallery, found: FaceTable | Unreadable, name: str, min_qua
     number, quality = int(found.face_id[face]), float(found.quality[face])
     if quality < min_quality:
         return f"quality {quality:.2f}, below {min_quality:g}"
-    there = gallery.find_faces([number]).get(number)
-    if there is not None and there.subject != name:
+    there = roster.find_faces([number]).get(number)
+    if there is not None and not same_name(there.subject, name):
         return f"the same picture is enrolled for {there.subject}, not for {name}; remove it there first"
     return ""
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import GalleryError, InputError
-from facespace.gallery.gallery import EnrolledFace, Gallery
-from facespace.gallery.uses import model_in_use
+from facespace.errors import InputError
+from facespace.gallery.roster import EnrolledFace, Roster
+from facespace.gallery.uses import current_spec
 from facespace.saved_files import written_beside
 from facespace.spreadsheets import check_formulas, text_cells
 
@@ -21,34 +21,15 @@ __all__ = ["EXPORTS", "export"]
 COLUMNS = ("face_id", "subject", "photo", "photo_sha256", "x0", "y0", "x1", "y1", "score", "quality", "model")
 
 
-def export(gallery: Gallery, path: Path, *, formulas: str = "names") -> int:
-    """Write all faces to ``path`` in the form that its ending names; it is replaced once the new file is whole.
-
-    Of each face its template by the gallery's model counts, else the newest that may meet it, as in a search. CSV and
-    JSON say of which model it is; `.npz` holds it: `embedding` (N, D) int8, `labels` (the subjects' names), `face_id`,
-    `model` (sha256), `quality`, `photos`, which `facespace measure` reads too.
-
-    Args:
-        gallery: open.
-        path: of the file.
-        formulas: cells of a CSV that a spreadsheet program would take for formulas are made text: "names", "all" or
-            none ("keep"); see `facespace.spreadsheets.text_cells`.
-
-    Returns:
-        how many faces were written.
-
-    Raises:
-        InputError: another ending, or nothing of that sort.
-        GalleryError: nobody is enrolled.
-        WriteError: the file cannot be written.
-    """
+def export(roster: Roster, path: Path, *, formulas: str = "names") -> int:
+    """See `Gallery.export`."""
     write = EXPORTS.get(path.suffix.lower())
     if write is None:
         raise InputError(f"{path}: expected a name that ends in {', '.join(EXPORTS)}")
     check_formulas(formulas)
-    with gallery.database.snapshot():
-        faces = list(gallery.faces())
-        models, vectors = _templates(gallery)
+    with roster.database.snapshot():
+        faces = list(roster.faces())
+        models, vectors = _templates(roster)
     faces = [face for face in faces if face.face_id in models]
     with written_beside(path, private=True) as partial:
         write(partial, _Contents(faces, models, vectors, formulas))
@@ -69,17 +50,15 @@ class _Contents:
     formulas: str
 
 
-def _templates(gallery: Gallery) -> tuple[Models, Vectors]:
+def _templates(roster: Roster) -> tuple[Models, Vectors]:
     """The model and the template of each face that counts, by face id."""
-    now = model_in_use(gallery)
-    if now is None:
-        raise GalleryError(f"{gallery.database.path}: expected a gallery with faces, nobody is enrolled yet")
+    spec = current_spec(roster)
     models: Models = {}
     vectors: Vectors = {}
-    for spec in gallery.templates.comparable(now.spec):
-        for batch in gallery.templates.batches(model=spec.sha256):
+    for pair in roster.templates.comparable(spec):
+        for batch in roster.templates.batches(model=pair.stored.sha256):
             for number, vector in zip(batch.face_id.tolist(), batch.vectors, strict=True):
-                models.setdefault(number, spec.sha256)
+                models.setdefault(number, batch.model)
                 vectors.setdefault(number, vector)
     return models, vectors
 

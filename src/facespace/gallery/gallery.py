@@ -1,81 +1,65 @@
-"""A gallery: subjects, their faces, and the templates of these in one file."""
+"""A gallery: people with their names and faces in one file, and who of them a face shows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import GalleryError, InputError
-from facespace.gallery.schema import GALLERY_FILE
-from facespace.models import ModelSpec
-from facespace.store import Database, Hits, SqliteTemplates, clean_name, path_in, path_out
+from facespace.embed import Embedder
+from facespace.errors import GalleryError
+from facespace.extract import FaceDetector, FaceEmbedder
+from facespace.gallery import enrolment, exporting, matches, upgrading, uses
+from facespace.gallery.enrolment import Enrolment
+from facespace.gallery.glance import Overview, overview
+from facespace.gallery.identification import FPIR, Identities, identify
+from facespace.gallery.matches import NEAREST, Match
+from facespace.gallery.naming import NamedPhotos
+from facespace.gallery.roster import EnrolledFace, Roster, Subject
+from facespace.gallery.upgrading import Progress, Upgrade
+from facespace.models import VERIFY_FAR, ModelSpec
+from facespace.store import PrototypeCache, TemplateStore
 from facespace.table import FaceTable
 
-__all__ = ["EnrolledFace", "Gallery", "Subject"]
+__all__ = ["Gallery", "Removal"]
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A person of a gallery.
+class Removal:
+    """What was removed.
 
     Attributes:
-        subject_id: stable, never used again.
-        name: unique in the gallery.
-        n_faces: enrolled, 0 or more.
+        n_subjects: named and removed.
+        n_faces: removed with their templates.
+        overwritten: whether nothing of them is left in the file and its log; False where others have the gallery open
+            just now: then the log goes when the last of them closes it.
     """
 
-    subject_id: int
-    name: str
+    n_subjects: int
     n_faces: int
-
-
-@dataclass(frozen=True)
-class EnrolledFace:
-    """A face of a subject, with what is needed to embed it again from its photo.
-
-    Attributes:
-        face_id: stable.
-        subject: name.
-        photo: its path as given at enrolment.
-        photo_sha256: of its content.
-        box_xyxy: pixels of the upright photo; None for a ready crop.
-        landmarks_xy: float32, shape (5, 2), likewise.
-        score: the detector's; None for a ready crop.
-        quality: in [0, 1]; None where it is not known.
-    """
-
-    face_id: int
-    subject: str
-    photo: str
-    photo_sha256: str
-    box_xyxy: tuple[float, float, float, float] | None
-    landmarks_xy: NDArray[np.float32] | None
-    score: float | None
-    quality: float | None
+    overwritten: bool
 
 
 class Gallery:
     """An open gallery; use it in a `with` block, in one thread.
+
+    Everything that is written is all there or, after an error, none of it, and outlives a kill of the process once the
+    call has returned. A file that cannot be written, on a read-only disk, is opened to be read.
 
     Args:
         path: the file; made, for its owner alone, if absent.
         create: False makes an absent file an error.
 
     Raises:
-        GalleryError: the file cannot be opened, is no gallery, or of a newer version.
-
-    Attributes:
-        templates: the store of all templates.
-        database: the file, for transactions over several calls.
+        GalleryError: here and by every method: the file cannot be opened, read or written, is no gallery, of a newer
+            version, or damaged.
     """
 
     def __init__(self, path: Path | str, *, create: bool = True) -> None:
-        self.database = Database(Path(path), GALLERY_FILE, create=create)
-        self.templates = SqliteTemplates(self.database)
+        self.roster = Roster(Path(path), create=create)
+        self._prototypes = PrototypeCache(self.roster.templates, self.roster.subjects_of_faces)
 
     def __enter__(self) -> "Gallery":
         return self
@@ -83,118 +67,29 @@ class Gallery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.database.close(error)
+        self.roster.database.close(error)
 
     def close(self) -> None:
         """Close the file."""
-        self.database.close()
+        self.roster.database.close()
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self.roster.path
+
+    @property
+    def templates(self) -> TemplateStore:
+        """The store of all faces' templates."""
+        return self.roster.templates
 
     def subjects(self) -> list[Subject]:
         """Everybody, by name."""
-        with self.database.snapshot() as connection:
-            rows = connection.execute(
-                "SELECT subject_id, name, count(face_id) FROM subjects LEFT JOIN faces USING (subject_id)"
-                " GROUP BY subject_id ORDER BY name"
-            ).fetchall()
-        return [Subject(*row) for row in rows]
-
-    def add_subject(self, name: str) -> int:
-        """The id of the subject of that name, who is added if there is none.
-
-        Raises:
-            InputError: an empty name.
-            GalleryError: the file cannot be written.
-        """
-        clean = clean_name(name)
-        with self.database.transaction() as connection:
-            connection.execute("INSERT INTO subjects (name) VALUES (?) ON CONFLICT DO NOTHING", (clean,))
-            row = connection.execute("SELECT subject_id FROM subjects WHERE name = ?", (clean,)).fetchone()
-        return int(row[0])
-
-    def enrol(self, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
-        """Keep faces with their templates: all of them or, after an error, none.
-
-        A face that is there already keeps its id and takes the new template in place of its old one of this model.
-        The model of the first enrolment becomes the gallery's.
-
-        Args:
-            faces: N faces with embeddings of ``spec``'s model.
-            names: the subject of each face, N; who is not there is added.
-            spec: of the embedder.
-
-        Returns:
-            how many faces were new. When it returns, the faces outlive a kill of the process.
-
-        Raises:
-            InputError: embeddings of another model, not a name for each face, or a face twice.
-            GalleryError: a face is enrolled for someone else, or the file cannot be written.
-        """
-        if faces.model != spec.sha256:
-            raise InputError(
-                f"faces: expected embeddings of {spec.label}, got those of model {faces.model[:8]}"
-            )
-        if len(names) != len(faces):
-            raise InputError(f"names: expected one for each of {len(faces)} faces, got {len(names)}")
-        with self.database.transaction() as connection:
-            new = sum(self._add_face(row, name) for row, name in zip(_face_rows(faces), names, strict=True))
-            self.templates.add(faces.face_id, faces.embedding, spec, quality=faces.quality)
-            connection.execute(
-                "INSERT INTO history (moment, action, model_id) SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), 'use',"
-                " model_id FROM models WHERE sha256 = ? AND NOT EXISTS (SELECT 1 FROM history)",
-                (spec.sha256,),
-            )
-        return new
-
-    def _add_face(self, row: tuple[Any, ...], name: str) -> bool:
-        """Whether the face is new."""
-        subject = self.add_subject(name)
-        connection = self.database.connection
-        there = connection.execute(
-            "SELECT subject_id, name FROM faces JOIN subjects USING (subject_id) WHERE face_id = ?", row[:1]
-        ).fetchone()
-        if there is None:
-            connection.execute(
-                f"INSERT INTO faces VALUES ({', '.join('?' * 11)})", (row[0], subject, *row[1:])
-            )
-        elif there[0] != subject:
-            raise GalleryError(
-                f"face {row[0]} of {path_out(row[1])}: expected a new face or one of {name}, it is enrolled for "
-                f"{there[1]}; remove it there first"
-            )
-        return there is None
-
-    def remove_subject(self, name: str) -> int:
-        """Drop a subject with faces and templates; returns the number of faces.
-
-        What is deleted is overwritten in the file.
-
-        Raises:
-            GalleryError: nobody of that name, or the file cannot be written.
-        """
-        clean = clean_name(name)
-        with self.database.transaction() as connection:
-            (n,) = connection.execute(
-                "SELECT count(*) FROM faces JOIN subjects USING (subject_id) WHERE name = ?", (clean,)
-            ).fetchone()
-            if connection.execute("DELETE FROM subjects WHERE name = ?", (clean,)).rowcount == 0:
-                raise self._nobody(name)
-        return int(n)
-
-    def remove_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> int:
-        """Drop faces with their templates; subjects stay. Returns how many there were.
-
-        Raises:
-            GalleryError: the file cannot be written.
-        """
-        ids = np.asarray(face_id, np.int64).tolist()
-        with self.database.transaction() as connection:
-            cursor = connection.executemany("DELETE FROM faces WHERE face_id = ?", [(i,) for i in ids])
-            return max(0, cursor.rowcount)
+        return self.roster.subjects()
 
     def faces(self) -> Iterator[EnrolledFace]:
         """All faces, by subject's name and face id; the gallery may be written meanwhile."""
-        for subject in self.subjects():
-            yield from self._faces_of(subject)
+        return self.roster.faces()
 
     def faces_of(self, name: str) -> list[EnrolledFace]:
         """The faces of a subject, by id.
@@ -202,74 +97,239 @@ class Gallery:
         Raises:
             GalleryError: nobody of that name.
         """
-        for subject in self.subjects():
-            if subject.name == clean_name(name):
-                return self._faces_of(subject)
-        raise self._nobody(name)
+        return self.roster.faces_of(self.roster.known(name)[0])
 
-    def _faces_of(self, subject: Subject) -> list[EnrolledFace]:
-        with self.database.snapshot() as connection:
-            rows = connection.execute(
-                "SELECT * FROM faces WHERE subject_id = ? ORDER BY face_id", (subject.subject_id,)
-            ).fetchall()
-        return [_enrolled(row, subject.name) for row in rows]
+    def overview(self) -> Overview:
+        """Everybody, the models and the history, at one moment."""
+        return overview(self.roster)
 
-    def _nobody(self, name: str) -> GalleryError:
-        return GalleryError(
-            f"{self.database.path}: expected a subject of the gallery, nobody is called {name}"
-        )
+    def open_embedder(self, model: str | Path | None = None, *, threads: int = 1) -> Embedder:
+        """The embedder to use here: ``model`` if given, else the gallery's own, else the built-in one.
 
-    def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
-        """Those of the faces that are there, by their ids."""
-        with self.database.snapshot() as connection:
-            rows = [
-                connection.execute(
-                    "SELECT faces.*, name FROM faces JOIN subjects USING (subject_id) WHERE face_id = ?", (i,)
-                ).fetchone()
-                for i in np.unique(np.asarray(face_id, np.int64)).tolist()
-            ]
-        return {row[0]: _enrolled(row[:-1], row[-1]) for row in rows if row is not None}
+        Raises:
+            ModelError: no such model.
+            GalleryError: where the gallery's model lay, there is another one now.
+        """
+        return uses.open_embedder(self.roster, model, threads=threads)
+
+    def enrol(
+        self,
+        photos: NamedPhotos,
+        detector: FaceDetector | None,
+        embedder: FaceEmbedder,
+        *,
+        model_file: str | Path | None = None,
+        min_quality: float = 0.0,
+        workers: int | None = None,
+        on_photo: Callable[[int, int], None] | None = None,
+    ) -> Enrolment:
+        """Enrol the largest face of each photo.
+
+        Each photo is committed by itself: a run that is stopped or killed loses at most the photos in flight, and the
+        same call resumes. Paths are kept whole, so that an upgrade finds the photos again from wherever it is run.
+
+        Args:
+            photos: each with the name of its subject, who is added if absent.
+            detector: finds the faces; None where the files are ready crops.
+            embedder: of the gallery's model; the first enrolment makes it that.
+            model_file: the model's name or file, for later commands.
+            min_quality: poorer faces are refused.
+            workers: threads; all cores when absent.
+            on_photo: called with (photos done, in all) when a photo's face is safe.
+
+        Raises:
+            InputError: a name that is none.
+            GalleryError: the gallery has another model.
+        """
+        return enrolment.enrol(
+            self.roster, photos, detector, embedder, model_file=model_file, min_quality=min_quality,
+            workers=workers, on_photo=on_photo,
+        )  # fmt: skip
+
+    def load(self, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
+        """Enrol faces that are embedded already.
+
+        A face that is there already keeps its id and takes the new template in place of its old one of this model.
+
+        Args:
+            faces: N faces with embeddings of ``spec``'s model.
+            names: the subject of each face, N; who is not there is added.
+            spec: of the embedder; the first enrolment makes its model the gallery's.
+
+        Returns:
+            how many faces were new.
+
+        Raises:
+            InputError: embeddings of another model, not a name for each face, or a face twice.
+            GalleryError: a face is enrolled for someone else.
+        """
+        return enrolment.load(self.roster, faces, names, spec)
+
+    def identify(self, probes: NDArray[np.float32], spec: ModelSpec, *, fpir: float = FPIR) -> Identities:
+        """The subject of each probe by the nearest prototype, or nobody.
+
+        Distances of several pairs of models are ordered by the false-accept rates that they stand for. Prototypes are
+        kept in memory until the gallery changes.
+
+        Args:
+            probes: float32 unit rows, shape (N, D).
+            spec: of their embedder.
+            fpir: the share of people who are not enrolled who may be taken for somebody, whatever the gallery's size.
+
+        Raises:
+            InputError: rows that are not of unit length, or a rate outside (0, 1).
+            IncompatibleModelsError: all templates are of models that may not meet the probes'.
+            ModelError: a pair of models is not calibrated.
+        """
+        with self.roster.database.snapshot():
+            sets, names = self._prototypes.of(spec), {s.subject_id: s.name for s in self.subjects()}
+            scale = self.templates.byte_scale(spec)
+        return identify(probes, sets, names, byte_scale=scale, fpir=fpir)
 
     def search(
-        self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float | None = None
-    ) -> Hits:
-        """The k nearest faces of each probe; see `TemplateStore.search`."""
-        return self.templates.search(probes, spec, k=k, far=far)
+        self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST, far: float = VERIFY_FAR
+    ) -> list[list[Match]]:
+        """The ``k`` enrolled faces nearest to each probe, the nearest first; fewer where the gallery holds fewer.
 
-    def subjects_of(self, face_id: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The subject's id of each face, in the shape of ``face_id``; -1 for a face that is not there (any more)."""
-        ids = np.asarray(face_id, np.int64)
-        unique, inverse = np.unique(ids, return_inverse=True)
-        with self.database.snapshot() as connection:
-            rows = [
-                connection.execute("SELECT subject_id FROM faces WHERE face_id = ?", (i,)).fetchone()
-                for i in unique.tolist()
-            ]
-        subjects = np.array([-1 if row is None else row[0] for row in rows], np.int64)
-        return subjects[inverse.reshape(ids.shape)]
+        Args:
+            probes: float32 unit rows, shape (N, D).
+            spec: of their embedder.
+            k: at least 1.
+            far: of one comparison; names the thresholds.
 
+        Raises:
+            InputError, IncompatibleModelsError, ModelError: see `TemplateStore.search`.
+        """
+        return matches.search(self.roster, probes, spec, k=k, far=far)
 
-def _face_rows(faces: FaceTable) -> Iterator[tuple[Any, ...]]:
-    """A face's columns but for the subject; SQLite keeps nan as null."""
-    for i in range(len(faces)):
-        photo = int(faces.photo_idx[i])
-        landmarks = faces.landmarks_xy[i]
-        yield (
-            int(faces.face_id[i]),
-            path_in(faces.photos[photo]),
-            faces.photo_sha256[photo],
-            *faces.box_xyxy[i].tolist(),
-            None if np.isnan(landmarks).any() else landmarks.astype("<f4").tobytes(),
-            float(faces.score[i]),
-            float(faces.quality[i]),
-        )
+    def remove(
+        self, *, subjects: Sequence[str] = (), photos: Sequence[str | Path] = (), face_id: Sequence[int] = ()
+    ) -> Removal:
+        """Remove subjects with all their faces, the faces of photos, and single faces, for good.
 
+        What is deleted is overwritten in the file, and the kept file of an earlier version goes.
 
-def _enrolled(row: tuple[Any, ...], subject: str) -> EnrolledFace:
-    face_id, _, photo, digest, x0, y0, x1, y1, landmarks, score, quality = row
-    return EnrolledFace(
-        face_id, subject, path_out(photo), digest,
-        None if x0 is None else (x0, y0, x1, y1),
-        None if landmarks is None else np.frombuffer(landmarks, "<f4").reshape(5, 2),
-        score, quality,
-    )  # fmt: skip
+        Args:
+            subjects: names.
+            photos: paths, as they are listed or from the current folder.
+            face_id: as listed.
+
+        Raises:
+            GalleryError: a name, photo or face that is not there.
+        """
+        with self.roster.database.transaction():
+            n_faces = sum(self.roster.remove_subject(name) for name in subjects)
+            for photo in photos:
+                n_faces += self._remove_faces(
+                    self.roster.faces_from(photo), "photo", f"no face is from {photo}"
+                )
+            for number in face_id:
+                n_faces += self._remove_faces([number], "face", f"none has the id {number}")
+        self.roster.database.drop_kept()
+        return Removal(len(subjects), n_faces, self.roster.database.checkpoint())
+
+    def _remove_faces(self, face_id: list[int], what: str, met: str) -> int:
+        n = self.roster.remove_faces(face_id)
+        if not n:
+            raise GalleryError(f"{self.path}: expected a {what} of the gallery, {met}")
+        return n
+
+    def export(self, path: Path, *, formulas: str = "names") -> int:
+        """Write all faces to ``path`` in the form that its ending names; it is replaced once the new file is whole.
+
+        Of each face its template by the gallery's model counts, else the newest that may meet it, as in a search. CSV
+        and JSON say of which model it is; `.npz` holds it: `embedding` (N, D) int8, `labels` (the subjects' names),
+        `face_id`, `model` (sha256), `quality`, `photos`, which `facespace measure` reads too.
+
+        Args:
+            path: of the file.
+            formulas: cells of a CSV that a spreadsheet program would take for formulas are made text: "names", "all"
+                or none ("keep"); see `facespace.spreadsheets.text_cells`.
+
+        Returns:
+            how many faces were written.
+
+        Raises:
+            InputError: another ending, or nothing of that sort.
+            GalleryError: nobody is enrolled.
+            WriteError: the file cannot be written.
+        """
+        return exporting.export(self.roster, path, formulas=formulas)
+
+    def upgrade(
+        self,
+        embedder: FaceEmbedder,
+        *,
+        model_file: str | Path | None = None,
+        at_once: bool = False,
+        photos: Path | None = None,
+        workers: int | None = None,
+        on_face: Callable[[Progress], None] | None = None,
+        on_look: Callable[[int, int], None] | None = None,
+    ) -> Upgrade:
+        """Make the embedder's model the gallery's, and give the faces whose photos are at hand templates of it.
+
+        From the first moment probes of the new model are compared with the old templates, at the distances of mixed
+        comparison. Then photo by photo, so that the gallery is searched and enrolled to all the while, and the same
+        call resumes a run that was killed. Each subject gets a first template, of the face of the best quality,
+        before any gets a second. Old templates stay until `drop_old`.
+
+        Args:
+            embedder: of the new model, or of the gallery's to resume.
+            model_file: the model's name or file, for later commands.
+            at_once: embed nothing again.
+            photos: folder in which photos that are not at their place any more are looked for by their content.
+            workers: threads; all cores when absent.
+            on_face: follows along.
+            on_look: called with (files looked at, in all) while photos are looked for.
+
+        Raises:
+            IncompatibleModelsError: faces of the gallery have only templates that the new model may not meet.
+            ModelError: the new model, or its mixed comparison, is not calibrated.
+            GalleryError: nobody is enrolled yet.
+        """
+        return upgrading.upgrade(
+            self.roster, embedder, model_file=model_file, at_once=at_once, photos=photos, workers=workers,
+            on_face=on_face, on_look=on_look,
+        )  # fmt: skip
+
+    def progress(self) -> Progress:
+        """How many faces have a template of the gallery's model, and what that is worth.
+
+        Raises:
+            GalleryError: nobody is enrolled yet.
+        """
+        return upgrading.progress_of(self.roster)
+
+    def step_back(self) -> uses.Entry:
+        """Make the model before the gallery's the gallery's again; templates of both stay.
+
+        Returns:
+            the line of the history at which that model came.
+
+        Raises:
+            GalleryError: there is no earlier model, or its templates were dropped.
+            IncompatibleModelsError: faces have only templates that the earlier model may not meet.
+        """
+        return upgrading.step_back(self.roster)
+
+    def drop_old(self) -> dict[str, int]:
+        """Drop the templates of other models of all faces that have one of the gallery's; there is no way back.
+
+        Faces that have only old templates keep them, and are found by them as before.
+
+        Returns:
+            how many templates of each model, by its label.
+
+        Raises:
+            GalleryError: nobody is enrolled yet.
+        """
+        return upgrading.drop_old(self.roster)
+
+    def check(self) -> tuple[str, ...]:
+        """What is wrong with the file, its references, models and templates, a line each; empty for a sound one."""
+        return self.roster.database.problems() or self.templates.problems()
+
+    def backup(self, path: Path) -> None:
+        """Copy the gallery as it is at this moment, while others may write it; see `Database.backup`."""
+        self.roster.database.backup(path)

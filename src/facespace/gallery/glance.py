@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from facespace.gallery.gallery import Gallery, Subject
+from facespace.gallery.roster import Roster, Subject
 from facespace.gallery.upgrading import Progress, progress_of
 from facespace.gallery.uses import Entry, history, model_in_use
 
@@ -46,19 +46,19 @@ class Overview:
         }
 
 
-def overview(gallery: Gallery) -> Overview:
+def overview(roster: Roster) -> Overview:
     """Everything at one moment.
 
     Raises:
         GalleryError: the file cannot be read.
     """
-    with gallery.database.snapshot():
-        now = model_in_use(gallery)
-        labels = {spec.sha256: spec.label for spec in gallery.templates.models()}
+    with roster.database.snapshot():
+        now = model_in_use(roster)
+        labels = {spec.sha256: spec.label for spec in roster.templates.models()}
         return Overview(
             now.spec.label if now else None,
-            tuple(gallery.subjects()),
-            {labels[sha256]: n for sha256, n in gallery.templates.count().items()},
-            progress_of(gallery) if now else None,
-            tuple(history(gallery)),
+            tuple(roster.subjects()),
+            {labels[sha256]: n for sha256, n in roster.templates.count().items()},
+            progress_of(roster) if now else None,
+            tuple(history(roster)),
         )

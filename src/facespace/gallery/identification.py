@@ -1,6 +1,7 @@
 """Who is it? Open-set identification among the subjects of a gallery: a name, or nobody who is enrolled."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,7 @@ from numpy.typing import NDArray
 from facespace.distances import check_embeddings
 from facespace.embed import dequantise, quantise
 from facespace.errors import InputError
-from facespace.gallery.gallery import Gallery
-from facespace.models import ModelSpec
-from facespace.store import Prototypes, read_prototypes
+from facespace.store import Prototypes
 
 __all__ = ["FPIR", "Identities", "comparison_far", "identify"]
 
@@ -82,34 +81,30 @@ def comparison_far(fpir: float, n_comparisons: int) -> float:
 
 
 def identify(
-    gallery: Gallery, probes: NDArray[np.float32], spec: ModelSpec, *, fpir: float = FPIR
+    probes: NDArray[np.float32],
+    sets: Sequence[Prototypes],
+    names: dict[int, str],
+    *,
+    byte_scale: float,
+    fpir: float = FPIR,
 ) -> Identities:
-    """The subject of each probe by the nearest prototype, or nobody.
-
-    Distances of several pairs of models are ordered by the false-accept rates that they stand for.
+    """The subject of each probe by the nearest prototype, or nobody; see `Gallery.identify`.
 
     Args:
-        gallery: an open gallery.
         probes: float32 unit rows, shape (N, D).
-        spec: of their embedder.
-        fpir: the share of strangers who may be taken for somebody of the gallery, whatever its size.
+        sets: the prototypes that they are compared with, of each pair of models.
+        names: of the subjects, by id.
+        byte_scale: at which the probes are compared.
+        fpir: the share of different people who may be taken for somebody of the gallery, whatever its size.
 
     Raises:
         InputError: rows that are not of unit length, or a rate outside (0, 1).
-        IncompatibleModelsError: all templates are of models that may not meet the probes'.
-        ModelError: a pair of models is not calibrated.
     """
     rows = check_embeddings(probes, "probes")
     comparison_far(fpir, 1)
-    with gallery.database.snapshot() as connection:
-        rows_of_faces = connection.execute(
-            "SELECT face_id, subject_id FROM faces ORDER BY face_id"
-        ).fetchall()
-        sets = read_prototypes(gallery.templates, spec, *np.array(rows_of_faces, np.int64).reshape(-1, 2).T)
-        names = {subject.subject_id: subject.name for subject in gallery.subjects()}
     if not sets:
         return Identities.nobody(len(rows), fpir)
-    as_stored = dequantise(quantise(rows, gallery.templates.byte_scale(spec)))
+    as_stored = dequantise(quantise(rows, byte_scale))
     n = sum(prototypes.n_comparisons for prototypes in sets)
     far = comparison_far(fpir, n)
     found = _Nearest.none(len(rows))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.gallery.gallery import EnrolledFace, Gallery
+from facespace.gallery.roster import EnrolledFace, Roster
 from facespace.models import VERIFY_FAR, ModelSpec
 
 __all__ = ["NEAREST", "Match", "search"]
@@ -33,28 +33,17 @@ class Match:
 
 
 def search(
-    gallery: Gallery,
+    roster: Roster,
     probes: NDArray[np.float32],
     spec: ModelSpec,
     *,
     k: int = NEAREST,
     far: float = VERIFY_FAR,
 ) -> list[list[Match]]:
-    """The ``k`` enrolled faces nearest to each probe, the nearest first; fewer where the gallery holds fewer.
-
-    Args:
-        gallery: an open gallery.
-        probes: float32 unit rows, shape (N, D).
-        spec: of their embedder.
-        k: at least 1.
-        far: of one comparison; names the thresholds.
-
-    Raises:
-        InputError, IncompatibleModelsError, ModelError: see `TemplateStore.search`.
-    """
-    with gallery.database.snapshot():
-        hits = gallery.search(probes, spec, k=k, far=far)
-        faces = gallery.find_faces(hits.face_id.ravel())
+    """See `Gallery.search`."""
+    with roster.database.snapshot():
+        hits = roster.templates.search(probes, spec, k=k, far=far)
+        faces = roster.find_faces(hits.face_id.ravel())
     return [
         [
             Match(

@@ -1,9 +1,10 @@
 """Whose photos they are: by folder, or by a list."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from facespace.images import list_photos
+from facespace.errors import DataError
+from facespace.images import Unreadable, list_photos
 from facespace.spreadsheets import OnBroken, cell_text, read_table, refuse_rows
 
 __all__ = ["NamedPhotos", "named_by_folder", "named_by_labels", "read_labels"]
@@ -42,19 +43,30 @@ def _labels(path: Path, on_broken: OnBroken | None) -> list[tuple[int, str, str]
     return labels
 
 
-def named_by_folder(roots: Sequence[Path]) -> tuple[NamedPhotos, list[Path]]:
+def named_by_folder(
+    roots: Sequence[Path], *, on_unreadable: Callable[[Unreadable], None] | None = None
+) -> tuple[NamedPhotos, list[Path]]:
     """The photos below each folder of ``roots``, named after the folder right below it.
+
+    Args:
+        roots: folders of people's folders.
+        on_unreadable: called with each folder that cannot be opened; None makes it an error.
 
     Returns:
         the named photos, and those that lie in no such folder.
 
     Raises:
-        DataError: a root is no folder.
+        DataError: a root is no folder, or a folder cannot be opened.
     """
     named: NamedPhotos = []
     loose: list[Path] = []
     for root in roots:
-        for photo in list_photos(root).photos:
+        listing = list_photos(root)
+        for one in listing.unreadable:
+            if on_unreadable is None:
+                raise DataError(f"{one.photo}: expected a folder of photos, {one.reason}")
+            on_unreadable(one)
+        for photo in listing.photos:
             folders = photo.relative_to(root).parts[:-1]
             if folders:
                 named.append((photo, folders[0]))

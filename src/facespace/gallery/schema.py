@@ -3,7 +3,7 @@
 import sqlite3
 
 from facespace.errors import GalleryError
-from facespace.store import FileKind, run_script, template_tables_1
+from facespace.store import FileKind, name_key, run_script, template_tables_1
 
 __all__ = ["GALLERY_FILE"]
 
@@ -38,6 +38,12 @@ CREATE TABLE history (
 """
 
 
+GALLERY_TABLES_3 = """
+ALTER TABLE subjects ADD COLUMN name_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX subjects_by_key ON subjects (name_key);
+"""
+
+
 def _gallery_1(connection: sqlite3.Connection) -> None:
     run_script(connection, GALLERY_TABLES_1)
     template_tables_1(connection)
@@ -52,4 +58,13 @@ def _gallery_2(connection: sqlite3.Connection) -> None:
     )
 
 
-GALLERY_FILE = FileKind("gallery", 0x46474C59, (_gallery_1, _gallery_2), GalleryError)  # "FGLY"
+def _gallery_3(connection: sqlite3.Connection) -> None:
+    # Names that look alike have one key; earlier versions told them apart, so that it is not unique.
+    run_script(connection, GALLERY_TABLES_3)
+    rows = connection.execute("SELECT name, subject_id FROM subjects").fetchall()
+    connection.executemany(
+        "UPDATE subjects SET name_key = ? WHERE subject_id = ?", [(name_key(name), i) for name, i in rows]
+    )
+
+
+GALLERY_FILE = FileKind("gallery", 0x46474C59, (_gallery_1, _gallery_2, _gallery_3), GalleryError)  # "FGLY"

@@ -1,18 +1,26 @@
 """Move a gallery to a newer model that may meet its old one: at once, face by face, and back."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facespace.errors import GalleryError, IncompatibleModelsError
-from facespace.extract import FaceEmbedder, in_order
-from facespace.gallery.gallery import Gallery
-from facespace.gallery.reembed import Job, Redone, embed_job, find_moved, keep, plan_jobs
-from facespace.gallery.uses import DROP, USE, Entry, history, model_in_use, note_drop, use_model
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import GalleryError
+from facespace.extract import FaceEmbedder
+from facespace.gallery.roster import Roster
+from facespace.gallery.uses import DROP, USE, Entry, current_spec, history, note_drop, use_model
 from facespace.images import Unreadable
-from facespace.models import ModelSpec, far_curve
+from facespace.models import ModelSpec
+from facespace.store import path_in, path_out
+from facespace.store.upgrading import Job, check_meets, embed_waiting, job_of
+from facespace.store.upgrading import drop_old as drop_old_templates
 
 __all__ = ["Progress", "Upgrade", "drop_old", "progress_of", "step_back", "upgrade"]
 
@@ -82,7 +90,7 @@ class Upgrade:
 
 
 def upgrade(
-    gallery: Gallery,
+    roster: Roster,
     embedder: FaceEmbedder,
     *,
     model_file: str | Path | None = None,
@@ -92,43 +100,21 @@ def upgrade(
     on_face: Callable[[Progress], None] | None = None,
     on_look: Callable[[int, int], None] | None = None,
 ) -> Upgrade:
-    """Make the embedder's model the gallery's, and give the faces whose photos are at hand templates of it.
-
-    From the first moment probes of the new model are compared with the old templates, at the distances of mixed
-    comparison. Then photo by photo, each a transaction of its own, so that the gallery is searched and enrolled to all
-    the while and a run that is killed is gone on with by the same call. The order: first a template for each
-    subject, of the face of the best quality, then a second, and so on, since a subject is found by any good one.
-
-    Args:
-        gallery: an open gallery.
-        embedder: of the new model, or of the gallery's to go on.
-        model_file: the model's name or file, for later commands.
-        at_once: embed nothing again.
-        photos: folder in which photos that are not at their place any more are looked for by their content.
-        workers: threads; all cores when absent.
-        on_face: follows along.
-        on_look: called with (files looked at, in all) while photos are looked for.
-
-    Raises:
-        IncompatibleModelsError: faces of the gallery have only templates that the new model may not meet.
-        ModelError: the new model, or its mixed comparison, is not calibrated.
-        GalleryError: nobody is enrolled yet, or the file cannot be written.
-    """
-    before, spec = _current(gallery), embedder.spec
-    _check_meets(gallery, spec)
-    use_model(gallery, spec, model_file)
-    start, n_embedded, missing = progress_of(gallery), 0, []
-    for redone in [] if at_once else _redo(gallery, embedder, photos, workers, on_look):
-        if redone.reason:
-            missing.append(Unreadable(Path(redone.job.photo), redone.reason))
-            continue
-        n_embedded += keep(gallery, redone, spec)
-        if on_face:
-            on_face(start.after(n_embedded))
-    return Upgrade(spec.label, before.label, progress_of(gallery), n_embedded, tuple(missing))
+    """See `Gallery.upgrade`."""
+    before, spec = current_spec(roster), embedder.spec
+    check_meets(roster.templates, spec)
+    use_model(roster, spec, model_file)
+    start, n_embedded, missing = progress_of(roster), 0, tuple[Unreadable, ...]()
+    if not at_once:
+        follow = None if on_face is None else lambda done: on_face(start.after(done))
+        moved = embed_waiting(
+            EnrolledFaces(roster), embedder, look_in=photos, workers=workers, on_face=follow, on_look=on_look
+        )
+        n_embedded, missing = moved.n_embedded, moved.not_at_hand
+    return Upgrade(spec.label, before.label, progress_of(roster), n_embedded, missing)
 
 
-def progress_of(gallery: Gallery) -> Progress:
+def progress_of(roster: Roster) -> Progress:
     """How many faces have a template of the gallery's model, and what that is worth.
 
     The model's spec may hold `options["tar"]`, of comparing its own embeddings, and `options["tar_mixed"]`, by the
@@ -137,121 +123,98 @@ def progress_of(gallery: Gallery) -> Progress:
     Raises:
         GalleryError: nobody is enrolled yet.
     """
-    with gallery.database.snapshot() as connection:
-        spec = _current(gallery)
-        (n_faces,) = connection.execute("SELECT count(*) FROM faces").fetchone()
-        count = gallery.templates.count()
+    with roster.database.snapshot():
+        spec, count = current_spec(roster), roster.templates.count()
+        n_faces = roster.rows("SELECT count(*) AS n FROM faces")[0]["n"]
     others = [sha256 for sha256 in count if sha256 != spec.sha256]
     old = spec.options.get("tar_mixed", {}).get(others[0]) if len(others) == 1 else None
     new, far = spec.options.get("tar"), spec.options.get("far")
     return Progress(n_faces, count.get(spec.sha256, 0), old, new, far)
 
 
-def step_back(gallery: Gallery) -> Entry:
-    """Make the model before the gallery's the gallery's again; templates of both stay.
-
-    Returns:
-        the line of the history at which that model came.
-
-    Raises:
-        GalleryError: there is no earlier model, or its templates were dropped.
-        IncompatibleModelsError: faces have only templates that the earlier model may not meet.
-    """
-    entries = history(gallery)
-    now = _current(gallery)
+def step_back(roster: Roster) -> Entry:
+    """See `Gallery.step_back`."""
+    entries = history(roster)
+    now = current_spec(roster)
     uses = [entry for entry in entries if entry.action == USE]
     first = next(i for i, entry in enumerate(uses) if entry.spec.sha256 == now.sha256)
     if first == 0:
         raise GalleryError(
-            f"{gallery.database.path}: expected an earlier model to go back to, {now.label} is its first"
+            f"{roster.path}: expected an earlier model to go back to, {now.label} is its first"
         )
     earlier = uses[first - 1]
     dropped = [e for e in entries if e.action == DROP and e.spec.sha256 == earlier.spec.sha256]
     if dropped:
         raise GalleryError(
-            f"{gallery.database.path}: cannot go back to {earlier.spec.label}: its templates were dropped on "
+            f"{roster.path}: cannot go back to {earlier.spec.label}: its templates were dropped on "
             f"{dropped[-1].moment}"
         )
-    _check_meets(gallery, earlier.spec)
-    use_model(gallery, earlier.spec, earlier.file)
+    check_meets(roster.templates, earlier.spec)
+    use_model(roster, earlier.spec, earlier.file)
     return earlier
 
 
-def drop_old(gallery: Gallery) -> dict[str, int]:
-    """Drop the templates of other models of all faces that have one of the gallery's; there is no way back.
-
-    Faces that have only old templates keep them, and are found by them as before.
-
-    Returns:
-        how many templates of each model, by its label.
-
-    Raises:
-        GalleryError: nobody is enrolled yet, or the file cannot be written.
-    """
-    now = _current(gallery)
-    dropped = {}
-    with gallery.database.transaction() as connection:
-        for spec in gallery.templates.models():
-            if spec.sha256 == now.sha256:
-                continue
-            n = connection.execute(
-                "DELETE FROM templates WHERE model_id = (SELECT model_id FROM models WHERE sha256 = ?) AND face_id IN"
-                " (SELECT face_id FROM templates JOIN models USING (model_id) WHERE sha256 = ?)",
-                (spec.sha256, now.sha256),
-            ).rowcount
-            if n:
-                note_drop(gallery, spec, n)
-                dropped[spec.label] = n
-    gallery.database.checkpoint()
+def drop_old(roster: Roster) -> dict[str, int]:
+    """See `Gallery.drop_old`."""
+    now = current_spec(roster)
+    with roster.database.transaction():
+        dropped = {}
+        for sha256, n in drop_old_templates(roster.templates, now).items():
+            spec = roster.templates.model(sha256)
+            assert spec is not None  # a template's model is remembered
+            note_drop(roster, spec, n)
+            dropped[spec.label] = n
+    roster.database.checkpoint()
     return dropped
 
 
-def _current(gallery: Gallery) -> ModelSpec:
-    now = model_in_use(gallery)
-    if now is None:
-        raise GalleryError(
-            f"{gallery.database.path}: expected a gallery with a model, nobody is enrolled yet"
+class EnrolledFaces:
+    """The faces of a gallery as `embed_waiting` takes them."""
+
+    def __init__(self, roster: Roster) -> None:
+        self.roster, self.templates = roster, roster.templates
+
+    def transaction(self) -> AbstractContextManager[object]:
+        return self.roster.database.transaction()
+
+    def waiting(self, spec: ModelSpec) -> list[Job]:
+        """By photo, which is in turn with its first face.
+
+        A face's turn is the number of templates that its subject will have with it, the best quality first: a subject
+        is found by any good template, so the first brings most.
+        """
+        with self.roster.database.snapshot():
+            rows = self.roster.rows(
+                "SELECT *, photo_sha256 AS sha256 FROM faces ORDER BY coalesce(quality, -1) DESC, face_id"
+            )
+            done = self.templates.faces(spec.sha256)
+        photos: dict[tuple[str, bool], list[sqlite3.Row]] = {}
+        for row in _in_turn(rows, done):
+            # A ready crop and a photo of the same content are embedded differently.
+            photos.setdefault((row["sha256"], row["landmarks"] is None), []).append(row)
+        paths = [Path(path_out(faces[0]["photo"])) for faces in photos.values()]
+        return [job_of(path, faces, name=path) for path, faces in zip(paths, photos.values(), strict=True)]
+
+    def still_there(self, job: Job) -> NDArray[np.bool_]:
+        """And the photo of these faces is where it was found now."""
+        there = self.roster.find_faces(job.face_id)
+        photo = path_in(str(job.photo))
+        self.roster.database.connection.executemany(
+            "UPDATE faces SET photo = ? WHERE face_id = ? AND photo != ?", [(photo, i, photo) for i in there]
         )
-    return now.spec
+        return np.isin(job.face_id, list(there))
+
+    def is_changed(self, job: Job) -> str:
+        return "the file has changed since it was enrolled"
 
 
-def _check_meets(gallery: Gallery, spec: ModelSpec) -> None:
-    """Every face must have a template that probes of the model may be compared with."""
-    far_curve(spec, spec)
-    try:
-        able = gallery.templates.comparable(spec)
-    except IncompatibleModelsError:
-        able = ()
-    marks = ", ".join("?" * len(able))
-    with gallery.database.snapshot() as connection:
-        rows = connection.execute(
-            "SELECT label, count(*) FROM templates JOIN models USING (model_id) WHERE face_id NOT IN (SELECT face_id"
-            f" FROM templates JOIN models USING (model_id) WHERE sha256 IN ({marks})) GROUP BY label",
-            [one.sha256 for one in able],
-        ).fetchall()
-    if rows:
-        lost = ", ".join(f"{n} faces of {label}" for label, n in rows)
-        raise IncompatibleModelsError(
-            f"{spec.label} may not meet {lost}: neither declares compatibility; train it to: facespace harmonise --old "
-            "OLD.onnx --init RUN, or enrol the photos in a new gallery"
-        )
-
-
-def _redo(
-    gallery: Gallery,
-    embedder: FaceEmbedder,
-    photos: Path | None,
-    workers: int | None,
-    on_look: Callable[[int, int], None] | None,
-) -> Iterator[Redone]:
-    """Faces embedded again: first those whose photos are at their place, then those that are found elsewhere."""
-    jobs, missing = plan_jobs(gallery, embedder.spec), []
-    for redone in in_order(lambda job: embed_job(job, embedder), jobs, workers=workers):
-        if redone.reason and photos is not None:
-            missing.append(redone.job)
-        else:
-            yield redone
-    if not missing or photos is None:
-        return
-    moved: list[Job] = find_moved(missing, photos, workers=workers, on_look=on_look)
-    yield from in_order(lambda job: embed_job(job, embedder), moved, workers=workers)
+def _in_turn(rows: list[sqlite3.Row], done: NDArray[np.int64]) -> list[sqlite3.Row]:
+    """The faces that are not done; of the same turn they stay in order, the best first."""
+    are_done = np.isin([row["face_id"] for row in rows], done).tolist()
+    n_of = Counter(row["subject_id"] for row, is_done in zip(rows, are_done, strict=True) if is_done)
+    turns = []
+    for row, is_done in zip(rows, are_done, strict=True):
+        if not is_done:
+            n_of[row["subject_id"]] += 1
+            turns.append((n_of[row["subject_id"]], row))
+    return [row for _, row in sorted(turns, key=lambda turn: turn[0])]

@@ -40,7 +40,7 @@ class KnownFaces:
     face_ids: list[int]
     sha256: list[str | None]
     boxes_xyxy: NDArray[np.float32]
-    templates: list[bytes | None]
+    templates: list[NDArray[np.int8] | None]
 
 
 def known_faces(catalogue: Catalogue, path: str, sha256: str, embedder: str) -> KnownFaces:
@@ -61,18 +61,22 @@ def known_faces(catalogue: Catalogue, path: str, sha256: str, embedder: str) -> 
         (photo["sha256"], face)
         for photo in photos
         for face in catalogue.rows(
-            "SELECT face_id, x0, y0, x1, y1, (SELECT vector FROM templates JOIN models USING (model_id)"
-            " WHERE templates.face_id = faces.face_id AND models.sha256 = ?) AS vector FROM faces WHERE photo_id = ?",
-            (embedder, photo["photo_id"]),
+            "SELECT face_id, x0, y0, x1, y1 FROM faces WHERE photo_id = ?", (photo["photo_id"],)
         )
     ]
+    ids = [face["face_id"] for _, face in faces]
+    vectors = {
+        number: vector
+        for batch in catalogue.templates.of_faces(np.array(ids, np.int64), model=embedder)
+        for number, vector in zip(batch.face_id.tolist(), batch.vectors, strict=True)
+    }
     boxes = [[face[side] for side in ("x0", "y0", "x1", "y1")] for _, face in faces]
     return KnownFaces(
         [photo["photo_id"] for photo in photos],
-        [face["face_id"] for _, face in faces],
+        ids,
         [content for content, _ in faces],
         np.array(boxes, np.float32).reshape(-1, 4),
-        [face["vector"] for _, face in faces],
+        [vectors.get(number) for number in ids],
     )
 
 
@@ -94,7 +98,7 @@ def _likeness(known: KnownFaces, found: PhotoFaces) -> NDArray[np.float32]:
         if content == found.sha256:
             likeness[:, j] = np.where(overlap[:, j] >= MIN_IOU, overlap[:, j], 0.0)
         elif template is not None:
-            row = dequantise(np.frombuffer(template, np.int8)[None])
+            row = dequantise(template[None])
             near = distance_matrix(found.embeddings, row)[:, 0]
             likeness[:, j] = np.maximum(0.0, 1.0 - near / SAME_PICTURE)
     return likeness

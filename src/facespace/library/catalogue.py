@@ -163,6 +163,10 @@ class Catalogue:
         """Bring the log into the file, so that deleted bytes go, unless another process still reads them."""
         self._database.checkpoint()
 
+    def drop_kept(self) -> None:
+        """Remove the kept file of an earlier version; see `facespace.store.Database.drop_kept`."""
+        self._database.drop_kept()
+
     def scrub(self) -> None:
         """Write the file again without what was deleted; see `facespace.store.Database.scrub`."""
         self._database.scrub()
@@ -211,19 +215,25 @@ class Catalogue:
 
     def faces_of_model(self, model: str, dim: int) -> StoredFaces:
         """All faces that take part and have a template of the model with that sha256, in order of photo and place."""
-        rows = self.rows(
-            "SELECT face_id, photo_id, vector, faces.quality < ? AND (x1 - x0) * (y1 - y0) < ? AS blurred"
-            " FROM models JOIN templates USING (model_id) JOIN faces USING (face_id) JOIN photos USING (photo_id)"
-            " WHERE models.sha256 = ?"
-            " AND face_id NOT IN (SELECT face_id FROM ignored) ORDER BY path, x0, face_id",
-            (SET_ASIDE, TINY_PX**2, model),
-        )
-        vectors = np.frombuffer(b"".join(row["vector"] for row in rows), np.int8).reshape(len(rows), dim)
+        with self.snapshot():
+            templates = list(self.templates.batches(model=model))
+            rows = self.rows(
+                "SELECT face_id, photo_id, faces.quality < ? AND (x1 - x0) * (y1 - y0) < ? AS blurred"
+                " FROM faces JOIN photos USING (photo_id)"
+                " WHERE face_id NOT IN (SELECT face_id FROM ignored) ORDER BY path, x0, face_id",
+                (SET_ASIDE, TINY_PX**2),
+            )
+        ids = np.concatenate([np.zeros(0, np.int64), *(batch.face_id for batch in templates)])
+        vectors = np.concatenate([np.zeros((0, dim), np.int8), *(batch.vectors for batch in templates)])
+        order = np.argsort(ids)
+        faces = np.array([row["face_id"] for row in rows], np.int64)
+        place = np.searchsorted(ids, faces, sorter=order)
+        has = np.isin(faces, ids)
         return StoredFaces(
-            np.array([row["face_id"] for row in rows], np.int64),
-            np.array([row["photo_id"] for row in rows], np.int64),
-            dequantise(vectors),
-            np.array([row["blurred"] for row in rows], bool),
+            faces[has],
+            np.array([row["photo_id"] for row in rows], np.int64)[has],
+            dequantise(vectors[order[place[has]]]),
+            np.array([row["blurred"] for row in rows], bool)[has],
         )
 
     def thumbnail(self, face_id: int) -> bytes:

@@ -50,19 +50,13 @@ def check(catalogue: Catalogue) -> Checked:
 
 
 def _templates(catalogue: Catalogue) -> list[str]:
-    """Templates of a wrong length, and faces without any."""
-    found = []
-    for model in catalogue.templates.models():
-        n = catalogue.value(
-            "SELECT count(*) FROM templates JOIN models USING (model_id) WHERE sha256 = ? AND length(vector) != ?",
-            (model.sha256, model.dim),
-        )
-        if n:
-            found.append(f"templates of {model.label} that are not of {model.dim} bytes: {n}")
-    n = catalogue.value(
-        "SELECT count(*) FROM faces JOIN photos USING (photo_id) WHERE path NOTNULL"
-        " AND face_id NOT IN (SELECT face_id FROM templates) AND face_id NOT IN (SELECT face_id FROM ignored)"
+    """Templates that cannot be read, and faces without any."""
+    found = list(catalogue.templates.problems())
+    faces = catalogue.values(
+        "SELECT face_id FROM faces JOIN photos USING (photo_id) WHERE path NOTNULL"
+        " AND face_id NOT IN (SELECT face_id FROM ignored)"
     )
+    n = len(set(faces).difference(catalogue.templates.faces().tolist()))
     if n:
         found.append(f"faces without a template, which are in no group: {n}")
     return found

@@ -8,6 +8,8 @@ import json
 import sqlite3
 from dataclasses import dataclass
 
+import numpy as np
+
 from facespace.library.addresses import find_person
 from facespace.library.corrections import faces_of
 from facespace.library.files import remove_files, remove_page
@@ -77,7 +79,7 @@ def _faces_beside(step: Step, faces: list[int]) -> set[int]:
 def _remove(step: Step, person: int, faces: list[int]) -> int:
     """Returns the number of templates."""
     write, rows = step.catalogue.execute_all, [(face,) for face in faces]
-    n_templates = write("DELETE FROM templates WHERE face_id = ?", rows).rowcount if rows else 0
+    n_templates = step.catalogue.templates.remove(np.array(faces, np.int64))
     for relation in ("assignments", "rejections"):
         write(f"DELETE FROM {relation} WHERE face_id = ?", rows)
     write("UPDATE faces SET thumbnail = x'', landmarks = x'', score = 0, quality = 0 WHERE face_id = ?", rows)
@@ -88,7 +90,7 @@ def _remove(step: Step, person: int, faces: list[int]) -> int:
         "DELETE FROM people WHERE person_id = ?",
     ):
         step.catalogue.execute(statement, (person,))
-    return max(0, n_templates)
+    return n_templates
 
 
 def _remove_entries(step: Step, person: int, faces: set[int]) -> None:

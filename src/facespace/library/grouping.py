@@ -182,14 +182,13 @@ def _pairs(
 
 def _state(catalogue: Catalogue, spec: ModelSpec) -> str:
     """Changes with every template of the model that comes or goes, every other face, and every word that is said."""
-    of_model = " FROM templates WHERE model_id = (SELECT model_id FROM models WHERE sha256 = :model)"
-    row = catalogue.row(
-        f"SELECT (SELECT max(template_id){of_model}), (SELECT count(*){of_model}),"
-        " (SELECT count(DISTINCT face_id) FROM templates),"
-        " (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes), (SELECT count(*) FROM ignored)",
-        {"model": spec.sha256},
-    )
-    return " ".join(map(str, (spec.sha256, *(row or ()))))
+    with catalogue.snapshot():
+        extent, n_faces = catalogue.templates.extent(spec.sha256), len(catalogue.templates.faces())
+        row = catalogue.row(
+            "SELECT (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes),"
+            " (SELECT count(*) FROM ignored)"
+        )
+    return " ".join(map(str, (spec.sha256, extent.last_id or None, extent.n, n_faces, *(row or ()))))
 
 
 def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:

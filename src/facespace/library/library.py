@@ -39,7 +39,7 @@ from facespace.library.similar import (
     search_similar,
     similar_people,
 )
-from facespace.library.upgrading import Upgrade, library_model, reading_embedder, upgrade
+from facespace.library.upgrading import Upgrade, drop_old, library_model, reading_embedder, upgrade
 from facespace.library.watch import QUIET_S, follow
 from facespace.models import ModelSpec
 from facespace.store import TemplateStore
@@ -148,7 +148,7 @@ class Library:
         rule: Rule | None = None,
         look: Look = QUICK,
         old_model: str | Path | None = None,
-        keep_old: bool = False,
+        drop_old: bool = False,
         workers: int | None = None,
         write_page: "PageWriter | None" = None,
         progress: OnProgress | None = None,
@@ -166,7 +166,7 @@ class Library:
             rule: how near faces must lie to be put together; that of the last groups unless given.
             look: how closely the folder is compared with the library.
             old_model: name or file of the library's model, where it is neither built in nor among the user's.
-            keep_old: leave the old model's templates where they are.
+            drop_old: delete the old model's templates, for good, once all faces have new ones.
             workers: threads; all cores when absent.
             write_page: called with this library, its people and the folder wherever the page is not up to date.
             progress: called with (stage, done, in all).
@@ -179,7 +179,7 @@ class Library:
         """
         return refresh(
             self._regroup(photos, embedder, rule, write_page, progress), detector, look=look, old_model=old_model,
-            keep_old=keep_old, how={"workers": workers, "progress": progress, "stop": stop},
+            drop_old=drop_old, how={"workers": workers, "progress": progress, "stop": stop},
         )  # fmt: skip
 
     def watch(
@@ -272,11 +272,14 @@ class Library:
         embedder: FaceEmbedder,
         *,
         rule: Rule | None = None,
-        keep_old: bool = False,
         **how: Unpack[HowToWork],
     ) -> Upgrade:
         """Move to the embedder's model; a part of `refresh`. See `facespace.library.upgrading.upgrade`."""
-        return upgrade(self._catalogue, photos, embedder, rule=rule, keep_old=keep_old, **how)
+        return upgrade(self._catalogue, photos, embedder, rule=rule, **how)
+
+    def drop_old(self) -> dict[str, int]:
+        """Drop the templates of former models, for good; see `facespace.library.upgrading.drop_old`."""
+        return drop_old(self._catalogue)
 
     def reading_embedder(self, embedder: FaceEmbedder, *, old: str | Path | None = None) -> FaceEmbedder:
         """The embedder by which new photos are read; see `facespace.library.upgrading.reading_embedder`."""

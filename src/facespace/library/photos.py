@@ -213,6 +213,8 @@ def _give_up_path(catalogue: Catalogue, path: str) -> list[int]:
 
 def _drop_photo(catalogue: Catalogue, photo_id: int) -> None:
     """Drop a photo; of faces that something was said of, the box stays, and with it the bare photo."""
+    faces = catalogue.values("SELECT face_id FROM faces WHERE photo_id = ?", (photo_id,))
+    catalogue.templates.remove(np.array(faces, np.int64))
     catalogue.execute(
         "DELETE FROM faces WHERE photo_id = ? AND face_id NOT IN (SELECT face_id FROM ignored)"
         " AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.face_id = faces.face_id)"
@@ -221,7 +223,6 @@ def _drop_photo(catalogue: Catalogue, photo_id: int) -> None:
     )
     of_photo = " WHERE face_id IN (SELECT face_id FROM faces WHERE photo_id = ?)"
     catalogue.execute("DELETE FROM assignments" + of_photo + " AND state = 'suggested'", (photo_id,))
-    catalogue.execute("DELETE FROM templates" + of_photo, (photo_id,))
     catalogue.execute("UPDATE faces SET thumbnail = x'', landmarks = x'' WHERE photo_id = ?", (photo_id,))
     catalogue.execute(
         "UPDATE photos SET path = NULL, detector = NULL, embedder = NULL, taken_at = NULL, note = NULL"

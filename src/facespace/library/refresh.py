@@ -17,6 +17,7 @@ from facespace.library.people import People, group_people
 from facespace.library.progress import OnProgress
 from facespace.library.scan import ScanningDetector, ScanResult, scan_files
 from facespace.library.upgrading import Upgrade, library_model, reading_embedder, upgrade
+from facespace.library.upgrading import drop_old as drop_old_templates
 
 __all__ = ["HowToWork", "Refreshed", "Regroup", "refresh", "regroup"]
 
@@ -85,7 +86,7 @@ def refresh(
     *,
     look: Look,
     old_model: str | Path | None,
-    keep_old: bool,
+    drop_old: bool,
     how: HowToWork,
 ) -> Refreshed:
     """See `facespace.library.Library.refresh`."""
@@ -97,7 +98,9 @@ def refresh(
     if stop is not None and stop.is_set():
         return done
     before = library_model(catalogue)
-    moved = upgrade(catalogue, photos, wanted, rule=regroup.rule, keep_old=keep_old, **how)
+    moved = upgrade(catalogue, photos, wanted, rule=regroup.rule, **how)
+    if drop_old and moved.is_complete:
+        drop_old_templates(catalogue)
     if moved.n_embedded or (before is not None and before.sha256 != wanted.spec.sha256):
         return dataclasses.replace(regroup(scan), upgrade=moved)
     return done

@@ -1,6 +1,5 @@
 """The faces of a library nearest to a face of it, or to any other face."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from facespace.library.addresses import find_face
 from facespace.library.browse import Browse, Card
 from facespace.library.catalogue import Catalogue
 from facespace.library.faces import Face, faces_by_id, rate_of
+from facespace.library.grouping import grouped_by
 from facespace.models import FarCurve, ModelSpec, far_curve
 from facespace.store import Hits
 
@@ -72,18 +72,15 @@ def search_face(catalogue: Catalogue, face: int | str, *, k: int = NEAREST) -> l
         LibraryError: the face has no template: it was said to be no face, or its photo is gone.
     """
     number = find_face(catalogue, face)
-    row = catalogue.row(
-        "SELECT sha256, vector FROM templates JOIN models USING (model_id) WHERE face_id = ?"
-        " ORDER BY sha256 IS (SELECT model FROM grouping) DESC, model_id DESC",
-        (number,),
-    )
-    if row is None:
+    found_templates, grouped = catalogue.templates.of_faces(np.array([number])), grouped_by(catalogue)
+    if not found_templates:
         raise LibraryError(
             f"{face}: expected a face with a template, its photo is gone or was never embedded"
         )
-    spec = catalogue.templates.model(row["sha256"])
+    template = max(found_templates, key=lambda one: one.model == grouped)  # else the newest
+    spec = catalogue.templates.model(template.model)
     assert spec is not None  # a template's model is remembered
-    probe = dequantise(np.frombuffer(row["vector"], np.int8)[None])
+    probe = dequantise(template.vectors)
     (found,) = search_similar(catalogue, probe, spec, k=k + 1)
     return [one for one in found if one.face.face_id != number][:k]
 
@@ -155,19 +152,16 @@ def _own_templates(
     catalogue: Catalogue, person: int
 ) -> tuple[ModelSpec | None, NDArray[np.float32], NDArray[np.int64]]:
     """The model that most of a person's faces have templates of, these as unit rows, and the ids of the faces."""
-    rows = catalogue.rows(
-        "SELECT sha256, face_id, vector FROM assignments JOIN templates USING (face_id) JOIN models USING (model_id)"
-        " WHERE person_id = ? ORDER BY model_id DESC",
-        (person,),
+    faces = np.array(
+        catalogue.values("SELECT face_id FROM assignments WHERE person_id = ?", (person,)), np.int64
     )
-    if not rows:
+    found = catalogue.templates.of_faces(faces)
+    if not found:
         return None, np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
-    model = Counter(row["sha256"] for row in rows).most_common(1)[0][0]
-    spec = catalogue.templates.model(model)
+    most = max(found, key=len)  # the newest of several
+    spec = catalogue.templates.model(most.model)
     assert spec is not None  # a template's model is remembered
-    vectors = np.frombuffer(b"".join(row["vector"] for row in rows if row["sha256"] == model), np.int8)
-    faces = np.array([row["face_id"] for row in rows], np.int64)
-    return spec, dequantise(vectors.reshape(-1, spec.dim)), faces
+    return spec, dequantise(most.vectors), faces
 
 
 def _apart_or_hidden(catalogue: Catalogue, person: int) -> list[int]:

@@ -6,6 +6,7 @@ then all goes on by the old model, new photos too where its file is at hand.
 """
 
 import sqlite3
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -14,26 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.embed import Embedder
-from facespace.errors import ImageError, ModelError
-from facespace.extract import FaceEmbedder, in_order
-from facespace.faces.detections import Detections
-from facespace.gallery import embed_again
+from facespace.errors import ModelError
+from facespace.extract import FaceEmbedder
 from facespace.images import Unreadable
 from facespace.library.catalogue import Catalogue
 from facespace.library.grouping import Rule, grouped_by, keep_groups, last_rule
 from facespace.library.progress import OnProgress
 from facespace.models import ModelSpec, find_model, find_weights
-from facespace.store import path_out
+from facespace.store import path_in, path_out
+from facespace.store.upgrading import Job, Moved, embed_waiting, job_of
+from facespace.store.upgrading import drop_old as drop_old_templates
+from facespace.store.upgrading import progress as progress_of
 
-__all__ = ["Upgrade", "check_model", "library_model", "reading_embedder", "upgrade"]
+__all__ = ["Upgrade", "check_model", "drop_old", "library_model", "reading_embedder", "upgrade"]
 
-# Faces with a template of some model but none of the new one; those that people spoke of first.
+# Those that people spoke of first.
 WAITING = (
     "SELECT face_id, photo_id, path, sha256, x0, y0, x1, y1, landmarks, faces.quality AS quality"
     " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id) LEFT JOIN people USING (person_id)"
     " WHERE path NOTNULL AND sha256 NOTNULL AND length(landmarks) = 40"
-    " AND face_id IN (SELECT face_id FROM templates)"
-    " AND face_id NOT IN (SELECT face_id FROM templates JOIN models USING (model_id) WHERE models.sha256 = ?)"
     " ORDER BY state IS NOT 'confirmed', name ISNULL, faces.quality DESC, face_id"
 )
 
@@ -68,18 +68,6 @@ class Upgrade:
         )
 
 
-@dataclass(frozen=True)
-class _Job:
-    """The faces of one photo that wait for the new model."""
-
-    photo_id: int
-    path: str
-    sha256: str
-    face_ids: NDArray[np.int64]
-    faces: Detections
-    quality: NDArray[np.float32]
-
-
 def library_model(catalogue: Catalogue) -> ModelSpec | None:
     """The model that a library stands on: that of its groups, before the first ones that of most templates."""
     count, sha256 = catalogue.templates.count(), grouped_by(catalogue)
@@ -97,7 +85,7 @@ def check_model(catalogue: Catalogue, spec: ModelSpec) -> None:
     standing = library_model(catalogue)
     if standing is None or standing.sha256 == spec.sha256:
         return
-    n_done, n_faces = _progress(catalogue, spec)
+    n_done, n_faces = progress_of(catalogue.templates, spec)
     if n_done < n_faces:
         raise ModelError(
             f"{catalogue.folder}: stands on {standing.label}, and {n_faces - n_done} of its {n_faces} faces have no "
@@ -136,16 +124,15 @@ def upgrade(
     embedder: FaceEmbedder,
     *,
     rule: Rule | None = None,
-    keep_old: bool = False,
     workers: int | None = None,
     progress: OnProgress | None = None,
     stop: Event | None = None,
 ) -> Upgrade:
-    """Give all faces templates of the embedder's model, then group by it and drop the old templates.
+    """Give all faces templates of the embedder's model, then group by it; old templates stay until `drop_old`.
 
-    Each photo is a transaction of its own: a run that is stopped or killed is gone on with by the same call, and
-    others read, correct and search the library all the while. Confirmed faces and named people come first. A photo
-    whose content has changed is read anew by the next scan; faces whose photo cannot be opened keep their old template.
+    Each photo is a transaction of its own: the same call resumes a run that was stopped or killed, and others read,
+    correct and search the library all the while. Confirmed faces and named people come first. A photo whose content
+    has changed is read again by the next scan; faces whose photo cannot be opened keep their old template.
     Where all is done already, this costs one question to the catalogue.
 
     Args:
@@ -153,7 +140,6 @@ def upgrade(
         photos: the folder that the photos' paths are relative to.
         embedder: of the new model; must have a byte form.
         rule: of the new groups; that of the last ones unless given.
-        keep_old: leave the old templates where they are.
         workers: threads; all cores when absent.
         progress: called with ("embedding", faces done, faces in all).
         stop: once it is set, no further photo is begun.
@@ -163,117 +149,101 @@ def upgrade(
         LibraryError: the library cannot be written.
     """
     standing, spec = library_model(catalogue), embedder.spec
-    before = spec if standing is None else standing
-    n_before, n_faces = _progress(catalogue, spec)
-    n_done = n_before
-    missing: list[Unreadable] = []
-    jobs = _plan(catalogue, spec) if n_before < n_faces else []
-    if jobs:
-        (rule or last_rule(catalogue)).threshold(
-            spec, n_faces
-        )  # a model that cannot group is refused before the work
-        catalogue.templates.add_model(spec)
-    for job, rows in in_order(lambda job: _embed(job, photos, embedder), jobs, workers=workers):
-        if isinstance(rows, Unreadable):
-            missing.append(rows)
-        elif rows is None:
-            _distrust(catalogue, job)
-        else:
-            n_done += _keep(catalogue, job, rows, spec)
-            if progress:
-                progress("embedding", n_done, n_faces)
-        if stop is not None and stop.is_set():
-            return Upgrade(
-                before.label, spec.label, n_faces, n_done, n_done - n_before, False, tuple(missing)
-            )
-    if jobs or before.sha256 != spec.sha256:
-        keep_groups(catalogue, spec, rule or last_rule(catalogue))
-    if not keep_old:
-        _drop_old(catalogue, spec)
-    return Upgrade(before.label, spec.label, n_faces, n_done, n_done - n_before, True, tuple(missing))
-
-
-def _progress(catalogue: Catalogue, spec: ModelSpec) -> tuple[int, int]:
-    """Faces of photos that are there: with a template of the model, and with any."""
-    row = catalogue.row(
-        "SELECT count(DISTINCT face_id) FILTER (WHERE models.sha256 = ?) AS done, count(DISTINCT face_id) AS faces"
-        " FROM templates JOIN models USING (model_id)",
-        (spec.sha256,),
-    )
-    assert row is not None  # counts always are
-    return row["done"], row["faces"]
-
-
-def _plan(catalogue: Catalogue, spec: ModelSpec) -> list[_Job]:
-    """The waiting faces by photo; a photo's turn is that of its first face."""
-    photos: dict[int, list[sqlite3.Row]] = {}
-    for row in catalogue.stream(WAITING, (spec.sha256,)):
-        photos.setdefault(row["photo_id"], []).append(row)
-    return [_job(rows) for rows in photos.values()]
-
-
-def _job(rows: list[sqlite3.Row]) -> _Job:
-    landmarks = np.frombuffer(b"".join(row["landmarks"] for row in rows), "<f4").reshape(-1, 5, 2)
-    faces = Detections(
-        np.array([[row[side] for side in ("x0", "y0", "x1", "y1")] for row in rows], np.float32),
-        landmarks.astype(np.float32),
-        np.zeros(len(rows), np.float32),
-    )
-    return _Job(
-        rows[0]["photo_id"],
-        path_out(rows[0]["path"]),
-        rows[0]["sha256"],
-        np.array([row["face_id"] for row in rows], np.int64),
-        faces,
-        np.array([row["quality"] for row in rows], np.float32),
+    before, rule = spec if standing is None else standing, rule or last_rule(catalogue)
+    n_before, n_faces = progress_of(catalogue.templates, spec)
+    moved = Moved(0, (), False)
+    if n_before < n_faces:
+        rule.threshold(spec, n_faces)  # a model that cannot group is refused before the work
+        moved = embed_waiting(
+            LibraryFaces(catalogue, photos), embedder, workers=workers, stop=stop,
+            on_face=lambda done: progress("embedding", n_before + done, n_faces) if progress else None,
+        )  # fmt: skip
+    if not moved.is_stopped and (n_before < n_faces or before.sha256 != spec.sha256):
+        keep_groups(catalogue, spec, rule)
+        _note_embedder(catalogue, spec)
+    n_done = n_before + moved.n_embedded
+    return Upgrade(
+        before.label, spec.label, n_faces, n_done, moved.n_embedded, not moved.is_stopped, moved.not_at_hand
     )
 
 
-def _embed(
-    job: _Job, root: Path, embedder: FaceEmbedder
-) -> tuple[_Job, NDArray[np.float32] | Unreadable | None]:
-    """None where the photo's content is another one now."""
-    try:
-        return job, embed_again(root / job.path, job.sha256, job.faces, embedder)
-    except ImageError as error:
-        return job, Unreadable(Path(job.path), error.reason)
+def drop_old(catalogue: Catalogue) -> dict[str, int]:
+    """Drop the templates of other models of all faces that have one of the library's; there is no way back.
 
+    They are overwritten in the file. Faces that have only old templates keep them.
 
-def _distrust(catalogue: Catalogue, job: _Job) -> None:
-    """The next scan compares the photo by its content."""
+    Returns:
+        how many templates of each model, by its label.
+
+    Raises:
+        LibraryError: the library cannot be written.
+    """
+    spec = library_model(catalogue)
+    if spec is None:
+        return {}
+    labels = {known.sha256: known.label for known in catalogue.templates.models()}
     with catalogue.transaction():
-        catalogue.execute("UPDATE photos SET mtime_ns = -1 WHERE photo_id = ?", (job.photo_id,))
-
-
-def _keep(catalogue: Catalogue, job: _Job, rows: NDArray[np.float32], spec: ModelSpec) -> int:
-    """Keep the new templates of faces that are still there and not forgotten; returns how many."""
-    with catalogue.transaction():
-        there = set(
-            catalogue.values(
-                "SELECT face_id FROM faces JOIN photos USING (photo_id) WHERE photo_id = ? AND sha256 = ?"
-                " AND face_id IN (SELECT face_id FROM templates)",
-                (job.photo_id, job.sha256),
-            )
-        )
-        kept = np.array([number in there for number in job.face_ids.tolist()], bool)
-        catalogue.templates.add(job.face_ids[kept], rows[kept], spec, quality=job.quality[kept])
-    return int(kept.sum())
-
-
-def _drop_old(catalogue: Catalogue, spec: ModelSpec) -> None:
-    """The templates of other models of all faces that have one of this; out of the bytes of the file too."""
-    new = "(SELECT model_id FROM models WHERE sha256 = ?)"
-    with catalogue.transaction():
-        dropped = catalogue.execute(
-            f"DELETE FROM templates WHERE model_id != {new}"
-            f" AND face_id IN (SELECT face_id FROM templates WHERE model_id = {new})",
-            (spec.sha256, spec.sha256),
-        ).rowcount
-        if dropped:
-            catalogue.execute(
-                "UPDATE photos SET embedder = ? WHERE embedder NOTNULL AND NOT EXISTS (SELECT 1 FROM faces"
-                f" JOIN templates USING (face_id) WHERE faces.photo_id = photos.photo_id AND model_id != {new})",
-                (spec.sha256, spec.sha256),
-            )
+        dropped = drop_old_templates(catalogue.templates, spec)
     if dropped:
+        catalogue.drop_kept()
         catalogue.checkpoint()
+    return {labels[sha256]: n for sha256, n in dropped.items()}
+
+
+def _note_embedder(catalogue: Catalogue, spec: ModelSpec) -> None:
+    """Photos whose faces all have a template of the model count as read by it."""
+    done = np.isin(catalogue.templates.faces(), catalogue.templates.faces(spec.sha256))
+    rest = set(catalogue.templates.faces()[~done].tolist())
+    with catalogue.transaction():
+        faces = catalogue.rows("SELECT face_id, photo_id FROM faces")
+        waiting = {row["photo_id"] for row in faces if row["face_id"] in rest}
+        photos = catalogue.values("SELECT photo_id FROM photos WHERE embedder != ?", (spec.sha256,))
+        catalogue.execute_all(
+            "UPDATE photos SET embedder = ? WHERE photo_id = ?",
+            [(spec.sha256, photo) for photo in photos if photo not in waiting],
+        )
+
+
+class LibraryFaces:
+    """The faces of a library as `facespace.store.upgrading.embed_waiting` takes them.
+
+    Args:
+        catalogue: open.
+        photos: the folder that the photos' paths are relative to.
+    """
+
+    def __init__(self, catalogue: Catalogue, photos: Path) -> None:
+        self.catalogue, self.photos, self.templates = catalogue, photos, catalogue.templates
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Of the catalogue."""
+        return self.catalogue.transaction()
+
+    def waiting(self, spec: ModelSpec) -> list[Job]:
+        """By photo, which is in turn with its first face."""
+        with self.catalogue.snapshot():
+            waiting = set(self.templates.faces().tolist()) - set(self.templates.faces(spec.sha256).tolist())
+            rows = [row for row in self.catalogue.stream(WAITING) if row["face_id"] in waiting]
+        photos: dict[int, list[sqlite3.Row]] = {}
+        for row in rows:
+            photos.setdefault(row["photo_id"], []).append(row)
+        paths = {number: Path(path_out(faces[0]["path"])) for number, faces in photos.items()}
+        return [job_of(self.photos / paths[n], faces, name=paths[n]) for n, faces in photos.items()]
+
+    def still_there(self, job: Job) -> NDArray[np.bool_]:
+        """Forgotten ones are not, nor those of a photo that was read again with another content."""
+        marks = ", ".join("?" * len(job.face_id))
+        there = self.catalogue.values(
+            f"SELECT face_id FROM faces JOIN photos USING (photo_id) WHERE sha256 = ? AND face_id IN ({marks})",
+            (job.sha256, *job.face_id.tolist()),
+        )
+        with_templates = [one.face_id for one in self.templates.of_faces(job.face_id)]
+        return np.isin(job.face_id, there) & np.isin(job.face_id, np.concatenate([*with_templates, []]))
+
+    def is_changed(self, job: Job) -> str:
+        """The next scan compares the photo by its content."""
+        with self.catalogue.transaction():
+            self.catalogue.execute(
+                "UPDATE photos SET mtime_ns = -1 WHERE path = ?", (path_in(str(job.name)),)
+            )
+        return ""

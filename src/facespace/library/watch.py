@@ -154,11 +154,11 @@ def _pass_over(trouble: str) -> None:
     """Nobody wants to hear of it."""
 
 
-def _state(catalogue: Catalogue) -> tuple[int | None, ...]:
+def _state(catalogue: Catalogue) -> tuple[object, ...]:
     """Changes with every photo and template that comes or goes, and with every word that is said."""
     row = catalogue.row(
-        "SELECT (SELECT max(template_id) FROM templates), (SELECT count(*) FROM templates),"
-        " (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes), (SELECT count(*) FROM ignored),"
+        "SELECT (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes), (SELECT count(*) FROM ignored),"
         " (SELECT max(photo_id) FROM photos), (SELECT count(*) FROM photos)"
     )
-    return tuple(row or ())
+    templates = [catalogue.templates.extent(model) for model in catalogue.templates.count()]
+    return *templates, *(row or ())

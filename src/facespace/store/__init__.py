@@ -11,17 +11,22 @@ from facespace.store.names import (
     shown_name,
     taken_by,
 )
-from facespace.store.prototypes import Prototypes, read_prototypes
+from facespace.store.prototypes import PrototypeCache, Prototypes
 from facespace.store.schema import template_tables_1
+from facespace.store.search import Hits, Pair
 from facespace.store.sqlite_templates import SqliteTemplates
-from facespace.store.template_store import Hits, Templates, TemplateStore
+from facespace.store.template_store import Extent, Moment, Templates, TemplateStore
 
 __all__ = [
     "LONGEST_NAME",
     "UNKNOWN",
     "Database",
+    "Extent",
     "FileKind",
     "Hits",
+    "Moment",
+    "Pair",
+    "PrototypeCache",
     "Prototypes",
     "SqliteTemplates",
     "Step",
@@ -32,7 +37,6 @@ __all__ = [
     "name_key",
     "path_in",
     "path_out",
-    "read_prototypes",
     "run_script",
     "same_name",
     "shown_name",

@@ -1,5 +1,6 @@
 """Exact search: byte templates of one model in memory, and the nearest of them by matrix product in blocks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +37,23 @@ class TemplateMatrix:
     def __len__(self) -> int:
         return len(self.face_id)
 
-    def __add__(self, other: "TemplateMatrix") -> "TemplateMatrix":
-        """The templates of both."""
-        return TemplateMatrix(
-            np.concatenate([self.face_id, other.face_id]),
-            np.concatenate([self.values, other.values]),
-            np.concatenate([self.lengths, other.lengths]),
+    @classmethod
+    def joined(cls, parts: "Sequence[TemplateMatrix]") -> "TemplateMatrix":
+        """The templates of one or more."""
+        return (
+            parts[0]
+            if len(parts) == 1
+            else cls(
+                np.concatenate([part.face_id for part in parts]),
+                np.concatenate([part.values for part in parts]),
+                np.concatenate([part.lengths for part in parts]),
+            )
         )
+
+    @classmethod
+    def empty(cls, dim: int) -> "TemplateMatrix":
+        """None, of so many components."""
+        return cls.of(np.zeros(0, np.int64), np.zeros((0, dim), np.int8))
 
     def nearest(
         self, probes: NDArray[np.int8], k: int, *, among: NDArray[np.bool_] | None = None

@@ -1,15 +1,18 @@
 """Prototypes: the mean of a subject's templates, one for each model that some of them are of."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import dequantise
-from facespace.models import FarCurve, ModelSpec, far_curve
-from facespace.store.template_store import TemplateStore
+from facespace.models import FarCurve, ModelSpec
+from facespace.store.nearest import TemplateMatrix
+from facespace.store.template_store import Moment, TemplateStore
 
-__all__ = ["Prototypes", "read_prototypes"]
+__all__ = ["PrototypeCache", "Prototypes"]
+
+ROWS_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -38,52 +41,64 @@ class Prototypes:
         return int(np.minimum(self.n_templates, 2).sum())
 
 
-def read_prototypes(
-    store: TemplateStore, spec: ModelSpec, face_id: NDArray[np.int64], subject_id: NDArray[np.int64]
-) -> list[Prototypes]:
-    """The prototypes that probes of ``spec``'s model are compared with; call it inside a snapshot of the file.
+# Face ids, increasing, and the subject of each.
+FacesOfSubjects = Callable[[], tuple[NDArray[np.int64], NDArray[np.int64]]]
 
-    Each face takes part with one template: of the probes' model, else of the newest that may meet it. A subject with
-    some faces of one model and some of another has a prototype of either, since the two have their own thresholds.
+
+class PrototypeCache:
+    """The prototypes of a store, worked out again where it has changed, from the templates held in memory.
 
     Args:
         store: of the templates.
-        spec: of the probes' embedder.
-        face_id: int64, shape (N,), increasing, of the faces that take part.
-        subject_id: int64, shape (N,), whose face each is.
-
-    Raises:
-        IncompatibleModelsError: there are templates, all of models that may not meet the probes'.
-        ModelError: a pair of models is not calibrated.
+        read_faces: the faces that take part and whose they are; called in a snapshot of the store.
     """
-    free = np.ones(len(face_id), bool)
-    found = []
-    for stored in store.comparable(spec):
-        other = spec if stored.sha256 == spec.sha256 else stored
-        found.append(_of_model(store, other, face_id, subject_id, free, far_curve(spec, other)))
-    return [prototypes for prototypes in found if len(prototypes.subject_id)]
+
+    def __init__(self, store: TemplateStore, read_faces: FacesOfSubjects) -> None:
+        self._store, self._read_faces = store, read_faces
+        self._kept: dict[str, tuple[Moment, ModelSpec, tuple[Prototypes, ...]]] = {}
+
+    def of(self, spec: ModelSpec) -> tuple[Prototypes, ...]:
+        """The prototypes that probes of ``spec``'s model are compared with, as the store stands at this moment.
+
+        Each face takes part with one template: of the probes' model, else of the newest that may meet it. A subject
+        with some faces of one model and some of another has a prototype of either, since the two have their own
+        thresholds.
+
+        Raises:
+            IncompatibleModelsError: there are templates, all of models that may not meet the probes'.
+            ModelError: a pair of models is not calibrated.
+        """
+        with self._store.snapshot():
+            now, kept = self._store.moment(), self._kept.get(spec.sha256)
+            if kept is not None and kept[:2] == (now, spec):
+                return kept[2]
+            found = tuple(self._work_out(spec))
+        if now.is_final:
+            self._kept[spec.sha256] = now, spec, found
+        return found
+
+    def _work_out(self, spec: ModelSpec) -> Iterator[Prototypes]:
+        faces, subjects = self._read_faces()
+        free = np.ones(len(faces), bool)
+        for pair in self._store.comparable(spec):
+            matrix = self._store.matrix(pair.stored)
+            at = np.searchsorted(faces, matrix.face_id)
+            used = np.flatnonzero(free[at])
+            free[at] = False
+            if len(used):
+                yield _means(pair.curve, subjects[at[used]], matrix, used)
 
 
-def _of_model(
-    store: TemplateStore,
-    stored: ModelSpec,
-    faces: NDArray[np.int64],
-    subjects: NDArray[np.int64],
-    free: NDArray[np.bool_],
-    curve: FarCurve,
+def _means(
+    curve: FarCurve, subjects: NDArray[np.int64], matrix: TemplateMatrix, used: NDArray[np.intp]
 ) -> Prototypes:
-    """Means over the templates of one model whose faces are still ``free``; these are then taken."""
-    numbers, place_of_face = np.unique(subjects, return_inverse=True)
-    sums = np.zeros((len(numbers), stored.dim))
-    counts = np.zeros(len(numbers), np.int64)
-    for batch in store.batches(model=stored.sha256):
-        at = np.searchsorted(faces, batch.face_id)
-        used = free[at]
-        places = place_of_face[at[used]]
-        np.add.at(sums, places, dequantise(batch.vectors[used]))
-        np.add.at(counts, places, 1)
-        free[at] = False
-    some = counts > 0
-    sums = sums[some]
-    rows = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-    return Prototypes(curve, numbers[some], rows.astype(np.float32), counts[some])
+    """Of the rows of a matrix that are used; the subject of each is given."""
+    numbers, place, counts = np.unique(subjects, return_inverse=True, return_counts=True)
+    order, sums = np.argsort(place, kind="stable"), np.zeros((len(numbers), matrix.values.shape[1]))
+    for start in range(0, len(order), ROWS_AT_ONCE):
+        block = order[start : start + ROWS_AT_ONCE]
+        places, firsts = np.unique(place[block], return_index=True)
+        rows = matrix.values[used[block]] / matrix.lengths[used[block], None]
+        sums[places] += np.add.reduceat(rows, firsts, axis=0)
+    means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return Prototypes(curve, numbers, means.astype(np.float32), counts)

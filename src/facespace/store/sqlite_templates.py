@@ -1,47 +1,24 @@
-"""The template store in SQLite, exact: the file keeps the templates, memory holds a matrix of each model searched."""
+"""The template store in SQLite: the tables `models` and `templates` of an open file."""
 
-import dataclasses
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distances import check_embeddings
 from facespace.embed import quantise
-from facespace.errors import IncompatibleModelsError, InputError, ModelError
-from facespace.models import FarCurve, ModelSpec, common_threshold, far_curve
+from facespace.errors import FacespaceError, InputError, ModelError
+from facespace.models import ModelSpec
 from facespace.store.database import Database
-from facespace.store.nearest import TemplateMatrix
-from facespace.store.template_store import Hits, Templates
+from facespace.store.template_store import Extent, Moment, Templates, TemplateStore, check_new, merged_spec
 
 __all__ = ["SqliteTemplates"]
 
-# What a matrix in memory was read at: PRAGMA data_version (others' commits) and total_changes (our own writes).
-Moment = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """The probes' model with one whose templates may meet it."""
-
-    stored: ModelSpec
-    model_id: int
-    curve: FarCurve
-
-    def other(self, spec: ModelSpec) -> ModelSpec:
-        """The templates' model; the probes' own in the words of the probes' spec, which may be the later one."""
-        return spec if self.stored.sha256 == spec.sha256 else self.stored
-
-
-@dataclass(frozen=True)
-class _Held:
-    """The templates of one model as they were at a moment, up to the last id then."""
-
-    moment: Moment
-    last_id: int
-    matrix: TemplateMatrix
+OF_MODEL = " WHERE model_id = (SELECT model_id FROM models WHERE sha256 = ?)"
+# SQLite takes so many values in one statement, in every build.
+VALUES_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -53,48 +30,61 @@ class _LastSpec:
     stored: ModelSpec
 
 
-class SqliteTemplates:
-    """A `TemplateStore` in the tables `models` and `templates` of an open file.
+class SqliteTemplates(TemplateStore):
+    """A `TemplateStore` in an open file.
 
     Writes join the transaction that is open on the file, so that a face and its template come together; by
-    themselves each is a transaction of its own. A search holds the templates it needs in memory, 4 bytes a
-    component, and reads again only what has come since. Dropping a face from the table `faces` drops its templates.
+    themselves each is a transaction of its own. No read stays open between two batches.
 
     Args:
         database: an open file that has the tables.
     """
 
     def __init__(self, database: Database) -> None:
+        super().__init__()
         self._database = database
-        self._held: dict[int, _Held] = {}
         self._last_spec: _LastSpec | None = None
+
+    def snapshot(self) -> AbstractContextManager[object]:
+        """See `TemplateStore.snapshot`."""
+        return self._database.snapshot()
+
+    def moment(self) -> Moment:
+        """See `TemplateStore.moment`: commits of others, and writes of this connection."""
+        connection = self._database.connection
+        (others,) = connection.execute("PRAGMA data_version").fetchone()
+        return Moment((others, connection.total_changes), not self._database.is_writing)
 
     def add_model(self, spec: ModelSpec) -> ModelSpec:
         """See `TemplateStore.add_model`."""
         return self._remember(spec)[1]
 
-    def models(self) -> tuple[ModelSpec, ...]:
+    def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:
         """See `TemplateStore.models`."""
-        return tuple(spec for _, spec in self._stored_specs())
-
-    def model(self, sha256: str | None) -> ModelSpec | None:
-        """The spec of the model with that sha256, if it is remembered."""
-        return next((spec for spec in self.models() if spec.sha256 == sha256), None)
+        return tuple(spec for _, spec in self._stored_specs(in_use=in_use))
 
     def count(self) -> dict[str, int]:
         """See `TemplateStore.count`."""
-        with self._database.snapshot() as connection:
-            return dict(
-                connection.execute(
-                    "SELECT sha256, n FROM (SELECT model_id, count(*) AS n FROM templates GROUP BY model_id)"
-                    " JOIN models USING (model_id) ORDER BY model_id"
-                ).fetchall()
-            )
+        rows = self._database.connection.execute(
+            "SELECT sha256, n FROM (SELECT model_id, count(*) AS n FROM templates GROUP BY model_id)"
+            " JOIN models USING (model_id) ORDER BY model_id"
+        )
+        return dict(rows.fetchall())
 
-    def byte_scale(self, spec: ModelSpec) -> float:
-        """See `TemplateStore.byte_scale`."""
-        stored = {known.sha256: known.byte_scale for _, known in self._stored_specs()}
-        return stored.get(spec.sha256, spec.byte_scale)
+    def extent(self, model: str) -> Extent:
+        """See `TemplateStore.extent`."""
+        last_id, n = self._database.connection.execute(
+            "SELECT max(template_id), count(*) FROM templates" + OF_MODEL, (model,)
+        ).fetchone()
+        return Extent(last_id or 0, n)
+
+    def faces(self, model: str | None = None) -> NDArray[np.int64]:
+        """See `TemplateStore.faces`."""
+        of_model, values = ("", ()) if model is None else (OF_MODEL, (model,))
+        rows = self._database.connection.execute(
+            f"SELECT DISTINCT face_id FROM templates{of_model} ORDER BY face_id", values
+        ).fetchall()
+        return np.array(rows, np.int64).reshape(-1)
 
     def add(
         self,
@@ -105,15 +95,7 @@ class SqliteTemplates:
         quality: NDArray[np.float32],
     ) -> None:
         """See `TemplateStore.add`."""
-        ids = np.asarray(face_id, np.int64)
-        rows = _check_rows(embeddings, spec, "embeddings")
-        grades = np.asarray(quality, np.float64)
-        if ids.shape != (len(rows),) or grades.shape != ids.shape:
-            raise InputError(
-                f"face_id, quality: expected shape ({len(rows)},), got {ids.shape} and {grades.shape}"
-            )
-        if len(np.unique(ids)) != len(ids):
-            raise InputError("face_id: expected each face once, one stands there twice")
+        ids, rows, grades = check_new(face_id, embeddings, spec, quality)
         with self._database.transaction() as connection:
             model_id, stored = self._remember(spec)
             vectors = quantise(rows, stored.byte_scale)
@@ -142,35 +124,45 @@ class SqliteTemplates:
             )
             return max(0, cursor.rowcount)
 
-    def batches(self, *, model: str | None = None, size: int = 4096) -> Iterator[Templates]:
-        """See `TemplateStore.batches`. No read stays open between two batches."""
+    def batches(self, *, model: str | None = None, after: int = 0, size: int = 4096) -> Iterator[Templates]:
+        """See `TemplateStore.batches`."""
         if size < 1:
             raise InputError(f"size: expected at least 1, got {size}")
         for model_id, spec in self._stored_specs():
             if model in (None, spec.sha256):
-                yield from self._batches(model_id, spec, size)
+                yield from self._batches(model_id, spec, after, size)
 
-    def comparable(self, spec: ModelSpec) -> tuple[ModelSpec, ...]:
-        """See `TemplateStore.comparable`."""
-        with self._database.snapshot():
-            return tuple(pair.stored for pair in self._pairs(spec))
+    def of_faces(self, face_id: NDArray[np.int64], *, model: str | None = None) -> list[Templates]:
+        """See `TemplateStore.of_faces`."""
+        ids, found = np.unique(np.asarray(face_id, np.int64)).tolist(), []
+        with self._database.snapshot() as connection:
+            for model_id, spec in reversed(self._stored_specs()):
+                rows: list[tuple[Any, ...]] = []
+                for start in range(0, len(ids) if model in (None, spec.sha256) else 0, VALUES_AT_ONCE):
+                    some = ids[start : start + VALUES_AT_ONCE]
+                    marks = ", ".join("?" * len(some))
+                    rows += connection.execute(
+                        "SELECT template_id, face_id, vector, quality FROM templates"
+                        f" WHERE model_id = ? AND face_id IN ({marks})",
+                        (model_id, *some),
+                    )
+                if rows:
+                    found.append(self._templates(spec, sorted(rows)))
+        return found
 
-    def search(
-        self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float | None = None
-    ) -> Hits:
-        """See `TemplateStore.search`."""
-        rows = _check_rows(probes, spec, "probes")
-        if k < 1:
-            raise InputError(f"k: expected at least 1, got {k}")
-        with self._database.snapshot():
-            scale = self.byte_scale(spec)
-            pairs = self._pairs(spec)
-            thresholds = [
-                np.nan if far is None else common_threshold(spec, pair.other(spec), far) for pair in pairs
-            ]
-            matrices = [self._matrix(pair.model_id, spec.dim) for pair in pairs]
-        vectors = quantise(rows, scale)
-        return _nearest(vectors, pairs, matrices, thresholds, k, far)
+    def problems(self) -> tuple[str, ...]:
+        """See `TemplateStore.problems`."""
+        try:
+            specs = self._stored_specs()
+        except FacespaceError as error:
+            return (str(error),)
+        count = "SELECT count(*) FROM templates WHERE model_id = ? AND length(vector) != ?"
+        counts = [self._database.connection.execute(count, (i, spec.dim)).fetchone()[0] for i, spec in specs]
+        return tuple(
+            f"templates of {spec.label} that are not of {spec.dim} bytes: {n}"
+            for (_, spec), n in zip(specs, counts, strict=True)
+            if n
+        )
 
     def _remember(self, spec: ModelSpec) -> tuple[int, ModelSpec]:
         # One photo after another comes with the same model.
@@ -179,10 +171,7 @@ class SqliteTemplates:
             return int(row[0]), last.stored
         with self._database.transaction() as connection:
             row = self._model_row(spec)
-            known = spec if row is None else ModelSpec.from_json(row[1])
-            if known.dim != spec.dim:
-                raise ModelError(f"{spec.label}: expected {known.dim} dimensions as before, got {spec.dim}")
-            stored = dataclasses.replace(spec, byte_scale=known.byte_scale or spec.byte_scale)
+            stored = merged_spec(spec, None if row is None else self._spec(row[1]))
             text = stored.to_json()
             (model_id,) = connection.execute(
                 "INSERT INTO models (sha256, label, spec) VALUES (?, ?, ?)"
@@ -199,136 +188,45 @@ class SqliteTemplates:
         ).fetchone()
         return row
 
-    def _stored_specs(self) -> list[tuple[int, ModelSpec]]:
-        with self._database.snapshot() as connection:
-            rows = connection.execute("SELECT model_id, spec FROM models ORDER BY model_id").fetchall()
-        return [(int(model_id), ModelSpec.from_json(spec)) for model_id, spec in rows]
-
-    def _pairs(self, spec: ModelSpec) -> list[_Pair]:
-        """The models with templates that may meet the probes', in the order in which a face's templates are taken."""
-        known = [(i, stored) for i, stored in self._stored_specs() if self._has_templates(i)]
-        # The probes' own model first, then the newest.
-        known.sort(key=lambda item: (item[1].sha256 != spec.sha256, -item[0]))
-        pairs, refused = [], []
-        for model_id, stored in known:
-            other = spec if stored.sha256 == spec.sha256 else stored
-            try:
-                curve = far_curve(spec, other)
-            except IncompatibleModelsError:
-                refused.append(stored.label)
-                continue
-            if stored.dim != spec.dim:
-                raise ModelError(
-                    f"{spec.label}: {spec.dim} dimensions, {stored.label}: {stored.dim}; expected the same"
-                )
-            pairs.append(_Pair(stored, model_id, curve))
-        if refused and not pairs:
-            raise IncompatibleModelsError(
-                f"probes of {spec.label} cannot be compared with templates of {', '.join(refused)}: neither model "
-                "declares compatibility; use the templates' model, or enrol the photos with the new one"
-            )
-        return pairs
-
-    def _has_templates(self, model_id: int) -> bool:
-        row = self._database.connection.execute(
-            "SELECT 1 FROM templates WHERE model_id = ? LIMIT 1", (model_id,)
-        ).fetchone()
-        return row is not None
-
-    def _matrix(self, model_id: int, dim: int) -> TemplateMatrix:
-        """All templates of a model as the file has them now; call it inside a snapshot."""
-        connection = self._database.connection
-        now = (connection.execute("PRAGMA data_version").fetchone()[0], connection.total_changes)
-        held = self._held.get(model_id)
-        if held is None or held.moment != now:
-            held = self._read(model_id, dim, now, held)
-            # What an open transaction has written may be taken back: it is seen, but not kept.
-            if not self._database.is_writing:
-                self._held[model_id] = held
-        return held.matrix
-
-    def _read(self, model_id: int, dim: int, now: Moment, before: _Held | None) -> _Held:
-        last_id = before.last_id if before else 0
-        connection = self._database.connection
-        rows = connection.execute(
-            "SELECT template_id, face_id, vector FROM templates WHERE model_id = ? AND template_id > ?"
-            " ORDER BY template_id",
-            (model_id, last_id),
+    def _stored_specs(self, *, in_use: bool = False) -> list[tuple[int, ModelSpec]]:
+        used = (
+            " WHERE EXISTS (SELECT 1 FROM templates t WHERE t.model_id = models.model_id)" if in_use else ""
+        )
+        rows = self._database.connection.execute(
+            f"SELECT model_id, spec, sha256 FROM models{used} ORDER BY model_id"
         ).fetchall()
-        new = TemplateMatrix.of(*self._columns(rows, dim))
-        matrix = new if before is None else before.matrix + new if rows else before.matrix
-        (n,) = connection.execute("SELECT count(*) FROM templates WHERE model_id = ?", (model_id,)).fetchone()
-        if len(matrix) != n:  # some that were held are gone
-            return self._read(model_id, dim, now, None)
-        return _Held(now, rows[-1][0] if rows else last_id, matrix)
+        return [(int(model_id), self._spec(text, sha256)) for model_id, text, sha256 in rows]
 
-    def _batches(self, model_id: int, spec: ModelSpec, size: int) -> Iterator[Templates]:
-        last_id = 0
+    def _spec(self, text: str, sha256: str | None = None) -> ModelSpec:
+        try:
+            spec = ModelSpec.from_json(text)
+        except ModelError as error:
+            raise self._database.damaged(f"a model: {error}") from error
+        if sha256 not in (None, spec.sha256):
+            raise self._database.damaged(f"a model {spec.sha256[:8]} stands in the row of {str(sha256)[:8]}")
+        return spec
+
+    def _batches(self, model_id: int, spec: ModelSpec, after: int, size: int) -> Iterator[Templates]:
         while True:
-            with self._database.snapshot() as connection:
-                rows = connection.execute(
-                    "SELECT template_id, face_id, vector, quality FROM templates"
-                    " WHERE model_id = ? AND template_id > ? ORDER BY template_id LIMIT ?",
-                    (model_id, last_id, size),
-                ).fetchall()
+            rows = self._database.connection.execute(
+                "SELECT template_id, face_id, vector, quality FROM templates"
+                " WHERE model_id = ? AND template_id > ? ORDER BY template_id LIMIT ?",
+                (model_id, after, size),
+            ).fetchall()
             if not rows:
                 return
-            last_id = rows[-1][0]
-            ids, vectors = self._columns(rows, spec.dim)
-            # None becomes nan.
-            yield Templates(spec.sha256, ids, vectors, np.array([row[3] for row in rows], np.float32))
+            after = rows[-1][0]
+            yield self._templates(spec, rows)
 
-    def _columns(self, rows: list[tuple[Any, ...]], dim: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-        """Face ids (N,) and vectors (N, D) of rows whose second and third columns they are."""
+    def _templates(self, spec: ModelSpec, rows: list[tuple[Any, ...]]) -> Templates:
         for row in rows:
-            if len(row[2]) != dim:
-                raise self._database.damaged(f"a template of {len(row[2])} bytes, expected {dim}")
-        vectors = np.frombuffer(b"".join(row[2] for row in rows), np.int8).reshape(len(rows), dim)
-        return np.array([row[1] for row in rows], np.int64), vectors
-
-
-def _check_rows(rows: NDArray[np.float32], spec: ModelSpec, name: str) -> NDArray[np.float32]:
-    checked = check_embeddings(rows, name)
-    if checked.shape[1] != spec.dim:
-        raise InputError(f"{name}: expected {spec.dim} components of {spec.label}, got {checked.shape[1]}")
-    if not spec.byte_scale > 0:
-        raise ModelError(
-            f"{spec.label}: expected a model with a byte form, its byte_scale is {spec.byte_scale}"
-        )
-    return checked
-
-
-def _nearest(
-    vectors: NDArray[np.int8],
-    pairs: list[_Pair],
-    matrices: list[TemplateMatrix],
-    thresholds: list[float],
-    k: int,
-    far: float | None,
-) -> Hits:
-    """The k nearest of all models together; a face counts in the first matrix that has it."""
-    found = [Hits.empty(len(vectors), far)]
-    for i, (pair, matrix) in enumerate(zip(pairs, matrices, strict=True)):
-        among = None
-        if i:
-            among = ~np.isin(matrix.face_id, np.concatenate([m.face_id for m in matrices[:i]]))
-        rows, distance = matrix.nearest(vectors, k, among=among)
-        found.append(
-            Hits(
-                (pair.stored.sha256,), matrix.face_id[rows], np.full(rows.shape, i), distance,
-                np.full(rows.shape, thresholds[i]), pair.curve.log_far(distance), far,
-            )
+            if len(row[2]) != spec.dim:
+                raise self._database.damaged(f"a template of {len(row[2])} bytes, expected {spec.dim}")
+        ids, faces, vectors, grades = zip(*rows, strict=True)
+        with np.errstate(over="ignore"):
+            quality = np.array(grades, np.float32)  # None becomes nan
+        return Templates(
+            spec.sha256, np.array(ids, np.int64), np.array(faces, np.int64),
+            np.frombuffer(b"".join(vectors), np.int8).reshape(len(rows), spec.dim),
+            quality,
         )  # fmt: skip
-    return _merged(found, k, far)
-
-
-def _merged(found: list[Hits], k: int, far: float | None) -> Hits:
-    """The k best of several, by log_far and then face id."""
-    columns = {
-        name: np.concatenate([getattr(hits, name) for hits in found], axis=1)
-        for name in ("face_id", "model_idx", "distance", "threshold", "log_far")
-    }
-    # Two distances of one pair may round to one rate: the distance decides before the face id.
-    order = np.lexsort((columns["face_id"], columns["distance"], columns["log_far"]), axis=1)[:, :k]
-    best = {name: np.take_along_axis(column, order, axis=1) for name, column in columns.items()}
-    return Hits(tuple(model for hits in found for model in hits.models), far=far, **best)

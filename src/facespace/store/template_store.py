@@ -1,15 +1,24 @@
-"""What a store of templates can do: the interface behind which an index or a remote engine may stand."""
+"""What a store of templates can do: the interface behind which another database or a remote engine may stand.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+A store keeps the templates and says what has changed; the search over them (`facespace.store.search`) and prototypes
+are worked out here, from what any store gives, so that answers are the same everywhere.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.distances import check_embeddings
+from facespace.errors import InputError, ModelError
 from facespace.models import ModelSpec
+from facespace.store.nearest import TemplateMatrix
+from facespace.store.search import Hits, Pair, find_nearest, find_pairs
 
-__all__ = ["Hits", "TemplateStore", "Templates"]
+__all__ = ["Extent", "Moment", "TemplateStore", "Templates", "check_new", "check_rows", "merged_spec"]
 
 
 @dataclass(frozen=True)
@@ -18,12 +27,14 @@ class Templates:
 
     Attributes:
         model: sha256 of the embedder.
+        template_id: int64, shape (N,), increasing, never used twice; a template that replaces one has a new one.
         face_id: int64, shape (N,).
         vectors: int8, shape (N, D), quantised by the byte scale of the model's stored spec.
         quality: float32, shape (N,), in [0, 1]; nan where it is not known.
     """
 
     model: str
+    template_id: NDArray[np.int64]
     face_id: NDArray[np.int64]
     vectors: NDArray[np.int8]
     quality: NDArray[np.float32]
@@ -31,48 +42,67 @@ class Templates:
     def __len__(self) -> int:
         return len(self.face_id)
 
+    def __getitem__(self, which: NDArray[np.bool_]) -> "Templates":
+        """Those where a mask is true."""
+        return Templates(
+            self.model, self.template_id[which], self.face_id[which], self.vectors[which], self.quality[which]
+        )
+
 
 @dataclass(frozen=True)
-class Hits:
-    """The faces nearest to each of N probes, the nearest first; K for all probes, fewer where the store holds fewer.
-
-    "Nearest" is by ``log_far``: the distances of two pairs of models do not mean the same, the rates at which
-    strangers come as near do.
+class Extent:
+    """Of the templates of a model: tells whether any have come (a later last id) or gone (too few).
 
     Attributes:
-        models: sha256 of the models whose templates took part.
-        face_id: int64, shape (N, K); a face stands once in a row.
-        model_idx: int64, shape (N, K), into ``models``: whose template was compared.
-        distance: float64, shape (N, K), in [0, 4].
-        threshold: float64, shape (N, K), of the pair of models at ``far``; nan where none was asked for.
-        log_far: float64, shape (N, K), log10 of the false-accept rate that the distance stands for; see
-            `facespace.models.FarCurve`, also for where it is measured and where extended.
-        far: the false-accept rate of ``threshold``, of one comparison; None likewise.
+        last_id: of the newest template that is there; 0 without any.
+        n: how many there are.
     """
 
-    models: tuple[str, ...]
-    face_id: NDArray[np.int64]
-    model_idx: NDArray[np.int64]
-    distance: NDArray[np.float64]
-    threshold: NDArray[np.float64]
-    log_far: NDArray[np.float64]
-    far: float | None
-
-    @property
-    def same(self) -> NDArray[np.bool_]:
-        """Whether each counts as the probe's person: distance <= threshold; shape (N, K)."""
-        return self.distance <= self.threshold
-
-    @classmethod
-    def empty(cls, n_probes: int, far: float | None) -> "Hits":
-        """Nothing found for any probe."""
-        whole, real = np.zeros((n_probes, 0), np.int64), np.zeros((n_probes, 0))
-        return cls((), whole, whole, real, real, real, far)
+    last_id: int
+    n: int
 
 
-class TemplateStore(Protocol):
-    """Templates of faces by one or more models, each face with at most one template of a model."""
+@dataclass(frozen=True)
+class Moment:
+    """A state of a store: of two equal ones all reads are the same.
 
+    Attributes:
+        token: tells two states apart.
+        is_final: False while a transaction is open, whose writes may yet be taken back.
+    """
+
+    token: Hashable
+    is_final: bool
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The templates of one model as they were at a moment."""
+
+    moment: Moment
+    extent: Extent
+    matrix: TemplateMatrix
+
+
+class TemplateStore(ABC):
+    """Templates of faces by one or more models, each face with at most one template of a model.
+
+    The templates of models that are searched are held in memory, 4 bytes a component; only what has come since the
+    last call is read.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, _Held] = {}
+
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[object]:
+        """All reads inside see the store at one moment."""
+
+    @abstractmethod
+    def moment(self) -> Moment:
+        """The state of the store now; cheap."""
+
+    @abstractmethod
     def add_model(self, spec: ModelSpec) -> ModelSpec:
         """Remember a model; its thresholds are brought up to date, its byte scale stays what it was at first.
 
@@ -83,15 +113,23 @@ class TemplateStore(Protocol):
             ModelError: a model with that sha256 is known with another dimension.
         """
 
-    def models(self) -> tuple[ModelSpec, ...]:
-        """The specs of all models remembered, in the order they came."""
+    @abstractmethod
+    def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:
+        """The specs of all models remembered, or of those with templates, in the order they came."""
 
-    def byte_scale(self, spec: ModelSpec) -> float:
-        """The scale at which templates of ``spec``'s model are stored here: that which it first came with."""
-
+    @abstractmethod
     def count(self) -> dict[str, int]:
-        """Templates of each model, by its sha256; models without any are left out."""
+        """Templates of each model, by its sha256, in the order the models came; those without any are left out."""
 
+    @abstractmethod
+    def extent(self, model: str) -> Extent:
+        """How far the templates of the model with that sha256 reach."""
+
+    @abstractmethod
+    def faces(self, model: str | None = None) -> NDArray[np.int64]:
+        """The ids of the faces with a template of the model with that sha256, or of any; increasing."""
+
+    @abstractmethod
     def add(
         self,
         face_id: NDArray[np.int64],
@@ -113,16 +151,40 @@ class TemplateStore(Protocol):
             ModelError: the model has no byte form, or is known with another dimension.
         """
 
+    @abstractmethod
     def remove(self, face_id: NDArray[np.int64], *, model: str | None = None) -> int:
         """Drop the templates of these faces, of all models or of the one with that sha256; returns how many."""
 
-    def batches(self, *, model: str | None = None, size: int = 4096) -> Iterator[Templates]:
+    @abstractmethod
+    def batches(self, *, model: str | None = None, after: int = 0, size: int = 4096) -> Iterator[Templates]:
         """All templates, or those of one model, at most ``size`` at a time, model by model in order of adding.
 
         The store may be written meanwhile: a template that stays is met exactly once.
+
+        Args:
+            model: sha256; None for all.
+            after: only templates with a later id.
+            size: at least 1.
         """
 
-    def comparable(self, spec: ModelSpec) -> tuple[ModelSpec, ...]:
+    @abstractmethod
+    def of_faces(self, face_id: NDArray[np.int64], *, model: str | None = None) -> list[Templates]:
+        """The templates of these faces, of all models or of one; one item a model that has some, the newest first."""
+
+    @abstractmethod
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with models and templates, a line each; empty for a sound store."""
+
+    def model(self, sha256: str | None) -> ModelSpec | None:
+        """The spec of the model with that sha256, if it is remembered."""
+        return next((spec for spec in self.models() if spec.sha256 == sha256), None)
+
+    def byte_scale(self, spec: ModelSpec) -> float:
+        """The scale at which templates of ``spec``'s model are stored here: that which it first came with."""
+        stored = self.model(spec.sha256)
+        return spec.byte_scale if stored is None else stored.byte_scale
+
+    def comparable(self, spec: ModelSpec) -> tuple[Pair, ...]:
         """The models with templates that may meet embeddings of ``spec``'s model; its own first, then the newest.
 
         A face that has templates of several takes part with that of the first of them.
@@ -131,6 +193,8 @@ class TemplateStore(Protocol):
             IncompatibleModelsError: there are templates, all of models that may not meet them.
             ModelError: a pair of models is not calibrated, or of different dimensions.
         """
+        with self.snapshot():
+            return find_pairs(spec, self.models(in_use=True))
 
     def search(
         self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float | None = None
@@ -150,3 +214,84 @@ class TemplateStore(Protocol):
             IncompatibleModelsError: there are templates, all of models that may not meet the probes'.
             ModelError: a pair of models has no distance at that FAR, or the model no byte form.
         """
+        rows = check_rows(probes, spec, "probes")
+        if k < 1:
+            raise InputError(f"k: expected at least 1, got {k}")
+        with self.snapshot():
+            scale = self.byte_scale(spec)
+            found = [(pair, self.matrix(pair.stored)) for pair in self.comparable(spec)]
+        return find_nearest(rows, scale, found, k=k, far=far)
+
+    def matrix(self, spec: ModelSpec) -> TemplateMatrix:
+        """All templates of a model as they are now; call it inside a snapshot."""
+        now, held = self.moment(), self._held.get(spec.sha256)
+        if held is None or held.moment != now:
+            held = self._follow(spec, now, held)
+            # What an open transaction has written may be taken back: it is seen, but not kept.
+            if now.is_final:
+                self._held[spec.sha256] = held
+        return held.matrix
+
+    def _follow(self, spec: ModelSpec, now: Moment, before: _Held | None) -> _Held:
+        extent = self.extent(spec.sha256)
+        parts = [TemplateMatrix.empty(spec.dim) if before is None else before.matrix]
+        after = before.extent.last_id if before else 0
+        if extent.last_id > after:
+            new = self.batches(model=spec.sha256, after=after, size=2**16)
+            parts += [TemplateMatrix.of(batch.face_id, batch.vectors) for batch in new]
+        if sum(map(len, parts)) != extent.n and before is not None:  # some that were held are gone
+            return self._follow(spec, now, None)
+        return _Held(now, extent, TemplateMatrix.joined(parts))
+
+
+def check_rows(rows: NDArray[np.float32], spec: ModelSpec, name: str) -> NDArray[np.float32]:
+    """Unit rows (N, D) that a model with a byte form may have made.
+
+    Raises:
+        InputError: of another shape or length.
+        ModelError: the model has no byte form.
+    """
+    checked = check_embeddings(rows, name)
+    if checked.shape[1] != spec.dim:
+        raise InputError(f"{name}: expected {spec.dim} components of {spec.label}, got {checked.shape[1]}")
+    if not spec.byte_scale > 0:
+        raise ModelError(
+            f"{spec.label}: expected a model with a byte form, its byte_scale is {spec.byte_scale}"
+        )
+    return checked
+
+
+def check_new(
+    face_id: NDArray[np.int64],
+    embeddings: NDArray[np.float32],
+    spec: ModelSpec,
+    quality: NDArray[np.float32],
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
+    """The arguments of `TemplateStore.add` as arrays.
+
+    Raises:
+        InputError, ModelError: as there.
+    """
+    ids = np.asarray(face_id, np.int64)
+    rows = check_rows(embeddings, spec, "embeddings")
+    grades = np.asarray(quality, np.float64)
+    if ids.shape != (len(rows),) or grades.shape != ids.shape:
+        raise InputError(
+            f"face_id, quality: expected shape ({len(rows)},), got {ids.shape} and {grades.shape}"
+        )
+    if len(np.unique(ids)) != len(ids):
+        raise InputError("face_id: expected each face once, one stands there twice")
+    return ids, rows, grades
+
+
+def merged_spec(spec: ModelSpec, known: ModelSpec | None) -> ModelSpec:
+    """A spec as it is stored: with the byte scale that the model first came with.
+
+    Raises:
+        ModelError: known with another dimension.
+    """
+    if known is None:
+        return spec
+    if known.dim != spec.dim:
+        raise ModelError(f"{spec.label}: expected {known.dim} dimensions as before, got {spec.dim}")
+    return replace(spec, byte_scale=known.byte_scale or spec.byte_scale)
