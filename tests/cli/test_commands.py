@@ -169,7 +169,9 @@ def test_embed_then_cluster(
     named = ("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", "--far", "1e-2")
     document = json.loads(call(*named, "--json").stdout)
     assert (document["threshold"], document["far"], document["extrapolated"]) == (0.3, 0.01, False)
-    shown = call(*named, "--explain", "0", "1", "--pictures", tmp_path / "pictures").stdout
+    assert "the threshold is 0.300" in call(*named, "--explain", "0", "1").stdout
+    asked = (f"{photos / '1.png'}#2", photos / "2.png")
+    shown = call(*named, "--explain", *asked, "--pictures", tmp_path / "pictures").stdout
     assert "false-accept rate" in shown and "the threshold is 0.300" in shown
     assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [
         "dendrogram.png", "distances.png", "people.png",
@@ -208,7 +210,7 @@ def as_a_process(*arguments: object, **options: object) -> subprocess.CompletedP
         (["people", "nowhere"], "expected a folder of photos"),
         (["verify", "a.jpg", "b.jpg"], "cannot be read"),
         (["evaluate", "lfw"], "FACESPACE_DATA"),
-        (["evaluate", "holdout", "--data", "nowhere"], "there is no such folder"),
+        (["evaluate", "holdout", "--data", "nowhere"], "expected the data sets' folder"),
         (["models", "show", "nowhere.onnx"], "expected a built-in model"),
         (["cluster", "nowhere", "-o", "x.csv"], "expected a FaceTable"),
         (["train", "nowhere.toml", "--out", "run", "--data", "."], "nowhere.toml"),
@@ -293,7 +295,10 @@ def test_version() -> None:
         (["-o", "nowhere/people.csv"], "folder that exists"),
         (["--person", "1"], "--pictures"),
         (["--explain", "0", "3"], "faces 0 to 2"),
-        (["--far", "2"], "far in"),
+        (["--explain", "{photos}/1.png", "{photos}/2.png"], "it shows 2, say which: "),
+        (["--explain", "{photos}/1.png#1", "{photos}/1.png#3"], "expected face 1 to 2 of the photo"),
+        (["--explain", "{photos}/1.png#1", "absent.png"], "no face of the table is from there"),
+        (["--far", "2"], "expected a rate between 0 and 1"),
     ],
 )
 def test_cluster_refuses_before_it_groups(
@@ -308,5 +313,6 @@ def test_cluster_refuses_before_it_groups(
         "facespace.cluster.table_groups.agglomerative", lambda *_, **__: pytest.fail("grouped")
     )
     call("embed", photos, "-o", tmp_path / "faces")
+    options = [option.format(photos=photos) for option in options]
     result = call("cluster", tmp_path / "faces", "-o", tmp_path / "people.csv", *options)
-    assert isinstance(result.exception, FacespaceError) and message in str(result.exception)
+    assert result.exit_code != 0 and message in f"{result.exception} {' '.join(result.stderr.split())}"

@@ -18,6 +18,7 @@ from facespace.embed import Embedder
 from facespace.errors import DataError, InputError, MissingExtraError
 from facespace.extract import embed_crops, embed_photos
 from facespace.extract.exports import export_table
+from facespace.faces.addresses import face_at, split_address
 from facespace.faces.detect import Detector
 from facespace.measure.cluster_pictures import write_cluster_pictures
 from facespace.models import find_model, read_spec
@@ -107,8 +108,8 @@ def cluster(
         float, typer.Option(min=0.0, max=1.0, help="Set poorer faces aside, and attach them afterwards.")
     ] = 0.0,
     explain: Annotated[
-        tuple[int, int] | None,
-        typer.Option(help="Two rows of the output, from 0: why they are one person or two."),
+        tuple[str, str] | None,
+        typer.Option(metavar="FACE FACE", help="Two faces, as PHOTO#K: why they are one person or two."),
     ] = None,
     keep: Annotated[
         Path | None,
@@ -132,7 +133,8 @@ def cluster(
     _check_outputs(output, pictures, person)
     table = FaceTable.load(faces)
     spec = read_spec(find_model(model, "embedder"))
-    options = GroupOptions(strangers, far, threshold, min_quality, explain)
+    asked = (_row(table, explain[0]), _row(table, explain[1])) if explain else None
+    options = GroupOptions(strangers, far, threshold, min_quality, asked)
     with progress("grouping") as on_progress:
         found = group_table(table, spec, options, saved=_kept(keep, table), on_progress=on_progress)
     _write_csv(output, table, found.labels)
@@ -149,6 +151,22 @@ def _check_outputs(output: Path, pictures: Path | None, person: int | None) -> N
         raise InputError("--person: expected together with --pictures DIR")
     if pictures and find_spec("matplotlib") is None:
         raise MissingExtraError("a picture", "report")
+
+
+def _row(table: FaceTable, face: str) -> int:
+    """The row of `PHOTO#K`, or of a photo with one face; rows of the output by number, from 0, will do."""
+    photo, k = split_address(face)
+    rows = np.array([i for i, p in enumerate(table.photo_idx) if table.photos[p] in (face, photo)], np.intp)
+    if not len(rows) and face.isdecimal():
+        return int(face)
+    if not len(rows) or (k is None and len(rows) > 1):
+        met = (
+            f"it shows {len(rows)}, say which: {face}#K"
+            if len(rows)
+            else "no face of the table is from there"
+        )
+        raise InputError(f"--explain {face}: expected one face of the table; {met}")
+    return int(rows[0] if k is None else rows[face_at(table.box_xyxy[rows], k, photo)])
 
 
 def _kept(folder: Path | None, table: FaceTable) -> ArrayFolder | None:

@@ -23,11 +23,13 @@ ROWS_SHOWN = 40
 
 def people(
     photos: Annotated[
-        Path, typer.Argument(help="Folder of photos; nothing in it is changed.", show_default=False)
+        Path, typer.Argument(help="Folder of photos. They are never changed.", show_default=False)
     ],
     library: Annotated[
         Path | None,
-        typer.Option(help="Folder of the library; one per photo folder in your data directory unless given."),
+        typer.Option(
+            help="Folder of the library. Default: one per folder of photos, in your data directory."
+        ),
     ] = None,
     strangers: Strangers = STRANGERS_IN_REACH,
     far: PairFar = None,
@@ -36,34 +38,34 @@ def people(
     workers: Workers = None,
     watch: Annotated[
         bool,
-        typer.Option(
-            "--watch", help="Go on following the folder until Ctrl-C, which ends it with exit code 0."
-        ),
+        typer.Option("--watch", help="Follow the folder until Ctrl-C, which ends with exit code 0."),
     ] = False,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Hash all photos, also those whose size and time have not changed."),
+        typer.Option(
+            "--verify", help="Read all photos to find changes, also those whose size and time are the same."
+        ),
     ] = False,
-    detect_anew: Annotated[
+    detect_again: Annotated[
         bool,
-        typer.Option("--detect-anew", help="Look again for faces in photos that another detector has read."),
+        typer.Option("--detect-again", help="Detect faces again in photos that another detector has read."),
     ] = False,
     drop_missing: Annotated[
         bool,
         typer.Option(
-            "--drop-missing", help="Let go of missing photos even if their disk seems not to be there."
+            "--drop-missing", help="Remove missing photos from the library even if their disk is not there."
         ),
     ] = False,
     old_model: Annotated[
         str | None,
         typer.Option(
-            help="File of the model that the library stands on, if it is neither built in nor among yours."
+            help="File of the library's present model, if it is neither built in nor in your model folder."
         ),
     ] = None,
     drop_old: Annotated[
         bool,
         typer.Option(
-            "--drop-old", help="Delete the old model's templates, for good, when --model has taken its place."
+            "--drop-old", help="Delete the old model's templates for good, after a move to another model."
         ),
     ] = False,
     _keep_old: Annotated[
@@ -87,7 +89,7 @@ def people(
         )
         return
     finder = Detector(detector)
-    look = Look(verify, finder.spec.sha256 if detect_anew else None, drop_missing)
+    look = Look(verify, finder.spec.sha256 if detect_again else None, drop_missing)
     with Library(folder) as opened:
         run = PeopleRun(opened, photos, finder, Embedder(model), Rule(strangers, far), workers)
         done = run.refresh(look=look, old_model=old_model, drop_old=drop_old)

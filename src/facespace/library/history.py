@@ -201,7 +201,11 @@ class History:
             if not said:
                 raise CorrectionError(
                     "nothing to undo: the history has no entry in force"
-                    + ("" if entry_id is None else f" with number {entry_id}; see `facespace history`")
+                    + (
+                        ""
+                        if entry_id is None
+                        else f" with number {entry_id}; see `facespace library history`"
+                    )
                 )
             return self._take_back(said[0], "undo")
 
