@@ -54,6 +54,12 @@ def test_everything_is_there_as_it_was(old: Path) -> None:
     assert [(p.name, len(p.faces)) for p in people] == [("Ann", 3), (None, 2), (None, 1)]
 
 
+def test_photos_that_earlier_versions_could_not_read_are_tried_once_more(old: Path, tmp_path: Path) -> None:
+    with Library(old) as library:
+        stamps = {photo.path: photo.stamp for photo in library.photos()}
+    assert [path for path, stamp in stamps.items() if stamp[3] == -1] == ["bad.jpg"]
+
+
 def test_an_old_catalogue_ends_like_a_new_one(old: Path) -> None:
     assert schema(old) == schema(old / "new")
 

@@ -18,6 +18,7 @@ from facespace.library import Library, Look, ScanResult
 from facespace.library.scan import scan_files
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from inside import inside, sql
+from tiff_parts import exif_block
 
 NAMES = ("red", "green", "blue", "ochre")
 
@@ -245,7 +246,7 @@ def test_tiff_stored_sideways_has_its_size_and_a_library_with_exchanged_sides_me
     rows = "SELECT height, width FROM photos WHERE path = '5.tiff'"
     size = sql(library).execute(rows).fetchone()
     assert size == (100, 220)
-    sql(library).execute("UPDATE photos SET height = width, width = height WHERE orientation > 4")
+    sql(library).execute("UPDATE photos SET height = width, width = height, note = '' WHERE orientation > 4")
     assert again(library, photos)[1] == 0
     assert sql(library).execute(rows).fetchone() == size
 
@@ -280,3 +281,25 @@ def test_a_photo_that_is_still_growing_is_read_by_a_later_scan(
     assert "still being written" in result.unreadable[0].reason and result.partial == ()
     result, n_read = again(library, photos)
     assert n_read == 1 and result.unreadable == result.partial == ()
+
+
+def test_a_photo_that_an_earlier_version_did_not_turn_is_read_again(library: Library, photos: Path) -> None:
+    with Image.open(photos / "2.png") as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(
+            photos / "5.jpg", quality=95, exif=b"Exif\0\0" + exif_block((0x0112, 1, b"\6"))
+        )
+    again(library, photos)
+    size = "SELECT height, width, orientation, note FROM photos WHERE path = '5.jpg'"
+    expected = sql(library).execute(size).fetchone()
+    assert tuple(expected) == (100, 220, 6, None)
+    sql(library).execute(
+        "UPDATE photos SET orientation = 1, height = width, width = height, note = '' WHERE path = '5.jpg'"
+    )
+    sql(library).execute("UPDATE photos SET note = '', taken_at = 'no date' WHERE path = '1.png'")
+    assert again(library, photos)[1] == 1
+    assert sql(library).execute(size).fetchone() == expected
+    assert sql(library).execute("SELECT note, taken_at FROM photos WHERE path = '1.png'").fetchone()[:] == (
+        None,
+        None,
+    )
+    assert again(library, photos)[1] == 0

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from facespace.images.exif import Entry, tiff_entries
+from facespace.images.exif import Content, Entry, tiff_entries
 
 __all__ = ["bare", "beside_pixels", "is_one_scan", "kind_of", "n_scans", "planes"]
 
@@ -35,20 +35,20 @@ TIFF_NEEDED = {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 
                332, 338, 339, 347, 512, 513, 514, 529, 530, 531, 532}  # fmt: skip
 
 
-def kind_of(content: bytes) -> str:
+def kind_of(content: Content) -> str:
     """`JPEG`, `PNG`, `WEBP`, `TIFF` or `HEIF` (AVIF too) by the first bytes; empty for others."""
-    if content.startswith(b"\xff\xd8\xff"):
+    if content[:3] == b"\xff\xd8\xff":
         return "JPEG"
-    if content.startswith(PNG_START):
+    if content[:8] == PNG_START:
         return "PNG"
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "WEBP"
-    if content.startswith(TIFF_STARTS):
+    if content[:4] in TIFF_STARTS:
         return "TIFF"
     return "HEIF" if content[4:8] == b"ftyp" and content[8:12] in HEIF_BRANDS else ""
 
 
-def beside_pixels(content: bytes) -> tuple[bytes | None, bytes | None]:
+def beside_pixels(content: Content) -> tuple[Content | None, bytes | None]:
     """The EXIF block and the XMP packet of a JPEG, PNG, WebP or TIFF file, as far as the file can be followed."""
     find = FINDERS.get(kind_of(content))
     return find(content) if find else (None, None)
@@ -112,12 +112,12 @@ def _of_plane(entries: Iterable[Entry], plane: int, n: int) -> Iterator[Entry]:
             yield entry
 
 
-def _of_jpeg(content: bytes) -> tuple[bytes | None, bytes | None]:
+def _of_jpeg(content: Content) -> tuple[bytes | None, bytes | None]:
     exif = packet = None
     for marker, start, end in _segments(content):
-        if marker == APP1 and exif is None and content.startswith(b"Exif\0", start + 4):
+        if marker == APP1 and exif is None and content[start + 4 : start + 9] == b"Exif\0":
             exif = content[start + 10 : end]
-        elif marker == APP1 and packet is None and content.startswith(JPEG_XMP, start + 4):
+        elif marker == APP1 and packet is None and content[start + 4 : start + 4 + len(JPEG_XMP)] == JPEG_XMP:
             packet = content[start + 4 + len(JPEG_XMP) : end]
     return exif, packet
 
@@ -135,7 +135,7 @@ def _bare_jpeg(content: bytes) -> bytes:
     return b"".join([*kept, content[last:]])
 
 
-def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+def _segments(content: Content) -> Iterator[tuple[int, int, int]]:
     """Marker, start and end of each segment before the data, as far as they can be followed."""
     at = 2
     while at + 4 <= len(content) and content[at] == 0xFF:
@@ -153,12 +153,12 @@ def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
         at = end
 
 
-def _of_png(content: bytes) -> tuple[bytes | None, bytes | None]:
+def _of_png(content: Content) -> tuple[bytes | None, bytes | None]:
     exif = packet = None
     for kind, start, end in _chunks(content):
         if kind == b"eXIf" and exif is None:
             exif = content[start + 8 : end - 4]
-        elif kind == b"iTXt" and packet is None and content.startswith(PNG_XMP, start + 8):
+        elif kind == b"iTXt" and packet is None and content[start + 8 : start + 8 + len(PNG_XMP)] == PNG_XMP:
             packet = content[start + 8 + len(PNG_XMP) : end - 4]
     return exif, packet
 
@@ -175,7 +175,7 @@ def _bare_png(content: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(content: Content) -> Iterator[tuple[bytes, int, int]]:
     """Kind, start and end of each chunk; one whose length cannot be is left for the next with pixels."""
     at = len(PNG_START)
     while at + 8 <= len(content):
@@ -189,7 +189,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
         at = end
 
 
-def _of_webp(content: bytes) -> tuple[bytes | None, bytes | None]:
+def _of_webp(content: Content) -> tuple[bytes | None, bytes | None]:
     found = {kind: content[start + 8 : end] for kind, start, end in _riff(content)}
     return found.get(b"EXIF"), found.get(b"XMP ")
 
@@ -205,7 +205,7 @@ def _bare_webp(content: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 
-def _riff(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _riff(content: Content) -> Iterator[tuple[bytes, int, int]]:
     at = 12
     while at + 8 <= len(content):
         end = at + 8 + int.from_bytes(content[at + 4 : at + 8], "little")
@@ -244,7 +244,7 @@ def _bare_heif(content: bytes) -> bytes:
     return content.replace(b"colrprof", b"noneprof").replace(b"colrrICC", b"nonerICC")
 
 
-FINDERS: dict[str, Callable[[bytes], tuple[bytes | None, bytes | None]]] = {
+FINDERS: dict[str, Callable[[Content], tuple[Content | None, bytes | None]]] = {
     "JPEG": _of_jpeg, "PNG": _of_png, "WEBP": _of_webp, "TIFF": lambda content: (content, None),
 }  # fmt: skip
 STRIPPERS: dict[str, Callable[[bytes], bytes]] = {

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Entry", "Exif", "exif_of", "tiff_entries"]
+__all__ = ["Content", "Entry", "Exif", "exif_of", "tiff_entries"]
 
+Content = bytes | mmap.mmap  # a file in memory, or left on the disk
 ORIENTATION, XMP, EXIF_FOLDER = 0x0112, 0x02BC, 0x8769
 # DateTimeOriginal and its offset, else those of the digitising; DateTime itself is that of the last change.
 TIMES = ((0x9003, 0x9011), (0x9004, 0x9012))
@@ -96,14 +97,16 @@ class Entry:
         return self.value.split(b"\0")[0].decode("latin-1").strip()
 
 
-def exif_of(block: bytes | None, packet: bytes | None = None) -> Exif:
+def exif_of(block: Content | None, packet: bytes | None = None) -> Exif:
     """What an EXIF block says, and an XMP packet where that says nothing of the orientation; never an error.
 
     Args:
         block: a TIFF structure (TIFF 6.0, EXIF 2.32), with or without `Exif` before it; a whole TIFF file is one.
         packet: of XMP.
     """
-    block = (block or b"").removeprefix(b"Exif\0\0")
+    block = block or b""
+    if block[:6] == b"Exif\0\0":
+        block = block[6:]
     tags = {entry.tag: entry for entry in tiff_entries(block)}
     inner = {}
     if EXIF_FOLDER in tags and (offset := tags[EXIF_FOLDER].number):
@@ -113,7 +116,7 @@ def exif_of(block: bytes | None, packet: bytes | None = None) -> Exif:
     return Exif(_orientation(tags.get(ORIENTATION), packet), next((t for t in times if t), None))
 
 
-def tiff_entries(block: bytes | mmap.mmap, offset: int | None = None) -> Iterator[Entry]:
+def tiff_entries(block: Content, offset: int | None = None) -> Iterator[Entry]:
     """The entries of a directory as far as they can be read.
 
     Args:

@@ -128,14 +128,14 @@ def _is_growing(path: Path, size: int) -> bool:
 def read_exif(path: Path | str) -> Exif:
     """What the picture file at ``path`` says of itself; one that cannot be read says nothing."""
     try:
-        content = read_bytes(Path(path))
-    except ImageError:
-        return Exif()
-    if kind_of(content) != "HEIF":
-        return exif_of(*beside_pixels(content))
-    try:
-        with QUIET:
-            return _exif_of_heif(open_header(content))
+        with (
+            open_regular(Path(path)) as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            if kind_of(content) != "HEIF":
+                return exif_of(*beside_pixels(content))
+            with QUIET:
+                return _exif_of_heif(open_header(content[:]))
     except Exception:  # as many kinds as there are decoders
         return Exif()
 

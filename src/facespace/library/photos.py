@@ -10,7 +10,7 @@ from PIL import Image
 
 from facespace.errors import ImageError
 from facespace.extract import PhotoFaces
-from facespace.images import Exif, Stamp, Unreadable
+from facespace.images import Stamp, Unreadable, read_exif, read_tiff_size
 from facespace.library.carried import carried_ids, known_faces
 from facespace.library.catalogue import Catalogue
 from facespace.library.files import remove_files
@@ -19,9 +19,9 @@ from facespace.store import path_in, path_out
 from facespace.table import face_id
 
 __all__ = [
-    "add_exif",
     "add_faces",
     "add_unreadable",
+    "check_exif",
     "move_photos",
     "partial_photos",
     "remove_photos",
@@ -136,7 +136,7 @@ def partial_photos(catalogue: Catalogue) -> tuple[Unreadable, ...]:
 
 def _with(catalogue: Catalogue, column: str) -> tuple[Unreadable, ...]:
     rows = catalogue.rows(
-        f"SELECT path, {column} AS reason FROM photos WHERE path IS NOT NULL AND {column} IS NOT NULL ORDER BY path"
+        f"SELECT path, {column} AS reason FROM photos WHERE path IS NOT NULL AND {column} <> '' ORDER BY path"
     )
     return tuple(Unreadable(Path(path_out(row["path"])), row["reason"]) for row in rows)
 
@@ -163,12 +163,38 @@ def move_photos(catalogue: Catalogue, moves: list[tuple[int, str | None, str, St
             )
 
 
-def add_exif(catalogue: Catalogue, found: list[tuple[int, Exif]]) -> None:
-    """What the files of these photos, by photo id, say of themselves."""
+def check_exif(catalogue: Catalogue, root: Path) -> None:
+    """Look once at what photos say of themselves that an earlier version has read, or has not understood.
+
+    A photo that was not turned as it should have been is read again by the scan; one that is not there waits.
+    """
+    looked, turned = [], []
+    for row in catalogue.rows(
+        "SELECT photo_id, path, orientation, height, width FROM photos"
+        " WHERE path IS NOT NULL AND unreadable IS NULL AND (note = '' OR orientation IS NULL)"
+    ):
+        file = root / path_out(row["path"])
+        if not file.exists():
+            continue
+        found = read_exif(file)
+        if row["orientation"] in (None, found.orientation):
+            size_hw = (read_tiff_size(file) if found.orientation > 4 else None) or (
+                row["height"],
+                row["width"],
+            )
+            looked.append((found.orientation, found.taken_at, *size_hw, row["photo_id"]))
+        else:
+            turned.append((row["photo_id"],))
+    if not (looked or turned):
+        return
     with catalogue.transaction():
         catalogue.execute_all(
-            "UPDATE photos SET orientation = ?, taken_at = ? WHERE photo_id = ?",
-            [(exif.orientation, exif.taken_at, number) for number, exif in found],
+            "UPDATE photos SET orientation = ?, taken_at = ?, height = ?, width = ?, note = NULLIF(note, '')"
+            " WHERE photo_id = ?",
+            looked,
+        )
+        catalogue.execute_all(
+            "UPDATE photos SET sha256 = NULL, mtime_ns = -1, note = NULL WHERE photo_id = ?", turned
         )
 
 

@@ -8,13 +8,13 @@ from typing import Protocol
 
 from facespace.errors import ImageError, ModelError
 from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photo, in_order
-from facespace.images import StampedFiles, Unreadable, read_exif, read_tiff_size
+from facespace.images import StampedFiles, Unreadable
 from facespace.library.catalogue import Catalogue
 from facespace.library.differences import QUICK, Differences, Look, compare
 from facespace.library.photos import (
-    add_exif,
     add_faces,
     add_unreadable,
+    check_exif,
     move_photos,
     partial_photos,
     remove_photos,
@@ -23,7 +23,6 @@ from facespace.library.photos import (
 )
 from facespace.library.progress import OnProgress, keep_progress
 from facespace.models import ModelSpec
-from facespace.store import path_out
 
 __all__ = ["ScanResult", "ScanningDetector", "scan_files"]
 
@@ -112,6 +111,7 @@ def scan_files(
         raise ModelError(f"{embedder.spec.label}: expected a model with a byte form, its byte_scale is 0")
     with keep_progress(catalogue, progress) as tell:
         tell("comparing", 0, 0)
+        check_exif(catalogue, photos)
         work = compare(catalogue, photos, files, look, workers=workers, progress=tell)
         _put_right(catalogue, photos, work)
         catalogue.templates.add_model(detector.spec)
@@ -134,29 +134,6 @@ def _put_right(catalogue: Catalogue, root: Path, work: Differences) -> None:
     catalogue.set_photo_folder(root)
     remove_photos(catalogue, [photo.photo_id for photo in work.gone])
     move_photos(catalogue, [(m.photo.photo_id, m.photo.sha256, m.path, m.stamp) for m in work.moves])
-    before_exif = catalogue.rows(
-        "SELECT photo_id, path FROM photos WHERE path IS NOT NULL AND orientation IS NULL AND unreadable IS NULL"
-    )
-    if before_exif:  # photos from before the catalogue kept what files say of themselves
-        found = [(row["photo_id"], read_exif(root / path_out(row["path"]))) for row in before_exif]
-        add_exif(catalogue, found)
-    _mend_sizes(catalogue, root)
-
-
-def _mend_sizes(catalogue: Catalogue, root: Path) -> None:
-    """Width and height of TIFF files stored sideways, which earlier versions exchanged."""
-    wrong = []
-    for row in catalogue.rows(
-        "SELECT photo_id, path, height, width FROM photos WHERE orientation > 4 AND unreadable IS NULL"
-        " AND (lower(CAST(path AS TEXT)) LIKE '%.tif' OR lower(CAST(path AS TEXT)) LIKE '%.tiff')"
-    ):
-        height, width = row["height"], row["width"]
-        found = read_tiff_size(root / path_out(row["path"]))
-        if found and tuple(found) == (width, height) != (height, width):
-            wrong.append((width, height, row["photo_id"]))
-    if wrong:
-        with catalogue.transaction():
-            catalogue.execute_all("UPDATE photos SET height = ?, width = ? WHERE photo_id = ?", wrong)
 
 
 def _read_photos(

@@ -205,9 +205,12 @@ DROP INDEX assignments_of_person;
 CREATE INDEX assignments_of_person ON assignments (person_id, state);
 """
 
-# What is missing of a photo that is cut short.
+# What is missing of a photo that is cut short. Photos that earlier versions could not read are tried once more, by a
+# stamp that no file has; what the others say of themselves is looked at once more.
 CATALOGUE_5 = """
+UPDATE photos SET mtime_ns = -1 WHERE unreadable IS NOT NULL;
 ALTER TABLE photos ADD COLUMN note TEXT;  -- what is missing of a file that was read as far as it goes, else null
+UPDATE photos SET note = '' WHERE unreadable IS NULL;  -- its orientation and time were read by an earlier version
 """
 
 
