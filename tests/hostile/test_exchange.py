@@ -195,7 +195,7 @@ def test_broken_files_of_picasa_are_read(tmp_path: Path, memory: object) -> None
         place.write_bytes(content)
         contacts.write_bytes(more)
         refused_in_one_line(lambda: read_contacts(contacts))
-        found = Picasa(tmp_path, ["1.png", "2.png"], {"ab": "Ann"})
+        found = Picasa(tmp_path, [".picasa.ini"], ["1.png", "2.png"], {"ab": "Ann"})
         for region in (*found.regions("1.png"), *found.regions("2.png")):
             assert all(abs(value) <= 1 for value in region.area)
             assert region.problem is None or len(region.problem) < LONGEST_MESSAGE

@@ -216,7 +216,7 @@ def test_picasas_contacts_name_those_its_folders_do_not(
 
 def test_rectangles_of_picasa_have_leading_zeros_left_out(tmp_path: Path) -> None:
     (tmp_path / "Picasa.ini").write_text("[a.jpg]\nfaces=rect64(3f845bcb59418507),1;rect64(8000ffffffff),2\n")
-    first, second = Picasa(tmp_path, ["a.jpg"], {"1": "Ann", "2": "Bob"}).regions("a.jpg")
+    first, second = Picasa(tmp_path, ["Picasa.ini"], ["a.jpg"], {"1": "Ann", "2": "Bob"}).regions("a.jpg")
     assert (first.name, second.name) == ("Ann", "Bob")
     corners = (0x3F84 / 65535, 0x5BCB / 65535, 0x5941 / 65535, 0x8507 / 65535)
     x, y, w, h = first.area

@@ -3,8 +3,10 @@
 import errno
 import os
 import stat
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TypedDict
 
@@ -22,11 +24,15 @@ __all__ = [
     "OnPhoto",
     "Written",
     "check_outside",
+    "files_below",
+    "folder_part",
+    "path_key",
     "put_file",
     "read_file",
     "write_each",
 ]
 
+LONGEST_PART = 255  # of a path; composing what is far longer is slow
 OnPhoto = Callable[[int, int], None]
 
 
@@ -114,6 +120,40 @@ def check_outside(folder: Path, photos: Path) -> None:
         raise InputError(
             f"{folder}: expected a folder outside {photos}, where `facespace people` would find the pictures twice"
         )
+
+
+def files_below(folder: Path, photos: Iterable[str]) -> Iterator[str]:
+    """Paths of all files in the folders that are not hidden, and in those of photos behind links, `/` between names."""
+    behind: Iterator[tuple[str, list[str], list[str]]] = (
+        (str(folder / place), [], _names(folder / place)) for place in sorted(set(map(folder_part, photos)))
+    )
+    seen = set()
+    for here, folders, names in chain(os.walk(folder), behind):
+        place = "" if Path(here) == folder else f"{Path(here).relative_to(folder).as_posix()}/"
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if place not in seen:
+            yield from (place + name for name in sorted(names))
+        seen.add(place)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:  # the photos in it are reported
+        return []
+
+
+def folder_part(path: str) -> str:
+    """The folder of a path with `/` between names; empty at the top."""
+    return path.rpartition("/")[0]
+
+
+def path_key(path: str) -> str:
+    """Equal for paths that differ in capitals or in how letters are composed."""
+    parts = (
+        part if len(part) > LONGEST_PART else unicodedata.normalize("NFC", part) for part in path.split("/")
+    )
+    return "/".join(parts).casefold()
 
 
 def put_file(path: Path, content: bytes, *, time_of: Path | None = None) -> None:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from facespace.errors import DataError, InputError
 from facespace.library.addresses import name_person
-from facespace.library.catalogue import Catalogue
 from facespace.library.corrections import confirm_face, new_person, set_person, settle
 from facespace.library.exchange.embedded import read_embedded
-from facespace.library.exchange.files import OnPhoto, read_file
+from facespace.library.exchange.files import OnPhoto, files_below, read_file
 from facespace.library.exchange.photos import ListedPhoto, Skipped, count_photos, folder_of, listed_photos
 from facespace.library.exchange.picasa import Picasa, read_contacts
 from facespace.library.exchange.regions import box_of_area, orientation_of, pair_up
@@ -109,13 +108,15 @@ def import_names(
     library = history.catalogue
     folder = folder_of(library, photos)
     paths = [photo.path for photo in library.photos() if not photo.unreadable]
-    known = read_contacts(contacts) if contacts else {}
-    reader = _Reader(library, folder, Picasa(folder, paths, known, encoding=encoding))
+    files, known = list(files_below(folder, paths)), read_contacts(contacts) if contacts else {}
+    picasa = Picasa(folder, files, paths, known, encoding=encoding)
+    reader = _Reader(folder, Sidecars(folder, files, paths), picasa)
     total = count_photos(library)
     for done, photo in enumerate(listed_photos(library), 1):
         reader.read(photo)
         if on_photo:
             on_photo(done, total)
+    reader.read_rest()
     names, entry = _Names(), None
     try:
         with history.step("import-names") as step:
@@ -145,10 +146,10 @@ class _Source:
 class _Reader:
     """Reads what other programs said of photo after photo."""
 
-    def __init__(self, library: Catalogue, folder: Path, picasa: Picasa) -> None:
+    def __init__(self, folder: Path, sidecars: Sidecars, picasa: Picasa) -> None:
         self.folder = folder
+        self.sidecars = sidecars
         self.picasa = picasa
-        self.sidecars = Sidecars(library, folder)
         self.named: list[_Named] = []
         self.unmatched = [LeftAlone(path, _shown(name), reason) for path, name, reason in picasa.strays]
         self.skipped = list(picasa.skipped)
@@ -167,19 +168,29 @@ class _Reader:
         for source in sources:
             seen |= self._pair(photo, source, sources[0], seen)
 
+    def read_rest(self) -> None:
+        """Report the names in sidecars that no photo was found to have."""
+        for sidecar in sorted(self.sidecars.unused):
+            source = self._source(sidecar, "no photo of the library has this sidecar", self.folder / sidecar)
+            self.unmatched += [
+                LeftAlone(sidecar, _shown(region.name), source.what)
+                for region in source.packet.regions
+                if region.name
+            ]
+
     def _sources(self, photo: ListedPhoto) -> Iterator[_Source]:
         for sidecar in self.sidecars.find(photo.path):
-            yield self._source(photo, sidecar.name, sidecar)
+            yield self._source(photo.path, sidecar.name, sidecar)
         try:
             inside = read_embedded(self.folder / photo.path)
         except DataError as error:
             self.skipped.append(Skipped(photo.path, f"its XMP packet: {error}"))
         else:
-            yield self._source(photo, "its XMP packet", inside.packet)
-            yield self._source(photo, "the second part of its XMP packet", inside.extension)
+            yield self._source(photo.path, "its XMP packet", inside.packet)
+            yield self._source(photo.path, "the second part of its XMP packet", inside.extension)
         yield _Source("Picasa", Packet(self.picasa.regions(photo.path)))
 
-    def _source(self, photo: ListedPhoto, what: str, source: Path | bytes | None) -> _Source:
+    def _source(self, path: str, what: str, source: Path | bytes | None) -> _Source:
         try:
             content = read_file(source) if isinstance(source, Path) else source
             return _Source(what, read_packet(content) if content else Packet(()))
@@ -187,7 +198,7 @@ class _Reader:
             reason = reason_of(error)
         except DataError as error:
             reason = str(error)
-        self.skipped.append(Skipped(photo.path, f"{what}: {reason}"))
+        self.skipped.append(Skipped(path, f"{what}: {reason}"))
         return _Source(what, Packet(()))
 
     def _pair(

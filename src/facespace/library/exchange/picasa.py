@@ -8,29 +8,28 @@ folders. Older versions wrote in the code page of their Windows.
 """
 
 import codecs
-import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from facespace.errors import DataError, InputError
-from facespace.library.exchange.files import read_file
+from facespace.library.exchange.files import folder_part, path_key, read_file
 from facespace.library.exchange.photos import Skipped
-from facespace.library.exchange.rdf import parse_xml
+from facespace.library.exchange.rdf import MAX_BYTES, parse_xml
 from facespace.library.exchange.regions import MAX_REGIONS, Region
+from facespace.regular_files import read_regular
 from facespace.saved_files import reason_of
-from facespace.store import LONGEST_NAME, name_key
+from facespace.store import LONGEST_NAME, name_key, shown_name
 
 __all__ = ["Picasa", "read_contacts"]
 
 FILES = (".picasa.ini", "picasa.ini")
 FACE = re.compile(r"\s*rect64\(([0-9a-f]{1,16})\)\s*,\s*([0-9a-f]{1,16})\s*", re.IGNORECASE)
 FULL = 65_535
-LONGEST_PART = 255  # of a path; composing what is far longer is slow
+LONGEST_SHOWN = 255
 NOBODY = "f" * 16
 CODE_PAGES = (
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "cp932", "cp936",
@@ -53,7 +52,8 @@ class Picasa:
 
     Args:
         folder: of the photos.
-        photos: their paths, relative to the folder, `/` between names.
+        files: all files below it (`files_below`), Picasa's among them.
+        photos: the photos' paths, relative to the folder, `/` between names.
         contacts: names of contacts from elsewhere; a name in the photo's own folder counts before these.
         encoding: of names that are not in UTF-8; None to take those only that read alike in every code page that
             makes a name of them.
@@ -67,7 +67,13 @@ class Picasa:
     """
 
     def __init__(
-        self, folder: Path, photos: Collection[str], contacts: dict[str, str], *, encoding: str | None = None
+        self,
+        folder: Path,
+        files: Iterable[str],
+        photos: Collection[str],
+        contacts: dict[str, str],
+        *,
+        encoding: str | None = None,
     ) -> None:
         self.contacts = contacts
         self.encoding = _known_encoding(encoding)
@@ -77,14 +83,17 @@ class Picasa:
         self._faces: dict[str, list[_Face]] = defaultdict(list)
         known, alike = set(photos), defaultdict[str, list[str]](list)
         for photo in photos:
-            alike[_key(photo)].append(photo)
+            alike[path_key(photo)].append(photo)
         sections: dict[tuple[str, str], list[_Face]] = defaultdict(list)
-        for file in _files(folder, {_folder_of(photo) for photo in photos}):
-            self._read(folder, file, sections)
+        for file in files:
+            if file.rpartition("/")[2].casefold() in FILES:
+                self._read(folder, file, sections)
         for (place, section), faces in sections.items():
             name = _text(section, encoding) or section
             exact = {path for path in (_join(place, section), _join(place, name)) if path in known}
-            self._assign(_join(place, name), faces, list(exact) or alike.get(_key(_join(place, name)), []))
+            self._assign(
+                _join(place, name), faces, list(exact) or alike.get(path_key(_join(place, name)), [])
+            )
 
     def regions(self, photo: str) -> tuple[Region, ...]:
         """The faces of a photo; those whose name cannot be known say why."""
@@ -100,7 +109,7 @@ class Picasa:
         except OSError as error:
             self.skipped.append(Skipped(file, reason_of(error)))
             return
-        place, section = _folder_of(file), ""
+        place, section = folder_part(file), ""
         for number, line in enumerate(_lines(content), 1):
             if line.startswith("[") and line.endswith("]"):
                 section = line[1:-1]
@@ -129,13 +138,13 @@ class Picasa:
             reason = f"expected {MAX_REGIONS:,} faces at most"
         for face in faces:
             if name := self._name(face)[0]:
-                self.strays.append((path[-LONGEST_PART:], name, f"{face.file}: {reason}"))
+                self.strays.append((path[-LONGEST_SHOWN:], name, f"{face.file}: {reason}"))
 
     def _name(self, face: _Face) -> tuple[str, str | None]:
         """The name of a face's contact, and why it cannot be known; empty where nobody has named the face."""
         if face.contact in ("", NOBODY):
             return "", None
-        known, place = self._names.get(face.contact, {}), _folder_of(face.file)
+        known, place = self._names.get(face.contact, {}), folder_part(face.file)
         nearest = [known[folder] for folder in _upwards(place) if folder in known]
         raw = [*nearest[:1], *filter(None, [self.contacts.get(face.contact)]), *nearest[1:]]
         readable = (text for text in (_text(name, self.encoding) for name in raw) if text)
@@ -149,7 +158,7 @@ class Picasa:
             return who, f"{face.file}: other folders call it {' and '.join(sorted(others.values())[:3])}"
         if known:
             raw_name = next(iter(known.values()))
-            shown = raw_name.encode("utf-8", "surrogateescape")[:LONGEST_NAME].decode("latin-1")
+            shown = shown_name(raw_name.encode("utf-8", "surrogateescape")[:LONGEST_NAME].decode("latin-1"))
             return who, (
                 f"{face.file}: its name, perhaps {shown}, is in no code page that can be told; "
                 "say which by --encoding, such as cp1252"
@@ -164,7 +173,7 @@ def read_contacts(file: Path) -> dict[str, str]:
         DataError: it cannot be read.
     """
     try:
-        root = parse_xml(read_file(file) or b"", "the contacts.xml of Picasa")
+        root = parse_xml(read_regular(file, max_bytes=MAX_BYTES), "the contacts.xml of Picasa")
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {reason_of(error)}") from error
     except DataError as error:
@@ -183,30 +192,6 @@ def _known_encoding(encoding: str | None) -> str | None:
     except (LookupError, UnicodeError) as error:
         raise InputError(f"encoding: expected a code page such as cp1252, got {encoding}") from error
     return encoding
-
-
-def _files(folder: Path, known: Collection[str]) -> Iterator[str]:
-    """Picasa's files in all folders that are not hidden, and in those of known photos behind links."""
-    seen = set()
-    beyond: Iterator[tuple[str, list[str], list[str]]] = (
-        (str(folder / place), [], _names(folder / place)) for place in sorted(known)
-    )
-    for here, folders, names in chain(os.walk(folder), beyond):
-        place = "" if Path(here) == folder else Path(here).relative_to(folder).as_posix()
-        if place in seen:
-            continue
-        seen.add(place)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name.casefold() in FILES:
-                yield _join(place, name)
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return [path.name for path in folder.iterdir()]
-    except OSError:  # the photos in it are reported
-        return []
 
 
 def _lines(content: bytes) -> list[str]:
@@ -257,10 +242,6 @@ def _contact(digits: str) -> str:
     return digits.strip().lower().lstrip("0")
 
 
-def _folder_of(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
 def _join(place: str, name: str) -> str:
     return f"{place}/{name}" if place else name
 
@@ -269,13 +250,5 @@ def _upwards(place: str) -> Iterator[str]:
     """A folder and all those above it, up to the folder of the photos."""
     while place:
         yield place
-        place = _folder_of(place)
+        place = folder_part(place)
     yield ""
-
-
-def _key(path: str) -> str:
-    """Equal for paths that differ in capitals or in how letters are composed."""
-    parts = (
-        part if len(part) > LONGEST_PART else unicodedata.normalize("NFC", part) for part in path.split("/")
-    )
-    return "/".join(parts).casefold()

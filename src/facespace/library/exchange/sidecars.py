@@ -6,39 +6,56 @@ alone keeps that, since programs that look for both pass over it once the other 
 """
 
 import os
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path, PurePath
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePath, PurePosixPath
 
 from facespace.errors import DataError
 from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.embedded import read_embedded
-from facespace.library.exchange.files import OnPhoto, Written, put_file, read_file, write_each
+from facespace.library.exchange.files import (
+    OnPhoto,
+    Written,
+    files_below,
+    path_key,
+    put_file,
+    read_file,
+    write_each,
+)
 from facespace.library.exchange.photos import ListedPhoto, Skipped, folder_of
 from facespace.library.exchange.xmp import merge_packet, read_packet
 
 __all__ = ["Sidecars", "sidecar_of", "write_sidecars"]
 
-SUFFIXES = (".xmp", ".XMP")
+SUFFIX = ".xmp"
 
 
 def sidecar_of(photo: Path) -> Path:
     """Where a new sidecar of a photo is put."""
-    return photo.with_name(photo.name + ".xmp")
+    return photo.with_name(photo.name + SUFFIX)
 
 
 class Sidecars:
-    """The sidecars beside the photos of a library.
+    """The sidecars beside the photos of a library, in whatever letters their names are.
 
     Args:
-        library: open.
         folder: of the photos.
+        files: all files below it (`files_below`).
+        photos: the photos' paths, relative to the folder.
+
+    Attributes:
+        unused: those that no photo was found to have.
     """
 
-    def __init__(self, library: Catalogue, folder: Path) -> None:
+    def __init__(self, folder: Path, files: Iterable[str], photos: Collection[str]) -> None:
         self.folder = folder
-        stems = Counter(str(PurePath(photo.path).with_suffix("")) for photo in library.photos())
-        self._shared = {stem for stem, n in stems.items() if n > 1}
+        self._photos = set(photos)
+        self._stems = Counter(path_key(_stem(photo)) for photo in photos)
+        self._found: dict[str, list[str]] = defaultdict(list)
+        for file in files:
+            if file.lower().endswith(SUFFIX):
+                self._found[path_key(file)].append(file)
+        self.unused = {file for found in self._found.values() for file in found}
 
     def find(self, photo: str, *, to_write: bool = False) -> Iterator[Path]:
         """The sidecars of a photo, the one that counts first.
@@ -47,24 +64,32 @@ class Sidecars:
             photo: relative to the folder.
             to_write: not one that is said to be of another file of the same name, such as a raw one.
         """
-        file = self.folder / photo
-        for own in (file.with_name(file.name + suffix) for suffix in SUFFIXES):
-            if os.path.lexists(own):
-                yield own
-        for shared in (file.with_suffix(suffix) for suffix in SUFFIXES):
-            if os.path.lexists(shared) and self._is_of(shared, photo, to_write):
-                yield shared
+        own = self._named(photo)
+        own.sort(key=lambda file: _stem(file) != photo)
+        shared = [file for file in self._named(_stem(photo)) if self._is_of(file, photo, to_write)]
+        for file in (*own, *(file for file in shared if file not in own)):
+            self.unused.discard(file)
+            yield self.folder / file
 
-    def _is_of(self, sidecar: Path, photo: str, to_write: bool) -> bool:
+    def _named(self, path: str) -> list[str]:
+        """Files of that name and the suffix; one that is spelt like another photo is that one's."""
+        found = self._found.get(path_key(path + SUFFIX), [])
+        return [file for file in found if _stem(file) == path or _stem(file) not in self._photos]
+
+    def _is_of(self, sidecar: str, photo: str, to_write: bool) -> bool:
         """Whether `NAME.xmp` is this photo's, not that of another one of the name."""
-        shared = str(PurePath(photo).with_suffix("")) in self._shared
+        shared = self._stems[path_key(_stem(photo))] > 1
         try:
-            extension = read_packet(read_file(sidecar) or b"").extension
+            extension = read_packet(read_file(self.folder / sidecar) or b"").extension
         except (OSError, DataError):
             return not shared
         if extension is None:
             return not shared
         return f".{extension}".lower() == PurePath(photo).suffix.lower() or not (shared or to_write)
+
+
+def _stem(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix(""))
 
 
 def write_sidecars(
@@ -94,20 +119,21 @@ def write_sidecars(
     Raises:
         LibraryError: the photos' folder is not there.
     """
-    sidecars = Sidecars(library, folder_of(library, photos))
+    folder, paths = folder_of(library, photos), [photo.path for photo in library.photos()]
+    sidecars = Sidecars(folder, files_below(folder, paths), paths)
 
     def write(photo: ListedPhoto, result: Written) -> None:
         beside = next(sidecars.find(photo.path, to_write=True), None)
-        target = sidecar_of(to / photo.path) if to else beside or sidecar_of(sidecars.folder / photo.path)
+        target = sidecar_of(to / photo.path) if to else beside or sidecar_of(folder / photo.path)
         told = any(face.is_told(suggested) for face in photo.faces)
         if not told and not os.path.lexists(target):
             return
-        if reason := photo.changed(sidecars.folder):
+        if reason := photo.changed(folder):
             result.skipped.append(Skipped(photo.path, reason))
             return
         old = read_file(target)
-        base = old or (read_file(beside) if beside else _embedded(sidecars.folder / photo.path))
-        said = photo.said(sidecars.folder, suggested=suggested)
+        base = old or (read_file(beside) if beside else _embedded(folder / photo.path))
+        said = photo.said(folder, suggested=suggested)
         try:
             content = merge_packet(base, said, keywords=keywords) or (base if told and old is None else None)
         except DataError as error:
