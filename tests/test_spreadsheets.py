@@ -38,6 +38,11 @@ BROKEN = [
     (b"photo,person\n\nb.jpg,Bob\na.jpg,Lee, Ann\n", "line 4: expected 2 cells, met 3"),
     (b"photo,person\n,Ann\nb.jpg,Bob\n", "line 2: expected a photo and a person, a cell is empty"),
     (b"photo,person\nb.jpg,Bob\nb.jpg,Ann\n", "line 3: b.jpg is on line 2 as another person"),
+    (
+        "photo,person\na.jpg,A\u202enn\nb.jpg,Bob\n".encode(),
+        "line 2: name: expected characters that can be seen, got U+202E in A\\u202enn",
+    ),
+    (b"photo,person\na.jpg," + b"x" * 201 + b"\nb.jpg,Bob\n", "line 2: name: expected at most 200 characters, got 201"),
     (b"photo,person\na\0.jpg,Ann\nb.jpg,Bob\n", "line 2: a cell holds bytes that are no text"),
     (b'sep=,\nphoto,person\nb.jpg,Bob\nc.jpg,"Cy\nd.jpg,Di\n', "line 4: a quotation mark is not closed up to line 5"),
     (b"photo,person\nb.jpg,Bob\n" + b"x" * 200_000 + b",A\n", "line 3: field larger than field limit (131072)"),

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from facespace.errors import DataError
+from facespace.errors import DataError, InputError
 from facespace.images import Unreadable, list_photos
 from facespace.spreadsheets import OnBroken, cell_text, read_table, refuse_rows
+from facespace.store import clean_name
 
 __all__ = ["NamedPhotos", "named_by_folder", "named_by_labels", "read_labels"]
 
@@ -31,11 +32,16 @@ def _labels(path: Path, on_broken: OnBroken | None) -> list[tuple[int, str, str]
     table = read_table(path)
     broken, labels, known = list(table.broken), [], dict[str, tuple[int, str]]()
     for line, (photo, cell) in table.select("photo", "person"):
-        person = cell_text(cell)
-        before = known.setdefault(photo, (line, person))
-        if not (photo and person):
+        if not (photo and cell):
             broken.append((line, "expected a photo and a person, a cell is empty"))
-        elif before[1] != person:
+            continue
+        try:
+            person = clean_name(cell_text(cell))
+        except InputError as error:
+            broken.append((line, str(error)))
+            continue
+        before = known.setdefault(photo, (line, person))
+        if before[1] != person:
             broken.append((line, f"{photo} is on line {before[0]} as another person"))
         elif before[0] == line:
             labels.append((line, photo, person))
@@ -50,29 +56,39 @@ def named_by_folder(
 
     Args:
         roots: folders of people's folders.
-        on_unreadable: called with each folder that cannot be opened; None makes it an error.
+        on_unreadable: called with each folder that cannot be opened or whose name cannot be a person's; None makes it
+            an error.
 
     Returns:
         the named photos, and those that lie in no such folder.
 
     Raises:
-        DataError: a root is no folder, or a folder cannot be opened.
+        DataError: a root is no folder, or a folder cannot be used.
     """
     named: NamedPhotos = []
     loose: list[Path] = []
     for root in roots:
         listing = list_photos(root)
-        for one in listing.unreadable:
+        inside = [(photo, photo.relative_to(root).parts[:-1]) for photo in listing.photos]
+        names, refused = _folder_names(root, {folders[0] for _, folders in inside if folders})
+        for one in (*listing.unreadable, *refused):
             if on_unreadable is None:
-                raise DataError(f"{one.photo}: expected a folder of photos, {one.reason}")
+                raise DataError(f"{one.photo}: expected a folder of a person's photos, {one.reason}")
             on_unreadable(one)
-        for photo in listing.photos:
-            folders = photo.relative_to(root).parts[:-1]
-            if folders:
-                named.append((photo, folders[0]))
-            else:
-                loose.append(photo)
+        named += [(photo, names[f[0]]) for photo, f in inside if f and f[0] in names]
+        loose += [photo for photo, folders in inside if not folders]
     return named, loose
+
+
+def _folder_names(root: Path, folders: set[str]) -> tuple[dict[str, str], list[Unreadable]]:
+    """The person of each folder, and the folders whose names cannot be a person's."""
+    names, refused = {}, []
+    for folder in sorted(folders):
+        try:
+            names[folder] = clean_name(folder)
+        except InputError as error:
+            refused.append(Unreadable(root / folder, str(error)))
+    return names, refused
 
 
 def named_by_labels(roots: Sequence[Path], labels: Path, *, on_broken: OnBroken | None = None) -> NamedPhotos:
