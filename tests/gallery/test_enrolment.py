@@ -8,6 +8,7 @@ import pytest
 from facespace.errors import DataError, GalleryError, InputError
 from facespace.gallery import Gallery, named_by_folder, named_by_labels
 from facespace.gallery.uses import model_in_use, use_model
+from facespace.images import Unreadable
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from gallery.acting import NewerEmbedder
 from stored import V1, V2, faces
@@ -69,6 +70,17 @@ def test_a_picture_is_one_subjects_and_poor_faces_are_refused(tmp_path: Path, ph
         with pytest.raises(GalleryError, match="gallery upgrade"):
             gallery.enrol([(photo, "ann")], DrawnDetector(), NewerEmbedder())
         assert [(s.name, s.n_faces) for s in gallery.subjects()] == [("ann", 1)]
+
+
+def test_a_folder_whose_name_cannot_be_a_persons_is_named(tmp_path: Path, photos: Path) -> None:
+    for name in ("A\u202enn", "x" * 201):
+        draw_photo(photos / name / "1.png", "red")
+    found: list[Unreadable] = []
+    named, _ = named_by_folder([photos], on_unreadable=found.append)
+    assert {name for _, name in named} == {"ann", "bob"}
+    assert [one.photo.name for one in found] == ["A\u202enn", "x" * 201]
+    with pytest.raises(DataError, match=r"expected characters that can be seen, got U\+202E"):
+        named_by_folder([photos])
 
 
 def test_a_list_names_photos(tmp_path: Path, photos: Path) -> None:

@@ -14,7 +14,6 @@ from drawn_album import STORED, draw_stored, names, person_at, scanned
 from facespace.cli import app
 from facespace.errors import InputError, WriteError
 from facespace.gallery import Gallery
-from facespace.gallery import export as export_gallery
 from facespace.library import Library
 from facespace.library.exchange.embedded import put_packet
 from facespace.library.exchange.folders import safe_name
@@ -505,7 +504,7 @@ def test_formulas_in_names_are_text_unless_asked_for(library: Library, tmp_path:
     with pytest.raises(InputError, match="expected one of names, all, keep"):
         cells("none")
     with Gallery(tmp_path / "g") as gallery, pytest.raises(InputError, match="expected one of names"):
-        export_gallery(gallery, tmp_path / "g.csv", formulas="none")
+        gallery.export(tmp_path / "g.csv", formulas="none")
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "a\\b", "..", "/", "~", "a\u202eb", "C:\\x", "con"])
