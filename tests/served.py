@@ -10,6 +10,7 @@ from facespace.library import Library
 from facespace.web.app import create_app
 from facespace.web.security import Guard
 from facespace.web.serving import listen, make_server
+from facespace.web.sessions import Sessions
 from facespace.web.site import Site
 from fakes import DrawnDetector, DrawnEmbedder, draw_photo
 
@@ -40,11 +41,11 @@ def make_site(folder: Path, guard: Guard) -> Site:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, sessions: Sessions | None = None) -> Iterator[str]:
     """The address of a running server."""
     with listen("127.0.0.1", 0) as listening:
         at = f"127.0.0.1:{listening.getsockname()[1]}"
-        site = make_site(folder, Guard(frozenset({at})))
+        site = make_site(folder, Guard(frozenset({at}), sessions=sessions))
         server = make_server(create_app(site))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

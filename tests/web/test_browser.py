@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from facespace.library import Library
+from facespace.web.page import write_page
+from facespace.web.sessions import Sessions
 from fakes import draw_photo
 from inside import sql
 from served import make_library, served
@@ -260,6 +262,53 @@ def test_a_name_that_is_no_name_is_refused_and_the_field_is_as_it_was(page: Any,
     expect(field).to_have_value("")
     with Library(library) as opened:
         assert opened.browse.names() == []
+
+
+def test_a_code_lets_the_browser_in_and_leaves_its_address(browser: Any, library: Path) -> None:
+    sessions = Sessions("facespace-test")
+    with served(library, sessions) as address:
+        context = browser.new_context(base_url=address)
+        page = context.new_page()
+        page.goto(f"/people/1?code={sessions.new_code()}")
+        assert page.url == f"{address}/people/1"
+        page.reload()
+        page.locator("a[href='/people/1/timeline']").click()
+        field = page.locator(".who input[name=name]")
+        field.fill("Ann")
+        field.press("Enter")
+        expect(told(page)).to_contain_text("Ann")
+        other = browser.new_context(base_url=address).new_page()
+        assert other.goto("/people/1").status == 401
+        # A link on another site brings no cookie; the page that answers it asks again.
+        page.goto("about:blank")
+        page.set_content(f"<a href='{address}/people/1'>look</a>")
+        page.locator("a").click()
+        expect(page.locator(".who input[name=name]")).to_have_value("Ann")
+        context.close()
+    assert people(library)["Ann"] == 3
+
+
+def test_the_offline_page_opens_photos(browser: Any, library: Path, tmp_path: Path) -> None:
+    with Library(library) as opened:
+        written = write_page(opened, opened.group(), tmp_path / "photos")
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
+    page.on("request", lambda r: r.url.startswith("file:") or complaints.append(r.url))
+    page.goto(written.as_uri())
+    page.locator(".card a.face").first.click()
+    assert page.url.endswith("#person-1")
+    page.locator("section .tile a.face").first.click()
+    expect(page.locator(".viewer")).to_be_visible()
+    first = page.locator(".viewer figcaption a").inner_text()
+    box, image = page.locator(".viewer .box").bounding_box(), page.locator(".viewer img").bounding_box()
+    assert 0.2 < box["height"] / image["height"] < 0.9
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".viewer figcaption a")).not_to_have_text(first)
+    page.locator(".viewer [data-close]").click()
+    expect(page.locator(".viewer")).to_be_hidden()
+    assert complaints == []
+    page.close()
 
 
 def test_phones_and_the_dark(browser: Any, library: Path) -> None:

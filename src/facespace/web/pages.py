@@ -17,6 +17,8 @@ __all__ = ["router"]
 PEOPLE_A_SCREEN = 60
 FACES_A_SCREEN = 120
 PHOTOS_A_SCREEN = 60
+# More than a picture of a crowd shows.
+FACES_A_PHOTO = 1000
 
 
 def router(site: Site) -> APIRouter:
@@ -85,8 +87,8 @@ def router(site: Site) -> APIRouter:
             shown = library.browse.photo(photo_id)
             before, after = library.browse.photos_beside(photo_id)
             return site.page(
-                "photo.html.j2", photo=shown, faces=shown.faces, chosen=face, before=before, after=after,
-                **site.frame(library),
+                "photo.html.j2", photo=shown, faces=shown.faces[:FACES_A_PHOTO], chosen=face,
+                before=before, after=after, **site.frame(library),
             )  # fmt: skip
 
     @routes.get("/history")

@@ -1,26 +1,15 @@
 """The templates of all pages, and how they show numbers, times and names."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from facespace.library import Face
 from facespace.library.addresses import face_key
 from facespace.web.text import counted, day, one_in, printable
 
-__all__ = ["FacePlace", "Paths", "render"]
-
-
-class FacePlace(Protocol):
-    """A face by what its address is made of."""
-
-    @property
-    def face_id(self) -> int:
-        """Of the face."""
-
-    @property
-    def photo_id(self) -> int:
-        """Of its photo."""
+__all__ = ["Paths", "render"]
 
 
 class Paths:
@@ -34,7 +23,7 @@ class Paths:
         """The page of a person."""
         return f"/people/{number}"
 
-    def photo(self, face: FacePlace) -> str:
+    def photo(self, face: Face) -> str:
         """The page of a face's photo."""
         return f"/photos/{face.photo_id}?face={face_key(face.face_id)}"
 

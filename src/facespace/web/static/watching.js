@@ -23,7 +23,10 @@ async function watch() {
   clearTimeout(watching);
   let state = null;
   if (!document.hidden) {
-    try { state = await (await fetch("/state")).json(); } catch { /* the server has stopped */ }
+    try {
+      const answer = await fetch("/state");
+      state = answer.ok ? await answer.json() : null;
+    } catch { /* the server has stopped */ }
   }
   if (state) await show(state);
   hurry -= 1;
