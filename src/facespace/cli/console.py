@@ -103,12 +103,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and value != value:
         return None
     return value
-
-
-def __getattr__(name: str) -> Any:
-    """For modules that still take them from here."""
-    if name not in ("console", "progress"):
-        raise AttributeError(name)
-    from facespace.cli import progress as moved
-
-    return getattr(moved, name)

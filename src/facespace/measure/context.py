@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.embed import Embedder
-from facespace.errors import DataError
+from facespace.errors import DataError, InputError
 from facespace.faces.detect import Detector
 from facespace.measure.cache import Cache
 from facespace.measure.embedding import OnStep, embed_faces, find_places
@@ -53,6 +53,14 @@ class Setup:
     device: str = "cpu"
     workers: int | None = None
 
+    def __post_init__(self) -> None:
+        if min(self.budget, 1 if self.workers is None else self.workers) < 1:
+            raise InputError(
+                f"expected a budget and workers of 1 or more, got {self.budget} and {self.workers}"
+            )
+        if self.data is not None and not self.data.is_dir():
+            raise DataError(f"{self.data}: expected the data sets' folder, there is none")
+
 
 class Context:
     """The models and pictures of a run; everything costly is made at first use.
@@ -73,12 +81,10 @@ class Context:
         """The data sets' folder.
 
         Raises:
-            DataError: none was given, or it is no folder.
+            DataError: none was given.
         """
         if self.setup.data is None:
             raise DataError("expected the data sets' folder: give --data DIR, or set FACESPACE_DATA")
-        if not self.setup.data.is_dir():
-            raise DataError(f"{self.setup.data}: expected the data sets' folder, there is none")
         return self.setup.data
 
     @cached_property
