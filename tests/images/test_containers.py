@@ -47,6 +47,15 @@ def jpeg(*beside: tuple[int, bytes]) -> bytes:
     return content[:2] + b"".join(segments) + content[2:]
 
 
+def lying_jpeg(length: int) -> bytes:
+    """EXIF with a preview in it that says another length than it has."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), "blue").save(buffer, "JPEG")
+    body = b"Exif\0\0" + exif_block(taken="2024:07:01 12:30:05") + buffer.getvalue()
+    content = jpeg((0xE1, body))
+    return content.replace(struct.pack(">H", len(body) + 2), struct.pack(">H", length), 1)
+
+
 def webp(*beside: tuple[bytes, bytes], lengths: int = 0) -> bytes:
     """``lengths`` is what every length says too much."""
     flags = 0x20 | 0x08 | 0x04
@@ -95,6 +104,10 @@ CASES = {
     "PNG chunk of no name": png((b"\0\1\2\3", b"abc")),
     "PNG palette, short gAMA": png((b"gAMA", b"\1"), mode="P"),
     "JPEG without": jpeg(),
+    "JPEG EXIF of no length": lying_jpeg(0),
+    "JPEG EXIF of a shorter length": lying_jpeg(100),
+    "JPEG EXIF of a longer length": lying_jpeg(900),
+    "JPEG EXIF of a length beyond the file": lying_jpeg(65535),
     "JPEG broken EXIF": jpeg((0xE1, b"Exif\0\0II*\0\xff\xff\xff\xff")),
     "JPEG empty EXIF": jpeg((0xE1, b"Exif\0\0")),
     "JPEG EXIF of a name alone": jpeg((0xE1, b"Exif")),
@@ -166,6 +179,17 @@ def test_a_broken_neighbour_does_not_cost_the_orientation(content: bytes, kind: 
     plain = bare(content)
     assert kind_of(content) == kind and plain is not None
     assert kind == "TIFF" or beside_pixels(plain) == (None, None)
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"tEXt"])
+@pytest.mark.parametrize("prefix", [b"Exif\0\0", b""])
+def test_exif_as_imagemagick_keeps_it_in_png(kind: bytes, prefix: bytes) -> None:
+    digits = (prefix + SIDEWAYS).hex().encode()
+    text = b"\nexif\n%8d\n" % (len(digits) // 2) + digits[:70] + b"\n" + digits[70:] + b"\n"
+    body = b"Raw profile type exif\0" + (b"\0" + zlib.compress(text) if kind == b"zTXt" else text)
+    assert decode_image(png((kind, body)), Path("p")).exif.orientation == 6
+    for broken in (body[:30], body[:-20] + bytes(20), b"Raw profile type exif\0\0" + TOO_MUCH):
+        assert decode_image(png((kind, broken)), Path("p")).size_hw in ((32, 48), (48, 32))
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\xff\xd8\xff", b"RIFF....WEBP", b"II*\0", b"GIF89a"])

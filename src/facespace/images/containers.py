@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from facespace.images.exif import Content, Entry, tiff_entries
 
@@ -21,9 +22,12 @@ HEIF_BRANDS = (
 )  # fmt: skip
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = 0xC2
+SCAN, TABLES = re.compile(rb"\xff+\xda"), re.compile(rb"\xff[\xdb\xc4\xc0-\xc2]")
+MOST_TABLES = 200
 START_OF_SCAN, END_OF_IMAGE, APP0, APP1, APP14, COMMENT = 0xDA, 0xD9, 0xE0, 0xE1, 0xEE, 0xFE
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 PNG_XMP = b"XML:com.adobe.xmp\0"
+MOST_PROFILE = 2**20
 PNG_NEEDED = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 TRANSPARENCY_BYTES = {0: 2, 2: 6, 3: 1}  # least size by colour type; the others have none
 WEBP_NEEDED = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
@@ -123,21 +127,43 @@ def _of_jpeg(content: Content) -> tuple[bytes | None, bytes | None]:
 
 
 def _bare_jpeg(content: bytes) -> bytes:
-    kept, last = [content[:2]], 2
-    for marker, start, end in _segments(content):
-        body, last = content[start + 4 : end], end
-        beside = APP0 <= marker <= APP0 + 15 or marker == COMMENT
-        tells_colours = (marker == APP14 and body.startswith(b"Adobe") and len(body) >= 12) or (
-            marker == APP0 and body.startswith(b"JFIF\0") and len(body) >= 14
-        )
-        if not beside or tells_colours:
-            kept.append(content[start:end])
-    return b"".join([*kept, content[last:]])
+    segments = list(_segments(content))
+    last = segments[-1][2] if segments else 2
+    if not SCAN.match(content, last):  # a segment's length is wrong
+        lost = segments.pop()[1] if segments else 2
+        last = _restart(content, lost) or last
+        segments += _segments(content, last)
+        last = segments[-1][2] if segments else last
+    kept = [
+        content[start:end] for marker, start, end in segments if _is_needed(marker, content[start + 4 : end])
+    ]
+    return b"".join([content[:2], *kept, content[last:]])
 
 
-def _segments(content: Content) -> Iterator[tuple[int, int, int]]:
+def _is_needed(marker: int, body: bytes) -> bool:
+    """Tables and frames, and what tells the colours."""
+    if marker == APP0:
+        return body.startswith(b"JFIF\0") and len(body) >= 14
+    if marker == APP14:
+        return body.startswith(b"Adobe") and len(body) >= 12
+    return not (APP0 <= marker <= APP0 + 15 or marker == COMMENT)
+
+
+def _restart(content: bytes, start: int) -> int | None:
+    """Where segments can be followed again to the data of the largest picture: a preview may come before it."""
+    best, place = 0, None
+    for found in islice(TABLES.finditer(content, start + 2), MOST_TABLES):
+        segments = list(_segments(content, found.start()))
+        frames = [start for marker, start, _ in segments if marker in FRAMES]
+        if frames and SCAN.match(content, segments[-1][2]):
+            height, width = struct.unpack_from(">HH", content, frames[0] + 5)
+            if height * width > best:
+                best, place = height * width, found.start()
+    return place
+
+
+def _segments(content: Content, at: int = 2) -> Iterator[tuple[int, int, int]]:
     """Marker, start and end of each segment before the data, as far as they can be followed."""
-    at = 2
     while at + 4 <= len(content) and content[at] == 0xFF:
         marker = content[at + 1]
         if marker in (START_OF_SCAN, END_OF_IMAGE):
@@ -156,11 +182,26 @@ def _segments(content: Content) -> Iterator[tuple[int, int, int]]:
 def _of_png(content: Content) -> tuple[bytes | None, bytes | None]:
     exif = packet = None
     for kind, start, end in _chunks(content):
-        if kind == b"eXIf" and exif is None:
+        if kind == b"eXIf":
             exif = content[start + 8 : end - 4]
+        elif kind in (b"zTXt", b"tEXt") and exif is None:
+            exif = _raw_profile(kind, content[start + 8 : min(end - 4, start + 8 + MOST_PROFILE)])
         elif kind == b"iTXt" and packet is None and content[start + 8 : start + 8 + len(PNG_XMP)] == PNG_XMP:
             packet = content[start + 8 + len(PNG_XMP) : end - 4]
     return exif, packet
+
+
+def _raw_profile(kind: bytes, text: bytes) -> bytes | None:
+    """EXIF as ImageMagick keeps it: lines of hexadecimal digits behind a name and a length."""
+    keyword, _, profile = text.partition(b"\0")
+    if keyword not in (b"Raw profile type exif", b"Raw profile type APP1"):
+        return None
+    try:
+        if kind == b"zTXt":
+            profile = zlib.decompressobj().decompress(profile[1:], MOST_PROFILE)
+        return bytes.fromhex("".join(profile.decode("ascii").split("\n")[3:]))
+    except (ValueError, zlib.error):
+        return None
 
 
 def _bare_png(content: bytes) -> bytes:
