@@ -1,8 +1,7 @@
 import re
-from pathlib import Path
 from xml.etree import ElementTree
 
-from facespace.measure.plots import draw, write_roc
+from facespace.measure.plots import draw
 from facespace.measure.result import Plot, Series
 
 PLOT = Plot(
@@ -31,9 +30,3 @@ def test_a_plot_is_the_same_each_time_and_its_ids_are_its_own() -> None:
 def test_the_axis_is_logarithmic_and_labelled_as_rates() -> None:
     labels = re.findall(r">([^<>]+)</text>", draw(PLOT, name="a"))
     assert {"1e-6", "1e-3", "FAR", "VAL", "ours", "paper", "NN1", "100%"} <= {text.strip() for text in labels}
-
-
-def test_a_roc_file_stands_alone(tmp_path: Path) -> None:
-    write_roc([Series("m", (1e-3, 1.0), (0.5, 1.0))], tmp_path / "roc.svg")
-    text = (tmp_path / "roc.svg").read_text()
-    assert "var(" not in text and ElementTree.fromstring(text).tag.endswith("svg")

@@ -2,15 +2,13 @@
 
 import io
 import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from facespace.errors import MissingExtraError
 from facespace.measure.result import Plot, Series
-from facespace.saved_files import write_beside
 
-__all__ = ["check_matplotlib", "draw", "write_roc"]
+__all__ = ["check_matplotlib", "draw"]
 
 # Drawn in colours that nothing else has, each then replaced by a variable of the page.
 INK, GRID, PAPER = "#010101", "#020202", "#030303"
@@ -18,11 +16,6 @@ OURS = ("#040404", "#050505", "#060606", "#070707", "#080808", "#090909")
 VARIABLES = {INK: "var(--ink)", GRID: "var(--grid)", PAPER: "var(--paper)"} | {
     colour: f"var(--series-{i + 1})" for i, colour in enumerate(OURS)
 }
-# Outside a page there are no variables.
-PLAIN = {
-    "--ink": "#1d2024", "--grid": "#e4e4df", "--paper": "#6d737b", "--series-1": "#1f5fae", "--series-2": "#c2571a",
-    "--series-3": "#1f7a54", "--series-4": "#7b3fa0", "--series-5": "#a8872a", "--series-6": "#b0356e",
-}  # fmt: skip
 SIZE_IN = (6.0, 3.7)
 
 
@@ -62,22 +55,6 @@ def draw(plot: Plot, *, name: str) -> str:
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _themed(file.getvalue(), plot)
-
-
-def write_roc(series: Sequence[Series], out: Path) -> None:
-    """ROC of several models or comparisons, TAR by FAR, as an SVG file of its own (paper, Figures 5 and 8).
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    check_matplotlib()
-    body = draw(
-        Plot("", "FAR", "VAL", tuple(series), x_log=True, x_limits=(1e-6, 1.0), y_limits=(0.0, 1.0)),
-        name="roc",
-    )
-    for variable, colour in PLAIN.items():
-        body = body.replace(f"var({variable})", colour)
-    write_beside(out, body.encode())
 
 
 def _set_axes(axes: object, plot: Plot) -> None:
