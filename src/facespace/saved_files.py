@@ -37,7 +37,8 @@ _cleaned: set[Path] = set()
 
 def reason_of(error: OSError) -> str:
     """Why a file cannot be read or written, for the end of a line."""
-    return (error.strerror or str(error)).lower()
+    reason = error.strerror or str(error)
+    return reason[:1].lower() + reason[1:]
 
 
 @contextmanager

@@ -75,12 +75,11 @@ def export(
         tables = _tables(opened, output or [], options)
         done = _written(opened, options)
     document = {"dry_run": dry_run, "files": tables, **done}
-    show_json(document) if json else _show(tables, done, dry_run=dry_run)
-    failed = [result for result in done.values() if result.n_failed]
-    if failed and not any(result.written or result.n_unchanged for result in failed):
-        raise LibraryError(
-            f"nothing could be written: {failed[0].skipped[0].photo}: {failed[0].skipped[0].reason}"
-        )
+    if json:
+        show_json(document)
+    _check_some(done)
+    if not json:
+        _show(tables, done, dry_run=dry_run)
 
 
 def _check(source: Path, output: list[Path], options: dict[str, Any]) -> None:
@@ -89,6 +88,20 @@ def _check(source: Path, output: list[Path], options: dict[str, Any]) -> None:
     for file in output:
         if file.suffix.lower() not in TABLES:
             raise InputError(f"{file}: expected a file that ends in {' or '.join(TABLES)}")
+
+
+def _check_some(done: dict[str, Written]) -> None:
+    """Refuse to call it an export where nothing could be written.
+
+    Raises:
+        LibraryError: with the reason of the first photo.
+    """
+    failed = [result for result in done.values() if result.n_failed]
+    if failed and not any(result.written or result.n_unchanged for result in failed):
+        first = failed[0].skipped[0]
+        raise LibraryError(
+            f"none of {failed[0].n_failed} files could be written; {first.photo}: {first.reason}"
+        )
 
 
 def _tables(library: Library, output: list[Path], options: dict[str, Any]) -> list[dict[str, Any]]:
@@ -132,7 +145,7 @@ def _show(tables: list[dict[str, Any]], done: dict[str, Written], *, dry_run: bo
         show(
             f"{what.replace('_', '-')}: {len(result.written):,} files {would}written, "
             f"{result.n_unchanged:,} up to date"
-            + (f", {len(result.skipped):,} photos left alone" if result.skipped else "")
+            + (f", {len(result.skipped):,} photos with notes" if result.skipped else "")
         )
         for skipped in result.skipped[:SHOWN]:
             warn(f"{skipped.photo}: {skipped.reason}")

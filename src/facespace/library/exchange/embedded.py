@@ -115,7 +115,7 @@ class _DamagedError(DataError):
 def _content(file: BinaryIO, part: _Part, skip: int = 0) -> bytes:
     """What a part holds, behind the first bytes of it."""
     if part.end - part.inside > MAX_BYTES:
-        raise DataError(f"larger than the limit of {MAX_BYTES / 1e6:g} MB")
+        raise DataError(f"larger than the limit of {MAX_BYTES / 2**20:g} MB")
     file.seek(part.inside + skip)
     return file.read(max(0, part.end - part.inside - skip))
 
@@ -155,7 +155,7 @@ def _read_png(file: BinaryIO) -> bytes | None:
 def _inflated(packet: bytes) -> bytes:
     inflated = zlib.decompressobj().decompress(packet, MAX_BYTES + 1)
     if len(inflated) > MAX_BYTES:
-        raise DataError(f"larger than the limit of {MAX_BYTES / 1e6:g} MB")
+        raise DataError(f"larger than the limit of {MAX_BYTES / 2**20:g} MB")
     return inflated
 
 

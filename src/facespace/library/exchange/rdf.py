@@ -20,7 +20,7 @@ __all__ = [
 Element = etree._Element
 
 # What the packets of raw developers with hundreds of masks do not reach; lxml stops at a depth of 256 by itself.
-MAX_BYTES = 16_000_000
+MAX_BYTES = 16 * 2**20
 MAX_TAGS = 200_000
 MAX_ATTRIBUTES = 400_000
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -77,7 +77,9 @@ def parse_xml(content: bytes, what: str) -> Element:
         DataError: it is no XML, beyond a limit, or declares a document type.
     """
     if len(content) > MAX_BYTES:
-        raise DataError(f"expected {what} of {MAX_BYTES / 1e6:g} MB at most, it has {len(content) / 1e6:.0f}")
+        raise DataError(
+            f"expected {what} of {MAX_BYTES / 2**20:g} MB at most, it has {len(content) / 2**20:.0f}"
+        )
     if content.count(b"<") > MAX_TAGS or content.count(b"=") > MAX_ATTRIBUTES:
         raise DataError(
             f"expected {what}, it has more than {MAX_TAGS:,} tags or {MAX_ATTRIBUTES:,} attributes"

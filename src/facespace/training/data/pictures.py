@@ -90,7 +90,7 @@ def _folders(root: Path) -> Iterator[tuple[str, str, Read]]:
 
 
 def _listed(path: Path) -> Iterator[tuple[str, str, Read]]:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
     if path.suffix.lower() == ".txt":
         rows: Sequence[list[str]] = [line.split("\t") if "\t" in line else line.split() for line in lines]
     else:
