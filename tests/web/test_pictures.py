@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from facespace.images import decode_image
 from facespace.web import finding, photo_files
 from facespace.web.app import create_app
 from facespace.web.security import CSRF_HEADER, Guard
@@ -117,7 +118,6 @@ def test_uploads_are_decoded_one_at_a_time_and_few_wait(
     asked: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, inside, most = threading.Event(), threading.Semaphore(0), [0, 0]
-    decode = finding.decode_image
 
     def waiting(*arguments: object, **named: object) -> object:
         most[0] += 1
@@ -125,7 +125,7 @@ def test_uploads_are_decoded_one_at_a_time_and_few_wait(
         inside.release()
         go_on.wait(60)
         most[0] -= 1
-        return decode(*arguments, **named)
+        return decode_image(*arguments, **named)
 
     monkeypatch.setattr(finding, "decode_image", waiting)
     monkeypatch.setattr(finding, "MAX_WAITING", 2)
