@@ -67,27 +67,29 @@ def run(arguments: Sequence[str]) -> int:
             raise OSError("standard output is closed; send it to a file or to /dev/null")
         code = _call(list(arguments))
         sys.stdout.flush()
+    except BrokenPipeError:
+        code = BROKEN_PIPE
     except (KeyboardInterrupt, typer.Abort):
         complain("stopped; what is done is kept. Run the same command again to resume")
         code = STOPPED
-    except FacespaceError as error:
-        complain(str(error))
-        code = 2
-    except BrokenPipeError:
-        code = BROKEN_PIPE
-    except OSError as error:
-        complain(_of_system(error))
-        code = 2
-    except RuntimeError as error:
-        if not isinstance(error.__context__, OSError):  # pathlib's, of links in a circle
-            raise
-        complain(_of_system(error.__context__))
-        code = 2
-    except MemoryError:
-        complain("out of memory; give it fewer or smaller files, or --workers 1")
+    except (FacespaceError, OSError, RuntimeError, MemoryError) as error:
+        complain(_explained(error))
         code = 2
     _let_go_of_stdout()
     return code
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, FacespaceError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory; give it fewer or smaller files, or --workers 1"
+    if isinstance(error, RuntimeError):
+        if not isinstance(error.__context__, OSError):
+            raise error
+        return _of_system(error.__context__)  # of links in a circle, as pathlib tells it
+    assert isinstance(error, OSError)
+    return _of_system(error)
 
 
 def _call(arguments: list[str]) -> int:

@@ -16,7 +16,7 @@ from facespace.cli.progress import progress
 from facespace.cluster import STRANGERS_IN_REACH, GroupOptions, TableGroups, group_table
 from facespace.embed import Embedder
 from facespace.errors import DataError, InputError, MissingExtraError
-from facespace.extract import embed_crops, embed_photos
+from facespace.extract import EmbedResult, embed_crops, embed_photos
 from facespace.extract.exports import export_table
 from facespace.faces.addresses import face_at, split_address
 from facespace.faces.detect import Detector
@@ -56,6 +56,10 @@ def embed(
             result = embed_photos(
                 paths, output, Detector(detector), embedder, workers=workers, on_photo=on_photo
             )
+    _show_embedded(result, output, json=json)
+
+
+def _show_embedded(result: EmbedResult, output: Path, *, json: bool) -> None:
     for file in (*result.unreadable, *result.partial):
         warn(f"{file.photo}: {file.reason}")
     if json:

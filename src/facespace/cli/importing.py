@@ -84,32 +84,18 @@ def import_model(
     Example: facespace models import arcface.onnx --colour RGB --scaling 127.5/127.5 --alignment similarity --data DIR
     """
     faces = holdout or data_folder(data) / "faces" / "val"
-    answers = _answers(
-        read_foreign(file),
-        {
-            "input-px": input_px,
-            "layout": layout,
-            "colour": colour,
-            "scaling": scaling,
-            "alignment": alignment,
-        },
-    )
-    px = int(answers["input-px"])
-    spec = ModelSpec(
-        check_name(name or file.stem),
-        "imported",
-        "embedder",
-        (px, px),
-        input_layout=answers["layout"].upper(),
-        colour=answers["colour"].upper(),
-        alignment=answers["alignment"],
-        crop_margin=margin,
-        dim=0,
-        training_data=training_data,
-        licence=licence,
-        options={"output": output_name} if output_name else {},
-        **parse_scaling(answers["scaling"]),  # type: ignore[arg-type]
-    )
+    given = {
+        "input-px": input_px,
+        "layout": layout,
+        "colour": colour,
+        "scaling": scaling,
+        "alignment": alignment,
+    }
+    facts = {
+        "crop_margin": margin, "training_data": training_data, "licence": licence,
+        "options": {"output": output_name} if output_name else {},
+    }  # fmt: skip
+    spec = _spec(check_name(name or file.stem), _answers(read_foreign(file), given), facts)
     target = output or user_models_folder() / f"{spec.name}.onnx"
     with progress("importing") as on_step:
         result = import_embedder(file, target, spec, holdout=faces, on_trial=on_step, on_face=on_step)
@@ -117,6 +103,15 @@ def import_model(
         warn(line)
     show_json(result) if json else _show(result)
     say(f"use it with --model {target if output else spec.name}")
+
+
+def _spec(name: str, answers: dict[str, Any], facts: dict[str, Any]) -> ModelSpec:
+    px = int(answers["input-px"])
+    return ModelSpec(
+        name, "imported", "embedder", (px, px), input_layout=answers["layout"].upper(),
+        colour=answers["colour"].upper(), alignment=answers["alignment"], dim=0, **facts,
+        **parse_scaling(answers["scaling"]),  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def _answers(declared: ForeignInput, given: dict[str, Any]) -> dict[str, Any]:

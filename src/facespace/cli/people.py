@@ -19,6 +19,7 @@ from facespace.web.text import counted
 __all__ = ["people"]
 
 ROWS_SHOWN = 40
+LOOKED_FOR = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG 2000, GIF and BMP"
 
 
 def people(
@@ -83,20 +84,14 @@ def people(
     """
     folder = library_of(photos, library)
     if not (json or watch) and is_nothing(photos, folder):
-        say(
-            f"no photos in {photos}: looked for JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG 2000, GIF and BMP files, "
-            "subfolders included"
-        )
+        say(f"no photos in {photos}: looked for {LOOKED_FOR} files, subfolders included")
         return
     finder = Detector(detector)
     look = Look(verify, finder.spec.sha256 if detect_again else None, drop_missing)
     with Library(folder) as opened:
         run = PeopleRun(opened, photos, finder, Embedder(model), Rule(strangers, far), workers)
         done = run.refresh(look=look, old_model=old_model, drop_old=drop_old)
-        if json:
-            show_json(done.people.to_json())
-        else:
-            _show(done.people, done.scan.n_new)
+        show_json(done.people.to_json()) if json else _show(done.people, done.scan.n_new)
         say(f"library: {folder}")
         say(f"page:    {(folder / PAGE).resolve().as_uri()}")
         if watch:
