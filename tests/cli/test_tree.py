@@ -66,3 +66,9 @@ def test_a_slip_names_what_is_near() -> None:
     shown = CliRunner().invoke(app, ["peopel"])
     assert shown.exit_code == 2 and "Did you mean 'people'" in shown.output
     assert typer.BadParameter.__mro__[1].__name__ == "UsageError"
+
+
+@pytest.mark.parametrize("option", ["--errors", "--groups-plot", "--sheet"])
+def test_an_option_of_measuring_that_is_gone_says_what_to_use(option: str) -> None:
+    shown = CliRunner().invoke(app, ["evaluate", "lfw", option, "x.png"])
+    assert shown.exit_code == 2 and "--output PAGE.html" in shown.output

@@ -187,7 +187,15 @@ OLD_COMMANDS: Mapping[str, str | Callable[[Sequence[str]], str]] = {
 }
 OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again"}
 # What cannot be translated is explained.
-GONE_OPTIONS = {"--face": "--face is gone; name the face as PHOTO#K, the K-th from the left"}
+GONE_OPTIONS = {
+    "--face": "--face is gone; name the face as PHOTO#K, the K-th from the left",
+    "--errors": "--errors is gone; use `facespace measure figure6 --output PAGE.html`",
+    **{
+        name: f"{name} is gone; --output PAGE.html shows tables, plots and pictures"
+        for name in ("--groups-plot", "--plot", "--sheet")
+    },
+    "--card": "--card is gone; cards are written in the repository, by `python -m lab.cards`",
+}
 
 
 class LazyGroup(TyperGroup):
