@@ -174,3 +174,15 @@ def test_a_photo_that_is_still_growing_is_not_taken(tmp_path: Path, monkeypatch:
     assert result.n_photos == 0 and "still being written" in result.unreadable[0].reason
     path.write_bytes(whole)
     assert embed_photos([path], tmp_path / "faces", DrawnDetector(), DrawnEmbedder()).n_faces == 2
+
+
+def test_a_crop_that_is_cut_short_is_not_embedded(tmp_path: Path) -> None:
+    for name, end in (("half", -1500), ("mark", -2)):
+        path = tmp_path / "ann" / f"{name}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        noise = np.random.default_rng(0).integers(0, 255, (112, 112, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path, quality=60)
+        path.write_bytes(path.read_bytes()[:end])
+    result = embed_crops([tmp_path], tmp_path / "faces", DrawnEmbedder())
+    assert result.n_photos == 1 and [u.photo.name for u in result.unreadable] == ["half.jpg"]
+    assert "cut short" in result.unreadable[0].reason

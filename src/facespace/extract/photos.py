@@ -193,7 +193,10 @@ def _as_crop(content: bytes, path: Path, spec: ModelSpec) -> NDArray[np.uint8]:
     from PIL import Image
 
     height, width = spec.input_hw
-    pixels = decode_image(content, path).pixels
+    picture = decode_image(content, path)
+    if not picture.is_whole:  # part of a face is another face
+        raise ImageError(path, picture.note or "")
+    pixels = picture.pixels
     if pixels.shape[:2] == (height, width):
         return pixels
     resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)

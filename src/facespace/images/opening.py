@@ -17,7 +17,7 @@ from facespace.errors import MissingExtraError
 from facespace.images.containers import bare, is_one_scan, kind_of, n_scans, planes
 from facespace.images.pixels import LARGE_PIXELS, MIN_IS_WHITE, eight_bit
 
-__all__ = ["Opened", "TooLargeError", "open_header", "open_pixels"]
+__all__ = ["NO_END_MARK", "Opened", "TooLargeError", "open_header", "open_pixels"]
 
 # The decoders that are let near a file, by what Pillow calls them; others run programs or are hardly ever tried.
 DECODERS = {
@@ -30,6 +30,7 @@ LARGE = Lock()
 # A decoder holds all of a JPEG of several scans, at six bytes a pixel, however far it reduces.
 MAX_PIXELS_OF_SCANS = 128_000_000
 END_MARK = b"\xff\xd9"
+NO_END_MARK = "its end mark is missing"
 NOISE = bytes(random.Random(0).choices(range(1, 255), k=512))
 MIN_SHARE = 1 / 8
 PHOTOMETRIC = 0x0106
@@ -178,7 +179,7 @@ def _load_rest(content: bytes, load: Load) -> Opened | None:
     differs = np.flatnonzero((same[0] != same[1]).any(axis=1))
     share = differs[0] / len(same[0]) if len(differs) else 1.0
     if share == 1.0:
-        note = "its end mark is missing"
+        note = NO_END_MARK
     elif n_scans(content) > 1:
         note = "cut short: read in less detail"
     elif share >= MIN_SHARE:

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from facespace.errors import ImageError, MissingExtraError
 from facespace.images.containers import bare, beside_pixels, kind_of
 from facespace.images.exif import Exif, exif_of, tiff_entries
-from facespace.images.opening import TooLargeError, open_header, open_pixels
+from facespace.images.opening import NO_END_MARK, TooLargeError, open_header, open_pixels
 from facespace.images.pixels import shrink, to_rgb, turn
 from facespace.images.raw import RAW_SUFFIXES, raw_preview
 from facespace.regular_files import open_regular, read_regular
@@ -79,6 +79,11 @@ class Picture:
     size_hw: tuple[int, int]
     exif: Exif = field(default_factory=Exif)
     note: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all pixels are there."""
+        return self.note in (None, NO_END_MARK)
 
     @property
     def scale(self) -> float:
