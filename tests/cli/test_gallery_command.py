@@ -1,14 +1,15 @@
 """`facespace gallery` as a person or a script meets it; models are those of drawn pictures."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from facespace.cli import app
-from facespace.errors import FacespaceError
-from facespace.gallery import uses
+from facespace.errors import DataError, FacespaceError, InputError
+from facespace.gallery import named_by_folder, uses
 from fakes import SPEC, DrawnEmbedder, draw_photo
 from gallery.acting import NEWER, NewerEmbedder
 
@@ -157,3 +158,39 @@ def test_a_mistake_is_said_in_one_line(tmp_path: Path, team: Path, arguments: li
     assert isinstance(result.exception, FacespaceError), result.output
     assert said in str(result.exception) and "\n" not in str(result.exception)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_person_whose_folder_cannot_be_opened_is_named_and_counted(
+    tmp_path: Path, team: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos" / "cy").mkdir()
+    look = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("cy"):
+            raise PermissionError(13, "Permission denied", path)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    done = document("enrol", team, tmp_path / "photos", "--by-folder")
+    assert done["new"] == 0 and [Path(one["photo"]).name for one in done["refused"]] == ["cy"]
+    shown = call("enrol", team, tmp_path / "photos", "--by-folder")
+    assert "cy: " in shown.stderr and "1 refused" in shown.stdout
+    with pytest.raises(DataError, match="cy: expected a folder of a person"):
+        named_by_folder([tmp_path / "photos"])
+
+
+def test_a_subject_called_unknown_does_not_look_like_somebody_unknown(tmp_path: Path, team: Path) -> None:
+    photo = draw_photo(tmp_path / "x.png", "blue")
+    call("enrol", team, photo, "--subject", " Unknown ")
+    assert '"Unknown"' in call("identify", team, photo).stdout
+    assert '"Unknown"' in call("search", team, photo).stdout and '"Unknown"' in call("list", team).stdout
+    assert document("identify", team, photo)["faces"][0]["subject"] == "Unknown"
+
+
+def test_names_that_look_alike_are_one_subject(tmp_path: Path, team: Path) -> None:
+    photo = draw_photo(tmp_path / "x.png", "blue")
+    assert document("enrol", team, photo, "--subject", "  ANN ")["new"] == 1
+    assert [(s["name"], s["n_faces"]) for s in document("list", team)["subjects"]] == [("ann", 3), ("bob", 1)]
+    refused = call("enrol", team, photo, "--subject", "A\x1b[31mnn").exception
+    assert isinstance(refused, InputError) and r"\x1b" in str(refused)

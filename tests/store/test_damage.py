@@ -1,5 +1,6 @@
 """A damaged file is said to be one, in one line, wherever it is read."""
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def test_a_damaged_row_is_told_as_damage_and_a_mistake_of_the_caller_is_not(tmp_
         gallery.search(PROBE, V1, k=0)
     with pytest.raises(ValueError, match="mine"), Gallery(path):
         raise ValueError("mine")
+    with pytest.raises(GalleryError, match=r"damaged \(Expecting value"), Gallery(path):
+        json.loads("")
 
 
 def test_a_backup_is_the_file_while_it_is_written(tmp_path: Path) -> None:

@@ -182,9 +182,8 @@ class Gallery:
             ModelError: a pair of models is not calibrated.
         """
         with self.roster.database.snapshot():
-            sets, names = self._prototypes.of(spec), {s.subject_id: s.name for s in self.subjects()}
-            scale = self.templates.byte_scale(spec)
-        return identify(probes, sets, names, byte_scale=scale, fpir=fpir)
+            sets, scale = self._prototypes.of(spec), self.templates.byte_scale(spec)
+            return identify(probes, sets, self.roster.names_of, byte_scale=scale, fpir=fpir)
 
     def search(
         self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST, far: float = VERIFY_FAR

@@ -1,7 +1,7 @@
 """Who is it? Open-set identification among the subjects of a gallery: a name, or nobody who is enrolled."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +83,7 @@ def comparison_far(fpir: float, n_comparisons: int) -> float:
 def identify(
     probes: NDArray[np.float32],
     sets: Sequence[Prototypes],
-    names: dict[int, str],
+    names_of: Callable[[NDArray[np.int64]], dict[int, str]],
     *,
     byte_scale: float,
     fpir: float = FPIR,
@@ -93,7 +93,7 @@ def identify(
     Args:
         probes: float32 unit rows, shape (N, D).
         sets: the prototypes that they are compared with, of each pair of models.
-        names: of the subjects, by id.
+        names_of: the names of subjects, by id.
         byte_scale: at which the probes are compared.
         fpir: the share of different people who may be taken for somebody of the gallery, whatever its size.
 
@@ -112,6 +112,7 @@ def identify(
         found = found.nearer(_nearest(as_stored, prototypes, far))
     ends = max(s.curve.log_fars[0] for s in sets), min(s.curve.log_fars[-1] for s in sets)
     low, high = (float(c) for c in _chance(np.array(ends), n))
+    names = names_of(found.subject_id)
     nearest = tuple(names[int(i)] for i in found.subject_id)
     near = found.distance <= found.threshold
     return Identities(

@@ -72,9 +72,10 @@ def named_by_folder(
         inside = [(photo, photo.relative_to(root).parts[:-1]) for photo in listing.photos]
         names, refused = _folder_names(root, {folders[0] for _, folders in inside if folders})
         for one in (*listing.unreadable, *refused):
-            if on_unreadable is None:
+            if on_unreadable is not None:
+                on_unreadable(one)
+            elif one.photo.is_dir():  # a person would be left out
                 raise DataError(f"{one.photo}: expected a folder of a person's photos, {one.reason}")
-            on_unreadable(one)
         named += [(photo, names[f[0]]) for photo, f in inside if f and f[0] in names]
         loose += [photo for photo, folders in inside if not folders]
     return named, loose

@@ -154,11 +154,12 @@ class Roster:
 
     def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
         """Those of the faces that are there, by their ids."""
-        ids, found = np.unique(np.asarray(face_id, np.int64)).tolist(), []
-        for start in range(0, len(ids), VALUES_AT_ONCE):
-            some = ids[start : start + VALUES_AT_ONCE]
-            found += self.rows(f"{FACES} WHERE face_id IN ({', '.join('?' * len(some))})", some)
-        return {row["face_id"]: _enrolled(row) for row in found}
+        return {row["face_id"]: _enrolled(row) for row in self._rows_of(f"{FACES} WHERE face_id", face_id)}
+
+    def names_of(self, subject_id: NDArray[np.int64]) -> dict[int, str]:
+        """The names of subjects by their ids."""
+        rows = self._rows_of("SELECT subject_id, name FROM subjects WHERE subject_id", subject_id)
+        return {row["subject_id"]: row["name"] for row in rows}
 
     def faces_from(self, photo: str | Path) -> list[int]:
         """The ids of the faces of a photo, by its path as it is listed or from the current folder."""
@@ -228,6 +229,13 @@ class Roster:
             n = self.remove_faces([face.face_id for face in self.faces_of(subject_id)])
             connection.execute("DELETE FROM subjects WHERE subject_id = ?", (subject_id,))
         return n
+
+    def _rows_of(self, sql: str, ids: Sequence[int] | NDArray[np.int64]) -> Iterator[sqlite3.Row]:
+        """The rows of a question that ends with the column of these ids."""
+        wanted = np.unique(np.asarray(ids, np.int64)).tolist()
+        for start in range(0, len(wanted), VALUES_AT_ONCE):
+            some = wanted[start : start + VALUES_AT_ONCE]
+            yield from self.rows(f"{sql} IN ({', '.join('?' * len(some))})", some)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a question, by name."""

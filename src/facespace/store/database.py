@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from glob import escape
+from json import JSONDecodeError
 from pathlib import Path
 
 from facespace.errors import FacespaceError, InputError
@@ -102,8 +103,10 @@ class Database:
         """
         suspect = isinstance(error, ValueError | TypeError | LookupError | AssertionError)
         try:
-            if suspect and not isinstance(error, FacespaceError) and (found := self.problems(limit=1)):
-                raise self.damaged(found[0]) from error
+            if suspect and not isinstance(error, FacespaceError):
+                found = self.problems(limit=1)
+                if found or isinstance(error, JSONDecodeError):  # what is kept as JSON was written as such
+                    raise self.damaged(found[0] if found else str(error)) from error
         finally:
             self.connection.close()
 
