@@ -285,6 +285,15 @@ def test_an_empty_folder_gets_a_friendly_line(tmp_path: Path) -> None:
     assert result.returncode == 0 and "no photos in" in result.stderr
 
 
+def test_a_folder_of_other_pictures_alone_says_so(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("1.psd", "2.psd"):
+        (tmp_path / "photos" / name).write_bytes(b"8BPS")
+    result = call("people", tmp_path / "photos", "--library", tmp_path / "library")
+    assert "2 pictures of a kind that is not read" in result.stderr and "no photos in" in result.stderr
+    assert not (tmp_path / "library").exists()
+
+
 def test_version() -> None:
     assert as_a_process("--version").stdout.startswith("facespace 0.")
 

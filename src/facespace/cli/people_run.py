@@ -78,8 +78,13 @@ class PeopleRun:
 
 
 def is_nothing(photos: Path, library: Path) -> bool:
-    """Neither photos nor a library that may know of some."""
-    return not (library / CATALOGUE).exists() and not list_photos(photos).photos
+    """Neither photos nor a library that may know of some; pictures that are not read are told."""
+    if (library / CATALOGUE).exists():
+        return False
+    found = list_photos(photos)
+    if not found.photos:
+        _warn_of(found.unreadable)
+    return not found.photos
 
 
 def _tell(done: Refreshed, *, verified: bool) -> None:
