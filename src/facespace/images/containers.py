@@ -13,13 +13,18 @@ from itertools import islice
 
 from facespace.images.exif import Content, Entry, tiff_entries
 
-__all__ = ["bare", "beside_pixels", "is_one_scan", "kind_of", "n_scans", "planes"]
+__all__ = [
+    "bare", "beside_pixels", "is_one_scan", "jpeg_segments", "kind_of", "n_scans", "planes", "png_chunks",
+    "riff_chunks",
+]  # fmt: skip
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEIF_BRANDS = (
     b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1", b"avif", b"avis",
 )  # fmt: skip
+MAX_PARTS = 1_000_000  # segments or chunks: so many of no length take a second
+MARKER = re.compile(rb"\xff+[^\xff]", re.DOTALL)  # behind any fill
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = 0xC2
 SCAN, TABLES = re.compile(rb"\xff+\xda"), re.compile(rb"\xff[\xdb\xc4\xc0-\xc2]")
@@ -67,7 +72,7 @@ def bare(content: bytes) -> bytes | None:
 def is_one_scan(jpeg: bytes) -> bool:
     """Whether a JPEG file has all its colours in one scan, so that it can be reduced while it is decoded."""
     n_colours, last = 0, 2
-    for marker, start, end in _segments(jpeg):
+    for marker, start, end in jpeg_segments(jpeg):
         last = end
         if marker in FRAMES:
             if marker == PROGRESSIVE:
@@ -79,7 +84,7 @@ def is_one_scan(jpeg: bytes) -> bool:
 def n_scans(jpeg: bytes) -> int:
     """How many scans of a JPEG file begin before it ends."""
     last = 2
-    for _, _, end in _segments(jpeg):
+    for _, _, end in jpeg_segments(jpeg):
         last = end
     return jpeg.count(b"\xff\xda", last)
 
@@ -118,7 +123,7 @@ def _of_plane(entries: Iterable[Entry], plane: int, n: int) -> Iterator[Entry]:
 
 def _of_jpeg(content: Content) -> tuple[bytes | None, bytes | None]:
     exif = packet = None
-    for marker, start, end in _segments(content):
+    for marker, start, end in jpeg_segments(content):
         if marker == APP1 and exif is None and content[start + 4 : start + 9] == b"Exif\0":
             exif = content[start + 10 : end]
         elif marker == APP1 and packet is None and content[start + 4 : start + 4 + len(JPEG_XMP)] == JPEG_XMP:
@@ -127,12 +132,12 @@ def _of_jpeg(content: Content) -> tuple[bytes | None, bytes | None]:
 
 
 def _bare_jpeg(content: bytes) -> bytes:
-    segments = list(_segments(content))
+    segments = list(jpeg_segments(content))
     last = segments[-1][2] if segments else 2
     if not SCAN.match(content, last):  # a segment's length is wrong
         lost = segments.pop()[1] if segments else 2
         last = _restart(content, lost) or last
-        segments += _segments(content, last)
+        segments += jpeg_segments(content, last)
         last = segments[-1][2] if segments else last
     kept = [
         content[start:end] for marker, start, end in segments if _is_needed(marker, content[start + 4 : end])
@@ -153,7 +158,7 @@ def _restart(content: bytes, start: int) -> int | None:
     """Where segments can be followed again to the data of the largest picture: a preview may come before it."""
     best, place = 0, None
     for found in islice(TABLES.finditer(content, start + 2), MOST_TABLES):
-        segments = list(_segments(content, found.start()))
+        segments = list(jpeg_segments(content, found.start()))
         frames = [start for marker, start, _ in segments if marker in FRAMES]
         if frames and SCAN.match(content, segments[-1][2]):
             height, width = struct.unpack_from(">HH", content, frames[0] + 5)
@@ -162,15 +167,15 @@ def _restart(content: bytes, start: int) -> int | None:
     return place
 
 
-def _segments(content: Content, at: int = 2) -> Iterator[tuple[int, int, int]]:
+def jpeg_segments(content: Content, at: int = 2) -> Iterator[tuple[int, int, int]]:
     """Marker, start and end of each segment before the data, as far as they can be followed."""
-    while at + 4 <= len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
+    for _ in range(MAX_PARTS):
+        found = MARKER.match(content, at)
+        if found is None or found.end() + 2 > len(content):
+            return
+        at, marker = found.end() - 2, content[found.end() - 1]
         if marker in (START_OF_SCAN, END_OF_IMAGE):
             return
-        if marker == 0xFF:  # fill
-            at += 1
-            continue
         alone = marker == 0x01 or 0xD0 <= marker <= 0xD8
         end = at + 2 + (0 if alone else int.from_bytes(content[at + 2 : at + 4], "big"))
         if end > len(content):
@@ -181,7 +186,7 @@ def _segments(content: Content, at: int = 2) -> Iterator[tuple[int, int, int]]:
 
 def _of_png(content: Content) -> tuple[bytes | None, bytes | None]:
     exif = packet = None
-    for kind, start, end in _chunks(content):
+    for kind, start, end in png_chunks(content):
         if kind == b"eXIf":
             exif = content[start + 8 : end - 4]
         elif kind in (b"zTXt", b"tEXt") and exif is None:
@@ -207,7 +212,7 @@ def _raw_profile(kind: bytes, text: bytes) -> bytes | None:
 def _bare_png(content: bytes) -> bytes:
     colour = content[25] if len(content) > 25 else -1
     kept = [PNG_START]
-    for kind, start, end in _chunks(content):
+    for kind, start, end in png_chunks(content):
         least = TRANSPARENCY_BYTES.get(colour)
         fits = kind == b"tRNS" and least is not None and least <= end - start - 12 <= 256
         if kind in PNG_NEEDED or fits:
@@ -216,10 +221,12 @@ def _bare_png(content: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _chunks(content: Content) -> Iterator[tuple[bytes, int, int]]:
+def png_chunks(content: Content) -> Iterator[tuple[bytes, int, int]]:
     """Kind, start and end of each chunk; one whose length cannot be is left for the next with pixels."""
     at = len(PNG_START)
-    while at + 8 <= len(content):
+    for _ in range(MAX_PARTS):
+        if at + 8 > len(content):
+            return
         kind, end = content[at + 4 : at + 8], at + 12 + int.from_bytes(content[at : at + 4], "big")
         if not kind.isalpha() or (end > len(content) and kind not in PNG_NEEDED):
             at = content.find(b"IDAT", at + 8) - 4
@@ -231,13 +238,13 @@ def _chunks(content: Content) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _of_webp(content: Content) -> tuple[bytes | None, bytes | None]:
-    found = {kind: content[start + 8 : end] for kind, start, end in _riff(content)}
+    found = {kind: content[start + 8 : end] for kind, start, end in riff_chunks(content)}
     return found.get(b"EXIF"), found.get(b"XMP ")
 
 
 def _bare_webp(content: bytes) -> bytes:
     body = b""
-    for kind, start, end in _riff(content):
+    for kind, start, end in riff_chunks(content):
         chunk = content[start : end + (end - start) % 2]
         if kind == b"VP8X" and len(chunk) > 8:
             chunk = chunk[:8] + bytes((chunk[8] & VP8X_KEPT,)) + chunk[9:]
@@ -246,9 +253,12 @@ def _bare_webp(content: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 
-def _riff(content: Content) -> Iterator[tuple[bytes, int, int]]:
+def riff_chunks(content: Content) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of each chunk of a WebP file, the end without the zero behind an odd length."""
     at = 12
-    while at + 8 <= len(content):
+    for _ in range(MAX_PARTS):
+        if at + 8 > len(content):
+            return
         end = at + 8 + int.from_bytes(content[at + 4 : at + 8], "little")
         yield content[at : at + 4], at, min(end, len(content))
         at = end + end % 2
