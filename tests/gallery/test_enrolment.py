@@ -1,5 +1,6 @@
 import csv
 import json
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from facespace.errors import DataError, GalleryError, InputError
 from facespace.gallery import Gallery, named_by_folder, named_by_labels
+from facespace.gallery.schema import GALLERY_FILE
 from facespace.gallery.uses import model_in_use, use_model
 from facespace.images import Unreadable
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
@@ -162,18 +164,21 @@ def test_an_export_holds_of_each_face_the_template_that_counts(tmp_path: Path) -
     assert sorted(p.name for p in tmp_path.glob("out*")) == ["out.csv", "out.json", "out.npz"]
 
 
-def test_a_gallery_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    import sqlite3
-
-    script = (Path(__file__).parent / "gallery_1.sql").read_text(encoding="utf-8")
+@pytest.mark.parametrize("version", range(1, GALLERY_FILE.version))
+def test_a_gallery_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    script = (Path(__file__).parent / f"gallery_{version}.sql").read_text(encoding="utf-8")
     with sqlite3.connect(tmp_path / "g") as connection:
         connection.executescript(script)
     connection.close()
     with Gallery(tmp_path / "g") as gallery, Gallery(tmp_path / "new") as new:
         now = model_in_use(gallery.roster)
         assert now is not None and now.spec == V2 and now.file is None
-        assert [(s.name, s.n_faces) for s in gallery.subjects()] == [("Ann", 2), ("Bob", 1)]
-        assert gallery.templates.count() == {V1.sha256: 3, V2.sha256: 1}
+        people = [(s.name, s.n_faces) for s in gallery.subjects()]
+        # Version 2 told names apart that look alike: each is found by its own spelling, others by the first.
+        assert people == [("Ann", 2), ("Bob", 1), *([("ann", 0)] if version == 2 else [])]
+        assert [len(gallery.faces_of(name)) for name in ("Ann", "ANN", " bob")] == [2, 2, 1]
+        assert len(gallery.faces_of("ann")) == (0 if version == 2 else 2)
+        assert gallery.templates.count() == {V1.sha256: 3, V2.sha256: 1} and gallery.check() == ()
         tables = [
             {
                 (name, " ".join((sql or "").replace('"', "").split()))
