@@ -77,7 +77,7 @@ def _line(error: Exception) -> str:
 
 
 def _problem(problem: dict[str, Any]) -> str:
-    """Which field is wrong and why, in pydantic's words."""
+    """Which field is wrong and why, as pydantic has it."""
     field = ".".join(str(part) for part in problem["loc"] if part not in ("path", "query", "body"))
     message = "is not of the expected form" if "pattern" in problem["type"] else str(problem["msg"])
     message = message.removeprefix("Value error, ").replace("Input should be", "expected")

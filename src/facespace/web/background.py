@@ -22,7 +22,7 @@ class State:
     Attributes:
         grouping: groups are being worked out, or will be in a moment.
         rounds: how often the groups have changed since the server began.
-        doing: what is being done to the photos, in words; None where nothing is.
+        doing: what is being done to the photos, for people; None where nothing is.
         done: photos or faces.
         todo: in all; 0 where it is not known.
         trouble: why the last work failed, else None.
@@ -77,6 +77,8 @@ class Background:
         with self._lock:
             if self.stopping.is_set() or (self._worker is not None and self._worker.is_alive()):
                 return False
+            doing = "looking for new photos"
+            self._state = replace(self._state, doing=doing, done=0, todo=0, trouble=None)
             self._worker = threading.Thread(target=self._work, args=(work,), name="facespace-work")
             self._worker.start()
         return True
@@ -103,14 +105,13 @@ class Background:
                 thread.join()
 
     def _work(self, work: "Work") -> None:
-        self._set(doing="looking for new photos", done=0, todo=0, trouble=None)
         try:
             work(self)
         except (FacespaceError, OSError) as error:
             self.complain(str(error))
         finally:
-            self.tell(None)
             self.group_soon()
+            self.tell(None)
 
     def _group_on(self) -> None:
         while self._changed.wait() and not self.stopping.is_set():

@@ -10,24 +10,24 @@ from fastapi.responses import JSONResponse
 from facespace.errors import CorrectionError
 from facespace.library import Entry, Library
 from facespace.store import taken_by
-from facespace.web.parameters import Action, Correction, Said
+from facespace.web.parameters import Action, Correction, Sent
 from facespace.web.site import Site
 from facespace.web.text import printable
 
 __all__ = ["router"]
 
 ACTIONS: dict[Action, Callable[[Library, Correction], Entry | None]] = {
-    "name": lambda library, said: library.name(said.person, said.name),
-    "merge": lambda library, said: library.merge(said.person, *said.others),
-    "split": lambda library, said: library.split(said.person, said.faces, name=said.name or None),
-    "apart": lambda library, said: _apart(library, said),
-    "confirm": lambda library, said: library.confirm(said.person, said.faces),
-    "reject": lambda library, said: library.reject(said.person, said.faces),
-    "not-a-face": lambda library, said: library.not_a_face(said.faces),
-    "hide": lambda library, said: library.hide(said.person, hidden=said.hidden),
-    "undo": lambda library, said: library.undo(said.entry),
-    "redo": lambda library, said: library.redo(),
-    "forget": lambda library, said: library.forget(said.person).entry,
+    "name": lambda library, sent: library.name(sent.person, sent.name),
+    "merge": lambda library, sent: library.merge(sent.person, *sent.others),
+    "split": lambda library, sent: library.split(sent.person, sent.faces, name=sent.name or None),
+    "apart": lambda library, sent: _apart(library, sent),
+    "confirm": lambda library, sent: library.confirm(sent.person, sent.faces),
+    "reject": lambda library, sent: library.reject(sent.person, sent.faces),
+    "not-a-face": lambda library, sent: library.not_a_face(sent.faces),
+    "hide": lambda library, sent: library.hide(sent.person, hidden=sent.hidden),
+    "undo": lambda library, sent: library.undo(sent.entry),
+    "redo": lambda library, sent: library.redo(),
+    "forget": lambda library, sent: library.forget(sent.person).entry,
 }
 
 
@@ -36,28 +36,28 @@ def router(site: Site) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/say/{action}")
-    def say(action: Action, said: Said) -> JSONResponse:
+    def say(action: Action, sent: Sent) -> JSONResponse:
         with site.library() as library:
-            namesake = _namesake(library, said) if action == "name" else None
+            namesake = _namesake(library, sent) if action == "name" else None
             if namesake is not None:
-                return JSONResponse({"namesake": namesake, "error": f"{said.name} is person {namesake}"}, 409)
-            entry = ACTIONS[action](library, said)
+                return JSONResponse({"namesake": namesake, "error": f"{sent.name} is person {namesake}"}, 409)
+            entry = ACTIONS[action](library, sent)
         site.background.group_soon()
         return JSONResponse({"entry": _json(entry)})
 
     return routes
 
 
-def _apart(library: Library, said: Correction) -> Entry | None:
-    if len(said.others) != 1:
-        raise CorrectionError(f"expected two people, got {1 + len(said.others)}")
-    return library.apart(said.person, said.others[0])
+def _apart(library: Library, sent: Correction) -> Entry | None:
+    if len(sent.others) != 1:
+        raise CorrectionError(f"expected two people, got {1 + len(sent.others)}")
+    return library.apart(sent.person, sent.others[0])
 
 
-def _namesake(library: Library, said: Correction) -> int | str | None:
+def _namesake(library: Library, sent: Correction) -> int | str | None:
     """Another person of that name, with whom the page offers to merge."""
-    others = [known for known in library.browse.names() if str(known[0]) != str(said.person)]
-    found = taken_by(said.name, others)
+    others = [known for known in library.browse.names() if str(known[0]) != str(sent.person)]
+    found = taken_by(sent.name, others)
     return None if found is None else found[0]
 
 

@@ -14,7 +14,7 @@ __all__ = [
     "Number",
     "Offset",
     "Part",
-    "Said",
+    "Sent",
     "Size",
     "Text",
     "Time",
@@ -105,5 +105,5 @@ def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-Said = Annotated[Correction, Depends(_correction)]
+Sent = Annotated[Correction, Depends(_correction)]
 Upload = Annotated[bytes, Depends(_upload)]

@@ -13,14 +13,14 @@ export async function post(path, body, headers = { "Content-Type": "application/
 }
 
 // Send a correction; returns whether it was accepted.
-export async function say(action, said, { quiet = false } = {}) {
+export async function correct(action, correction, { quiet = false } = {}) {
   try {
-    const { entry } = await (await post(`/say/${action}`, JSON.stringify(said))).json();
+    const { entry } = await (await post(`/say/${action}`, JSON.stringify(correction))).json();
     if (!quiet) tell(entry ? entry.what : "Nothing to change", { undo: Boolean(entry) && action !== "forget" });
     begun();
     return true;
   } catch (error) {
-    if (error.namesake !== undefined) return askToMerge(said, error.namesake);
+    if (error.namesake !== undefined) return askToMerge(correction, error.namesake);
     tell(error.message, { trouble: true });
     return false;
   }
@@ -29,9 +29,9 @@ export async function say(action, said, { quiet = false } = {}) {
 // Something was changed or begun, so that the state of the server is worth a look; watching.js listens.
 export function begun() { document.dispatchEvent(new Event("begun")); }
 
-async function askToMerge(said, namesake) {
-  if (!(await ask(`There is already a person called ${said.name}. Merge the two?`, "Merge"))) return false;
-  return say("merge", { person: namesake, others: [said.person] });
+async function askToMerge(correction, namesake) {
+  if (!(await ask(`There is already a person called ${correction.name}. Merge the two?`, "Merge"))) return false;
+  return correct("merge", { person: namesake, others: [correction.person] });
 }
 
 let toastTimer = 0;

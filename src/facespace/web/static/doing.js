@@ -1,6 +1,6 @@
 // What can be done with faces and people; the keys and buttons of the pages name these.
 
-import { ask, begun, post, say, tell } from "./asking.js";
+import { ask, begun, post, correct, tell } from "./asking.js";
 import { clear, focusOn, gone, meant, personOf, pickedItems } from "./choosing.js";
 import { refresh } from "./screen.js";
 
@@ -16,22 +16,22 @@ const leave = async (list, done) => {
 export const DO = {
   async confirm(from) {
     const list = meant(from), person = personOf(list[0]);
-    if (list.length && person) await leave(list, say("confirm", { person, faces: faces(list) }));
+    if (list.length && person) await leave(list, correct("confirm", { person, faces: faces(list) }));
   },
   async reject(from) {
     const list = meant(from), person = personOf(list[0]);
-    if (list.length && person) await leave(list, say("reject", { person, faces: faces(list) }));
+    if (list.length && person) await leave(list, correct("reject", { person, faces: faces(list) }));
   },
   async "not-a-face"(from) {
     const list = meant(from);
-    if (faces(list).length) await leave(list, say("not-a-face", { faces: faces(list) }));
+    if (faces(list).length) await leave(list, correct("not-a-face", { faces: faces(list) }));
   },
   async "confirm-all"(from) {
-    if (await say("confirm", { person: personOf(from) })) await refresh();
+    if (await correct("confirm", { person: personOf(from) })) await refresh();
   },
   async split(from) {
     const list = meant(from), person = personOf(list[0]);
-    if (faces(list).length && await say("split", { person, faces: faces(list) })) await gone(list);
+    if (faces(list).length && await correct("split", { person, faces: faces(list) })) await gone(list);
   },
   async merge() {
     // Into the one with a name, else the largest, which stands first.
@@ -42,15 +42,15 @@ export const DO = {
   },
   async apart() {
     const [person, other] = people(pickedItems());
-    if (other && await say("apart", { person, others: [other] })) clear();
+    if (other && await correct("apart", { person, others: [other] })) clear();
   },
   async same(from) {
     const other = from.closest("[data-like]").dataset.like;
-    if (await say("merge", { person: personOf(from), others: [other] })) await refresh();
+    if (await correct("merge", { person: personOf(from), others: [other] })) await refresh();
   },
   async different(from) {
     const other = from.closest("[data-like]").dataset.like;
-    if (await say("apart", { person: personOf(from), others: [other] })) await refresh();
+    if (await correct("apart", { person: personOf(from), others: [other] })) await refresh();
   },
   async hide(from) { await hideOrShow(from, true); },
   async unhide(from) { await hideOrShow(from, false); },
@@ -59,11 +59,11 @@ export const DO = {
     const title = document.querySelector(".who h1").textContent;
     const sure = await ask(`Forget ${title}? The name, the faces and their templates are removed from the library; `
       + "the photos stay. This cannot be undone.", "Forget");
-    if (sure && await say("forget", { person })) location.assign("/");
+    if (sure && await correct("forget", { person })) location.assign("/");
   },
   async undo(from) {
     const entry = from?.dataset.entry;
-    if (await say("undo", entry ? { entry: Number(entry) } : {})) location.reload();
+    if (await correct("undo", entry ? { entry: Number(entry) } : {})) location.reload();
   },
   async scan() {
     try { await post("/scan"); tell("Looking for new photos"); begun(); } catch (error) { tell(error.message, { trouble: true }); }
@@ -76,16 +76,16 @@ export const DO = {
 async function hideOrShow(from, hidden) {
   const list = pickedItems();
   if (!list.length) {
-    if (await say("hide", { person: personOf(from), hidden })) await refresh();
+    if (await correct("hide", { person: personOf(from), hidden })) await refresh();
     return;
   }
   const done = [];
-  for (const item of list) if (await say("hide", { person: item.dataset.person, hidden })) done.push(item);
+  for (const item of list) if (await correct("hide", { person: item.dataset.person, hidden })) done.push(item);
   await gone(done);
 }
 
 export async function merge(into, others) {
-  if (!(await say("merge", { person: into.dataset.person, others: people(others) }))) return;
+  if (!(await correct("merge", { person: into.dataset.person, others: people(others) }))) return;
   for (const item of others) item.remove();
   clear();
   const answer = await fetch(`/people/${into.dataset.person}/card`);

@@ -1,6 +1,6 @@
 // Names that are typed below a face.
 
-import { say } from "./asking.js";
+import { correct } from "./asking.js";
 import { gone, personOf, pickedItems } from "./choosing.js";
 import { faces } from "./doing.js";
 import { loadNames, refresh } from "./screen.js";
@@ -14,9 +14,9 @@ export async function submitName(form) {
   const known = await isKnown(name);
   // A face of a photo is meant by itself where it joins somebody or leaves a person who has a name.
   const alone = face && (known || input.defaultValue || !person);
-  const done = await (!alone ? say("name", { person, name })
-    : known ? say("confirm", { person: name, faces: faces([face]) })
-    : say("split", { person, faces: faces([face]), name }));
+  const done = await (!alone ? correct("name", { person, name })
+    : known ? correct("confirm", { person: name, faces: faces([face]) })
+    : correct("split", { person, faces: faces([face]), name }));
   if (!done) { input.value = input.defaultValue; return; }
   input.defaultValue = name;
   loadNames();
@@ -25,8 +25,8 @@ export async function submitName(form) {
 
 async function nameThese(form, name) {
   const list = pickedItems(), person = personOf(list[0]);
-  const done = await isKnown(name) ? say("confirm", { person: name, faces: faces(list) })
-    : say("split", { person, faces: faces(list), name });
+  const done = await isKnown(name) ? correct("confirm", { person: name, faces: faces(list) })
+    : correct("split", { person, faces: faces(list), name });
   if (!(await done)) return;
   form.reset();
   loadNames();
