@@ -64,6 +64,15 @@ def test_an_empty_library_has_pages_too(tmp_path: Path) -> None:
     client.site.close()
 
 
+def test_the_page_of_a_photo_that_is_cut_short_says_so(asked: Asked) -> None:
+    assert "end mark" not in asked.get("/photos/1").text
+    with Library(asked.site.folder) as library:
+        sql(library).execute("UPDATE photos SET note = 'its end mark is missing' WHERE photo_id = 1")
+        sql(library).execute("UPDATE photos SET note = '' WHERE photo_id = 2")
+    assert '<p class="note">Its end mark is missing.</p>' in asked.get("/photos/1").text
+    assert 'class="note"' not in asked.get("/photos/2").text
+
+
 def test_every_page_is_there_and_names_no_outside_address(asked: Asked) -> None:
     face = asked.get("/photos/1").text.partition('data-face="')[2][:16]
     for path in (*PAGES, "/people/1", "/people/1/timeline", "/people/1/card", "/photos/1", f"/faces/{face}"):
