@@ -120,7 +120,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path.parent}: expected a FaceTable, cannot read {path.name}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path.parent}: expected a FaceTable, cannot read {path.name}: {reason}") from error
     if not isinstance(document, dict):
         raise DataError(f"{path.parent}: expected a FaceTable, {path.name} says nothing of one")
     return document

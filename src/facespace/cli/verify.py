@@ -17,8 +17,8 @@ PHOTO = "The largest face is compared; PHOTO#K names the K-th face from the left
 
 
 def verify(
-    a: Annotated[str, typer.Argument(help=f"First photo. {PHOTO}", show_default=False)],
-    b: Annotated[str, typer.Argument(help="Second photo, likewise.", show_default=False)],
+    a: Annotated[str, typer.Argument(metavar="PHOTO", help=f"First photo. {PHOTO}", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="OTHER", help="Second photo, likewise.", show_default=False)],
     any_face: Annotated[
         bool, typer.Option("--any", help="Compare all faces, and take the closest pair.")
     ] = False,

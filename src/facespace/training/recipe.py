@@ -227,7 +227,9 @@ def read_recipe(path: Path) -> Recipe:
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise DataError(f"{path}: expected a recipe in TOML: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: expected a recipe in TOML, got: {error}") from error
     return recipe_of(document, str(path))
 
