@@ -8,21 +8,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `EXPORTS` says, for type checkers; a test compares the two
-    from facespace.cluster import agglomerative, collection_threshold
-    from facespace.distances import distance, distance_matrix, same_person, similarity
-    from facespace.embed import Embedder, dequantise, quantise
-    from facespace.errors import FacespaceError
-    from facespace.extract import extract_image, extract_photos
-    from facespace.faces.align import align_faces
-    from facespace.faces.detect import Detector
-    from facespace.faces.detections import Detections
-    from facespace.gallery import Gallery, enrol, identify
-    from facespace.images import read_image
-    from facespace.jobs import people, verify
-    from facespace.library import Library
-    from facespace.models import ModelSpec, common_threshold, read_spec
-    from facespace.table import FaceTable
-    from facespace.verification import verify_faces
+    from facespace.cluster import agglomerative as agglomerative
+    from facespace.cluster import collection_threshold as collection_threshold
+    from facespace.distances import distance as distance
+    from facespace.distances import distance_matrix as distance_matrix
+    from facespace.distances import same_person as same_person
+    from facespace.distances import similarity as similarity
+    from facespace.embed import Embedder as Embedder
+    from facespace.embed import dequantise as dequantise
+    from facespace.embed import quantise as quantise
+    from facespace.errors import FacespaceError as FacespaceError
+    from facespace.extract import extract_image as extract_image
+    from facespace.extract import extract_photos as extract_photos
+    from facespace.faces.align import align_faces as align_faces
+    from facespace.faces.detect import Detector as Detector
+    from facespace.faces.detections import Detections as Detections
+    from facespace.gallery import Gallery as Gallery
+    from facespace.gallery import enrol as enrol
+    from facespace.gallery import identify as identify
+    from facespace.images import read_image as read_image
+    from facespace.jobs import people as people
+    from facespace.jobs import verify as verify
+    from facespace.library import Library as Library
+    from facespace.models import ModelSpec as ModelSpec
+    from facespace.models import common_threshold as common_threshold
+    from facespace.models import read_spec as read_spec
+    from facespace.table import FaceTable as FaceTable
+    from facespace.verification import verify_faces as verify_faces
+
 
 EXPORTS = {
     "facespace.cluster": ("agglomerative", "collection_threshold"),

@@ -129,7 +129,7 @@ def test_a_photo_whose_values_cannot_be_kept_is_named_and_the_rest_goes_on(
 
     from facespace.library import scan
 
-    extract = scan.extract_photo
+    extract = scan.extract_photo  # type: ignore[attr-defined]
 
     def odd(path: Path, *models: object) -> object:
         found = extract(path, *models)  # type: ignore[arg-type]

@@ -120,7 +120,7 @@ def test_a_photo_is_read_when_it_has_been_quiet(
     library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(watch_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(watch_module.time, "monotonic", lambda: clock[0])  # type: ignore[attr-defined]
     follower = Looks(inside(library), photos, 1.5, print)
     content = draw_photo(photos / "3.png", "blue").read_bytes()
     (photos / "1.png").unlink()
