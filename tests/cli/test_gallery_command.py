@@ -69,7 +69,7 @@ def test_identify_names_or_says_unknown_and_what_that_is_worth(tmp_path: Path, t
     (tmp_path / "party" / "bad.png").write_bytes(b"x")
     shown = call("identify", team, tmp_path / "party")
     assert "ann" in shown.stdout and "bob" in shown.stdout and "unknown (nearest: " in shown.stdout
-    assert "about 1 in 100 strangers would be taken for one of 2 subjects" in shown.stdout
+    assert "about 1 in 100 unknown people would be taken for one of 2 subjects" in shown.stdout
     assert "none.png: no face found" in shown.stderr and "bad.png: not a picture" in shown.stderr
     found = document("identify", team, tmp_path / "party", "--fpir", "0.02")
     assert [face["subject"] for face in found["faces"]] == ["ann", "bob", None]

@@ -93,7 +93,7 @@ def test_what_a_name_is_worth_is_said_only_where_it_is_measured(tmp_path: Path) 
         assert found.chance[3] == found.chance_range[0] and found.subject[3] == "Bob"
         assert found.distance[3] == pytest.approx(0, abs=1e-6)
         assert found.threshold[0] == pytest.approx(far_curve(V1, V1).distance(found.far))
-        assert "1 in 100 strangers would be taken for one of 2 subjects" in found.meaning()
+        assert "1 in 100 unknown people would be taken for one of 2 subjects" in found.meaning()
         assert "once in 300" in found.meaning() and "extrapolated" not in found.meaning()
         rare = gallery.identify(faces(1).embedding, V1, fpir=1e-4)
         assert not rare.measured and "extrapolated" in rare.meaning() and rare.threshold[0] < 0.5

@@ -14,7 +14,7 @@ from facespace.store import Prototypes
 
 __all__ = ["FPIR", "Identities", "comparison_far", "identify"]
 
-# One stranger in a hundred may be taken for somebody.
+# One unknown person in a hundred may be taken for somebody.
 FPIR = 1e-2
 DISTANCES_AT_ONCE = 2**22
 
@@ -28,10 +28,10 @@ class Identities:
         nearest: the subject whose prototype is nearest, near enough or not; None in an empty gallery.
         distance: float64, shape (N,), to that prototype; nan in an empty gallery.
         threshold: float64, shape (N,), the largest distance that makes the nearest the probe's person.
-        chance: float64, shape (N,): the share of strangers who come as near to somebody of the gallery; at an end of
+        chance: float64, shape (N,): the share of unknown people who come as near to somebody of the gallery; at an end of
             ``chance_range`` it is that or beyond, since nothing is measured there.
         chance_range: the smallest and the largest share that can be stated.
-        fpir: the share of strangers who may be taken for somebody (false positive identification rate).
+        fpir: the share of unknown people who may be taken for somebody (false positive identification rate).
         far: the false-accept rate of one comparison that comes to it in this gallery; nan in an empty one.
         measured: whether ``far`` lies where the models are calibrated; else it is extrapolated.
         n_subjects: subjects with templates that could be compared.
@@ -57,12 +57,12 @@ class Identities:
         return cls(none, none, nan, nan, nan, (math.nan, math.nan), fpir, math.nan, True, 0, 0)
 
     def meaning(self) -> str:
-        """What a name, and what "unknown", is worth, in words."""
+        """What a name, and what "unknown", is worth, for people."""
         if not self.n_subjects:
             return "the gallery has no templates to compare with"
         how = "" if self.measured else " (extrapolated: the model is not calibrated for so rare an error)"
         return (
-            f"about 1 in {_times(self.fpir)} strangers would be taken for one of {self.n_subjects:,} subjects; "
+            f"about 1 in {_times(self.fpir)} unknown people would be taken for one of {self.n_subjects:,} subjects; "
             f"for that a single comparison may err once in {_times(self.far)}{how}"
         )
 

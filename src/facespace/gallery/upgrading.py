@@ -76,7 +76,7 @@ class Upgrade:
 
     Attributes:
         model: the gallery's from now on.
-        before: the model before this run; the same where an upgrade was gone on with.
+        before: the model before this run; the same where an upgrade was resumed.
         progress: where the gallery stands now.
         n_embedded: faces that were embedded again.
         not_at_hand: photos whose faces keep their old template, and why.

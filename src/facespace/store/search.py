@@ -76,7 +76,7 @@ class Pair:
 
 
 def _other(spec: ModelSpec, stored: ModelSpec) -> ModelSpec:
-    """The probes' own model in the words of the probes' spec, which may be the later one."""
+    """The probes' own model as the probes' spec describes it, which may be the later one."""
     return spec if stored.sha256 == spec.sha256 else stored
 
 
