@@ -28,8 +28,8 @@ class Identities:
         nearest: the subject whose prototype is nearest, near enough or not; None in an empty gallery.
         distance: float64, shape (N,), to that prototype; nan in an empty gallery.
         threshold: float64, shape (N,), the largest distance that makes the nearest the probe's person.
-        chance: float64, shape (N,): the share of unknown people who come as near to somebody of the gallery; at an end of
-            ``chance_range`` it is that or beyond, since nothing is measured there.
+        chance: float64, shape (N,): the share of unknown people who come as near to somebody of the gallery; at an
+            end of ``chance_range`` it is that or beyond, since nothing is measured there.
         chance_range: the smallest and the largest share that can be stated.
         fpir: the share of unknown people who may be taken for somebody (false positive identification rate).
         far: the false-accept rate of one comparison that comes to it in this gallery; nan in an empty one.

@@ -35,8 +35,8 @@ class Prototypes:
     def n_comparisons(self) -> int:
         """How many single comparisons a search among them is worth.
 
-        An unknown person comes near a mean of several templates about up to twice as often as near one template, however
-        many they are (`facespace measure identification`): it counts for two.
+        An unknown person comes near a mean of several templates about up to twice as often as near one template,
+        however many they are (`facespace measure identification`): it counts for two.
         """
         return int(np.minimum(self.n_templates, 2).sum())
 
