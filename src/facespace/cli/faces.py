@@ -11,7 +11,7 @@ import typer
 from numpy.typing import NDArray
 
 from facespace.cli.console import say, show, show_json, warn
-from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, Workers
+from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, TileChoice, Workers
 from facespace.cli.progress import progress
 from facespace.cluster import STRANGERS_IN_REACH, GroupOptions, TableGroups, group_table
 from facespace.embed import Embedder
@@ -20,6 +20,7 @@ from facespace.extract import EmbedResult, embed_crops, embed_photos
 from facespace.extract.exports import export_table
 from facespace.faces.addresses import face_at, split_address
 from facespace.faces.detect import Detector
+from facespace.faces.tiles import read_tiles
 from facespace.measure.cluster_pictures import write_cluster_pictures
 from facespace.models import find_model, read_spec
 from facespace.saved_arrays import ArrayFolder
@@ -39,6 +40,7 @@ def embed(
     ] = False,
     model: ModelFile = None,
     detector: DetectorFile = None,
+    tiles: TileChoice = "auto",
     workers: Workers = None,
     json: AsJson = False,
 ) -> None:
@@ -54,7 +56,12 @@ def embed(
             result = embed_crops(paths, output, embedder, workers=workers, on_photo=on_photo)
         else:
             result = embed_photos(
-                paths, output, Detector(detector), embedder, workers=workers, on_photo=on_photo
+                paths,
+                output,
+                Detector(detector, tiles=read_tiles(tiles)),
+                embedder,
+                workers=workers,
+                on_photo=on_photo,
             )
     _show_embedded(result, output, json=json)
 

@@ -23,6 +23,7 @@ __all__ = [
     "RunFolder",
     "Strangers",
     "Teacher",
+    "TileChoice",
     "TrainingData",
     "Workers",
     "Yes",
@@ -64,6 +65,15 @@ ModelFile = Annotated[
 DetectorFile = Annotated[
     str | None,
     typer.Option("--detector", help="Detector: a built-in name, or an ONNX file (also YuNet or SCRFD)."),
+]
+TileChoice = Annotated[
+    str,
+    typer.Option(
+        "--tiles",
+        metavar="auto|off|N",
+        help="Look at pictures in overlapping tiles too: auto, those that are large or wide; N tiles along the "
+        "longest side of each. Each tile costs what a photo costs.",
+    ),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Number of threads. Default: all cores.")]
 Data = Annotated[

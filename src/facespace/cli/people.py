@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from facespace.cli.console import say, show, show_json
-from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, Workers
+from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, TileChoice, Workers
 from facespace.cli.people_run import PeopleRun, is_nothing
 from facespace.cli.progress import show_table
 from facespace.cluster import STRANGERS_IN_REACH
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
+from facespace.faces.tiles import read_tiles
 from facespace.library import Library, Look, People, Person, Rule, library_of
 from facespace.library.files import PAGE
 from facespace.web.text import counted
@@ -36,6 +37,7 @@ def people(
     far: PairFar = None,
     model: ModelFile = None,
     detector: DetectorFile = None,
+    tiles: TileChoice = "auto",
     workers: Workers = None,
     watch: Annotated[
         bool,
@@ -86,7 +88,7 @@ def people(
     if not (json or watch) and is_nothing(photos, folder):
         say(f"no photos in {photos}: looked for {LOOKED_FOR} files, subfolders included")
         return
-    finder = Detector(detector)
+    finder = Detector(detector, tiles=read_tiles(tiles))
     look = Look(verify, finder.spec.sha256 if detect_again else None, drop_missing)
     with Library(folder) as opened:
         run = PeopleRun(opened, photos, finder, Embedder(model), Rule(strangers, far), workers)

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from facespace.errors import ImageError
 from facespace.faces.align import crop_faces, square_crops
 from facespace.faces.detections import Detections
 from facespace.faces.quality import face_quality
+from facespace.faces.tiles import Tiles, decoded_side_px, grid
 from facespace.images import Exif, Picture, Unreadable, decode_image, read_bytes, read_photo
 from facespace.models import ModelSpec
 
@@ -33,14 +35,16 @@ __all__ = [
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Crops keep detail up to about this longest side: a face of a tenth of it fills the embedder's input.
-DECODE_PX = 1280
 THUMBNAIL_PX = 144
 CROPS_PER_BATCH = 64
 
 
 class FaceDetector(Protocol):
-    """What extraction asks of a detector; `facespace.faces.detect.Detector` is one."""
+    """What extraction asks of a detector; `facespace.faces.detect.Detector` is one.
+
+    One with an attribute ``tiles`` gets large and wide pictures large enough for them, and is told of how large a
+    picture they are by ``whole_hw``.
+    """
 
     def detect(self, image: NDArray[np.uint8], /) -> Detections:
         """Faces in uint8 RGB (H, W, 3), in its pixels."""
@@ -103,7 +107,7 @@ def extract_image(
         embedder: embeds them; its spec says how they are aligned.
     """
     picture = Picture(image, image.shape[:2]) if isinstance(image, np.ndarray) else image
-    found = detector.detect(picture.pixels)
+    found = _detect(picture, detector)
     crops = crop_faces(picture.pixels, found.boxes_xyxy, found.landmarks_xy, embedder.spec)
     whole = found.scaled(1.0 / picture.scale) if picture.scale < 1.0 else found
     return ImageFaces(
@@ -112,6 +116,19 @@ def extract_image(
         embedder.embed(crops),
         square_crops(picture.pixels, found.boxes_xyxy, size_px=THUMBNAIL_PX),
     )
+
+
+def _tiles(detector: FaceDetector) -> Tiles:
+    tiles: Tiles = getattr(detector, "tiles", "off")
+    return tiles
+
+
+def _detect(picture: Picture, detector: FaceDetector) -> Detections:
+    """Faces in the pixels of ``picture``; a detector that does not tile need not know the whole picture's size."""
+    if grid(picture.size_hw, _tiles(detector)) == (1, 1):
+        return detector.detect(picture.pixels)
+    whole: dict[str, Any] = {"whole_hw": picture.size_hw}
+    return detector.detect(picture.pixels, **whole)
 
 
 def extract_photos(
@@ -170,7 +187,7 @@ def embed_known_faces(
     """
     if faces is None:
         return embedder.embed(_as_crop(content, path, embedder.spec)[None])
-    picture = decode_image(content, path, longest_side_px=DECODE_PX)
+    picture = decode_image(content, path, longest_side_px=decoded_side_px)
     here = faces.scaled(picture.scale) if picture.scale < 1.0 else faces
     crops = crop_faces(picture.pixels, here.boxes_xyxy, here.landmarks_xy, embedder.spec)
     return embedder.embed(crops)
@@ -206,7 +223,7 @@ def _as_crop(content: bytes, path: Path, spec: ModelSpec) -> NDArray[np.uint8]:
 def extract_photo(photo: Path, detector: FaceDetector, embedder: FaceEmbedder) -> PhotoFaces | Unreadable:
     """The faces of one photo; see `extract_photos`."""
     try:
-        content, picture = read_photo(photo, longest_side_px=DECODE_PX)
+        content, picture = read_photo(photo, longest_side_px=partial(decoded_side_px, tiles=_tiles(detector)))
     except ImageError as error:
         return Unreadable(photo, error.reason)
     found = extract_image(picture, detector, embedder)

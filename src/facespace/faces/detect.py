@@ -1,7 +1,6 @@
 """Find faces in a picture with an ONNX detector: our own, or a user's in the YuNet or SCRFD layout."""
 
 import dataclasses
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,9 @@ from PIL import Image
 from facespace.errors import InputError, ModelError
 from facespace.faces.detections import Detections
 from facespace.faces.layouts import LAYOUTS, Layout, Output, recognise, suppress
+from facespace.faces.matching import box_iou
 from facespace.faces.second_look import look_again
+from facespace.faces.tiles import Region, Tiles, grid, regions, touches_seam
 from facespace.models import ModelSpec, find_model, read_metadata, read_spec, weights_sha256
 from facespace.models.onnx_metadata import SPEC_KEY
 from facespace.models.session import open_session
@@ -21,9 +22,10 @@ __all__ = ["DEFAULT_INPUT_PX", "Detector"]
 DEFAULT_INPUT_PX = 640
 STEP_PX = 32  # sides of the network's input are multiples of this, the coarsest stride
 MAX_CANDIDATES = 2000
-FIRST_SCORE = 0.3  # what is worth a second look
+FAR_FACE_PX = 200.0  # what a look from afar adds are faces from this size on, at the input's scale
+LEAST_SCORE = 0.1  # what still has a voice in where a face's landmarks are
+VOTING_IOU = 0.6
 SECOND_LOOK_FACE_PX = 24.0  # a smaller face has too few pixels to be enlarged
-LEAST_SCORE = 0.05  # what a second look still sees
 
 
 class Detector:
@@ -35,6 +37,8 @@ class Detector:
         nms_iou: two boxes that overlap more are one face.
         input_px: pictures whose longest side is more are scaled down to it; smaller ones are never enlarged.
         threads: onnxruntime's threads for one picture.
+        tiles: "auto" looks at large and at wide pictures in overlapping tiles too, "off" never, a number divides
+            the longest side of every picture into so many; see `facespace.faces.tiles.grid`.
 
     Raises:
         ModelError: no such model, or outputs in none of the known layouts.
@@ -49,9 +53,12 @@ class Detector:
         nms_iou: float = 0.4,
         input_px: int = DEFAULT_INPUT_PX,
         threads: int = 1,
+        tiles: Tiles = "auto",
     ) -> None:
         if input_px < STEP_PX:
             raise InputError(f"input_px: expected at least {STEP_PX}, got {input_px}")
+        grid((1, 1), tiles)  # refuses what is no choice
+        self.tiles = tiles
         path = find_model(model, "detector")
         self._session = open_session(path, threads=threads)
         outputs = [Output(o.name, tuple(o.shape)) for o in self._session.get_outputs()]
@@ -61,8 +68,10 @@ class Detector:
         if not 0 < self.score_threshold < 1:
             raise InputError(f"score_threshold: expected between 0 and 1, got {self.score_threshold}")
         self.nms_iou, self.input_px = nms_iou, input_px
-        self._second_look_px = tuple(int(px) for px in self.spec.options.get("second_look_px", ()))
-        self._first_score = min(FIRST_SCORE, self.score_threshold)
+        self._votes = self._layout.name == "facespace"
+        self._far_look = int(self.spec.options.get("far_look", 0))
+        self._second_look_px = int(self.spec.options.get("second_look_px", 0))
+        self._second_look_faces = int(self.spec.options.get("second_look_faces", 0))
         self._input, self._output_names = self._session.get_inputs()[0].name, [o.name for o in outputs]
         rows, columns = self._session.get_inputs()[0].shape[2:]
         self._fixed_hw = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
@@ -70,10 +79,14 @@ class Detector:
     def __repr__(self) -> str:
         return f"Detector({self.spec.name}, score >= {self.score_threshold:g}, {self.input_px} px)"
 
-    def detect(self, image: NDArray[np.uint8]) -> Detections:
-        """Faces in ``image``, uint8 RGB of shape (H, W, 3), in its pixels, highest score first.
+    def detect(self, image: NDArray[np.uint8], *, whole_hw: tuple[int, int] | None = None) -> Detections:
+        """Faces in ``image``, in its pixels, highest score first.
 
         Boxes are cut at the picture's edge; landmarks may lie outside it.
+
+        Args:
+            image: uint8 RGB, shape (H, W, 3).
+            whole_hw: rows and columns of the whole picture where ``image`` is a reduced one; tiles go by them.
 
         Raises:
             InputError: not an array of that kind.
@@ -84,17 +97,59 @@ class Detector:
             )
         if 0 in image.shape:
             return Detections.empty()
+        size_hw = image.shape[0], image.shape[1]
+        tiles = regions(size_hw, grid(whole_hw or size_hw, self.tiles))
+        found = self._look(image)
+        if len(tiles) > 1:
+            found = self._merged([found, *(self._look_at(image, tile) for tile in tiles)])
+        return self._with_better_landmarks(image, found)
+
+    def _look(self, image: NDArray[np.uint8]) -> Detections:
+        """Faces at the size of the network's input, and those that fill the picture from afar."""
         small, scale_xy = self._fitted(image)
+        found = self._find(small, self.score_threshold)
+        if self._far_look and max(small.shape[:2]) >= 2 * FAR_FACE_PX:
+            found = self._merged([found, self._from_afar(small)])
+        return _in_picture(found, scale_xy, image.shape[:2])
+
+    def _from_afar(self, image: NDArray[np.uint8]) -> Detections:
+        """The large faces of a picture of the input's size: reduced, they are as the network knows them."""
+        reduced = np.asarray(Image.fromarray(image).reduce(self._far_look))
+        found = self._find(reduced, self.score_threshold).scaled(self._far_look)
+        return found[np.sqrt(found.areas_px) >= FAR_FACE_PX]
+
+    def _look_at(self, image: NDArray[np.uint8], tile: Region) -> Detections:
+        """Faces in a part of the picture that are not cut by its inner edges."""
+        part = np.ascontiguousarray(image[tile.top : tile.bottom, tile.left : tile.right])
+        found = self._look(part)
+        found = found[~touches_seam(found.boxes_xyxy, tile, (image.shape[0], image.shape[1]))]
+        offset = np.array([tile.left, tile.top], np.float32)
+        return Detections(found.boxes_xyxy + np.tile(offset, 2), found.landmarks_xy + offset, found.scores)
+
+    def _merged(self, parts: list[Detections]) -> Detections:
+        """What several looks at one picture found: of faces found more than once the surest."""
+        boxes = np.concatenate([part.boxes_xyxy for part in parts])
+        scores = np.concatenate([part.scores for part in parts])
+        kept = suppress(boxes, scores, self.nms_iou)
+        return Detections(boxes[kept], np.concatenate([p.landmarks_xy for p in parts])[kept], scores[kept])
+
+    def _with_better_landmarks(self, image: NDArray[np.uint8], found: Detections) -> Detections:
+        """The largest faces, a bounded number, with the landmarks that a second look gives them."""
         if not self._second_look_px:
-            return _in_picture(self._find(small, self.score_threshold), scale_xy, image.shape[:2])
-        found = _in_picture(self._find(small, self._first_score), scale_xy, image.shape[:2])
-        find = partial(self._find, score_threshold=LEAST_SCORE)
-        large = np.sqrt(found.areas_px) >= SECOND_LOOK_FACE_PX
-        landmarks, scores = found.landmarks_xy.copy(), found.scores.copy()
-        landmarks[large], again = look_again(image, landmarks[large], find, sides_px=self._second_look_px)
-        scores[large] = (scores[large] + again) / 2
-        both = Detections(found.boxes_xyxy, landmarks, scores)
-        return both[np.argsort(-scores, kind="stable")][: int((scores >= self.score_threshold).sum())]
+            return found
+        sides = np.sqrt(found.areas_px)
+        largest = np.argsort(-sides, kind="stable")[: self._second_look_faces]
+        largest = largest[sides[largest] >= SECOND_LOOK_FACE_PX]
+        landmarks = found.landmarks_xy.copy()
+        landmarks[largest] = look_again(
+            image, landmarks[largest], self._candidates, side_px=self._second_look_px
+        )
+        return Detections(found.boxes_xyxy, landmarks, found.scores)
+
+    def _candidates(self, image: NDArray[np.uint8]) -> Detections:
+        """All that might be a face in a picture at the network's scale, several times where it is seen so."""
+        tensor = self._prepared(image)
+        return Detections(*self._layout.decode(self.run(tensor), tensor.shape[3], LEAST_SCORE))
 
     def _find(self, image: NDArray[np.uint8], score_threshold: float) -> Detections:
         """Faces in a picture that is no larger than the network's input."""
@@ -110,12 +165,16 @@ class Detector:
         self, outputs: dict[str, NDArray[np.float32]], width: int, score_threshold: float
     ) -> Detections:
         """Raw outputs as faces in the pixels of an input of that width."""
-        boxes, landmarks, scores = self._layout.decode(outputs, width, score_threshold)
+        least = min(LEAST_SCORE, score_threshold) if self._votes else score_threshold
+        boxes, landmarks, scores = self._layout.decode(outputs, width, least)
         if len(scores) > MAX_CANDIDATES:
             best = np.argpartition(-scores, MAX_CANDIDATES)[:MAX_CANDIDATES]
             boxes, landmarks, scores = boxes[best], landmarks[best], scores[best]
-        kept = suppress(boxes, scores, self.nms_iou)
-        return Detections(boxes[kept], landmarks[kept], scores[kept])
+        sure = np.flatnonzero(scores >= score_threshold)
+        kept = sure[suppress(boxes[sure], scores[sure], self.nms_iou)]
+        if not self._votes or not len(kept):
+            return Detections(boxes[kept], landmarks[kept], scores[kept])
+        return Detections(boxes[kept], _voted(boxes, landmarks, scores, kept), scores[kept])
 
     def _fitted(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[float, float]]:
         """The picture no larger than the network's input, and its scale along x and y."""
@@ -144,6 +203,21 @@ class Detector:
             tensor -= np.asarray(self.spec.mean, np.float32).reshape(-1, 1, 1)
             tensor *= (1 / np.asarray(self.spec.std)).astype(np.float32).reshape(-1, 1, 1)
         return tensor
+
+
+def _voted(
+    boxes: NDArray[np.float32],
+    landmarks: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    kept: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Landmarks of the ``kept`` faces: the mean over all candidates of the same face, by score and overlap.
+
+    As boxes vote in Gidaris and Komodakis, "Object detection via a multi-region CNN" (2015), section 5.
+    """
+    overlap = box_iou(boxes[kept], boxes)
+    weights = np.where(overlap >= VOTING_IOU, overlap * scores, 0)
+    return np.tensordot(weights / weights.sum(1, keepdims=True), landmarks, 1)
 
 
 def _in_picture(found: Detections, scale_xy: tuple[float, float], size_hw: tuple[int, int]) -> Detections:

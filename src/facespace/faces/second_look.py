@@ -1,11 +1,11 @@
-"""Landmarks by a second look: each face turned upright at sizes that the detector sees best, and in the mirror.
+"""Landmarks by a second look: each face turned upright at a size that the detector sees best, and in the mirror.
 
 A large face is found on the coarsest map, whose cells are a third of it wide, and a turned one is a rare sight in
 training: both make landmarks coarser than the detector could place them. Refining landmarks on an aligned crop is
-what cascades do (Zhang et al., "MTCNN", 2016, third stage); here the same network does it.
+what cascades do (Zhang et al., "MTCNN", 2016, third stage); here the same network does it, for all faces at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,56 +28,53 @@ def look_again(
     landmarks_xy: Landmarks,
     find: Callable[[NDArray[np.uint8]], Detections],
     *,
-    sides_px: Sequence[int],
-) -> tuple[Landmarks, NDArray[np.float32]]:
-    """Better landmarks of faces that were found in ``image``, and how sure the detector is when it looks again.
+    side_px: int,
+) -> Landmarks:
+    """Better landmarks of faces that were found in ``image``.
 
     Args:
         image: uint8 RGB, shape (H, W, 3).
         landmarks_xy: of the first look, shape (N, 5, 2).
-        find: the detector, for a picture of its input's size; it should name also what it is not sure of.
-        sides_px: of the upright crops, one or more.
+        find: the detector, for a picture of its input's scale: all its candidates, also several of one face.
+        side_px: of the upright crops.
 
     Returns:
-        shape (N, 5, 2): the mean of the landmarks in the upright crops and in their mirror images; the first ones
-        where the crops of a size do not both show the face; and the mean of the scores there, shape (N,), 0 where it
-        is not seen.
+        shape (N, 5, 2): the mean of the landmarks in the upright crop and in its mirror image; the first ones
+        where the two do not both show the face.
     """
-    landmarks, scores = zip(*(_look_at(image, landmarks_xy, find, side) for side in sides_px), strict=True)
-    return np.mean(landmarks, axis=0).astype(np.float32), np.mean(scores, axis=0).astype(np.float32)
-
-
-def _look_at(
-    image: NDArray[np.uint8],
-    landmarks_xy: Landmarks,
-    find: Callable[[NDArray[np.uint8]], Detections],
-    side_px: int,
-) -> tuple[Landmarks, NDArray[np.float32]]:
-    """Landmarks and scores by crops of one size."""
+    if not len(landmarks_xy):
+        return landmarks_xy.copy()
     target = (TEMPLATE_XY - TEMPLATE_CENTRE) * (EYES_SHARE * side_px / TEMPLATE_EYES_PX) + (side_px - 1) / 2
     matrices = similarity_transforms(landmarks_xy, target)
-    better, scores = landmarks_xy.copy(), np.zeros(len(landmarks_xy), np.float32)
-    for i, (crop, matrix) in enumerate(zip(warp(image, matrices, (side_px, side_px)), matrices, strict=True)):
-        seen = [_nearest(find(crop), target), _nearest(_unmirrored(find, crop), target)]
-        scores[i] = sum(score for _, score in seen) / 2
-        if all(score > 0 for _, score in seen):
-            upright = (seen[0][0] + seen[1][0]) / 2
-            better[i] = (upright - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-    return better, scores
+    seen = find(_sheet(warp(image, matrices, (side_px, side_px))))
+    better = landmarks_xy.copy()
+    for row, matrix in enumerate(matrices):
+        upright = _placed(seen, target, (0, row * side_px))
+        mirrored = _placed(_unmirrored(seen, 2 * side_px), target, (0, row * side_px))
+        if upright is not None and mirrored is not None:
+            better[row] = ((upright + mirrored) / 2 - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    return better
 
 
-def _unmirrored(find: Callable[[NDArray[np.uint8]], Detections], crop: NDArray[np.uint8]) -> Detections:
-    """What is found in the mirror image, where it is in the crop."""
-    found = find(np.ascontiguousarray(crop[:, ::-1]))
-    landmarks = found.landmarks_xy[:, MIRRORED]
-    landmarks[..., 0] = crop.shape[1] - 1 - landmarks[..., 0]
-    return Detections(found.boxes_xyxy, landmarks, found.scores)
+def _sheet(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """One picture of all crops (N, S, S, 3): each in a row with its mirror image, shape (N * S, 2 * S, 3)."""
+    n, side = crops.shape[:2]
+    return np.concatenate([crops, crops[:, :, ::-1]], axis=2).reshape(n * side, 2 * side, 3)
 
 
-def _nearest(found: Detections, expected: Landmarks) -> tuple[Landmarks, float]:
-    """Landmarks and score of the face that is nearest to the ``expected`` one; score 0 where none is near."""
-    off = np.sqrt(((found.landmarks_xy - expected) ** 2).sum(-1)).mean(-1)
-    if off.min(initial=np.inf) > FARTHEST * np.linalg.norm(expected[1] - expected[0]):
-        return expected, 0.0
-    nearest = int(off.argmin())
-    return found.landmarks_xy[nearest], float(found.scores[nearest])
+def _unmirrored(seen: Detections, width: int) -> Detections:
+    """What is seen in the mirror image of a picture of that width, where it is in the picture."""
+    landmarks = seen.landmarks_xy[:, MIRRORED]
+    landmarks[..., 0] = width - 1 - landmarks[..., 0]
+    return Detections(seen.boxes_xyxy, landmarks, seen.scores)
+
+
+def _placed(seen: Detections, expected: Landmarks, offset_xy: tuple[int, int]) -> Landmarks | None:
+    """The mean landmarks, by score, of the candidates near the ``expected`` ones; None where none is."""
+    landmarks = seen.landmarks_xy - np.array(offset_xy, np.float32)
+    off = np.sqrt(((landmarks - expected) ** 2).sum(-1)).mean(-1)
+    near = off <= FARTHEST * np.linalg.norm(expected[1] - expected[0])
+    if not near.any():
+        return None
+    weights = seen.scores[near] ** 2
+    return np.tensordot(weights, landmarks[near], 1) / weights.sum()

@@ -4,6 +4,7 @@ import dataclasses
 import mmap
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -64,6 +65,10 @@ class _Quiet:
 QUIET = _Quiet()
 
 
+# A longest side in pixels, or what gives it for a picture of so many rows and columns; None for that of the picture.
+Side = int | Callable[[tuple[int, int]], int] | None
+
+
 @dataclass(frozen=True)
 class Picture:
     """A decoded picture.
@@ -91,9 +96,7 @@ class Picture:
         return max(self.pixels.shape[:2]) / max(self.size_hw)
 
 
-def read_image(
-    path: Path | str, *, longest_side_px: int | None = None, max_pixels: int = MAX_PIXELS
-) -> Picture:
+def read_image(path: Path | str, *, longest_side_px: Side = None, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read the picture at ``path``; see `decode_image`.
 
     Raises:
@@ -104,7 +107,7 @@ def read_image(
     )
 
 
-def read_photo(path: Path, *, longest_side_px: int | None = None) -> tuple[bytes, Picture]:
+def read_photo(path: Path, *, longest_side_px: Side = None) -> tuple[bytes, Picture]:
     """The content of a photo, and its picture; a file that is cut short is not taken while it is still growing.
 
     Raises:
@@ -177,7 +180,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_image(
-    content: bytes, path: Path, *, longest_side_px: int | None = None, max_pixels: int = MAX_PIXELS
+    content: bytes, path: Path, *, longest_side_px: Side = None, max_pixels: int = MAX_PIXELS
 ) -> Picture:
     """Decode a picture file's bytes: EXIF orientation applied, first frame, transparency on white.
 
@@ -185,7 +188,8 @@ def decode_image(
         content: the whole file.
         path: named in errors; its extension decides nothing but whether it is a camera RAW file.
         longest_side_px: shrink to this longest side if larger; JPEGs are then decoded at a reduced scale,
-            which is much faster. Pictures are never enlarged.
+            which is much faster. Pictures are never enlarged. A function gives the side for a picture of so many rows
+            and columns, whichever way it is turned.
         max_pixels: larger pictures are refused before they are decoded, or reduced while they are where the decoder
             can do that.
 
@@ -221,7 +225,7 @@ def _preview(content: bytes) -> tuple[bytes, Exif | None]:
         return content, None
 
 
-def _decode(content: bytes, said: Exif | None, longest_side_px: int | None, max_pixels: int) -> Picture:
+def _decode(content: bytes, said: Exif | None, longest_side_px: Side, max_pixels: int) -> Picture:
     kind, exif = kind_of(content), said or exif_of(*beside_pixels(content))
     if kind == "TIFF" and exif.orientation != 1:  # else Pillow turns the picture, and its size, on its own
         content = bare(content) or content
@@ -230,12 +234,24 @@ def _decode(content: bytes, said: Exif | None, longest_side_px: int | None, max_
         nonlocal exif
         if kind == "HEIF":
             exif = _exif_of_heif(image)
-        return to_rgb(shrink(turn(image, exif.orientation), longest_side_px))
+        return to_rgb(shrink(turn(image, exif.orientation), side))
 
-    opened = open_pixels(content, upright, longest_side_px=longest_side_px, max_pixels=max_pixels)
+    side = _side_px(longest_side_px, content)
+    opened = open_pixels(content, upright, longest_side_px=side, max_pixels=max_pixels)
     width, height = opened.size_wh
     size_hw = (width, height) if exif.orientation > 4 else (height, width)
     return Picture(np.asarray(opened.image), size_hw, exif, opened.note)
+
+
+def _side_px(asked: Side, content: bytes) -> int | None:
+    """The longest side that is asked for, by the size that the file's header tells."""
+    if not callable(asked):
+        return asked
+    try:
+        width, height = open_header(content).size
+    except Exception:  # the decoder says what is wrong with it
+        width, height = 1, 1
+    return asked((height, width))
 
 
 def _exif_of_heif(image: Image.Image) -> Exif:
