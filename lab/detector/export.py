@@ -28,9 +28,9 @@ SECOND_LOOK_PX = 96  # the side at which landmarks were found to be most accurat
 SECOND_LOOK_FACES = 4
 FAR_LOOK = 4
 TRAINING_DATA = (
-    "2,246 photographs of seven events of WIDER FACE's train part, about 1,400 photographs with the boxes and landmarks "
-    "of a published detector, 5,968 aligned face thumbnails (CelebA, PINS, Glint360K) pasted into collages, and 1,500 "
-    "pictures of clothes and houses without a face"
+    "2,246 photographs of seven events of WIDER FACE's train part, about 1,400 photographs with the boxes and "
+    "landmarks of a published detector, 5,885 aligned face thumbnails (CelebA, PINS, Glint360K) pasted into collages, "
+    "and 830 pictures of clothes and houses without a face"
 )
 LICENCE = "non-commercial research: CelebA's and WIDER FACE's terms; PINS and Glint360K state none"
 

@@ -67,7 +67,9 @@ def test_candidates_near_the_face_vote_by_their_scores() -> None:
     def uncertain(sheet: np.ndarray) -> Detections:
         """Each face twice: 1 px to the right with three times the weight of 3 px to the left."""
         seen = see_sheet(sheet)
-        landmarks = np.concatenate([np.add(seen.landmarks_xy, [1, 0]), np.subtract(seen.landmarks_xy, [3, 0])])
+        landmarks = np.concatenate(
+            [np.add(seen.landmarks_xy, [1, 0]), np.subtract(seen.landmarks_xy, [3, 0])]
+        )
         scores = np.repeat(np.sqrt([3.0, 1.0]), len(seen)).astype(np.float32)
         return Detections(np.zeros((len(landmarks), 4)), landmarks, scores)  # type: ignore[arg-type]
 
