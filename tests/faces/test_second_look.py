@@ -49,8 +49,9 @@ def see_sheet(sheet: np.ndarray) -> Detections:
 
 
 def test_no_faces_are_seen_again_as_none() -> None:
-    landmarks = look_again(drawn_face(), np.zeros((0, 5, 2), np.float32), see_sheet, side_px=96)
+    landmarks, scores = look_again(drawn_face(), np.zeros((0, 5, 2), np.float32), see_sheet, side_px=96)
     assert landmarks.shape == (0, 5, 2)
+    assert scores.shape == (0,)
 
 
 @pytest.mark.parametrize("side_px", [96, 128])
@@ -59,8 +60,9 @@ def test_coarse_landmarks_become_those_that_the_detector_sees_upright(
     side_px: int, n: int, rng: np.random.Generator
 ) -> None:
     coarse = (TRUE_XY + rng.normal(0, 2.5, (n, 5, 2))).astype(np.float32)
-    better = look_again(drawn_face(), coarse, see_sheet, side_px=side_px)
+    better, scores = look_again(drawn_face(), coarse, see_sheet, side_px=side_px)
     assert np.abs(better - TRUE_XY).max() < 0.8 < np.abs(coarse - TRUE_XY).max()
+    assert scores == pytest.approx(np.ones(n))
 
 
 def test_candidates_near_the_face_vote_by_their_scores() -> None:
@@ -73,8 +75,9 @@ def test_candidates_near_the_face_vote_by_their_scores() -> None:
         scores = np.repeat(np.sqrt([3.0, 1.0]), len(seen)).astype(np.float32)
         return Detections(np.zeros((len(landmarks), 4)), landmarks, scores)  # type: ignore[arg-type]
 
-    better = look_again(drawn_face(), TRUE_XY[None].astype(np.float32), uncertain, side_px=96)
+    better, scores = look_again(drawn_face(), TRUE_XY[None].astype(np.float32), uncertain, side_px=96)
     assert np.abs(better - TRUE_XY).max() < 0.8
+    assert scores == pytest.approx([np.sqrt(3.0)])
 
 
 def only_upright(sheet: np.ndarray) -> Detections:
@@ -84,14 +87,16 @@ def only_upright(sheet: np.ndarray) -> Detections:
 
 
 @pytest.mark.parametrize(
-    "find",
+    ("find", "score"),
     [
-        lambda _: Detections.empty(),
-        lambda _: Detections(np.zeros((1, 4)), np.full((1, 5, 2), 5.0), np.ones(1)),  # type: ignore[arg-type]
-        only_upright,
+        (lambda _: Detections.empty(), 0.0),
+        (lambda _: Detections(np.zeros((1, 4)), np.full((1, 5, 2), 5.0), np.ones(1)), 0.0),  # type: ignore[arg-type]
+        (only_upright, 0.5),
     ],
     ids=["nothing", "something else", "one side"],
 )
-def test_a_look_that_fails_leaves_the_first_landmarks(find) -> None:  # type: ignore[no-untyped-def]
+def test_a_look_that_fails_leaves_the_first_landmarks_and_costs_score(find, score: float) -> None:  # type: ignore[no-untyped-def]
     first = (TRUE_XY + 1.5)[None].astype(np.float32)
-    np.testing.assert_array_equal(look_again(drawn_face(), first, find, side_px=96), first)
+    landmarks, scores = look_again(drawn_face(), first, find, side_px=96)
+    np.testing.assert_array_equal(landmarks, first)
+    assert scores == pytest.approx([score])

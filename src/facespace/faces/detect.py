@@ -25,7 +25,13 @@ MAX_CANDIDATES = 2000
 FAR_FACE_PX = 200.0  # what a look from afar adds are faces from this size on, at the input's scale
 LEAST_SCORE = 0.1  # what still has a voice in where a face's landmarks are
 VOTING_IOU = 0.6
-SECOND_LOOK_FACE_PX = 24.0  # a smaller face has too few pixels to be enlarged
+FIRST_SCORE = 0.3  # what a second look may raise above the threshold
+SURE_SCORE = 0.6  # of faces that need no second look to count
+SECOND_LOOK_WEIGHT = 0.3  # in the score of the others
+SECOND_LOOK_FACES = (
+    4  # of a picture that need not be doubtful, and as many doubtful ones; where the model says no other
+)
+SECOND_LOOK_FACE_PX = 24.0  # a smaller face that is sure has too few pixels to be enlarged
 
 
 class Detector:
@@ -70,8 +76,12 @@ class Detector:
         self.nms_iou, self.input_px = nms_iou, input_px
         self._votes = self._layout.name == "facespace"
         self._far_look = int(self.spec.options.get("far_look", 0))
-        self._second_look_px = int(self.spec.options.get("second_look_px", 0))
-        self._second_look_faces = int(self.spec.options.get("second_look_faces", 0))
+        sides_px = self.spec.options.get("second_look_px", 0)  # several in version 2
+        self._second_look_px = int(np.max(sides_px, initial=0))
+        self._first_score = (
+            min(FIRST_SCORE, self.score_threshold) if self._second_look_px else self.score_threshold
+        )
+        self._second_look_faces = int(self.spec.options.get("second_look_faces", SECOND_LOOK_FACES))
         self._input, self._output_names = self._session.get_inputs()[0].name, [o.name for o in outputs]
         rows, columns = self._session.get_inputs()[0].shape[2:]
         self._fixed_hw = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
@@ -102,12 +112,12 @@ class Detector:
         found = self._look(image)
         if len(tiles) > 1:
             found = self._merged([found, *(self._look_at(image, tile) for tile in tiles)])
-        return self._with_better_landmarks(image, found)
+        return self._looked_at_again(image, found) if self._second_look_px else found
 
     def _look(self, image: NDArray[np.uint8]) -> Detections:
         """Faces at the size of the network's input, and those that fill the picture from afar."""
         small, scale_xy = self._fitted(image)
-        found = self._find(small, self.score_threshold)
+        found = self._find(small, self._first_score)
         if self._far_look and max(small.shape[:2]) >= 2 * FAR_FACE_PX:
             found = self._merged([found, self._from_afar(small)])
         return _in_picture(found, scale_xy, image.shape[:2])
@@ -115,7 +125,7 @@ class Detector:
     def _from_afar(self, image: NDArray[np.uint8]) -> Detections:
         """The large faces of a picture of the input's size: reduced, they are as the network knows them."""
         reduced = np.asarray(Image.fromarray(image).reduce(self._far_look))
-        found = self._find(reduced, self.score_threshold).scaled(self._far_look)
+        found = self._find(reduced, self._first_score).scaled(self._far_look)
         return found[np.sqrt(found.areas_px) >= FAR_FACE_PX]
 
     def _look_at(self, image: NDArray[np.uint8], tile: Region) -> Detections:
@@ -133,18 +143,26 @@ class Detector:
         kept = suppress(boxes, scores, self.nms_iou)
         return Detections(boxes[kept], np.concatenate([p.landmarks_xy for p in parts])[kept], scores[kept])
 
-    def _with_better_landmarks(self, image: NDArray[np.uint8], found: Detections) -> Detections:
-        """The largest faces, a bounded number, with the landmarks that a second look gives them."""
-        if not self._second_look_px:
-            return found
-        sides = np.sqrt(found.areas_px)
-        largest = np.argsort(-sides, kind="stable")[: self._second_look_faces]
-        largest = largest[sides[largest] >= SECOND_LOOK_FACE_PX]
-        landmarks = found.landmarks_xy.copy()
-        landmarks[largest] = look_again(
-            image, landmarks[largest], self._candidates, side_px=self._second_look_px
+    def _looked_at_again(self, image: NDArray[np.uint8], found: Detections) -> Detections:
+        """The faces that count, a bounded number of them with better landmarks or, if doubtful, a better score."""
+        rows = self._worth_a_second_look(found)
+        landmarks, scores = found.landmarks_xy.copy(), found.scores.copy()
+        landmarks[rows], again = look_again(
+            image, landmarks[rows], self._candidates, side_px=self._second_look_px
         )
-        return Detections(found.boxes_xyxy, landmarks, found.scores)
+        mixed = (1 - SECOND_LOOK_WEIGHT) * scores[rows] + SECOND_LOOK_WEIGHT * again
+        scores[rows] = np.where(scores[rows] < SURE_SCORE, mixed, scores[rows])
+        both = Detections(found.boxes_xyxy, landmarks, scores)
+        return both[np.argsort(-scores, kind="stable")][: int((scores >= self.score_threshold).sum())]
+
+    def _worth_a_second_look(self, found: Detections) -> NDArray[np.int64]:
+        """The surest of the doubtful faces, and the largest of the sure ones."""
+        sides = np.sqrt(found.areas_px)
+        is_sure = found.scores >= SURE_SCORE
+        doubtful = np.flatnonzero(~is_sure)[: self._second_look_faces]  # the surest come first
+        sure = np.flatnonzero(is_sure & (sides >= SECOND_LOOK_FACE_PX))
+        largest = sure[np.argsort(-sides[sure], kind="stable")][: self._second_look_faces]
+        return np.concatenate([doubtful, largest])
 
     def _candidates(self, image: NDArray[np.uint8]) -> Detections:
         """All that might be a face in a picture at the network's scale, several times where it is seen so."""

@@ -2,7 +2,8 @@
 
 A large face is found on the coarsest map, whose cells are a third of it wide, and a turned one is a rare sight in
 training: both make landmarks coarser than the detector could place them. Refining landmarks on an aligned crop is
-what cascades do (Zhang et al., "MTCNN", 2016, third stage); here the same network does it, for all faces at once.
+what cascades do (Zhang et al., "MTCNN", 2016, third stage); here the same network does it, for all faces at once. It
+also tells faces from what only looks like one at first: a shoe or a fold is seldom seen again, upright and mirrored.
 """
 
 from collections.abc import Callable
@@ -29,8 +30,8 @@ def look_again(
     find: Callable[[NDArray[np.uint8]], Detections],
     *,
     side_px: int,
-) -> Landmarks:
-    """Better landmarks of faces that were found in ``image``.
+) -> tuple[Landmarks, NDArray[np.float32]]:
+    """Better landmarks of faces that were found in ``image``, and how sure the detector is when it looks again.
 
     Args:
         image: uint8 RGB, shape (H, W, 3).
@@ -40,20 +41,23 @@ def look_again(
 
     Returns:
         shape (N, 5, 2): the mean of the landmarks in the upright crop and in its mirror image; the first ones
-        where the two do not both show the face.
+        where the two do not both show the face; and the mean of the best scores in the two, shape (N,).
     """
+    scores = np.zeros(len(landmarks_xy), np.float32)
     if not len(landmarks_xy):
-        return landmarks_xy.copy()
+        return landmarks_xy.copy(), scores
     target = (TEMPLATE_XY - TEMPLATE_CENTRE) * (EYES_SHARE * side_px / TEMPLATE_EYES_PX) + (side_px - 1) / 2
     matrices = similarity_transforms(landmarks_xy, target)
     seen = find(_sheet(warp(image, matrices, (side_px, side_px))))
     better = landmarks_xy.copy()
     for row, matrix in enumerate(matrices):
-        upright = _placed(seen, target, (0, row * side_px))
-        mirrored = _placed(_unmirrored(seen, 2 * side_px), target, (0, row * side_px))
-        if upright is not None and mirrored is not None:
+        here = (0, row * side_px)
+        upright, score = _placed(seen, target, here)
+        mirrored, other_score = _placed(_unmirrored(seen, 2 * side_px), target, here)
+        scores[row] = (score + other_score) / 2
+        if score > 0 and other_score > 0:
             better[row] = ((upright + mirrored) / 2 - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-    return better
+    return better, scores
 
 
 def _sheet(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -69,12 +73,12 @@ def _unmirrored(seen: Detections, width: int) -> Detections:
     return Detections(seen.boxes_xyxy, landmarks, seen.scores)
 
 
-def _placed(seen: Detections, expected: Landmarks, offset_xy: tuple[int, int]) -> Landmarks | None:
-    """The mean landmarks, by score, of the candidates near the ``expected`` ones; None where none is."""
+def _placed(seen: Detections, expected: Landmarks, offset_xy: tuple[int, int]) -> tuple[Landmarks, float]:
+    """The mean landmarks, by score, of the candidates near the ``expected`` ones, and the best score; 0 for none."""
     landmarks = seen.landmarks_xy - np.array(offset_xy, np.float32)
     off = np.sqrt(((landmarks - expected) ** 2).sum(-1)).mean(-1)
     near = off <= FARTHEST * np.linalg.norm(expected[1] - expected[0])
     if not near.any():
-        return None
+        return expected, 0.0
     weights = seen.scores[near] ** 2
-    return np.tensordot(weights, landmarks[near], 1) / weights.sum()
+    return np.tensordot(weights, landmarks[near], 1) / weights.sum(), float(seen.scores[near].max())
