@@ -40,7 +40,6 @@ TRACES = (
     b"/usr/",
 )
 WITH_TRACES = {
-    "30d420459f058bca5c9930a0d377d9e5fbcaad24a42779e807ea42e17346f079",  # facespace-detector 2
     "fad6dcd75180305090b67dbd9ae8cd48f92c5d8bbe81b81af506fbdc2747c842",  # facespace-s 3
     "d5cdc3b37bda293b4c043ed9f577d8b989e76e9e35a4b267b0635e3b8f7e0c95",  # facespace-xs 1
 }

@@ -49,11 +49,12 @@ def look_again(
     target = (TEMPLATE_XY - TEMPLATE_CENTRE) * (EYES_SHARE * side_px / TEMPLATE_EYES_PX) + (side_px - 1) / 2
     matrices = similarity_transforms(landmarks_xy, target)
     seen = find(_sheet(warp(image, matrices, (side_px, side_px))))
+    in_mirror = _unmirrored(seen, 2 * side_px)
     better = landmarks_xy.copy()
     for row, matrix in enumerate(matrices):
         here = (0, row * side_px)
         upright, score = _placed(seen, target, here)
-        mirrored, other_score = _placed(_unmirrored(seen, 2 * side_px), target, here)
+        mirrored, other_score = _placed(in_mirror, target, here)
         scores[row] = (score + other_score) / 2
         if score > 0 and other_score > 0:
             better[row] = ((upright + mirrored) / 2 - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
