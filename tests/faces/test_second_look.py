@@ -61,7 +61,8 @@ def test_coarse_landmarks_become_those_that_the_detector_sees_upright(
 ) -> None:
     coarse = (TRUE_XY + rng.normal(0, 2.5, (n, 5, 2))).astype(np.float32)
     better, scores = look_again(drawn_face(), coarse, see_sheet, side_px=side_px)
-    assert np.abs(better - TRUE_XY).max() < 0.8 < np.abs(coarse - TRUE_XY).max()
+    left = (coarse - TRUE_XY) / 3  # the first look is one voice of three
+    assert np.abs(better - TRUE_XY - left).max() < 0.6 < np.abs(coarse - TRUE_XY).max()
     assert scores == pytest.approx(np.ones(n))
 
 

@@ -40,8 +40,8 @@ def look_again(
         side_px: of the upright crops.
 
     Returns:
-        shape (N, 5, 2): the mean of the landmarks in the upright crop and in its mirror image; the first ones
-        where the two do not both show the face; and the mean of the best scores in the two, shape (N,).
+        shape (N, 5, 2): the mean of the first landmarks, those in the upright crop and those in its mirror image; the
+        first ones where the two do not both show the face; and the mean of the best scores in the two, shape (N,).
     """
     scores = np.zeros(len(landmarks_xy), np.float32)
     if not len(landmarks_xy):
@@ -57,7 +57,8 @@ def look_again(
         mirrored, other_score = _placed(in_mirror, target, here)
         scores[row] = (score + other_score) / 2
         if score > 0 and other_score > 0:
-            better[row] = ((upright + mirrored) / 2 - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+            again = ((upright + mirrored) / 2 - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+            better[row] = (landmarks_xy[row] + 2 * again) / 3
     return better, scores
 
 
