@@ -58,8 +58,8 @@ class Card:
         person: number.
         name: None where nobody gave one.
         n_faces: confirmed and suggested.
-        n_suggested: of a settled person; 0 for a mere group.
-        settled: somebody said something of this person.
+        n_suggested: of a confirmed person; 0 for a mere group.
+        settled: confirmed: changes only by corrections.
         hidden: not in the other lists.
         cover: id of a good face, a confirmed one if there is one; None without faces.
     """

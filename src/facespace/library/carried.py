@@ -1,7 +1,7 @@
-"""Which faces of a photo were known before, when it is read again: what was said of them must not be lost.
+"""Which faces of a photo were known before, when it is read again, so that they keep names and corrections.
 
 The same content is read again by a new detector or embedder, or after it had gone: then the box tells. Other content
-at the same path (turned, cropped, saved anew) is another picture of the same moment at most: then the look tells, by
+at the same path (turned, cropped, saved again) is another picture of the same moment at most: then the look tells, by
 the templates of one model.
 """
 
@@ -33,7 +33,7 @@ class KnownFaces:
         face_ids: of N faces.
         sha256: of the content of each face's photo; None where it was not known.
         boxes_xyxy: float32, shape (N, 4).
-        templates: one byte vector by the embedder at hand each, else None.
+        templates: one byte vector by the given embedder each, else None.
     """
 
     photo_ids: list[int]

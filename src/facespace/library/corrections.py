@@ -1,10 +1,9 @@
-"""Names and corrections: what may be said of faces and persons, and what contradicts what.
+"""Names and corrections of faces and persons, and what contradicts what.
 
-A person who is mentioned is *confirmed* (`settled` in the tables): the faces that were only suggested for a group
-without a confirmed face become confirmed with it, and from then on the person changes only by what is said. A face
-that was confirmed with its group may be taken out of it again; a face that was confirmed by itself was meant, and
-saying otherwise is a contradiction. All functions raise CorrectionError where what they are told contradicts what was
-said before, or names nobody and nothing of the library, and InputError for a name that cannot be one.
+A person who is named or corrected is *confirmed* (`settled` in the tables): the faces suggested for the group become
+confirmed with it, and from then on the person changes only by corrections. A face that was confirmed with its group may
+be taken out of it again; a face that was confirmed by itself may not. All functions raise CorrectionError where they
+contradict an earlier correction, or name nobody and nothing of the library, and InputError for a name that is none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -162,7 +161,7 @@ def set_person(step: Step, person: int, *, name: str | None = None, hidden: bool
 
 
 def settle(step: Step, person: int) -> None:
-    """The person changes only by what is said from now on; a mere group is confirmed as it stands."""
+    """The person changes only by corrections from now on; a mere group is confirmed as it stands."""
     before = step.person(person)
     if before.settled:
         return
@@ -198,7 +197,7 @@ def reject_face(step: Step, face: int, person: int) -> None:
 
 
 def join(step: Step, person: int, other: int) -> None:
-    """The two are one person: ``other`` becomes a part of ``person``, with all that was said of it."""
+    """The two are one person: ``other`` becomes a part of ``person``, with all its annotations."""
     pair = (min(person, other), max(person, other))
     if step.get("told_apart", *pair) is not None:
         a, b = (name_person(step.catalogue, number) for number in (person, other))
@@ -281,7 +280,7 @@ def _check_members(step: Step, parted: list[int], members: list[int], person: in
 
 
 def _take_part(step: Step, face: int) -> None:
-    """The face takes part in the grouping: nobody said that it is no face."""
+    """The face takes part in the grouping: it is not marked as no face."""
     if step.get("ignored", face) is not None:
         _refuse(step, face, "to be anybody", "ignored", face)
 

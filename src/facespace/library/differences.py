@@ -19,7 +19,7 @@ class Look:
 
     Attributes:
         verify: photos whose stamp has not changed are hashed too, and unreadable ones are tried again.
-        detector: sha256 of a detector; photos that another one has read are read anew. None leaves them.
+        detector: sha256 of a detector; photos that another one has read are read again. None leaves them.
         drop_missing: let go of missing photos also where nothing tells that their disk is there.
     """
 
@@ -183,5 +183,5 @@ def _nothing_known(catalogue: Catalogue, root: Path, n_known: int, n_found: int)
     return (
         f"{root}: expected the photos of this library ({n_known} known, last seen in {catalogue.photo_folder}), "
         f"met {met}; mount the disk or name their folder, give other photos a library of their own (--library), "
-        "or say --drop-missing to let go of what is known"
+        "or remove what is known from the library (--drop-missing)"
     )

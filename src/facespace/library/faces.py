@@ -33,9 +33,9 @@ class Face:
         address: `photo#k`, the k-th face of its photo from the left.
         person: number; None where the face is nobody's at the moment.
         name: of the person, if any.
-        settled: the person changes only by what is said.
+        settled: the person is confirmed, and changes only by corrections.
         hidden: the person is not to be shown.
-        confirmed: somebody said that the face is the person; else it is suggested.
+        confirmed: the face is confirmed as the person; else it is suggested.
         ignored: "not a face" or "forgotten", else None.
         distance: of a face that is suggested for a person with confirmed faces: the mean distance to these.
         far: the false-accept rate at that distance: at most this share of different people comes as near. Never below

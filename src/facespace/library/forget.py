@@ -39,7 +39,7 @@ def forget(history: History, person: int | str) -> Forgotten:
     """Remove a person from the catalogue and the files beside it, and the bytes out of the file.
 
     All faces shown for the person go, the suggested ones too; so do the entries of the history that mention the
-    person or one of the faces, and the page, which `facespace people` writes anew.
+    person or one of the faces, and the page, which `facespace people` writes again.
 
     Args:
         history: of an open catalogue.

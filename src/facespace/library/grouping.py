@@ -1,8 +1,8 @@
-"""From what people said to groups: the faces of a library grouped so that every correction holds, and kept.
+"""From names and corrections to groups: the faces of a library grouped so that every correction holds, and kept.
 
-Up to 20,000 faces all suggestions are worked out anew whenever something has changed, so they depend on the photos and
-the corrections alone and not on the order in which these came. Beyond, groups that stand grow (`cluster.add_faces`),
-which costs by what is new. Where nothing has changed, nothing is worked out.
+Up to 20,000 faces all suggestions are worked out again whenever something has changed, so they depend on the photos and
+the corrections alone and not on their order. Beyond, existing groups grow (`cluster.add_faces`), which costs by what is
+new. Where nothing has changed, nothing is computed.
 """
 
 import sqlite3
@@ -28,7 +28,7 @@ from facespace.models import ModelSpec, common_distances
 
 __all__ = ["Grouped", "Rule", "grouped_by", "keep_groups", "last_rule", "read_faces"]
 
-ANEW_UP_TO = 20_000
+ALL_UP_TO = 20_000
 NOBODY = -1
 
 
@@ -67,11 +67,11 @@ class Standing:
     Attributes:
         faces: of one model, those that take part.
         person: int64, the person of each face at the moment, -1 for none.
-        confirmed: bool, whether somebody said so.
-        settled: the persons who change only by what is said.
+        confirmed: bool, whether it is confirmed.
+        settled: the confirmed persons.
         cannot_link: places of pairs that are not one person.
         state: tells whether any of this has changed since.
-        guests: faces that have a template of another model only: its spec, and their places.
+        foreign: faces from another model, which have no template of this one: its spec, and their places.
     """
 
     faces: StoredFaces
@@ -80,7 +80,7 @@ class Standing:
     settled: frozenset[int]
     cannot_link: list[tuple[int, int]]
     state: str
-    guests: tuple[tuple[ModelSpec, NDArray[np.intp]], ...] = ()
+    foreign: tuple[tuple[ModelSpec, NDArray[np.intp]], ...] = ()
 
     def constraints(self) -> Constraints:
         """What holds in every grouping."""
@@ -92,7 +92,7 @@ class Standing:
         )
 
     def _photos(self) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
-        """Two faces of one photo are two people, unless somebody said that they are one (a mirror, a collage)."""
+        """Two faces of one photo are two people, unless both are confirmed as one (a mirror, a collage)."""
         photo = self.faces.photo_id.copy()
         apart: list[tuple[int, int]] = []
         seen: set[tuple[int, int]] = set()
@@ -123,13 +123,9 @@ class Grouped:
 
 
 def read_faces(catalogue: Catalogue, spec: ModelSpec) -> Standing:
-    """The faces of a model, at one moment.
-
-    Raises:
-        LibraryError: the library cannot be read.
-    """
+    """The faces of a model, at one moment."""
     with catalogue.snapshot():
-        faces, guests = _faces(catalogue, spec)
+        faces, foreign = _faces(catalogue, spec)
         assigned = {row["face_id"]: row for row in catalogue.rows("SELECT * FROM assignments")}
         settled = frozenset(catalogue.values("SELECT person_id FROM people WHERE settled"))
         rejections = catalogue.rows("SELECT face_id, person_id FROM rejections")
@@ -138,23 +134,23 @@ def read_faces(catalogue: Catalogue, spec: ModelSpec) -> Standing:
     person = np.array([NOBODY if row is None else row["person_id"] for row in known], np.int64)
     confirmed = np.array([row is not None and row["state"] == "confirmed" for row in known], bool)
     cannot_link = _pairs(faces, person, confirmed, rejections)
-    return Standing(faces, person, confirmed, settled, cannot_link, state, guests)
+    return Standing(faces, person, confirmed, settled, cannot_link, state, foreign)
 
 
 def _faces(
     catalogue: Catalogue, spec: ModelSpec
 ) -> tuple[StoredFaces, tuple[tuple[ModelSpec, NDArray[np.intp]], ...]]:
     """The faces of a model, then those that have a template only of another model that may meet it."""
-    parts, guests = [catalogue.faces_of_model(spec.sha256, spec.dim)], []
+    parts, foreign = [catalogue.faces_of_model(spec.sha256, spec.dim)], []
     for other in catalogue.templates.models():
         if other.sha256 != spec.sha256 and other.task == "embedder" and _may_meet(spec, other):
             known = np.concatenate([part.face_id for part in parts])
             found = catalogue.faces_of_model(other.sha256, spec.dim)
             found = found[~np.isin(found.face_id, known)]
             if len(found.face_id):
-                guests.append((other, len(known) + np.arange(len(found.face_id))))
+                foreign.append((other, len(known) + np.arange(len(found.face_id))))
                 parts.append(found)
-    return StoredFaces.joined(parts), tuple(guests)
+    return StoredFaces.joined(parts), tuple(foreign)
 
 
 def _may_meet(spec: ModelSpec, other: ModelSpec) -> bool:
@@ -181,7 +177,7 @@ def _pairs(
 
 
 def _state(catalogue: Catalogue, spec: ModelSpec) -> str:
-    """Changes with every template of the model that comes or goes, every other face, and every word that is said."""
+    """Changes with every template of the model that comes or goes, every other face, and every correction."""
     with catalogue.snapshot():
         extent, n_faces = catalogue.templates.extent(spec.sha256), len(catalogue.templates.faces())
         row = catalogue.row(
@@ -194,17 +190,7 @@ def _state(catalogue: Catalogue, spec: ModelSpec) -> str:
 def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
     """Group all faces of a model as the corrections demand, and keep the groups as suggestions.
 
-    What was said meanwhile by another process is not overwritten: the groups are then worked out again.
-
-    Args:
-        catalogue: with scanned photos.
-        spec: of the embedder.
-        rule: gives the threshold.
-
-    Raises:
-        InputError: a rate or number that is not positive.
-        ModelError: the model is not calibrated.
-        LibraryError: the library cannot be written.
+    Corrections by another process meanwhile are not overwritten: the groups are then worked out again.
     """
     while True:
         before, standing = grouped_by(catalogue), read_faces(catalogue, spec)
@@ -212,7 +198,7 @@ def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
         inputs = f"{standing.state} {distance!r}"
         if _stored(catalogue) == inputs:
             return _grouped(standing, standing.person)
-        reach = [rule.threshold(spec, len(standing.person), other=other) for other, _ in standing.guests]
+        reach = [rule.threshold(spec, len(standing.person), other=other) for other, _ in standing.foreign]
         groups = _group(standing, distance, reach)
         with catalogue.transaction():
             now = grouped_by(catalogue)
@@ -244,16 +230,16 @@ def _stored(catalogue: Catalogue) -> str | None:
 
 
 def _group(standing: Standing, threshold: float, reach: Sequence[float] = ()) -> NDArray[np.integer]:
-    """The group of each face; guests of each other model join the groups that stand, up to its reach."""
+    """The group of each face; foreign of each other model join the groups that stand, up to its reach."""
     rows, constraints = standing.faces.embeddings, standing.constraints()
     n = len(rows)
-    # Blurs stand alone unless somebody spoke of them: they are near to many, most of all to each other.
+    # Blurs stand alone unless they are confirmed: they are near to many, most of all to each other.
     clear = ~standing.faces.blurs | standing.confirmed
     own = np.ones(n, bool)
-    for _, places in standing.guests:
+    for _, places in standing.foreign:
         own[places] = False
     labels = np.full(n, NOBODY, np.int64)
-    if n <= ANEW_UP_TO:
+    if n <= ALL_UP_TO:
         mine = np.flatnonzero(own & clear)
         labels[mine] = agglomerative(
             rows[mine], threshold=threshold, constraints=constraints.subset(mine, n)
@@ -263,7 +249,7 @@ def _group(standing: Standing, threshold: float, reach: Sequence[float] = ()) ->
         labels[mine] = add_faces(
             rows[mine], standing.person[mine], threshold=threshold, constraints=constraints.subset(mine, n)
         )
-    for (_, places), distance in zip(standing.guests, reach, strict=True):
+    for (_, places), distance in zip(standing.foreign, reach, strict=True):
         with_them = np.flatnonzero((labels != NOBODY) | (np.isin(np.arange(n), places) & clear))
         labels[with_them] = attach_faces(
             rows[with_them],
@@ -319,7 +305,7 @@ def _distances(standing: Standing, person: NDArray[np.int64]) -> dict[int, float
 
 
 def _persons(standing: Standing, groups: NDArray[np.integer]) -> list[int | None]:
-    """The person of each group: the confirmed one, else the old one of most shared faces who is not settled."""
+    """The person of each group: the confirmed one, else the old one of most shared faces who is not confirmed."""
     persons: list[int | None] = [None] * (int(groups.max(initial=-1)) + 1)
     for label, person in zip(groups[standing.confirmed], standing.person[standing.confirmed], strict=True):
         persons[int(label)] = int(person)

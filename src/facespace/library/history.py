@@ -1,4 +1,4 @@
-"""The history of what people said of a library: an append-only log of small steps, each of which can be taken back.
+"""The history of names and corrections: an append-only log of small steps, each of which can be taken back.
 
 A step is a change of one row, kept as the row before and after. An entry is what one command did: its steps in order,
 all or none of them. Undoing an entry plays its steps backwards, and is an entry itself, so that undoing an undo is a
@@ -29,7 +29,7 @@ class Entry:
         entry_id: grows, never used twice.
         at: UTC, ISO 8601.
         action: the command's name.
-        what: in words.
+        what: a line for people.
         undoes: the entry that this one takes back; None for others.
         in_force: not taken back itself.
     """
@@ -59,7 +59,7 @@ class Assigned(NamedTuple):
 
     @property
     def confirmed(self) -> bool:
-        """Somebody said so; else it is a suggestion."""
+        """Else it is a suggestion."""
         return self.state == "confirmed"
 
 
@@ -73,8 +73,8 @@ RELATIONS: dict[str, tuple[Values, Values]] = {
 }
 
 
-# Rows that only a settled person may have.
-UNSETTLED_YET_SPOKEN_OF = (
+# Rows that only a confirmed person may have.
+NEED_A_CONFIRMED_PERSON = (
     (
         "assignments",
         "SELECT face_id FROM assignments JOIN people USING (person_id) WHERE state = 'confirmed'",
@@ -93,7 +93,7 @@ class Step:
 
     Attributes:
         catalogue: the open catalogue, in a transaction.
-        what: to be said of the entry, in words.
+        what: a line for people.
         changes: (relation, key, before, after) in order.
     """
 
@@ -155,10 +155,10 @@ class History:
         self.catalogue = catalogue
         self.last: Entry | None = None
 
-    def add(self, action: str, say: Callable[[Step], None]) -> Entry | None:
-        """One entry with what ``say`` changes; None where that is nothing. Errors as `step`, and those of ``say``."""
+    def add(self, action: str, change: Callable[[Step], None]) -> Entry | None:
+        """One entry with what ``change`` does, None where that is nothing; errors as of `step` and ``change``."""
         with self.step(action) as step:
-            say(step)
+            change(step)
         return self.last
 
     @contextmanager
@@ -195,10 +195,10 @@ class History:
             LibraryError: as `step`.
         """
         with self.catalogue.transaction():
-            said = [e for e in self.entries() if e.undoes is None and e.in_force and e.action != "forget"]
+            undoable = [e for e in self.entries() if e.undoes is None and e.in_force and e.action != "forget"]
             if entry_id is not None:
-                said = [e for e in said if e.entry_id == entry_id]
-            if not said:
+                undoable = [e for e in undoable if e.entry_id == entry_id]
+            if not undoable:
                 raise CorrectionError(
                     "nothing to undo: the history has no entry in force"
                     + (
@@ -207,23 +207,23 @@ class History:
                         else f" with number {entry_id}; see `facespace library history`"
                     )
                 )
-            return self._take_back(said[0], "undo")
+            return self._take_back(undoable[0], "undo")
 
     def redo(self) -> Entry | None:
-        """Take back the last undo, as long as nothing else was said since.
+        """Take back the last undo, as long as no correction was made since.
 
         Raises:
-            CorrectionError: there is no undo, or something was said since.
+            CorrectionError: there is no undo, or a correction was made since.
             LibraryError: as `step`.
         """
         with self.catalogue.transaction():
             entries = self.entries()
-            last_said = max((e.entry_id for e in entries if e.undoes is None), default=0)
+            last_made = max((e.entry_id for e in entries if e.undoes is None), default=0)
             by_id = {e.entry_id: e for e in entries}
             undone = [
                 e
                 for e in entries
-                if e.in_force and e.action == "undo" and e.entry_id > last_said and e.undoes in by_id
+                if e.in_force and e.action == "undo" and e.entry_id > last_made and e.undoes in by_id
             ]
             if not undone:
                 raise CorrectionError("nothing to redo: nothing was undone since the last correction")
@@ -232,9 +232,9 @@ class History:
     def _take_back(self, entry: Entry, action: str) -> Entry | None:
         changes = self._changes(entry.entry_id)
         with self.step(action, undoes=entry.entry_id) as step:
-            step.what = f"{action} {entry.undoes or entry.entry_id}: {_said_first(self.entries(), entry)}"
+            step.what = f"{action} {entry.undoes or entry.entry_id}: {_first_what(self.entries(), entry)}"
             for relation, key, after in {(r, k): (r, k, a) for r, k, _, a in changes}.values():
-                if _word(relation, step.get(relation, *key)) != _word(relation, after):
+                if _fixed(relation, step.get(relation, *key)) != _fixed(relation, after):
                     raise CorrectionError(
                         f"entry {entry.entry_id} ({entry.what}) cannot be taken back: "
                         f"{step.said_by(relation, *key)} rests on it; undo that first"
@@ -299,8 +299,8 @@ def _write(catalogue: Catalogue, relation: str, key: Values, values: Values | No
     )
 
 
-def _word(relation: str, values: Values | None) -> Values | None:
-    """What somebody said in a row: a mere suggestion is nobody's word, and may have changed since."""
+def _fixed(relation: str, values: Values | None) -> Values | None:
+    """What must not have changed in a row: a mere suggestion may have."""
     return None if relation == "assignments" and values and not Assigned(*values).confirmed else values
 
 
@@ -323,7 +323,7 @@ def _check(step: Step, entry: Entry) -> None:
                 f"entry {entry.entry_id} ({entry.what}) cannot be taken back: it would contradict "
                 f"{step.said_by(relation, *row)}; undo that first"
             )
-    for relation, rows in UNSETTLED_YET_SPOKEN_OF:
+    for relation, rows in NEED_A_CONFIRMED_PERSON:
         row = step.catalogue.row(f"{rows} AND NOT settled")
         if row:
             raise CorrectionError(
@@ -332,7 +332,7 @@ def _check(step: Step, entry: Entry) -> None:
             )
 
 
-def _said_first(entries: list[Entry], entry: Entry) -> str:
+def _first_what(entries: list[Entry], entry: Entry) -> str:
     by_id = {e.entry_id: e for e in entries}
     while entry.undoes in by_id:
         entry = by_id[entry.undoes]

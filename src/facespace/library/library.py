@@ -55,7 +55,7 @@ class Library:
 
     Persons are named by number or name, faces by `photo#k` or id (`facespace.library.addresses`). Every correction is
     one transaction with one entry in the history. It raises CorrectionError where it names nobody and nothing of the
-    library, or contradicts what was said before (naming both), InputError for a name that cannot be one, and
+    library, or contradicts an earlier correction (naming both), InputError for a name that cannot be one, and
     LibraryError where the file cannot be written; then nothing is changed. It returns its entry, or None where there
     was nothing to change.
 
@@ -242,7 +242,7 @@ class Library:
     def group(self, spec: ModelSpec | None = None, *, rule: Rule | None = None) -> People:
         """Group all faces, two faces of one photo apart, and keep the groups as suggestions.
 
-        All names and corrections hold. A group that nobody spoke of takes the number of the person who had most of its
+        All names and corrections hold. A group that is not confirmed takes the number of the person who had most of its
         faces before.
 
         Args:
@@ -335,7 +335,7 @@ class Library:
         return self._history.undo(entry)
 
     def redo(self) -> Entry | None:
-        """Take back the last undo, as long as nothing was said since."""
+        """Take back the last undo, as long as no correction was made since."""
         return self._history.redo()
 
     def history(self) -> list[Entry]:

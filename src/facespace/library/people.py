@@ -27,7 +27,7 @@ class Person:
         name: given by the user, else None.
         faces: at least one.
         tightness: mean distance of the faces to each other; None for a single face.
-        settled: somebody said something of this person, who changes only by what is said.
+        settled: confirmed: changes only by corrections.
         hidden: not to be shown.
     """
 
@@ -40,7 +40,7 @@ class Person:
 
     @property
     def suggested(self) -> list[Face]:
-        """Faces that nobody confirmed, of a settled person."""
+        """Faces of a confirmed person that are not confirmed."""
         return [face for face in self.faces if self.settled and not face.confirmed]
 
     @property
@@ -77,7 +77,7 @@ class People:
 
     @property
     def seen_again(self) -> list[Person]:
-        """People with two faces or more, and those whom somebody spoke of; not the hidden ones."""
+        """People with two faces or more, and confirmed ones; not the hidden ones."""
         return [p for p in self.people if not p.hidden and (len(p.faces) > 1 or p.settled)]
 
     @property
@@ -113,18 +113,7 @@ class People:
 
 
 def group_people(catalogue: Catalogue, spec: ModelSpec, rule: Rule | None = None) -> People:
-    """Group all faces that this embedder has seen, and keep the groups; see `facespace.library.Library.group`.
-
-    Args:
-        catalogue: with scanned photos.
-        spec: of the embedder.
-        rule: gives the threshold; that of the last groups unless given.
-
-    Raises:
-        InputError: a rate or number that is not positive.
-        ModelError: the model is not calibrated, or the library stands on another one and has to be moved first.
-        LibraryError: the library cannot be written.
-    """
+    """Group all faces that this embedder has seen, and keep the groups; see `facespace.library.Library.group`."""
     check_model(catalogue, spec)
     rule = rule or last_rule(catalogue)
     grouped = keep_groups(catalogue, spec, rule)

@@ -58,27 +58,15 @@ def add_faces(
     """Keep a photo's faces in place of what was known of it.
 
     A face that was known before, at this path or in a photo of this content that had gone, keeps its id and
-    so all that was said of it; see `facespace.library.carried`.
-
-    Args:
-        catalogue: knows the detector and the embedder.
-        found: in the photo.
-        path: relative to the photo folder.
-        stamp: of the file.
-        detector: sha256 of the model.
-        embedder: whose embeddings they are.
-        thumbnails: as of `thumbnails_of`, made here unless given.
-
-    Raises:
-        ImageError: a value of the photo has no place in the catalogue; nothing of it is kept.
-        LibraryError: another process holds the library, or the disk refuses.
+    so its names and corrections; see `facespace.library.carried`. A photo with a value that has no place in the
+    catalogue is an ImageError, and nothing of it is kept.
     """
     jpegs = thumbnails_of(found) if thumbnails is None else thumbnails  # while others may write
     with catalogue.transaction():
         try:
             gone = _replace_faces(catalogue, found, path, stamp, (detector, embedder), jpegs)
         except REFUSED as error:
-            raise ImageError(Path(path), f"says something of itself that cannot be kept: {error}") from error
+            raise ImageError(Path(path), f"has metadata that cannot be kept: {error}") from error
     remove_files(catalogue.folder, gone)
 
 
@@ -201,8 +189,7 @@ def check_exif(catalogue: Catalogue, root: Path) -> None:
 def remove_photos(catalogue: Catalogue, photo_ids: list[int]) -> None:
     """Drop photos with their faces, templates and thumbnails, out of the bytes of the file too.
 
-    Of a face that somebody said something of, its box stays, so that the photo finds what was said when it
-    comes back.
+    Of an annotated face the box stays, so that a restored photo finds its names and corrections.
     """
     if not photo_ids:
         return
@@ -238,7 +225,7 @@ def _give_up_path(catalogue: Catalogue, path: str) -> list[int]:
 
 
 def _drop_photo(catalogue: Catalogue, photo_id: int) -> None:
-    """Drop a photo; of faces that something was said of, the box stays, and with it the bare photo."""
+    """Drop a photo; of annotated faces the box stays, and with it the bare photo."""
     faces = catalogue.values("SELECT face_id FROM faces WHERE photo_id = ?", (photo_id,))
     catalogue.templates.remove(np.array(faces, np.int64))
     catalogue.execute(

@@ -17,7 +17,7 @@ Stage = Literal["comparing", "reading", "grouping", "embedding"]
 # Called with the stage, how many are done, and how many there are; 0 of 0 where that is not known.
 OnProgress = Callable[[Stage, int, int], None]
 
-SAY_EVERY_S = 0.5
+WRITE_EVERY_S = 0.5
 # A process that has been silent for so long was killed, or its disk hangs.
 SILENT_S = 10.0
 
@@ -28,7 +28,7 @@ class ScanProgress:
 
     Attributes:
         started_at: UTC, ISO 8601.
-        heard_at: when it last said how far it is.
+        heard_at: of the last sign of life.
         ended_at: None where it has not ended, or was killed.
         done: photos.
         todo: photos to read in all; 0 while it looks through the folder.
@@ -60,38 +60,34 @@ class ProgressKeeper:
         self._then = then
         self._started_at = _now()
         self._counts = (0, 0)
-        self._said = 0.0
-        self._say()
+        self._written = 0.0
+        self._write()
 
     def __call__(self, stage: Stage, done: int, todo: int) -> None:
         """So many of so many are done."""
         # While files are compared the scan is alive, but nothing is read yet.
         self._counts = (done, todo) if stage == "reading" else (0, 0)
-        if time.monotonic() - self._said >= SAY_EVERY_S:
-            self._say()
+        if time.monotonic() - self._written >= WRITE_EVERY_S:
+            self._write()
         if self._then:
             self._then(stage, done, todo)
 
     def end(self) -> None:
         """The scan is over, as far as it came."""
-        self._say(_now())
+        self._write(_now())
 
-    def _say(self, ended_at: str | None = None) -> None:
+    def _write(self, ended_at: str | None = None) -> None:
         with self._catalogue.transaction():
             self._catalogue.execute(
                 "INSERT OR REPLACE INTO scan VALUES (1, ?, ?, ?, ?, ?)",
                 (self._started_at, _now(), ended_at, *self._counts),
             )
-        self._said = time.monotonic()
+        self._written = time.monotonic()
 
 
 @contextmanager
 def keep_progress(catalogue: Catalogue, then: OnProgress | None = None) -> Iterator[ProgressKeeper]:
-    """A keeper for one scan; the scan counts as ended afterwards, however it ends.
-
-    Raises:
-        LibraryError: the library cannot be written.
-    """
+    """A keeper for one scan; the scan counts as ended afterwards, however it ends."""
     keeper = ProgressKeeper(catalogue, then)
     try:
         yield keeper

@@ -90,22 +90,6 @@ def scan_files(
     """Find the faces of all new and changed photos of a folder that has been looked through, and keep them.
 
     See `facespace.library.Library.scan`.
-
-    Args:
-        catalogue: where the faces are kept.
-        photos: the folder.
-        files: what lies there.
-        detector: finds the faces.
-        embedder: embeds them.
-        look: how closely the folder is compared with the library.
-        workers: threads; all cores when absent.
-        progress: called with ("comparing", files hashed, to hash) and ("reading", photos read, to read).
-        stop: once it is set, no further photo is begun.
-
-    Raises:
-        DataError: the folder shows none of the photos that the library knows.
-        ModelError: the embedder has no byte form.
-        LibraryError: the library cannot be written.
     """
     if not embedder.spec.byte_scale > 0:
         raise ModelError(f"{embedder.spec.label}: expected a model with a byte form, its byte_scale is 0")

@@ -69,7 +69,7 @@ def search_face(catalogue: Catalogue, face: int | str, *, k: int = NEAREST) -> l
 
     Raises:
         CorrectionError: no such face.
-        LibraryError: the face has no template: it was said to be no face, or its photo is gone.
+        LibraryError: the face has no template: it is no face, or its photo is gone.
     """
     number = find_face(catalogue, face)
     found_templates, grouped = catalogue.templates.of_faces(np.array([number])), grouped_by(catalogue)
@@ -88,7 +88,7 @@ def search_face(catalogue: Catalogue, face: int | str, *, k: int = NEAREST) -> l
 def search_similar(
     catalogue: Catalogue, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST
 ) -> list[list[Similar]]:
-    """The ``k`` faces of a library nearest to each probe, the nearest first; those said to be no faces are left out.
+    """The ``k`` faces of a library nearest to each probe, the nearest first; what is marked as no face is left out.
 
     Args:
         catalogue: open.
@@ -122,7 +122,7 @@ def search_similar(
 def similar_people(catalogue: Catalogue, person: int, *, k: int = 6) -> list[SimilarPerson]:
     """The people who look most like a person: by the faces nearest to the mean of the person's own, one a person.
 
-    Those who were told apart from the person, and hidden ones, are left out.
+    Those who are kept apart from the person, and hidden ones, are left out.
 
     Args:
         catalogue: open.

@@ -29,7 +29,7 @@ from facespace.store.upgrading import progress as progress_of
 
 __all__ = ["Upgrade", "check_model", "drop_old", "library_model", "reading_embedder", "upgrade"]
 
-# Those that people spoke of first.
+# Confirmed faces and named people first.
 WAITING = (
     "SELECT face_id, photo_id, path, sha256, x0, y0, x1, y1, landmarks, faces.quality AS quality"
     " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id) LEFT JOIN people USING (person_id)"

@@ -37,11 +37,7 @@ def follow(
     progress: OnProgress | None = None,
     on_trouble: Callable[[str], None] | None = None,
 ) -> Iterator[ScanResult]:
-    """Scan whenever the folder has changed, and yield what each scan did; see `facespace.library.Library.watch`.
-
-    Raises:
-        LibraryError: the library cannot be written.
-    """
+    """Scan whenever the folder has changed, and yield what each scan did; see `facespace.library.Library.watch`."""
     follower = Follower(catalogue, photos, quiet_s, on_trouble or _pass_over)
     while not stop.is_set():
         begin = time.monotonic()
@@ -116,7 +112,7 @@ class Follower:
             self._seen, self._state = found.stamps, _state(self._catalogue)
             self._say(str(error))
             return None
-        # Before the groups are worked out: what is said meanwhile is seen at the next look.
+        # Before the groups are worked out: corrections meanwhile are seen at the next look.
         self._state = _state(self._catalogue)
         self._trouble, self._seen = "", None if result.has_changes else found.stamps
         return result
@@ -155,7 +151,7 @@ def _pass_over(trouble: str) -> None:
 
 
 def _state(catalogue: Catalogue) -> tuple[object, ...]:
-    """Changes with every photo and template that comes or goes, and with every word that is said."""
+    """Changes with every photo and template that comes or goes, and with every correction."""
     row = catalogue.row(
         "SELECT (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes), (SELECT count(*) FROM ignored),"
         " (SELECT max(photo_id) FROM photos), (SELECT count(*) FROM photos)"
