@@ -175,7 +175,7 @@ def grouped_anew(library: Library) -> set[frozenset[str]]:
 def test_corrections_hold_and_undo_leads_back(
     anew_up_to: int, monkeypatch: pytest.MonkeyPatch, acts: list[tuple[str, int, int]]
 ) -> None:
-    monkeypatch.setattr(grouping, "ANEW_UP_TO", anew_up_to)
+    monkeypatch.setattr(grouping, "ALL_UP_TO", anew_up_to)
     with tempfile.TemporaryDirectory() as folder, Library(Path(folder)) as library:
         play = Play(library)
         for act in acts:

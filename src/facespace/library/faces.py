@@ -4,17 +4,18 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from facespace.errors import CorrectionError
-from facespace.library.addresses import find_face
+from facespace.library.addresses import face_key, find_face
 from facespace.library.catalogue import Catalogue, Parameters
 from facespace.library.grouping import grouped_by
 from facespace.models import FarCurve, far_curve
 from facespace.store import path_out
 
-__all__ = ["Face", "face_by_name", "faces_by_id", "faces_of_photo", "rate_of", "stream_faces", "suggestion"]
+__all__ = ["Face", "face_by_name", "faces_by_id", "faces_of_photo", "rate_of", "stream_faces"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,21 @@ class Face:
             return "Not a face"
         return self.name or ("Nobody yet" if self.person is None else f"Person {self.person}")
 
+    def to_json(self) -> dict[str, Any]:
+        """The face in the documents of `facespace people --json` and `facespace library export`."""
+        return {
+            "photo": self.photo,
+            "box_xyxy": [round(v, 2) for v in self.box_xyxy],
+            "score": round(self.score, 4),
+            "quality": round(self.quality, 4),
+            "face": self.address,
+            "face_id": face_key(self.face_id),
+            "state": None if self.person is None else "confirmed" if self.confirmed else "suggested",
+            "distance": self.distance,
+            "far": self.far,
+            "extrapolated": self.extrapolated,
+        }
+
 
 FACES = (
     "SELECT face_id, photo_id, path, height, width, x0, y0, x1, y1, score, quality, taken_at,"
@@ -76,22 +92,25 @@ FACES = (
     " AND (f.x0, f.face_id) <= (faces.x0, faces.face_id)) AS place,"
     " person_id, name, settled, hidden, state, distance, why"
     " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id)"
-    " LEFT JOIN people USING (person_id) LEFT JOIN ignored USING (face_id)"
-    " WHERE path NOTNULL AND why IS NOT 'forgotten'"
+    " LEFT JOIN people USING (person_id) LEFT JOIN ignored USING (face_id) WHERE path NOTNULL"
 )
 
 
-def stream_faces(catalogue: Catalogue, where: str = "", parameters: Parameters = ()) -> Iterator[Face]:
-    """The faces of photos that are there, one at a time; the forgotten are left out.
+def stream_faces(
+    catalogue: Catalogue, where: str = "", parameters: Parameters = (), *, forgotten: bool = False
+) -> Iterator[Face]:
+    """The faces of photos that are there, one at a time.
 
     Args:
         catalogue: open.
         where: the end of the statement, such as " AND photo_id = ?".
         parameters: of it.
+        forgotten: with the forgotten ones.
     """
     spec = catalogue.templates.model(grouped_by(catalogue))
     curve = None if spec is None else far_curve(spec, spec)
-    for row in catalogue.stream(FACES + where, parameters):
+    remembered = "" if forgotten else " AND why IS NOT 'forgotten'"
+    for row in catalogue.stream(FACES + remembered + where, parameters):
         yield _face(row, curve)
 
 
@@ -125,19 +144,11 @@ def rate_of(curve: FarCurve, distance: float) -> tuple[float, bool]:
     return 10.0**rate, rate > curve.log_fars[-1]
 
 
-def suggestion(curve: FarCurve | None, distance: float | None) -> tuple[float | None, float | None, bool]:
-    """The mean distance of a suggestion, the false-accept rate at it, and whether that is extrapolated.
-
-    Mean distances spread less than distances, so that fewer people come as near on the mean than the rate says.
-    """
-    if distance is None or curve is None:
-        return distance, None, False
-    return distance, *rate_of(curve, distance)
-
-
 def _face(row: sqlite3.Row, curve: FarCurve | None) -> Face:
     path = path_out(row["path"])
     distance = row["distance"] if row["state"] == "suggested" else None
+    # Mean distances spread less than distances: fewer people come as near on the mean than the rate says.
+    far, extrapolated = (None, False) if distance is None or curve is None else rate_of(curve, distance)
     return Face(
         row["face_id"],
         row["photo_id"],
@@ -154,5 +165,7 @@ def _face(row: sqlite3.Row, curve: FarCurve | None) -> Face:
         bool(row["hidden"]),
         row["state"] == "confirmed",
         row["why"],
-        *suggestion(curve, distance),
+        distance,
+        far,
+        extrapolated,
     )

@@ -7,7 +7,6 @@ import numpy as np
 
 from facespace.cluster import collection_threshold, tightness
 from facespace.images import Unreadable
-from facespace.library.addresses import face_key
 from facespace.library.catalogue import Catalogue
 from facespace.library.faces import Face, stream_faces
 from facespace.library.grouping import Grouped, Rule, keep_groups, last_rule
@@ -100,7 +99,7 @@ class People:
                     "settled": person.settled,
                     "hidden": person.hidden,
                     "tightness": person.tightness,
-                    "faces": [_face_json(face) for face in person.faces],
+                    "faces": [face.to_json() for face in person.faces],
                 }
                 for person in self.people
             ],
@@ -145,18 +144,3 @@ def _people(catalogue: Catalogue, grouped: Grouped) -> tuple[Person, ...]:
             )
         )  # fmt: skip
     return tuple(people)
-
-
-def _face_json(face: Face) -> dict[str, Any]:
-    return {
-        "photo": face.photo,
-        "box_xyxy": [round(v, 2) for v in face.box_xyxy],
-        "score": round(face.score, 4),
-        "quality": round(face.quality, 4),
-        "face": face.address,
-        "face_id": face_key(face.face_id),
-        "state": "confirmed" if face.confirmed else "suggested",
-        "distance": face.distance,
-        "far": face.far,
-        "extrapolated": face.extrapolated,
-    }

@@ -6,7 +6,7 @@ from facespace.errors import DataError
 from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.embedded import put_packet, read_embedded
 from facespace.library.exchange.files import OnPhoto, Written, check_outside, put_file, read_file, write_each
-from facespace.library.exchange.photos import ListedPhoto, Skipped, folder_of
+from facespace.library.exchange.photos import ListedPhoto, Skipped, folder_of, is_told
 from facespace.library.exchange.sidecars import sidecar_of
 from facespace.library.exchange.xmp import SaidPhoto, merge_packet
 from facespace.regular_files import read_regular
@@ -39,7 +39,7 @@ def write_copies(
     check_outside(to, folder)
 
     def write(photo: ListedPhoto, result: Written) -> None:
-        if not any(face.is_told(suggested) for face in photo.faces):
+        if not any(is_told(face, suggested) for face in photo.faces):
             return
         if reason := photo.changed(folder):
             raise DataError(reason)

@@ -13,7 +13,8 @@ from pathlib import Path, PurePath
 from facespace.errors import InputError, LibraryError
 from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.files import OnPhoto, Written, check_outside, write_each
-from facespace.library.exchange.photos import ListedFace, ListedPhoto, Skipped, folder_of
+from facespace.library.exchange.photos import ListedPhoto, Skipped, folder_of, is_told
+from facespace.library.faces import Face
 from facespace.saved_files import make_folder, written_beside
 
 __all__ = ["LINKS", "safe_name", "sort_into_folders"]
@@ -96,9 +97,9 @@ def sort_into_folders(
     return write_each(library, write, on_photo)
 
 
-def _is_wanted(face: ListedFace, *, suggested: bool, unnamed: bool) -> bool:
+def _is_wanted(face: Face, *, suggested: bool, unnamed: bool) -> bool:
     if face.name:
-        return face.is_told(suggested)
+        return is_told(face, suggested)
     # Nobody can confirm a group without settling it: the faces of an unnamed one are what is known of it.
     shown = face.confirmed or suggested or not face.settled
     return unnamed and face.person is not None and not (face.hidden or face.ignored) and shown

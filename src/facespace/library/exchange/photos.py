@@ -1,7 +1,6 @@
-"""The photos of a library as exchange with other programs needs them: each with its faces and what was said of them."""
+"""The photos of a library as exchange with other programs needs them: each with its faces and annotations."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,11 +10,11 @@ from facespace.errors import LibraryError
 from facespace.images import read_exif, read_tiff_size
 from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.embedded import HEIF, stored_orientation
-from facespace.library.exchange.regions import Box
 from facespace.library.exchange.xmp import SaidFace, SaidPhoto
+from facespace.library.faces import Face, stream_faces
 from facespace.store import path_out
 
-__all__ = ["ListedFace", "ListedPhoto", "Skipped", "count_photos", "folder_of", "listed_photos"]
+__all__ = ["ListedPhoto", "Skipped", "count_photos", "folder_of", "is_told", "listed_photos"]
 
 TIFF = (".tif", ".tiff")
 
@@ -34,45 +33,6 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class ListedFace:
-    """A face with its person, perhaps none.
-
-    Attributes:
-        face_id: stable.
-        box_xyxy: pixels of the upright photo.
-        score: the detector's.
-        quality: in [0, 1].
-        address: `photo#k`.
-        ignored: "not a face" or "forgotten", else None.
-        person: number.
-        name: of the person, if any.
-        settled: the person changes only by what is said.
-        hidden: the person is not to be shown.
-        confirmed: somebody said that the face is the person.
-        distance: of a suggestion, mean to the confirmed faces.
-        rejected: names that the face was said not to have, earlier ones of those persons too.
-    """
-
-    face_id: int
-    box_xyxy: Box
-    score: float
-    quality: float
-    address: str
-    ignored: str | None
-    person: int | None
-    name: str | None
-    settled: bool
-    hidden: bool
-    confirmed: bool
-    distance: float | None
-    rejected: tuple[str, ...]
-
-    def is_told(self, suggested: bool) -> bool:
-        """Whether other programs are to be told the name: confirmed ones and, if asked for, suggested ones."""
-        return bool(self.name) and not self.hidden and not self.ignored and (self.confirmed or suggested)
-
-
-@dataclass(frozen=True)
 class ListedPhoto:
     """A photo that could be read, with its faces from left to right.
 
@@ -84,6 +44,7 @@ class ListedPhoto:
         size_bytes: of the file at the last scan.
         mtime_ns: likewise.
         faces: all, those that take no part too.
+        rejected: names that a face must not have, by its id; earlier names of those persons too.
     """
 
     path: str
@@ -92,7 +53,8 @@ class ListedPhoto:
     taken_at: str | None
     size_bytes: int
     mtime_ns: int
-    faces: tuple[ListedFace, ...]
+    faces: tuple[Face, ...]
+    rejected: dict[int, tuple[str, ...]]
 
     def changed(self, folder: Path) -> str | None:
         """Why the catalogue does not know the photo as it stands now; None where it does."""
@@ -117,10 +79,19 @@ class ListedPhoto:
     def said(self, folder: Path, *, suggested: bool) -> SaidPhoto:
         """What other programs are to be told of it."""
         faces = tuple(
-            SaidFace(face.box_xyxy, face.name if face.is_told(suggested) else None, face.rejected)
+            SaidFace(
+                face.box_xyxy,
+                face.name if is_told(face, suggested) else None,
+                self.rejected.get(face.face_id, ()),
+            )
             for face in self.faces
         )
         return SaidPhoto(faces, self.size_hw, self.stored_orientation(folder))
+
+
+def is_told(face: Face, suggested: bool) -> bool:
+    """Whether other programs are to be told the name: confirmed ones and, if asked for, suggested ones."""
+    return bool(face.name) and not face.hidden and not face.ignored and (face.confirmed or suggested)
 
 
 def folder_of(library: Catalogue, photos: Path | None) -> Path:
@@ -150,31 +121,26 @@ def count_photos(library: Catalogue) -> int:
 def listed_photos(library: Catalogue) -> Iterator[ListedPhoto]:
     """All photos that could be read, by path, one at a time."""
     rejected = _rejected(library)
-    rows = library.stream(
-        "SELECT photo_id, path, height, width, orientation, taken_at, size_bytes, mtime_ns,"
-        " face_id, x0, y0, x1, y1, faces.score AS score, faces.quality AS quality, why,"
-        " person_id, name, settled, hidden, state, distance"
-        " FROM photos LEFT JOIN faces USING (photo_id) LEFT JOIN ignored USING (face_id)"
-        " LEFT JOIN assignments USING (face_id) LEFT JOIN people USING (person_id)"
-        " WHERE path IS NOT NULL AND unreadable IS NULL ORDER BY path, x0, face_id"
+    with_faces = groupby(
+        stream_faces(library, " AND unreadable IS NULL ORDER BY path, x0, face_id", forgotten=True),
+        key=lambda face: face.photo_id,
     )
-    for _, group in groupby(rows, key=lambda row: row["photo_id"]):
-        of_photo = list(group)
-        first, path = of_photo[0], path_out(of_photo[0]["path"])
-        faces = tuple(
-            _face(row, f"{path}#{place}", tuple(sorted(rejected.get(row["face_id"], ()))))
-            for place, row in enumerate(of_photo, 1)
-            if row["face_id"] is not None
-        )
+    photo_id, faces = next(with_faces, (None, iter(())))
+    for row in library.stream("SELECT * FROM photos WHERE path NOTNULL AND unreadable IS NULL ORDER BY path"):
+        shown: tuple[Face, ...] = ()
+        if row["photo_id"] == photo_id:
+            shown = tuple(faces)
+            photo_id, faces = next(with_faces, (None, iter(())))
         yield ListedPhoto(
-            path, (first["height"], first["width"]), first["orientation"], first["taken_at"], first["size_bytes"],
-            first["mtime_ns"], faces,
+            path_out(row["path"]), (row["height"], row["width"]), row["orientation"], row["taken_at"],
+            row["size_bytes"], row["mtime_ns"], shown,
+            {face.face_id: tuple(sorted(rejected[face.face_id])) for face in shown if face.face_id in rejected},
         )  # fmt: skip
 
 
 def _rejected(library: Catalogue) -> dict[int, set[str]]:
-    """Names that each face was said not to have: all that the rejected person ever had, since other programs may have
-    been told an earlier one. What is no face is nobody that it was taken for.
+    """Names that each face must not have: all that the rejected person ever had, since other programs may know an
+    earlier one. What is no face is nobody that it was taken for.
     """
     names: dict[int, set[str]] = {}
     for row in library.rows("SELECT person_id, name FROM people WHERE name NOTNULL"):
@@ -190,12 +156,3 @@ def _rejected(library: Catalogue) -> dict[int, set[str]]:
     ):
         rejected.setdefault(row["face_id"], set()).update(names.get(json.loads(row["before"])[0], ()))
     return rejected
-
-
-def _face(row: sqlite3.Row, address: str, rejected: tuple[str, ...]) -> ListedFace:
-    confirmed = row["state"] == "confirmed"
-    return ListedFace(
-        row["face_id"], (row["x0"], row["y0"], row["x1"], row["y1"]), row["score"], row["quality"], address, row["why"],
-        row["person_id"], row["name"], bool(row["settled"]), bool(row["hidden"]), confirmed,
-        None if confirmed else row["distance"], rejected,
-    )  # fmt: skip

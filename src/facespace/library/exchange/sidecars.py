@@ -22,7 +22,7 @@ from facespace.library.exchange.files import (
     read_file,
     write_each,
 )
-from facespace.library.exchange.photos import ListedPhoto, Skipped, folder_of
+from facespace.library.exchange.photos import ListedPhoto, Skipped, folder_of, is_told
 from facespace.library.exchange.xmp import merge_packet, read_packet
 
 __all__ = ["Sidecars", "sidecar_of", "write_sidecars"]
@@ -125,7 +125,7 @@ def write_sidecars(
     def write(photo: ListedPhoto, result: Written) -> None:
         beside = next(sidecars.find(photo.path, to_write=True), None)
         target = sidecar_of(to / photo.path) if to else beside or sidecar_of(folder / photo.path)
-        told = any(face.is_told(suggested) for face in photo.faces)
+        told = any(is_told(face, suggested) for face in photo.faces)
         if not told and not os.path.lexists(target):
             return
         if reason := photo.changed(folder):

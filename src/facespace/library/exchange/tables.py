@@ -10,13 +10,11 @@ from typing import Any
 
 from facespace.cluster import collection_threshold
 from facespace.errors import InputError
-from facespace.library.addresses import face_key
 from facespace.library.catalogue import Catalogue
-from facespace.library.exchange.photos import ListedFace, ListedPhoto, listed_photos
-from facespace.library.faces import suggestion
+from facespace.library.faces import Face, stream_faces
 from facespace.library.grouping import grouped_by, last_rule
 from facespace.library.history import History
-from facespace.models import FarCurve, ModelSpec, far_curve
+from facespace.models import ModelSpec
 from facespace.saved_files import write_beside
 from facespace.spreadsheets import check_formulas, text_cells
 
@@ -29,10 +27,10 @@ COLUMNS = (
 
 
 def export_people(history: History, file: Path, *, formulas: str = "names") -> int:
-    """Write what the library knows as it stands, without grouping anew; returns the number of faces.
+    """Write what the library knows as it stands, without grouping again; returns the number of faces.
 
     `.csv` has a line for each face (`COLUMNS`), `.json` is the document of `facespace people --json`, without the
-    tightness of groups, with the history. Faces that were said to be none are left out. Bytes of file names that are no
+    tightness of groups, with the history. What is marked as no face is left out. Bytes of file names that are no
     text are written as `\\udcff` escapes.
 
     Args:
@@ -56,28 +54,9 @@ def export_people(history: History, file: Path, *, formulas: str = "names") -> i
     return n_faces
 
 
-def _rows(library: Catalogue) -> Iterator[tuple[ListedPhoto, ListedFace, dict[str, Any]]]:
-    """Each face that takes part, with what is said of it in every form."""
-    spec = _model(library)
-    curve = far_curve(spec, spec) if spec else None
-    for photo in listed_photos(library):
-        for face in photo.faces:
-            if not face.ignored:
-                yield photo, face, _facts(face, curve)
-
-
-def _facts(face: ListedFace, curve: FarCurve | None) -> dict[str, Any]:
-    distance, far, extrapolated = suggestion(curve, face.distance) if curve else (None, None, False)
-    return {
-        "score": round(face.score, 4),
-        "quality": round(face.quality, 4),
-        "state": None if face.person is None else "confirmed" if face.confirmed else "suggested",
-        "distance": distance,
-        "far": far,
-        "extrapolated": extrapolated,
-        "face": face.address,
-        "face_id": face_key(face.face_id),
-    }
+def _faces(library: Catalogue) -> Iterator[Face]:
+    """Each face that takes part, by photo and place."""
+    return stream_faces(library, " AND unreadable IS NULL AND why IS NULL ORDER BY path, x0, face_id")
 
 
 def _csv(history: History, formulas: str) -> tuple[bytes, int]:
@@ -85,11 +64,10 @@ def _csv(history: History, formulas: str) -> tuple[bytes, int]:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     n = 0
-    for photo, face, facts in _rows(history.catalogue):
-        box = dict(zip(("x0", "y0", "x1", "y1"), (round(v, 2) for v in face.box_xyxy), strict=True))
-        person = {"person": face.person, "name": face.name, "hidden": int(face.hidden)}
-        row = {"photo": photo.path, "taken_at": photo.taken_at, **person, **box, **facts}
-        row["extrapolated"] = int(facts["extrapolated"])
+    for face in _faces(history.catalogue):
+        row = face.to_json() | {"person": face.person, "name": face.name, "taken_at": face.taken_at}
+        row |= dict(zip(("x0", "y0", "x1", "y1"), row["box_xyxy"], strict=True))
+        row |= {"hidden": int(face.hidden), "extrapolated": int(face.extrapolated)}
         cells = [row[column] for column in COLUMNS]
         writer.writerow(text_cells(COLUMNS, cells, formulas, names=("name",)))
         n += 1
@@ -100,13 +78,12 @@ def _json(history: History, _: str) -> tuple[bytes, int]:
     library = history.catalogue
     people: dict[int, dict[str, Any]] = {}
     n = 0
-    for photo, face, facts in _rows(library):
+    for face in _faces(library):
         n += 1
         if face.person is None:
             continue
         person = people.setdefault(face.person, _person(face))
-        box = [round(v, 2) for v in face.box_xyxy]
-        person["faces"].append({"photo": photo.path, "box_xyxy": box, "taken_at": photo.taken_at, **facts})
+        person["faces"].append(face.to_json() | {"taken_at": face.taken_at})
     for person in people.values():
         person["faces"].sort(key=lambda face: -face["quality"])
     document = {
@@ -123,7 +100,7 @@ def _json(history: History, _: str) -> tuple[bytes, int]:
     return (text.getvalue() + "\n").encode(), n
 
 
-def _person(face: ListedFace) -> dict[str, Any]:
+def _person(face: Face) -> dict[str, Any]:
     return {
         "person": face.person,
         "name": face.name,
