@@ -57,7 +57,7 @@ EXPORTS = {
 _HOMES = {name: module for module, names in EXPORTS.items() for name in names}
 
 __all__ = sorted(_HOMES)
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
