@@ -77,6 +77,7 @@ def test_an_error_of_the_disk_is_one_line_and_one_of_something_else_stays(tmp_pa
         ("0" * 8, 1, 0, True),
         ("0" * 8, 1, 90_000, False),
     ],
+    ids=["no process", "itself", "alive", "alive, old", "elsewhere", "elsewhere, old"],
 )
 def test_what_a_killed_process_left_goes_with_the_next_that_writes_there(
     tmp_path: Path, machine: str, process: int, age_s: float, stays: bool
