@@ -28,7 +28,7 @@ class StandIn(Detector):
         self.input_px, self.score_threshold = 640, 0.5
         self.spec = ModelSpec("stand-in", "1", "detector", (0, 0))
 
-    def detect(self, image: np.ndarray) -> Detections:
+    def detect(self, image: np.ndarray, *, whole_hw: tuple[int, int] | None = None) -> Detections:
         n, factor = len(self.boxes), np.float32(image.shape[1] / 320)
         points = np.repeat(np.array([POINTS], np.float32), n, 0) + np.float32(self.shift_px)
         return Detections(self.boxes * factor, points * factor, np.linspace(1, 0.5, n, dtype=np.float32))
