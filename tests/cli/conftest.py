@@ -14,6 +14,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (people, verify, faces):
         monkeypatch.setattr(module, "Embedder", OpenedEmbedder)
     for module in (people, verify, faces, gallery):
-        monkeypatch.setattr(module, "Detector", lambda *_: DrawnDetector())
+        monkeypatch.setattr(module, "Detector", lambda *_, **__: DrawnDetector())
     monkeypatch.setattr(faces, "read_spec", lambda _: SPEC)
     monkeypatch.setattr(faces, "find_model", lambda *_: Path("drawn"))
