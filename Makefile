@@ -14,7 +14,7 @@ WRITTEN := docs/api.md docs/commands.md docs/measure.md docs/reproduction.md doc
 PAGES = README.md CONTRIBUTING.md $(filter-out $(WRITTEN),$(wildcard docs/*.md))
 
 .DEFAULT_GOAL := help
-.PHONY: help people serve test quick coverage check format docs bench clean
+.PHONY: help people serve test slow quick coverage check format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -27,8 +27,11 @@ serve: $(CORE)  ## open a photo library in the browser: make serve PHOTOS=~/Pict
 	@test -n "$(PHOTOS)$(LIBRARY)" || { echo 'make serve needs the folder that make people was given: make serve PHOTOS=~/Pictures' >&2; exit 2; }
 	@$(BIN)/facespace serve $(if $(PHOTOS),"$(PHOTOS)") $(if $(LIBRARY),--library "$(LIBRARY)")
 
-test: check  ## check and run all tests
+test: check  ## check and run all tests but the slow trainings
 	$(BIN)/python -m pytest
+
+slow: $(DEV)  ## run the trainings on real faces that take longest
+	$(BIN)/python -m pytest -m slow
 
 quick: $(DEV)  ## lint, and run the fast tests (under two minutes)
 	$(BIN)/ruff check $(CODE)

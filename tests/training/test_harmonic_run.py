@@ -15,6 +15,8 @@ from facespace.training.harmonise import harmonise
 from facespace.training.loop import Trainer
 from facespace.training.recipe import EmbeddingStage, Harmonic, Mining, Optimiser, read_recipe
 
+pytestmark = pytest.mark.slow
+
 SMOKE = read_recipe(Path(__file__).parents[2] / "recipes" / "smoke.toml")
 # A weak older version: another seed and a seventh of the time.
 OLD = dataclasses.replace(
