@@ -69,3 +69,32 @@ def test_the_reference_of_the_api_has_every_public_name() -> None:
     for path in listed:
         module, _, name = path.rpartition(".")
         assert getattr(import_module(module), name) is getattr(facespace, name)
+
+
+# Old names of options, columns and functions are code.
+CODE = re.compile(r"```.*?```|`[^`]*`|--[a-z-]+|\{[{%].*?[%}]\}|<[^>]*>", re.DOTALL)
+GENERATED = ("cluster_scores.md", "reproduction.md")
+
+
+def words_not_to_write() -> list[str]:
+    """The first column of the table in CONTRIBUTING.md."""
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("| do not write |")[2]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:] if line.startswith("|")]
+    return [word.strip() for cell in cells for word in cell.split(",")]
+
+
+PAGES = [ROOT / "README.md", *(p for p in sorted((ROOT / "docs").glob("*.md")) if p.name not in GENERATED)]
+TEMPLATES = sorted(Path(facespace.__file__).parent.rglob("*.html*"))
+
+
+@pytest.mark.parametrize("path", [*PAGES, *TEMPLATES], ids=lambda path: path.name)
+def test_documents_and_pages_use_the_terms_of_the_field(path: Path) -> None:
+    text = CODE.sub("", path.read_text(encoding="utf-8"))
+    found = [
+        word for word in words_not_to_write() if re.search(rf"\b{re.escape(word)}s?\b", text, re.IGNORECASE)
+    ]
+    assert not found, f"{path.name}: write the terms of CONTRIBUTING.md in place of {', '.join(found)}"
+
+
+def test_the_list_of_words_is_read() -> None:
+    assert {"stranger", "pile", "goes on with"} <= set(words_not_to_write())

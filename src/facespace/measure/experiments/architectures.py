@@ -50,7 +50,7 @@ def run_models(options: Options, context: Context) -> Result:
 def run_papers(
     options: NoOptions, context: Context, *, show: Callable[[list[Measured]], tuple[Block, ...]]
 ) -> Result:
-    """The paper's networks beside the model and the trained runs that are at hand."""
+    """The paper's networks beside the model and the trained runs that are available."""
     models = measured_models(context)
     missing = [n.name for n in NETWORKS if not runs_of(n.key, models)]
     own = models[0]
