@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from facespace.cli import app
 from facespace.cli.reference import commands
-from facespace.cli.tree import OLD_COMMANDS, TREE, Command, Group
+from facespace.cli.tree import GONE_COMMANDS, OLD_COMMANDS, TREE, Command, Group
 
 LOADED = dict(commands())
 
@@ -72,3 +72,9 @@ def test_a_slip_names_what_is_near() -> None:
 def test_an_option_of_measuring_that_is_gone_says_what_to_use(option: str) -> None:
     shown = CliRunner().invoke(app, ["evaluate", "lfw", option, "x.png"])
     assert shown.exit_code == 2 and "--output PAGE.html" in shown.output
+
+
+@pytest.mark.parametrize("gone", GONE_COMMANDS)
+def test_a_command_that_left_the_package_says_where_it_is(gone: str) -> None:
+    result = CliRunner().invoke(app, [*gone.split(), "--data", "nowhere"])
+    assert result.exit_code == 2 and f"run `{GONE_COMMANDS[gone]}`" in result.stderr

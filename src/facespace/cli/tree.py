@@ -196,6 +196,12 @@ GONE_OPTIONS = {
     },
     "--card": "--card is gone; cards are written in the repository, by `python -m lab.cards`",
 }
+# Developers' commands, which left the package for the repository's lab.
+GONE_COMMANDS = {
+    "evaluate clusters": "python -m lab.clustering methods",
+    "evaluate strangers": "python -m lab.clustering rule",
+    "evaluate card": "python -m lab.cards",
+}
 
 
 class LazyGroup(TyperGroup):
@@ -235,6 +241,8 @@ class LazyGroup(TyperGroup):
         """The command that is called; old spellings are understood, and said."""
         known = self.list_commands(ctx)
         if self.group is TREE and args[0] not in known:
+            if instead := GONE_COMMANDS.get(" ".join(args[:2])):
+                ctx.fail(f"'{' '.join(args[:2])}' left the package; from a clone of it run `{instead}`")
             args = _current(args)
         self.commands = dict.fromkeys(known, TyperCommand(None))  # names to suggest after a slip
         return super().resolve_command(ctx, args)
