@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,16 @@ def test_the_teacher_is_asked_once(tmp_path: Path) -> None:
     prepare_lessons(teacher, faces, tmp_path, n_blends=5, seed=1)
     assert teacher.asked == 34, "another seed blends other faces"
     assert not list(tmp_path.glob("*partial*"))
+
+
+def test_a_picture_replaced_under_its_name_is_asked_about_again(tmp_path: Path) -> None:
+    faces, teacher = drawn_faces(4, 3, 16), MeanColour()
+    prepare_lessons(teacher, faces, tmp_path)
+    assert faces.cached is not None
+    replaced = dataclasses.replace(faces, cached=np.roll(faces.cached, 1, axis=0))
+    lessons = prepare_lessons(teacher, replaced, tmp_path)
+    assert teacher.asked == 24
+    assert np.allclose(lessons.targets, MeanColour().embed(replaced.crops(np.arange(12)), flip=True))
 
 
 def test_the_mean_of_an_identity_is_a_unit_row(tmp_path: Path) -> None:

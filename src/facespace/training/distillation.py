@@ -99,7 +99,7 @@ def prepare_lessons(
 ) -> Lessons:
     """Embed all faces and ``n_blends`` blends by the teacher, once; later runs read ``cache``, a folder.
 
-    The cache is found by the teacher's weights, the faces' names and the options, so that it is never another's. Faces
+    The cache is found by the teacher's weights, the faces' pixels and the options, so that it is never another's. Faces
     of another size than the teacher takes are resized.
     """
     digest = digest_of(teacher, faces, f"{n_blends} {seed} {BLEND_SHARE}")
