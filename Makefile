@@ -27,10 +27,10 @@ serve: $(CORE)  ## open a photo library in the browser: make serve PHOTOS=~/Pict
 	@test -n "$(PHOTOS)$(LIBRARY)" || { echo 'make serve needs the folder that make people was given: make serve PHOTOS=~/Pictures' >&2; exit 2; }
 	@$(BIN)/facespace serve $(if $(PHOTOS),"$(PHOTOS)") $(if $(LIBRARY),--library "$(LIBRARY)")
 
-test: check  ## check and run all tests but the slow trainings
+test: check  ## check and run all tests but the slow ones
 	$(BIN)/python -m pytest
 
-slow: $(DEV)  ## run the trainings on real faces that take longest
+slow: $(DEV)  ## run the tests that take minutes on real faces
 	$(BIN)/python -m pytest -m slow
 
 quick: $(DEV)  ## lint, and run the fast tests (under two minutes)

@@ -182,6 +182,15 @@ def test_faces_added_in_parts_are_grouped_as_from_scratch(val: EmbeddedFaces, em
     assert pairwise_scores(truth, labels.astype(np.int64)).f1 > scratch - 0.03
 
 
+def test_two_folds_of_lfw_with_our_own_detector(data: Path, tmp_path: Path) -> None:
+    lines = (data / "lfw" / "pairs.txt").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "pairs.txt").write_text("\n".join(["2\t300", *lines[1:1201]]), encoding="utf-8")
+    figures = LFW.run(Options(pairs=tmp_path / "pairs.txt"), Context(Setup(data))).figures
+    assert figures["accuracy_mean"] == pytest.approx(0.9658, abs=0.004)
+    assert figures["tar"]["1e-1"] == pytest.approx(0.992, abs=0.005) and figures["detector_failures"] <= 2
+
+
+@pytest.mark.slow
 def test_lfw_with_our_own_detector(data: Path) -> None:
     figures = LFW.run(Options(), Context(Setup(data))).figures
     kept = card_of("facespace-s")["lfw"]["accuracy_mean"]
