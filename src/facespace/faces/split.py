@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError
 
-__all__ = ["LabelledPhoto", "is_held_out", "read_labels"]
+__all__ = ["LabelledPhoto", "is_held_out", "read_label_lines", "read_labels"]
+
+Photo = TypeVar("Photo")
 
 
 @dataclass(frozen=True)
@@ -43,26 +47,43 @@ def read_labels(folder: Path) -> list[LabelledPhoto]:
     Raises:
         DataError: no such file, or a line that is no label.
     """
+    return read_label_lines(folder, "face labels", _labelled)
+
+
+def read_label_lines(folder: Path, what: str, make: Callable[[Path, dict[str, Any]], Photo]) -> list[Photo]:
+    """What ``make`` gives of ``folder`` and each line of ``folder``/labels.jsonl, in its order.
+
+    Args:
+        folder: of the photos.
+        what: the labels are, for errors.
+        make: takes an entry to pieces; a KeyError, TypeError or ValueError tells that it is none.
+
+    Raises:
+        DataError: no such file, or a line that is no label.
+    """
     labels = folder / "labels.jsonl"
     try:
         lines = labels.read_text("utf-8").splitlines()
     except OSError as error:
-        raise DataError(f"{labels}: expected face labels, cannot read them: {error.strerror}") from error
-    return [_labelled(folder, line, f"{labels}:{number}") for number, line in enumerate(lines, 1) if line]
+        raise DataError(f"{labels}: expected {what}, cannot read them: {error.strerror}") from error
+    made = []
+    for number, line in enumerate(lines, 1):
+        try:
+            if line:
+                made.append(make(folder, json.loads(line)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{labels}:{number}: expected an object with photo, width, height and faces, met {error!r}"
+            ) from error
+    return made
 
 
-def _labelled(folder: Path, line: str, where: str) -> LabelledPhoto:
-    try:
-        entry = json.loads(line)
-        faces = entry["faces"]
-        return LabelledPhoto(
-            path=folder / entry["photo"],
-            size_hw=(int(entry["height"]), int(entry["width"])),
-            boxes_xyxy=np.array([f["box_xyxy"] for f in faces], np.float32).reshape(-1, 4),
-            landmarks_xy=np.array([f["landmarks_xy"] for f in faces], np.float32).reshape(-1, 5, 2),
-            scores=np.array([f["score"] for f in faces], np.float32),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{where}: expected an object with photo, width, height and faces, met {error!r}"
-        ) from error
+def _labelled(folder: Path, entry: dict[str, Any]) -> LabelledPhoto:
+    faces = entry["faces"]
+    return LabelledPhoto(
+        path=folder / entry["photo"],
+        size_hw=(int(entry["height"]), int(entry["width"])),
+        boxes_xyxy=np.array([f["box_xyxy"] for f in faces], np.float32).reshape(-1, 4),
+        landmarks_xy=np.array([f["landmarks_xy"] for f in faces], np.float32).reshape(-1, 5, 2),
+        scores=np.array([f["score"] for f in faces], np.float32),
+    )

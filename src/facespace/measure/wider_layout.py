@@ -1,13 +1,13 @@
 """WIDER FACE's layout (Yang et al., 2016): photographs by event, with boxes and their attributes, without landmarks."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import DataError
+from facespace.faces.split import read_label_lines
 
 __all__ = ["HELD_OUT_EVENTS", "WiderPhoto", "read_wider"]
 
@@ -48,27 +48,16 @@ def read_wider(folder: Path) -> list[WiderPhoto]:
     Raises:
         DataError: no such file, or a line that is no label.
     """
-    labels = folder / "labels.jsonl"
-    try:
-        lines = labels.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{labels}: expected WIDER's labels, cannot read them: {error.strerror}") from error
-    return [_photo(folder, line, f"{labels}:{number}") for number, line in enumerate(lines, 1) if line]
+    return read_label_lines(folder, "WIDER's labels", _photo)
 
 
-def _photo(folder: Path, line: str, where: str) -> WiderPhoto:
-    try:
-        entry = json.loads(line)
-        faces = entry["faces"]
-        return WiderPhoto(
-            path=folder / entry["photo"],
-            name=entry["photo"],
-            size_hw=(int(entry["height"]), int(entry["width"])),
-            boxes_xyxy=np.array([f["box_xyxy"] for f in faces], np.float32).reshape(-1, 4),
-            invalid=np.array([f["invalid"] for f in faces], np.bool_),
-            occlusion=np.array([f["occlusion"] for f in faces], np.int64),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{where}: expected an object with photo, width, height and faces, met {error!r}"
-        ) from error
+def _photo(folder: Path, entry: dict[str, Any]) -> WiderPhoto:
+    faces = entry["faces"]
+    return WiderPhoto(
+        path=folder / entry["photo"],
+        name=entry["photo"],
+        size_hw=(int(entry["height"]), int(entry["width"])),
+        boxes_xyxy=np.array([f["box_xyxy"] for f in faces], np.float32).reshape(-1, 4),
+        invalid=np.array([f["invalid"] for f in faces], np.bool_),
+        occlusion=np.array([f["occlusion"] for f in faces], np.int64),
+    )
