@@ -174,10 +174,10 @@ def test_a_gallery_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path, v
         now = model_in_use(gallery.roster)
         assert now is not None and now.spec == V2 and now.file is None
         people = [(s.name, s.n_faces) for s in gallery.subjects()]
-        # Version 2 told names apart that look alike: each is found by its own spelling, others by the first.
-        assert people == [("Ann", 2), ("Bob", 1), *([("ann", 0)] if version == 2 else [])]
+        # Versions up to 2 told names apart that look alike: each is found by its own spelling, others by the first.
+        assert people == [("Ann", 2), ("Bob", 1), *([("ann", 0)] if version >= 2 else [])]
         assert [len(gallery.faces_of(name)) for name in ("Ann", "ANN", " bob")] == [2, 2, 1]
-        assert len(gallery.faces_of("ann")) == (0 if version == 2 else 2)
+        assert len(gallery.faces_of("ann")) == (0 if version >= 2 else 2)
         assert gallery.templates.count() == {V1.sha256: 3, V2.sha256: 1} and gallery.check() == ()
         tables = [
             {

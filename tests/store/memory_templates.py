@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from facespace.embed import quantise
 from facespace.errors import InputError
 from facespace.models import ModelSpec
-from facespace.store.template_store import Extent, Moment, Templates, TemplateStore, check_new, merged_spec
+from facespace.store.followed import FollowedTemplates, Removed
+from facespace.store.template_store import Extent, Moment, check_new, merged_spec
+from facespace.store.templates import Templates
 
 __all__ = ["MemoryTemplates"]
 
 
-class MemoryTemplates(TemplateStore):
+class MemoryTemplates(FollowedTemplates):
     """A `TemplateStore` whose templates end with it."""
 
     def __init__(self) -> None:
@@ -22,6 +24,7 @@ class MemoryTemplates(TemplateStore):
         self._specs: dict[str, ModelSpec] = {}
         self._templates: dict[str, Templates] = {}
         self._last_id = self._n_writes = 0
+        self._removed: list[tuple[int, str]] = []
 
     def snapshot(self) -> AbstractContextManager[object]:
         """See `TemplateStore.snapshot`: nobody else writes here."""
@@ -55,6 +58,11 @@ class MemoryTemplates(TemplateStore):
         last_ids = [int(one.template_id.max(initial=0)) for one in templates]
         return Extent(max(last_ids, default=0), sum(map(len, templates)))
 
+    def removed(self, model: str, position: int) -> Removed:
+        """See `FollowedTemplates.removed`."""
+        ids = [number for number, of in self._removed[position:] if of == model]
+        return Removed(np.array(ids, np.int64), len(self._removed))
+
     def faces(self, model: str | None = None) -> NDArray[np.int64]:
         """See `TemplateStore.faces`."""
         return np.unique(np.concatenate([np.zeros(0, np.int64), *(one.face_id for one in self._of(model))]))
@@ -86,7 +94,9 @@ class MemoryTemplates(TemplateStore):
         """See `TemplateStore.remove`."""
         n_before, self._n_writes = sum(self.count().values()), self._n_writes + 1
         for one in self._of(model):
-            self._templates[one.model] = one[~np.isin(one.face_id, face_id)]
+            gone = np.isin(one.face_id, face_id)
+            self._removed += [(int(i), one.model) for i in one.template_id[gone]]
+            self._templates[one.model] = one[~gone]
         return n_before - sum(self.count().values())
 
     def batches(self, *, model: str | None = None, after: int = 0, size: int = 4096) -> Iterator[Templates]:

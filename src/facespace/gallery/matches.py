@@ -43,7 +43,7 @@ def search(
     """See `Gallery.search`."""
     with roster.database.snapshot():
         hits = roster.templates.search(probes, spec, k=k, far=far)
-        faces = roster.find_faces(hits.face_id.ravel())
+        faces = roster.find_faces(hits.face_id[hits.face_id >= 0])
     return [
         [
             Match(
@@ -51,6 +51,7 @@ def search(
                 float(hits.threshold[i, j]), bool(hits.same[i, j]),
             )
             for j in range(hits.face_id.shape[1])
+            if hits.face_id[i, j] >= 0
         ]
         for i in range(len(hits.face_id))
     ]  # fmt: skip

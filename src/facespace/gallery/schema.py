@@ -3,7 +3,7 @@
 import sqlite3
 
 from facespace.errors import GalleryError
-from facespace.store import FileKind, name_key, run_script, template_tables_1
+from facespace.store import FileKind, name_key, run_script, template_tables_1, template_tables_2
 
 __all__ = ["GALLERY_FILE"]
 
@@ -67,4 +67,5 @@ def _gallery_3(connection: sqlite3.Connection) -> None:
     )
 
 
-GALLERY_FILE = FileKind("gallery", 0x46474C59, (_gallery_1, _gallery_2, _gallery_3), GalleryError)  # "FGLY"
+STEPS = (_gallery_1, _gallery_2, _gallery_3, template_tables_2)
+GALLERY_FILE = FileKind("gallery", 0x46474C59, STEPS, GalleryError)  # "FGLY"

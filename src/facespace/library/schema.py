@@ -3,7 +3,7 @@
 import sqlite3
 
 from facespace.errors import LibraryError
-from facespace.store import FileKind, run_script, template_tables_1
+from facespace.store import FileKind, run_script, template_tables_1, template_tables_2
 
 __all__ = ["LIBRARY_FILE"]
 
@@ -236,5 +236,5 @@ def _catalogue_5(connection: sqlite3.Connection) -> None:
     run_script(connection, CATALOGUE_5)
 
 
-STEPS = (_catalogue_1, _catalogue_2, _catalogue_3, _catalogue_4, _catalogue_5)
+STEPS = (_catalogue_1, _catalogue_2, _catalogue_3, _catalogue_4, _catalogue_5, template_tables_2)
 LIBRARY_FILE = FileKind("library", 0x46414345, STEPS, LibraryError)  # "FACE"

@@ -1,5 +1,6 @@
 """One store below libraries and galleries: SQLite files with a schema history, and templates with their models."""
 
+from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall
 from facespace.store.database import Database, FileKind, Step, path_in, path_out, run_script
 from facespace.store.names import (
     LONGEST_NAME,
@@ -12,22 +13,27 @@ from facespace.store.names import (
     taken_by,
 )
 from facespace.store.prototypes import PrototypeCache, Prototypes
-from facespace.store.schema import template_tables_1
+from facespace.store.schema import template_tables_1, template_tables_2
 from facespace.store.search import Hits, Pair
 from facespace.store.sqlite_templates import SqliteTemplates
-from facespace.store.template_store import Extent, Moment, Templates, TemplateStore
+from facespace.store.template_store import Extent, Moment, TemplateStore
+from facespace.store.templates import Templates
 
 __all__ = [
     "LONGEST_NAME",
     "UNKNOWN",
+    "CandidateIndex",
+    "Candidates",
     "Database",
     "Extent",
     "FileKind",
     "Hits",
+    "IndexState",
     "Moment",
     "Pair",
     "PrototypeCache",
     "Prototypes",
+    "Recall",
     "SqliteTemplates",
     "Step",
     "TemplateStore",
@@ -42,4 +48,5 @@ __all__ = [
     "shown_name",
     "taken_by",
     "template_tables_1",
+    "template_tables_2",
 ]

@@ -1,63 +1,87 @@
-"""Exact search: byte templates of one model in memory, and the nearest of them by matrix product in blocks."""
+"""Exact search: byte templates of one model, and the nearest of them by matrix product in blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TemplateMatrix"]
+__all__ = ["ByteRows", "distances", "row_lengths", "smallest_of_each"]
 
-DISTANCES_AT_ONCE = 2**22
+# A block of templates and the products of a chunk of probes with it stay in the processor's cache.
+ROWS_AT_ONCE = 2048
+PROBES_AT_ONCE = 256
+# Of what was found so far so much waits to be put in order.
+WAITING = 2**16
+# Below any product, and not infinite, so that rows without a part, at -inf, stay below it.
+FAR_AWAY = 1e30
+
+Found = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class TemplateMatrix:
-    """Byte templates ready to be compared.
+class ByteRows:
+    """Byte templates in the order of their ids, in memory or in a file that is mapped into it: N of them.
 
-    The components stay whole numbers, kept as float32: a product of two byte vectors of up to 1040 components is
-    then exact, whatever the order of its sum, so equal vectors tie on every machine and in every block.
+    One byte a component is all that is held. Blocks of rows are made float32 as they are compared: a product of two
+    byte vectors of up to 1040 components is then exact, whatever the order of its sum, so equal vectors tie on every
+    machine and in every block.
 
     Attributes:
+        template_id: int64, shape (N,), increasing.
         face_id: int64, shape (N,), each once.
-        values: float32, shape (N, D), whole numbers in -127 .. 127.
-        lengths: float64, shape (N,), of the rows.
+        codes: uint8, shape (N, D): the component and 128.
     """
 
+    template_id: NDArray[np.int64]
     face_id: NDArray[np.int64]
-    values: NDArray[np.float32]
-    lengths: NDArray[np.float64]
+    codes: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, face_id: NDArray[np.int64], vectors: NDArray[np.int8]) -> "TemplateMatrix":
+    def of(
+        cls, template_id: NDArray[np.int64], face_id: NDArray[np.int64], vectors: NDArray[np.int8]
+    ) -> "ByteRows":
         """Of byte vectors, shape (N, D)."""
-        values = vectors.astype(np.float32)
-        return cls(face_id, values, _lengths(values))
+        return cls(template_id, face_id, vectors.view(np.uint8) ^ np.uint8(128))
+
+    @classmethod
+    def empty(cls, dim: int) -> "ByteRows":
+        """None, of so many components."""
+        none = np.zeros(0, np.int64)
+        return cls(none, none, np.zeros((0, dim), np.uint8))
+
+    @classmethod
+    def joined(cls, parts: "Sequence[ByteRows]") -> "ByteRows":
+        """The rows of one or more, one after the other."""
+        full = [part for part in parts if len(part)] or list(parts[:1])
+        if len(full) == 1:
+            return full[0]
+        return cls(
+            np.concatenate([part.template_id for part in full]),
+            np.concatenate([part.face_id for part in full]),
+            np.concatenate([part.codes for part in full]),
+        )
 
     def __len__(self) -> int:
         return len(self.face_id)
 
-    @classmethod
-    def joined(cls, parts: "Sequence[TemplateMatrix]") -> "TemplateMatrix":
-        """The templates of one or more."""
-        return (
-            parts[0]
-            if len(parts) == 1
-            else cls(
-                np.concatenate([part.face_id for part in parts]),
-                np.concatenate([part.values for part in parts]),
-                np.concatenate([part.lengths for part in parts]),
-            )
-        )
+    def __getitem__(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "ByteRows":
+        """Some of them, in this order."""
+        return ByteRows(self.template_id[which], self.face_id[which], self.codes[which])
 
-    @classmethod
-    def empty(cls, dim: int) -> "TemplateMatrix":
-        """None, of so many components."""
-        return cls.of(np.zeros(0, np.int64), np.zeros((0, dim), np.int8))
+    def vectors(self, rows: NDArray[np.int64] | slice) -> NDArray[np.int8]:
+        """The byte vectors of some rows, of the shape of ``rows`` and (D,)."""
+        return (self.codes[rows] ^ np.uint8(128)).view(np.int8)
 
-    def nearest(
-        self, probes: NDArray[np.int8], k: int, *, among: NDArray[np.bool_] | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    @cached_property
+    def length_limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The smallest and the largest length of the rows of each block."""
+        limits = [_limits(row_lengths(block)) for _, block in self._blocks()]
+        low, high = np.array(limits, np.float64).reshape(-1, 2).T
+        return low, high
+
+    def nearest(self, probes: NDArray[np.int8], k: int, *, among: NDArray[np.bool_] | None = None) -> Found:
         """The k nearest templates of each probe.
 
         Args:
@@ -70,36 +94,126 @@ class TemplateMatrix:
             The distance is that of the normalised rows, as of any two byte vectors.
         """
         k = min(k, len(self) if among is None else int(among.sum()))
-        rows = np.zeros((len(probes), k), np.int64)
-        distances = np.zeros((len(probes), k))
-        if k == 0:
-            return rows, distances
-        at_once = max(1, DISTANCES_AT_ONCE // len(self))
-        for start in range(0, len(probes), at_once):
-            block = self._distances(probes[start : start + at_once])
-            if among is not None:
-                block[:, ~among] = np.inf
-            for i, row in enumerate(block, start):
-                rows[i] = self._smallest(row, k)
-                distances[i] = row[rows[i]]
-        return rows, distances
+        if not k or not len(probes):
+            return np.zeros((len(probes), k), np.int64), np.zeros((len(probes), k))
+        parts = [
+            self._nearest(probes[start : start + PROBES_AT_ONCE], k, among)
+            for start in range(0, len(probes), PROBES_AT_ONCE)
+        ]
+        rows, distance = zip(*parts, strict=True)
+        return np.concatenate(rows), np.concatenate(distance)
 
-    def _distances(self, probes: NDArray[np.int8]) -> NDArray[np.float64]:
+    def _nearest(self, probes: NDArray[np.int8], k: int, among: NDArray[np.bool_] | None) -> Found:
         values = probes.astype(np.float32)
-        cosines = (values @ self.values.T).astype(np.float64)
-        cosines /= _lengths(values)[:, None]
-        cosines /= self.lengths
-        return np.clip(2.0 - 2.0 * cosines, 0.0, 4.0)
+        best = _Best(row_lengths(values), k, self.face_id)
+        for i, (start, block) in enumerate(self._blocks()):
+            products = values @ block.T
+            seen = slice(start, start + len(block))
+            if among is not None:
+                products[:, ~among[seen]] = -np.inf
+            limit = best.limit(products, *(float(side[i]) for side in self.length_limits))
+            near = np.flatnonzero(products >= limit[:, None])
+            if len(near):
+                probe, place = np.divmod(near, len(block))
+                best.add(probe, start + place, products[probe, place], row_lengths(block[place]))
+        return best.take()
 
-    def _smallest(self, distance: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-        """The k smallest, ties by face id: all that tie with the k-th are candidates."""
-        limit = np.partition(distance, k - 1)[k - 1]
-        candidates = np.flatnonzero(distance <= limit)
-        order = np.lexsort((self.face_id[candidates], distance[candidates]))
-        return candidates[order[:k]]
+    def _blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """The first row of each block, and its vectors as float32; the array is used again for the next one."""
+        bits = np.empty((min(ROWS_AT_ONCE, len(self)), self.codes.shape[1]), np.uint8)
+        values = np.empty(bits.shape, np.float32)
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            block = self.codes[start : start + ROWS_AT_ONCE]
+            np.bitwise_xor(block, np.uint8(128), out=bits[: len(block)])
+            np.copyto(values[: len(block)], bits[: len(block)].view(np.int8))
+            yield start, values[: len(block)]
 
 
-def _lengths(values: NDArray[np.float32]) -> NDArray[np.float64]:
+class _Best:
+    """The k nearest rows of each of P probes among those seen so far, with ties by face id."""
+
+    def __init__(self, lengths: NDArray[np.float64], k: int, face_id: NDArray[np.int64]) -> None:
+        self.lengths, self.k, self.face_id = lengths, k, face_id
+        self.probe = np.zeros(0, np.int64)
+        self.row = np.zeros(0, np.int64)
+        self.distance = np.zeros(0)
+        self.waiting: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+        self.n_waiting = 0
+        # The product of each probe with a row of length 1 that is as near as the k-th best so far: rows that are not
+        # nearer, and do not tie, need not be looked at.
+        self.reach = np.full(len(lengths), -FAR_AWAY)
+        self.is_full = False
+
+    def limit(self, products: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+        """The product, shape (P,), below which no row of a block can be among the k nearest.
+
+        Args:
+            products: of each probe with the rows of the block, shape (P, B); -inf for rows that take no part.
+            low: the smallest length of these rows.
+            high: the largest.
+        """
+        reach = self.reach
+        if not self.is_full and products.shape[1] >= self.k:
+            # The k largest products of the block tell how near the k-th nearest row is at least.
+            kth = np.partition(products, -self.k, axis=1)[:, -self.k].astype(np.float64)
+            reach = np.maximum(reach, np.maximum(kth, -FAR_AWAY) / np.where(kth > 0, high, low))
+        # Products are whole numbers: one less is below all that rounding does.
+        return (reach * np.where(reach > 0, low, high) - 1.0).astype(np.float32)
+
+    def add(
+        self,
+        probe: NDArray[np.int64],
+        row: NDArray[np.int64],
+        products: NDArray[np.float32],
+        lengths: NDArray[np.float64],
+    ) -> None:
+        """Take up rows that may be among the nearest, with their products and lengths."""
+        cosines = products.astype(np.float64) / self.lengths[probe] / lengths
+        self.waiting.append((probe, row, np.clip(2.0 - 2.0 * cosines, 0.0, 4.0)))
+        self.n_waiting += len(probe)
+        if self.n_waiting >= min(WAITING, self.k * len(self.lengths)):
+            self._settle()
+
+    def take(self) -> Found:
+        """What was found: rows and distances, shape (P, k)."""
+        self._settle()
+        shape = (len(self.lengths), self.k)
+        return self.row.reshape(shape), self.distance.reshape(shape)
+
+    def _settle(self) -> None:
+        parts = [(self.probe, self.row, self.distance), *self.waiting]
+        probe, row, distance = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        order = np.lexsort((self.face_id[row], distance, probe))
+        n_of = np.bincount(probe, minlength=len(self.lengths))
+        rank = np.arange(len(order)) - np.repeat(np.cumsum(n_of) - n_of, n_of)
+        kept = order[rank < self.k]
+        self.probe, self.row, self.distance = probe[kept], row[kept], distance[kept]
+        self.waiting, self.n_waiting = [], 0
+        full = n_of >= self.k
+        ends = np.cumsum(np.minimum(n_of, self.k)) - 1
+        cosine = 1.0 - self.distance[np.maximum(ends, 0)] / 2.0
+        self.reach, self.is_full = np.where(full, cosine * self.lengths, -FAR_AWAY), bool(full.all())
+
+
+def row_lengths(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Of rows of whole numbers; a row of zeros has no direction and stays at distance 2 of everything."""
-    squares = np.einsum("nd,nd->n", values, values, dtype=np.float64)
-    return np.maximum(np.sqrt(squares), 1e-12)
+    squares = np.einsum("...d,...d->...", values, values, dtype=np.float64)
+    return np.asarray(np.maximum(np.sqrt(squares), 1e-12))
+
+
+def distances(probes: NDArray[np.int8], vectors: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Of each of P probes, shape (P, D), to its own K byte vectors, shape (P, K, D): shape (P, K)."""
+    left, right = probes.astype(np.float32), vectors.astype(np.float32)
+    cosines = np.einsum("pd,pkd->pk", left, right).astype(np.float64)
+    cosines /= row_lengths(left)[:, None]
+    cosines /= row_lengths(right)
+    return np.clip(2.0 - 2.0 * cosines, 0.0, 4.0)
+
+
+def smallest_of_each(distance: NDArray[np.float64], face_id: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """The columns of the k smallest of each row, shape (P, k), ties by face id."""
+    return np.lexsort((face_id, distance), axis=1)[:, :k]
+
+
+def _limits(lengths: NDArray[np.float64]) -> tuple[float, float]:
+    return float(lengths.min()), float(lengths.max())

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.models import FarCurve, ModelSpec
-from facespace.store.nearest import TemplateMatrix
-from facespace.store.template_store import Moment, TemplateStore
+from facespace.store.followed import FollowedTemplates
+from facespace.store.nearest import ByteRows, row_lengths
+from facespace.store.template_store import Moment
 
 __all__ = ["PrototypeCache", "Prototypes"]
 
@@ -53,7 +54,7 @@ class PrototypeCache:
         read_faces: the faces that take part and whose they are; called in a snapshot of the store.
     """
 
-    def __init__(self, store: TemplateStore, read_faces: FacesOfSubjects) -> None:
+    def __init__(self, store: FollowedTemplates, read_faces: FacesOfSubjects) -> None:
         self._store, self._read_faces = store, read_faces
         self._kept: dict[str, tuple[Moment, ModelSpec, tuple[Prototypes, ...]]] = {}
 
@@ -81,24 +82,24 @@ class PrototypeCache:
         faces, subjects = self._read_faces()
         free = np.ones(len(faces), bool)
         for pair in self._store.comparable(spec):
-            matrix = self._store.matrix(pair.stored)
-            at = np.searchsorted(faces, matrix.face_id)
+            rows = self._store.index(pair.stored).rows()
+            at = np.searchsorted(faces, rows.face_id)
             used = np.flatnonzero(free[at])
             free[at] = False
             if len(used):
-                yield _means(pair.curve, subjects[at[used]], matrix, used)
+                yield _means(pair.curve, subjects[at[used]], rows, used)
 
 
 def _means(
-    curve: FarCurve, subjects: NDArray[np.int64], matrix: TemplateMatrix, used: NDArray[np.intp]
+    curve: FarCurve, subjects: NDArray[np.int64], rows: ByteRows, used: NDArray[np.intp]
 ) -> Prototypes:
-    """Of the rows of a matrix that are used; the subject of each is given."""
+    """Of the rows that are used; the subject of each is given."""
     numbers, place, counts = np.unique(subjects, return_inverse=True, return_counts=True)
-    order, sums = np.argsort(place, kind="stable"), np.zeros((len(numbers), matrix.values.shape[1]))
+    order, sums = np.argsort(place, kind="stable"), np.zeros((len(numbers), rows.codes.shape[1]))
     for start in range(0, len(order), ROWS_AT_ONCE):
         block = order[start : start + ROWS_AT_ONCE]
         places, firsts = np.unique(place[block], return_index=True)
-        rows = matrix.values[used[block]] / matrix.lengths[used[block], None]
-        sums[places] += np.add.reduceat(rows, firsts, axis=0)
+        values = rows.vectors(used[block]).astype(np.float32)
+        sums[places] += np.add.reduceat(values / row_lengths(values)[:, None], firsts, axis=0)
     means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
     return Prototypes(curve, numbers, means.astype(np.float32), counts)

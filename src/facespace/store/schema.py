@@ -4,11 +4,11 @@ import sqlite3
 
 from facespace.store.database import run_script
 
-__all__ = ["template_tables_1"]
+__all__ = ["template_tables_1", "template_tables_2"]
 
 # A file with these tables has a table `faces` whose key is `face_id INTEGER PRIMARY KEY`.
-# Template ids are never used twice, in the order of adding: who holds the templates up to an id in memory reads only
-# the later ones, and knows by the number of templates whether any is gone.
+# Template ids are never used twice, in the order of adding: who holds the templates up to an id reads only the later
+# ones.
 TEMPLATE_TABLES_1 = """
 CREATE TABLE models (
     model_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -31,3 +31,29 @@ CREATE INDEX templates_of_model ON templates (model_id);
 def template_tables_1(connection: sqlite3.Connection) -> None:
     """Step: make the tables `models` and `templates`, empty."""
     run_script(connection, TEMPLATE_TABLES_1)
+
+
+# Who holds templates learns here which of them are gone, however they went; only their numbers stay. The log is cut
+# when an index is built: one that has read less far is made again. A file of an index is that of a gallery if the
+# gallery names its token, which only those that built it have written: one of another history never passes for it.
+TEMPLATE_TABLES_2 = """
+CREATE TABLE removed_templates (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    template_id INTEGER NOT NULL,
+    model_id INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER template_removed AFTER DELETE ON templates BEGIN
+    INSERT INTO removed_templates (template_id, model_id) VALUES (old.template_id, old.model_id);
+END;
+CREATE TABLE template_indexes (        -- the file of the index of a model's templates, beside this one
+    model_id INTEGER PRIMARY KEY REFERENCES models,
+    token TEXT NOT NULL,
+    removed_to INTEGER NOT NULL,       -- the position up to which it knows what was removed
+    state TEXT NOT NULL                -- as JSON
+) STRICT;
+"""
+
+
+def template_tables_2(connection: sqlite3.Connection) -> None:
+    """Step: log what is removed of the templates, and remember which files of indexes belong to them."""
+    run_script(connection, TEMPLATE_TABLES_2)

@@ -1,4 +1,4 @@
-"""Exact search over the templates of one or more models: which may meet, and the nearest of all of them together."""
+"""Search over the templates of one or more models: which may meet, and the nearest of all of them together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from facespace.embed import quantise
 from facespace.errors import IncompatibleModelsError, ModelError
 from facespace.models import FarCurve, ModelSpec, common_threshold, far_curve
-from facespace.store.nearest import TemplateMatrix
+from facespace.store.candidates import CandidateIndex, IndexState
+from facespace.store.nearest import distances, smallest_of_each
 
 __all__ = ["Hits", "Pair", "find_nearest", "find_pairs"]
 
@@ -23,13 +24,15 @@ class Hits:
 
     Attributes:
         models: sha256 of the models whose templates took part.
-        face_id: int64, shape (N, K); a face stands once in a row.
+        face_id: int64, shape (N, K); a face stands once in a row; -1 at the end of a row where an index that is not
+            exact named fewer for this probe, with an infinite distance.
         model_idx: int64, shape (N, K), into ``models``: whose template was compared.
         distance: float64, shape (N, K), in [0, 4].
         threshold: float64, shape (N, K), of the pair of models at ``far``; nan where none was asked for.
         log_far: float64, shape (N, K), log10 of the false-accept rate that the distance stands for; see
             `facespace.models.FarCurve`, also for where it is measured and where extended.
         far: the false-accept rate of ``threshold``, of one comparison; None likewise.
+        states: of the index of each of ``models``: what the hits rest on.
     """
 
     models: tuple[str, ...]
@@ -39,6 +42,7 @@ class Hits:
     threshold: NDArray[np.float64]
     log_far: NDArray[np.float64]
     far: float | None
+    states: tuple[IndexState, ...] = ()
 
     @property
     def same(self) -> NDArray[np.bool_]:
@@ -111,12 +115,12 @@ def find_pairs(spec: ModelSpec, stored: Sequence[ModelSpec]) -> tuple[Pair, ...]
 def find_nearest(
     probes: NDArray[np.float32],
     byte_scale: float,
-    stored: Sequence[tuple[Pair, TemplateMatrix]],
+    stored: Sequence[tuple[Pair, CandidateIndex]],
     *,
     k: int,
     far: float | None,
 ) -> Hits:
-    """The k nearest of all models together; a face counts in the first matrix that has it.
+    """The k nearest of all models together; a face counts in the first index that has it.
 
     Args:
         probes: float32 unit rows, shape (N, D).
@@ -129,18 +133,34 @@ def find_nearest(
         ModelError: a pair of models has no distance at that FAR.
     """
     vectors, found = quantise(probes, byte_scale), [Hits.empty(len(probes), far)]
-    seen = np.zeros(0, np.int64)
-    for i, (pair, matrix) in enumerate(stored):
-        among = ~np.isin(matrix.face_id, seen) if i else None
-        rows, distance = matrix.nearest(vectors, k, among=among)
-        found.append(
-            Hits(
-                (pair.stored.sha256,), matrix.face_id[rows], np.full(rows.shape, i), distance,
-                np.full(rows.shape, pair.threshold(far)), pair.curve.log_far(distance), far,
-            )
-        )  # fmt: skip
-        seen = np.concatenate([seen, matrix.face_id])
+    before: list[CandidateIndex] = []
+    for i, (pair, index) in enumerate(stored):
+        found.append(_hits_of(vectors, i, pair, index, before, k, far))
+        before.append(index)
     return _merged(found, k, far)
+
+
+def _hits_of(
+    vectors: NDArray[np.int8],
+    i: int,
+    pair: Pair,
+    index: CandidateIndex,
+    before: Sequence[CandidateIndex],
+    k: int,
+    far: float | None,
+) -> Hits:
+    """The k best of one index, by its candidates' bytes."""
+    candidates = index.search(vectors, k, before=before)
+    distance = distances(vectors, candidates.vectors)
+    distance[candidates.face_id < 0] = np.inf
+    best = smallest_of_each(distance, candidates.face_id, k)
+    face_id = np.take_along_axis(candidates.face_id, best, axis=1)
+    there = (face_id >= 0).any(axis=0)
+    face_id, distance = face_id[:, there], np.take_along_axis(distance, best, axis=1)[:, there]
+    return Hits(
+        (pair.stored.sha256,), face_id, np.full(face_id.shape, i), distance,
+        np.full(face_id.shape, pair.threshold(far)), pair.curve.log_far(distance), far, (index.state,),
+    )  # fmt: skip
 
 
 def _merged(found: list[Hits], k: int, far: float | None) -> Hits:
@@ -152,4 +172,9 @@ def _merged(found: list[Hits], k: int, far: float | None) -> Hits:
     # Two distances of one pair may round to one rate: the distance decides before the face id.
     order = np.lexsort((columns["face_id"], columns["distance"], columns["log_far"]), axis=1)[:, :k]
     best = {name: np.take_along_axis(column, order, axis=1) for name, column in columns.items()}
-    return Hits(tuple(model for hits in found for model in hits.models), far=far, **best)
+    there = (best["face_id"] >= 0).any(axis=0)
+    return Hits(
+        tuple(model for hits in found for model in hits.models), far=far,
+        states=tuple(state for hits in found for state in hits.states),
+        **{name: column[:, there] for name, column in best.items()},
+    )  # fmt: skip

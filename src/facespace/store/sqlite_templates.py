@@ -12,7 +12,9 @@ from facespace.embed import quantise
 from facespace.errors import FacespaceError, InputError, ModelError
 from facespace.models import ModelSpec
 from facespace.store.database import Database
-from facespace.store.template_store import Extent, Moment, Templates, TemplateStore, check_new, merged_spec
+from facespace.store.followed import FollowedTemplates, Removed
+from facespace.store.template_store import Extent, Moment, check_new, merged_spec
+from facespace.store.templates import Templates
 
 __all__ = ["SqliteTemplates"]
 
@@ -30,7 +32,7 @@ class _LastSpec:
     stored: ModelSpec
 
 
-class SqliteTemplates(TemplateStore):
+class SqliteTemplates(FollowedTemplates):
     """A `TemplateStore` in an open file.
 
     Writes join the transaction that is open on the file, so that a face and its template come together; by
@@ -77,6 +79,23 @@ class SqliteTemplates(TemplateStore):
             "SELECT max(template_id), count(*) FROM templates" + OF_MODEL, (model,)
         ).fetchone()
         return Extent(last_id or 0, n)
+
+    def removed(self, model: str, position: int) -> Removed:
+        """See `FollowedTemplates.removed`."""
+        connection = self._database.connection
+        # The rows that the log has lost since are those before its first one.
+        first, last = connection.execute(
+            "SELECT (SELECT min(position) FROM removed_templates), (SELECT max(seq) FROM sqlite_sequence"
+            " WHERE name = 'removed_templates')"
+        ).fetchone()
+        last = last or 0
+        rows = connection.execute(
+            "SELECT template_id FROM removed_templates WHERE position > ? AND model_id ="
+            " (SELECT model_id FROM models WHERE sha256 = ?)",
+            (position, model),
+        ).fetchall()
+        is_whole = position <= last and (position == last or (first is not None and first <= position + 1))
+        return Removed(np.array(rows, np.int64).reshape(-1), last, is_whole)
 
     def faces(self, model: str | None = None) -> NDArray[np.int64]:
         """See `TemplateStore.faces`."""

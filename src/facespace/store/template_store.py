@@ -1,7 +1,11 @@
 """What a store of templates can do: the interface behind which another database or a remote engine may stand.
 
-A store keeps the templates and says what has changed; the search over them (`facespace.store.search`) and prototypes
-are worked out here, from what any store gives, so that answers are the same everywhere.
+A store keeps the templates and has an index of those of each model (`facespace.store.candidates`), its own or one of
+`FollowedTemplates`; the search (`facespace.store.search`) is worked out here from the bytes of the candidates, so that
+answers are the same everywhere.
+
+What the words of an interface promise, a store in one file keeps to the letter: a call is all or nothing, and a moment
+is one for all reads. A remote engine may promise less; its class says what.
 """
 
 from abc import ABC, abstractmethod
@@ -15,38 +19,11 @@ from numpy.typing import NDArray
 from facespace.distances import check_embeddings
 from facespace.errors import InputError, ModelError
 from facespace.models import ModelSpec
-from facespace.store.nearest import TemplateMatrix
+from facespace.store.candidates import CandidateIndex
 from facespace.store.search import Hits, Pair, find_nearest, find_pairs
+from facespace.store.templates import Templates
 
 __all__ = ["Extent", "Moment", "TemplateStore", "Templates", "check_new", "check_rows", "merged_spec"]
-
-
-@dataclass(frozen=True)
-class Templates:
-    """Templates of one model; parallel arrays of N.
-
-    Attributes:
-        model: sha256 of the embedder.
-        template_id: int64, shape (N,), increasing, never used twice; a template that replaces one has a new one.
-        face_id: int64, shape (N,).
-        vectors: int8, shape (N, D), quantised by the byte scale of the model's stored spec.
-        quality: float32, shape (N,), in [0, 1]; nan where it is not known.
-    """
-
-    model: str
-    template_id: NDArray[np.int64]
-    face_id: NDArray[np.int64]
-    vectors: NDArray[np.int8]
-    quality: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.face_id)
-
-    def __getitem__(self, which: NDArray[np.bool_]) -> "Templates":
-        """Those where a mask is true."""
-        return Templates(
-            self.model, self.template_id[which], self.face_id[which], self.vectors[which], self.quality[which]
-        )
 
 
 @dataclass(frozen=True)
@@ -75,24 +52,8 @@ class Moment:
     is_final: bool
 
 
-@dataclass(frozen=True)
-class _Held:
-    """The templates of one model as they were at a moment."""
-
-    moment: Moment
-    extent: Extent
-    matrix: TemplateMatrix
-
-
 class TemplateStore(ABC):
-    """Templates of faces by one or more models, each face with at most one template of a model.
-
-    The templates of models that are searched are held in memory, 4 bytes a component; only what has come since the
-    last call is read.
-    """
-
-    def __init__(self) -> None:
-        self._held: dict[str, _Held] = {}
+    """Templates of faces by one or more models, each face with at most one template of a model."""
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[object]:
@@ -172,6 +133,10 @@ class TemplateStore(ABC):
         """The templates of these faces, of all models or of one; one item a model that has some, the newest first."""
 
     @abstractmethod
+    def index(self, spec: ModelSpec) -> CandidateIndex:
+        """The index of a stored model's templates as they are now; call it inside a snapshot."""
+
+    @abstractmethod
     def problems(self) -> tuple[str, ...]:
         """What is wrong with models and templates, a line each; empty for a sound store."""
 
@@ -219,29 +184,8 @@ class TemplateStore(ABC):
             raise InputError(f"k: expected at least 1, got {k}")
         with self.snapshot():
             scale = self.byte_scale(spec)
-            found = [(pair, self.matrix(pair.stored)) for pair in self.comparable(spec)]
+            found = [(pair, self.index(pair.stored)) for pair in self.comparable(spec)]
         return find_nearest(rows, scale, found, k=k, far=far)
-
-    def matrix(self, spec: ModelSpec) -> TemplateMatrix:
-        """All templates of a model as they are now; call it inside a snapshot."""
-        now, held = self.moment(), self._held.get(spec.sha256)
-        if held is None or held.moment != now:
-            held = self._follow(spec, now, held)
-            # What an open transaction has written may be taken back: it is seen, but not kept.
-            if now.is_final:
-                self._held[spec.sha256] = held
-        return held.matrix
-
-    def _follow(self, spec: ModelSpec, now: Moment, before: _Held | None) -> _Held:
-        extent = self.extent(spec.sha256)
-        parts = [TemplateMatrix.empty(spec.dim) if before is None else before.matrix]
-        after = before.extent.last_id if before else 0
-        if extent.last_id > after:
-            new = self.batches(model=spec.sha256, after=after, size=2**16)
-            parts += [TemplateMatrix.of(batch.face_id, batch.vectors) for batch in new]
-        if sum(map(len, parts)) != extent.n and before is not None:  # some that were held are gone
-            return self._follow(spec, now, None)
-        return _Held(now, extent, TemplateMatrix.joined(parts))
 
 
 def check_rows(rows: NDArray[np.float32], spec: ModelSpec, name: str) -> NDArray[np.float32]:

@@ -1,0 +1,149 @@
+"""The seam below a search: an index names candidates, and what they are worth is worked out from their bytes.
+
+An index may be exact or miss some, lie in memory, in a file or on another machine. It answers nothing: distances,
+thresholds, rates and ties are worked out by `facespace.store.search` from the bytes of the candidates, so that a hit is
+the same whichever index named it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.store.templates import Templates
+
+__all__ = ["CandidateIndex", "Candidates", "IndexState", "Recall"]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Templates that may be the nearest to each of P probes, K columns.
+
+    Attributes:
+        face_id: int64, shape (P, K), each once in a row, in no order; -1 where a probe has fewer.
+        vectors: int8, shape (P, K, D), as they are stored; zeros where a probe has fewer.
+    """
+
+    face_id: NDArray[np.int64]
+    vectors: NDArray[np.int8]
+
+    @classmethod
+    def none(cls, n_probes: int, dim: int) -> "Candidates":
+        """No candidates."""
+        return cls(np.zeros((n_probes, 0), np.int64), np.zeros((n_probes, 0, dim), np.int8))
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Candidates]") -> "Candidates":
+        """Those of several indexes that share no face."""
+        return cls(
+            np.concatenate([part.face_id for part in parts], axis=1),
+            np.concatenate([part.vectors for part in parts], axis=1),
+        )
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How many of the hits within a threshold an index names, by comparison with an exact search.
+
+    Attributes:
+        share: of the hits, in [0, 1].
+        n_hits: on which it rests.
+        k: the hits are among the k nearest of each probe.
+        far: the false-accept rate whose distance is the threshold.
+        probes: whose hits: "stored" templates without themselves, or "drawn" ones around them.
+    """
+
+    share: float
+    n_hits: int
+    k: int
+    far: float
+    probes: str
+
+    def line(self) -> str:
+        """For people."""
+        return f"{self.share:.1%} of {self.n_hits:,} hits within the distance at FAR {self.far:g}"
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """What a search of the templates of one model rests on.
+
+    Attributes:
+        kind: such as "exact" or "ivf".
+        n: templates that are searched.
+        n_tail: of these, the ones compared one by one since they are newer than the index.
+        recall: measured when the index was built; None where it names all hits.
+        built: when that was, ISO 8601, UTC; None where nothing was built.
+    """
+
+    kind: str
+    n: int
+    n_tail: int = 0
+    recall: Recall | None = None
+    built: str | None = None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the k nearest are found for certain."""
+        return self.recall is None
+
+    def line(self) -> str:
+        """For people."""
+        if self.recall is None:
+            return f"exact search of {self.n:,} templates"
+        tail = f"; {self.n_tail:,} newer ones are all compared" if self.n_tail else ""
+        return f"{self.kind} index of {self.n:,} templates finds {self.recall.line()}{tail}"
+
+    def to_json(self) -> dict[str, Any]:
+        """What the commands print."""
+        return {**asdict(self), "is_exact": self.is_exact}
+
+
+class CandidateIndex(ABC):
+    """The templates of one model, each face with one: which of them may be the nearest to a probe.
+
+    An index does not change: `add` and `remove` return the one that follows, so that a search that is under way in
+    another thread goes on with what it has. An engine that holds the templates itself, and so knows already what its
+    store was given, needs `search`, `holds` and `state` alone.
+    """
+
+    @abstractmethod
+    def search(
+        self, probes: NDArray[np.int8], k: int, *, before: "Sequence[CandidateIndex]" = ()
+    ) -> Candidates:
+        """At least the k nearest templates of each probe, or what is likely to be that.
+
+        Of templates that tie with the k-th those of the smaller face ids come first.
+
+        Args:
+            probes: byte vectors, shape (P, D).
+            k: at least 1.
+            before: indexes of other models; faces that one of these holds take no part here.
+
+        Returns:
+            at least min(k, templates that take part) candidates a probe.
+        """
+
+    @abstractmethod
+    def holds(self, face_id: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these faces have a template here, shape (N,)."""
+
+    @property
+    @abstractmethod
+    def state(self) -> IndexState:
+        """What a search rests on."""
+
+    def add(self, templates: Templates) -> Self:
+        """The index that holds these templates too; their ids are later than all so far."""
+        return self
+
+    def remove(self, template_id: NDArray[np.int64]) -> Self:
+        """The index without these templates; ids that it does not hold are passed over."""
+        return self
+
+    def build(self) -> Self:
+        """The index made again of the templates that it holds, which may search them faster; takes its time."""
+        return self

@@ -1,0 +1,47 @@
+"""Templates of one model as parallel arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Templates"]
+
+
+@dataclass(frozen=True)
+class Templates:
+    """Templates of one model; parallel arrays of N.
+
+    Attributes:
+        model: sha256 of the embedder.
+        template_id: int64, shape (N,), increasing, never used twice; a template that replaces one has a new one.
+        face_id: int64, shape (N,).
+        vectors: int8, shape (N, D), quantised by the byte scale of the model's stored spec.
+        quality: float32, shape (N,), in [0, 1]; nan where it is not known.
+    """
+
+    model: str
+    template_id: NDArray[np.int64]
+    face_id: NDArray[np.int64]
+    vectors: NDArray[np.int8]
+    quality: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.face_id)
+
+    def __getitem__(self, which: NDArray[np.bool_]) -> "Templates":
+        """Those where a mask is true."""
+        return Templates(
+            self.model, self.template_id[which], self.face_id[which], self.vectors[which], self.quality[which]
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Templates]") -> "Templates":
+        """Those of one or more of a model, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        names = ("template_id", "face_id", "vectors", "quality")
+        return cls(
+            parts[0].model, *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
+        )
