@@ -44,7 +44,9 @@ MAY_IMPORT = {
     "library": LIBRARY,
     "measure": LIBRARY - {"library"} | {"measure", "training", "__version__"},
     "jobs": LIBRARY,
-    "web": LIBRARY | {"web"},
+    "http": {"errors", "http"},
+    "web": LIBRARY | {"web", "http"},
+    "service": GALLERY | {"service", "http", "table_files", "__version__"},
     "training": FACES | {"metrics", "training"},
 }
 POSIX_ONLY = {"fcntl", "grp", "posix", "pwd", "resource", "termios", "tty"}

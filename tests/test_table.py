@@ -120,7 +120,7 @@ def test_another_folder_is_not_written_into(tmp_path: Path) -> None:
 
 def test_one_writer_at_a_time_and_the_other_says_so(tmp_path: Path) -> None:
     with FaceTableWriter(tmp_path / "t", model="m" * 64) as writer:
-        with pytest.raises(DataError, match="another run is writing to this table"):
+        with pytest.raises(DataError, match="another run is writing to this folder"):
             FaceTableWriter(tmp_path / "t", model="m" * 64)
         writer.append(table_of(3))
     table_of(2, seed=1).save(tmp_path / "t")

@@ -47,7 +47,7 @@ def lock_folder(folder: Path) -> Callable[[], None]:
     except BlockingIOError:
         os.close(opened)
         raise DataError(
-            f"{folder}: another run is writing to this table; wait for its end, or name another folder"
+            f"{folder}: another run is writing to this folder; wait for its end, or name another folder"
         ) from None
     except OSError:  # not on this file system
         pass

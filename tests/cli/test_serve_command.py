@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from facespace.errors import InputError
+from facespace.http.listening import listen
 from facespace.library import Library
-from facespace.web.serving import listen
 
 COMMAND = [sys.executable, "-m", "facespace", "serve"]
 

@@ -16,8 +16,8 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
+from facespace.http import connections
 from facespace.library import Library
-from facespace.web import connections
 from facespace.web.app import create_app
 from facespace.web.parameters import Correction
 from facespace.web.security import CSRF_HEADER, Guard

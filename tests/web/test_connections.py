@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from facespace.http import connections
 from facespace.library import Library
-from facespace.web import connections
 from served import served
 
 TOO_MANY = 300

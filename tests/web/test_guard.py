@@ -245,10 +245,10 @@ class TestBodies:
     def test_all_that_is_held_at_once_is_bounded_and_let_go(self, guard: Guard) -> None:
         app = Guarded(Starlette(routes=[Route("/{path:path}", echo, methods=["POST"])]), guard)
         asked = TestClient(app, base_url=f"http://{HOST}", headers={CSRF_HEADER: guard.csrf})
-        app.hold(5500)
+        app.bodies.hold(5500)
         assert asked.post("/", content=b"x" * 600).status_code == 503
         assert asked.post("/", content=b"x" * 400).status_code == 200
-        app.hold(-5500)
+        app.bodies.hold(-5500)
         for _ in range(20):
             assert asked.post("/", content=b"x" * 1000).status_code == 200
 

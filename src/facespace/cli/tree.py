@@ -38,10 +38,12 @@ class Group:
     Attributes:
         help: one line.
         sections: headings, with the commands below each.
+        default: the command that is meant where none is named; empty for none.
     """
 
     help: str
     sections: "Mapping[str, Lines]"
+    default: str = ""
 
     def commands(self) -> "dict[str, Command | Group]":
         """What the help shows, by name."""
@@ -102,6 +104,26 @@ GALLERY = Group(
     },
 )
 
+API = Group(
+    "Serve galleries over HTTP.",
+    {
+        "Commands": {
+            "start": Command("api:start", "Answer HTTP requests: enrol, identify, search, verify."),
+            "keys": Group(
+                "Make, list and revoke keys.",
+                {
+                    "Commands": {
+                        "make": Command("api:make_key", "Make a key."),
+                        "list": Command("api:list_keys", "List the keys."),
+                        "revoke": Command("api:revoke_key", "Make a key invalid, from the next request on."),
+                    }
+                },
+            ),
+        }
+    },
+    default="start",
+)
+
 MODELS = Group(
     "List, show, import, calibrate and export models.",
     {
@@ -142,6 +164,7 @@ TREE = Group(
         "Groups of commands": {
             "library": LIBRARY,
             "gallery": GALLERY,
+            "api": API,
             "models": MODELS,
             "measure": MEASURE,
         },
@@ -228,8 +251,10 @@ class LazyGroup(TyperGroup):
         return None if command is None else _load(cmd_name, command)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Nothing at all asks for help."""
-        return super().parse_args(ctx, args or ["--help"])
+        """Nothing at all asks for help; what is no command goes to the one that is meant by default."""
+        default = [self.group.default] if self.group.default else []
+        named = not args or args[0] in (*self.list_commands(ctx), "--help")
+        return super().parse_args(ctx, ([] if named else default) + args or ["--help"])
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The names below their headings."""

@@ -4,6 +4,7 @@ from facespace.extract.photos import (
     CROPS_PER_BATCH,
     FaceDetector,
     FaceEmbedder,
+    FoundFaces,
     ImageFaces,
     PhotoFaces,
     embed_known_faces,
@@ -11,6 +12,7 @@ from facespace.extract.photos import (
     extract_image,
     extract_photo,
     extract_photos,
+    find_faces,
     in_order,
 )
 from facespace.extract.tables import (
@@ -28,6 +30,7 @@ __all__ = [
     "EmbedResult",
     "FaceDetector",
     "FaceEmbedder",
+    "FoundFaces",
     "ImageFaces",
     "PhotoFaces",
     "content_hash",
@@ -41,5 +44,6 @@ __all__ = [
     "extract_photos",
     "extract_table",
     "extract_tables",
+    "find_faces",
     "in_order",
 ]

@@ -22,6 +22,7 @@ from facespace.images import Exif, Picture, Unreadable, decode_image, read_bytes
 from facespace.models import ModelSpec
 
 __all__ = [
+    "FoundFaces",
     "ImageFaces",
     "PhotoFaces",
     "embed_known_faces",
@@ -29,6 +30,7 @@ __all__ = [
     "extract_image",
     "extract_photo",
     "extract_photos",
+    "find_faces",
     "in_order",
 ]
 
@@ -57,6 +59,21 @@ class FaceEmbedder(Protocol):
 
     def embed(self, crops: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Unit rows (N, D) of uint8 RGB crops (N, H, W, 3)."""
+
+
+@dataclass(frozen=True)
+class FoundFaces:
+    """The faces of one picture, ready to be embedded.
+
+    Attributes:
+        faces: boxes, landmarks and scores, pixels of the whole upright picture.
+        quality: float32, shape (N,).
+        crops: uint8 RGB, shape (N, H, W, 3), as the embedder wants them.
+    """
+
+    faces: Detections
+    quality: NDArray[np.float32]
+    crops: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -107,15 +124,33 @@ def extract_image(
         embedder: embeds them; its spec says how they are aligned.
     """
     picture = Picture(image, image.shape[:2]) if isinstance(image, np.ndarray) else image
-    found = _detect(picture, detector)
-    crops = crop_faces(picture.pixels, found.boxes_xyxy, found.landmarks_xy, embedder.spec)
-    whole = found.scaled(1.0 / picture.scale) if picture.scale < 1.0 else found
+    found = find_faces(picture, detector, embedder.spec)
+    here = found.faces.scaled(picture.scale) if picture.scale < 1.0 else found.faces
     return ImageFaces(
-        whole,
-        face_quality(crops, whole.landmarks_xy),
-        embedder.embed(crops),
-        square_crops(picture.pixels, found.boxes_xyxy, size_px=THUMBNAIL_PX),
+        found.faces,
+        found.quality,
+        embedder.embed(found.crops),
+        square_crops(picture.pixels, here.boxes_xyxy, size_px=THUMBNAIL_PX),
     )
+
+
+def find_faces(
+    picture: Picture, detector: FaceDetector, spec: ModelSpec, *, most: int | None = None
+) -> FoundFaces:
+    """The faces of a picture, cut out for an embedder and not embedded yet.
+
+    Args:
+        picture: perhaps decoded at a reduced scale.
+        detector: finds the faces.
+        spec: of the embedder.
+        most: only so many, the largest; all when None.
+    """
+    found = _detect(picture, detector)
+    if most is not None and len(found) > most:
+        found = found[np.sort(np.argsort(-found.areas_px, kind="stable")[:most])]
+    crops = crop_faces(picture.pixels, found.boxes_xyxy, found.landmarks_xy, spec)
+    whole = found.scaled(1.0 / picture.scale) if picture.scale < 1.0 else found
+    return FoundFaces(whole, face_quality(crops, whole.landmarks_xy), crops)
 
 
 def _tiles(detector: FaceDetector) -> Tiles:

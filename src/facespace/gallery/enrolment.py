@@ -18,7 +18,7 @@ from facespace.store import clean_name, name_key, same_name
 from facespace.table import FaceTable
 from facespace.verification import choose_face
 
-__all__ = ["Enrolment", "enrol", "load"]
+__all__ = ["Enrolment", "check_model", "enrol", "load", "replace"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def enrol(
     on_photo: Callable[[int, int], None] | None = None,
 ) -> Enrolment:
     """See `Gallery.enrol`."""
-    _check_model(roster, embedder.spec)
+    check_model(roster, embedder.spec)
     named = [(path, clean_name(name)) for path, name in photos]
     todo = _not_done(roster, named, embedder.spec)
     use_model(roster, embedder.spec, model_file)
@@ -84,7 +84,20 @@ def load(roster: Roster, faces: FaceTable, names: Sequence[str], spec: ModelSpec
     return new
 
 
-def _check_model(roster: Roster, spec: ModelSpec) -> None:
+def replace(roster: Roster, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
+    """See `Gallery.replace`."""
+    with roster.database.transaction():
+        check_model(roster, spec)
+        n_before = roster.remove_faces(faces.face_id)
+        return load(roster, faces, names, spec) - n_before
+
+
+def check_model(roster: Roster, spec: ModelSpec) -> None:
+    """Only faces by the gallery's own model are enrolled.
+
+    Raises:
+        GalleryError: it has another one.
+    """
     now = model_in_use(roster)
     if now is not None and now.spec.sha256 != spec.sha256:
         raise GalleryError(

@@ -83,9 +83,31 @@ class Gallery:
         """The store of all faces' templates."""
         return self.roster.templates
 
-    def subjects(self) -> list[Subject]:
-        """Everybody, by name."""
-        return self.roster.subjects()
+    def subjects(self, *, after: str = "", limit: int | None = None) -> list[Subject]:
+        """Everybody, by name; or those whose names come after one, at most so many."""
+        return self.roster.subjects(after=after, limit=limit)
+
+    def model(self) -> ModelSpec | None:
+        """The gallery's model; None before the first enrolment."""
+        now = uses.model_in_use(self.roster)
+        return None if now is None else now.spec
+
+    def use_model(self, embedder: Embedder, *, model_file: str | Path | None = None) -> None:
+        """Make a model that of a gallery without faces, before anybody is enrolled.
+
+        Args:
+            embedder: of the model.
+            model_file: its name or file, for later commands.
+
+        Raises:
+            GalleryError: the gallery has another one.
+        """
+        enrolment.check_model(self.roster, embedder.spec)
+        uses.use_model(self.roster, embedder.spec, model_file)
+
+    def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
+        """Those of the faces that are there, by their ids."""
+        return self.roster.find_faces(face_id)
 
     def faces(self) -> Iterator[EnrolledFace]:
         """All faces, by subject's name and face id; the gallery may be written meanwhile."""
@@ -98,6 +120,19 @@ class Gallery:
             GalleryError: nobody of that name.
         """
         return self.roster.faces_of(self.roster.known(name)[0])
+
+    def page_of_faces(self, *, after: int = -1, limit: int, subject: str | None = None) -> list[EnrolledFace]:
+        """Faces with later ids, by id, of everybody or of one subject.
+
+        Raises:
+            GalleryError: nobody of that name.
+        """
+        subject_id = None if subject is None else self.roster.known(subject)[0]
+        return self.roster.page_of_faces(after=after, limit=limit, subject_id=subject_id)
+
+    def count(self) -> tuple[int, int]:
+        """How many subjects and faces there are."""
+        return self.roster.count()
 
     def overview(self) -> Overview:
         """Everybody, the models and the history, at one moment."""
@@ -164,6 +199,15 @@ class Gallery:
             GalleryError: a face is enrolled for someone else.
         """
         return enrolment.load(self.roster, faces, names, spec)
+
+    def replace(self, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
+        """Enrol faces in place of what there is of the same ids, whose templates of all models go; see `load`.
+
+        Raises:
+            InputError: as `load`.
+            GalleryError: the gallery has another model.
+        """
+        return enrolment.replace(self.roster, faces, names, spec)
 
     def identify(self, probes: NDArray[np.float32], spec: ModelSpec, *, fpir: float = FPIR) -> Identities:
         """The subject of each probe by the nearest prototype, or nobody.

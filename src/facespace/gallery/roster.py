@@ -97,11 +97,12 @@ class Roster:
         """Of the file."""
         return self.database.path
 
-    def subjects(self) -> list[Subject]:
-        """Everybody, by name."""
+    def subjects(self, *, after: str = "", limit: int | None = None) -> list[Subject]:
+        """Everybody, by name; or those whose names come after one, at most so many."""
         rows = self.rows(
-            "SELECT subject_id, name, count(face_id) AS n_faces FROM subjects LEFT JOIN faces USING (subject_id)"
-            " GROUP BY subject_id ORDER BY name"
+            "SELECT subject_id, name, (SELECT count(*) FROM faces WHERE faces.subject_id = subjects.subject_id)"
+            " AS n_faces FROM subjects WHERE name > ? ORDER BY name LIMIT ?",
+            (after, -1 if limit is None else limit),
         )
         return [Subject(row["subject_id"], row["name"], row["n_faces"]) for row in rows]
 
@@ -151,6 +152,20 @@ class Roster:
             _enrolled(row)
             for row in self.rows(f"{FACES} WHERE subject_id = ? ORDER BY face_id", (subject_id,))
         ]
+
+    def page_of_faces(
+        self, *, after: int = -1, limit: int, subject_id: int | None = None
+    ) -> list[EnrolledFace]:
+        """Faces with later ids, by id, of all subjects or of one."""
+        where = "face_id > ?" if subject_id is None else "face_id > ? AND subject_id = ?"
+        values = [after] if subject_id is None else [after, subject_id]
+        rows = self.rows(f"{FACES} WHERE {where} ORDER BY face_id LIMIT ?", [*values, limit])
+        return [_enrolled(row) for row in rows]
+
+    def count(self) -> tuple[int, int]:
+        """How many subjects and faces there are."""
+        row = self.rows("SELECT (SELECT count(*) FROM subjects) AS s, (SELECT count(*) FROM faces) AS f")[0]
+        return row["s"], row["f"]
 
     def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
         """Those of the faces that are there, by their ids."""

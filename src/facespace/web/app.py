@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from facespace.errors import CorrectionError, FacespaceError, ImageError, LibraryError
+from facespace.http.lines import slip
 from facespace.web import corrections, finding, pages, pictures
 from facespace.web.guarded import Guarded
 from facespace.web.site import DamagedError, Site
@@ -70,15 +70,7 @@ def _line(error: Exception) -> str:
     if isinstance(error, StarletteHTTPException):
         return str(error.detail) if isinstance(error, HTTPException) else HTTPStatus(error.status_code).phrase
     if isinstance(error, RequestValidationError):
-        return "; ".join(map(_problem, error.errors()[:3]))
+        return "; ".join(": ".join(slip(problem)) for problem in error.errors()[:3])
     if isinstance(error, OSError) and not isinstance(error, FacespaceError):
         return f"the library cannot be read: {(error.strerror or type(error).__name__).lower()}"
     return str(error)
-
-
-def _problem(problem: dict[str, Any]) -> str:
-    """Which field is wrong and why, as pydantic has it."""
-    field = ".".join(str(part) for part in problem["loc"] if part not in ("path", "query", "body"))
-    message = "is not of the expected form" if "pattern" in problem["type"] else str(problem["msg"])
-    message = message.removeprefix("Value error, ").replace("Input should be", "expected")
-    return f"{field[:60]}: {message[:1].lower()}{message[1:200]}"

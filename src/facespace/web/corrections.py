@@ -8,11 +8,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from facespace.errors import CorrectionError
+from facespace.http.lines import printable
 from facespace.library import Entry, Library
 from facespace.store import taken_by
 from facespace.web.parameters import Action, Correction, Sent
 from facespace.web.site import Site
-from facespace.web.text import printable
 
 __all__ = ["router"]
 

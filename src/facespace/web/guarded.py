@@ -6,10 +6,11 @@ No route can be reached past it, and none has to remember it.
 import logging
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from facespace.http.bodies import Bodies
 from facespace.web.security import HEADERS, SAFE, Guard
 
 __all__ = ["MAX_FORM_BYTES", "MAX_UPLOAD_BYTES", "Guarded"]
@@ -29,7 +30,7 @@ class Guarded:
     def __init__(self, app: ASGIApp, guard: Guard) -> None:
         self.app = app
         self._guard = guard
-        self._held_bytes = 0
+        self.bodies = Bodies(MAX_HELD_BYTES, _refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -51,74 +52,8 @@ class Guarded:
         if refusal is not None or scope["method"] in SAFE:
             await (refusal or self.app)(scope, receive, send)
             return
-        body = _Body(self, MAX_UPLOAD_BYTES if scope["path"] in UPLOADS else MAX_FORM_BYTES)
-        try:
-            answer = await body.read(scope, receive)
-            await (answer or self.app)(scope, body.replay(receive), send)
-        finally:
-            body.let_go()
-
-    def hold(self, n_bytes: int) -> bool:
-        """Count bytes that are held from now on, or fewer; whether there was room for them."""
-        self._held_bytes += n_bytes
-        return self._held_bytes <= MAX_HELD_BYTES
-
-
-class _Body:
-    """The body of one request."""
-
-    def __init__(self, held_by: Guarded, max_bytes: int) -> None:
-        self._held_bytes = 0
-        self._held_by = held_by
-        self._max_bytes = max_bytes
-        self._pieces: list[bytes] = []
-
-    async def read(self, scope: Scope, receive: Receive) -> Response | None:
-        """Read all of it; an answer that refuses it, else None."""
-        length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdecimal() or len(length) > 18 or int(length) > self._max_bytes:
-            return self._too_large()
-        n_bytes, more, fits = 0, True, True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return _refused(400, "the request was cut short")
-            piece, more = message.get("body", b""), message.get("more_body", False)
-            n_bytes += len(piece)
-            if n_bytes > self._max_bytes:
-                return self._too_large()
-            # What there is no room for is read to its end all the same: else browsers do not see the answer.
-            fits = fits and self._hold(piece)
-        return None if fits else _refused(503, "others are sending photos; try again in a moment")
-
-    def _hold(self, piece: bytes) -> bool:
-        self._pieces.append(piece)
-        self._held_bytes += len(piece)
-        if self._held_by.hold(len(piece)):
-            return True
-        self.let_go()
-        return False
-
-    def let_go(self) -> None:
-        """Hold nothing any more."""
-        self._held_by.hold(-self._held_bytes)
-        self._held_bytes = 0
-        self._pieces.clear()
-
-    def _too_large(self) -> Response:
-        return _refused(413, f"expected at most {self._max_bytes // 2**20} MB")
-
-    def replay(self, receive: Receive) -> Receive:
-        """What was read as one message; afterwards whatever comes."""
-
-        async def replayed() -> Message:
-            if not self._pieces:
-                return await receive()
-            whole = b"".join(self._pieces)
-            self._pieces.clear()
-            return {"type": "http.request", "body": whole, "more_body": False}
-
-        return replayed
+        most = MAX_UPLOAD_BYTES if scope["path"] in UPLOADS else MAX_FORM_BYTES
+        await self.bodies.pass_on(self.app, scope, receive, send, max_bytes=most)
 
 
 class _Answer:

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from facespace.http.lines import printable
 from facespace.library import Face
 from facespace.web.parameters import Kind, Number, Offset, Part, Text, Time
 from facespace.web.site import Site
-from facespace.web.text import printable
 
 __all__ = ["router"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from PIL import Image
 
 from facespace.errors import ImageError
+from facespace.http.lines import printable
 from facespace.images import decode_image
 from facespace.regular_files import open_regular, read_regular
-from facespace.web.text import printable
 
 __all__ = ["MAX_PIXELS", "shown_photo", "stamp_photo"]
 

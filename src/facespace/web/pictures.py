@@ -11,11 +11,11 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from facespace.errors import LibraryError
+from facespace.http.lines import printable
 from facespace.library import Library
 from facespace.web.parameters import FaceKey, Number, Size
 from facespace.web.photo_files import MAX_PIXELS, shown_photo, stamp_photo
 from facespace.web.site import Site
-from facespace.web.text import printable
 
 __all__ = ["router"]
 

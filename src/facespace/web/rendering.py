@@ -5,9 +5,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from facespace.http.lines import printable
 from facespace.library import Face
 from facespace.library.addresses import face_key
-from facespace.web.text import counted, day, one_in, printable
+from facespace.web.text import counted, day, one_in
 
 __all__ = ["Paths", "render"]
 

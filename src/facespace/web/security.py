@@ -6,19 +6,18 @@ session is needed that begins with the one-time code of a printed address, reque
 refused, and what changes something must carry a secret that only our pages hold.
 """
 
-import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 from http.cookies import CookieError, SimpleCookie
-from ipaddress import IPv6Address, ip_address
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
+from facespace.http.origins import address_of, is_foreign, is_visit, same_secret
 from facespace.web.sessions import Sessions
 
 __all__ = ["CODE", "CSRF_HEADER", "HEADERS", "SAFE", "Guard"]
@@ -68,15 +67,15 @@ class Guard:
             )
         if self.sessions is not None and (answer := self._without_session(self.sessions, scope, headers)):
             return answer
-        if _is_foreign(headers, host, safe=is_safe):
+        if is_foreign(headers, host, safe=is_safe):
             return _refused(403, "another site may not ask this")
-        if not is_safe and not _same(self.csrf, headers.get(CSRF_HEADER)):
+        if not is_safe and not same_secret(self.csrf, headers.get(CSRF_HEADER)):
             return _refused(403, "expected a request of this server's own page; load the page again")
         return None
 
     def _is_own(self, host: str, scope: Scope) -> bool:
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        return host in self.hosts or name in self.names or host == _address_of(scope)
+        return host in self.hosts or name in self.names or host == address_of(scope)
 
     def _without_session(self, sessions: Sessions, scope: Scope, headers: Headers) -> Response | None:
         """The answer to a browser that has not been let in, or to one that brings a code."""
@@ -89,7 +88,7 @@ class Guard:
                 return self._let_in(sessions.cookie, session, scope, query)
         if known:
             return None
-        if _is_visit(headers) and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        if is_visit(headers) and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return _ask_again(scope)
         used = " The code of this address is not valid or was used already." if code is not None else ""
         return _refused(
@@ -124,39 +123,6 @@ def _ask_again(scope: Scope) -> Response:
     )
 
 
-def _address_of(scope: Scope) -> str:
-    """The Host header of a request by the address at which it came in."""
-    server = scope.get("server")
-    try:
-        address = ip_address(server[0]) if server else None
-    except ValueError:
-        return ""
-    if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
-    return (
-        ""
-        if server is None
-        else f"[{address}]:{server[1]}"
-        if ":" in str(address)
-        else f"{address}:{server[1]}"
-    )
-
-
-def _is_visit(headers: Headers) -> bool:
-    """Whether the browser shows the answer as a page."""
-    return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-
-
-def _is_foreign(headers: Headers, host: str, *, safe: bool) -> bool:
-    """Whether another site made the browser ask; to follow a link from there to a page is no harm."""
-    origin = headers.get("origin")
-    if origin is not None and origin.partition("://")[2].lower() != host:
-        return True
-    if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
-        return False
-    return not (safe and _is_visit(headers))
-
-
 def _cookie(headers: Headers, name: str) -> str:
     """The cookie of that name; empty where there is none. Others of this host may be malformed."""
     for part in headers.get("cookie", "").split(";"):
@@ -167,11 +133,6 @@ def _cookie(headers: Headers, name: str) -> str:
         if found:
             return found.value
     return ""
-
-
-def _same(expected: str, got: str | None) -> bool:
-    """In a time that does not tell how much of it is right."""
-    return got is not None and hmac.compare_digest(expected.encode(), got.encode("utf-8", "surrogateescape"))
 
 
 def _refused(status: int, why: str) -> Response:

@@ -5,11 +5,11 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facespace.errors import InputError, MissingExtraError
+from facespace.http.listening import LOOPBACK, is_local, listen, server_config
 from facespace.web.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
     from facespace.web.guarded import Guarded
 
-__all__ = ["HOST", "PORT", "Address", "listen", "make_server", "serve"]
+__all__ = ["HOST", "PORT", "Address", "make_server", "serve"]
 
 HOST, PORT = "127.0.0.1", 8128
 EVERYWHERE = ("0.0.0.0", "::")
-# Connections that wait to be taken; each takes a file, of which a process may open few.
-BACKLOG = 64
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def serve(
         from facespace.web.site import Site
     except ImportError as error:
         raise MissingExtraError("the local web page", "serve") from error
-    local, names = _is_local(host), frozenset(map(_checked_name, allow_hosts))
+    local, names = is_local(host), frozenset(map(_checked_name, allow_hosts))
     if not (local or token):
         raise InputError(
             f"{host}: expected an address of this machine alone without a token; leave out --no-token"
@@ -110,44 +108,10 @@ def serve(
 
 
 def make_server(app: "Guarded") -> "uvicorn.Server":
-    """uvicorn with patience that ends, and silent about what others send."""
+    """A server of the pages."""
     import uvicorn
 
-    from facespace.web.connections import HEAD_S, Connection
-
-    return uvicorn.Server(
-        uvicorn.Config(
-            app, http=Connection, ws="none", lifespan="off", log_level="error", access_log=False, backlog=BACKLOG,
-            server_header=False, proxy_headers=False, timeout_keep_alive=int(HEAD_S), timeout_graceful_shutdown=3,
-        )
-    )  # fmt: skip
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes any that is free.
-
-    Raises:
-        InputError: the address cannot be listened at.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "no such name"
-        raise InputError(f"{host}: expected an address of this machine: {reason}") from error
-    try:
-        # On Windows SO_REUSEADDR would let two servers share a port.
-        alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
-        listening.setsockopt(socket.SOL_SOCKET, alone, 1)
-        listening.bind(address)
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        raise InputError(
-            f"{host}:{port}: cannot listen there: {(error.strerror or str(error)).lower()}; "
-            "name another with --port, or 0 for any"
-        ) from error
-    return listening
+    return uvicorn.Server(server_config(app))
 
 
 def _short_id(library: Path) -> str:
@@ -170,7 +134,7 @@ def _base(host: str, port: int, names: tuple[str, ...]) -> str:
 
 def _hosts(host: str, port: int) -> frozenset[str]:
     """The Host headers that browsers send to this server, besides the address that a request comes to."""
-    names = {"127.0.0.1", "localhost", "[::1]"}
+    names = set(LOOPBACK)
     names.add(socket.gethostname() if host in EVERYWHERE else f"[{host}]" if ":" in host else host)
     bare = {name.lower() for name in names}
     return frozenset(f"{name}:{port}" for name in bare) | (bare if port == 80 else frozenset())
@@ -184,12 +148,3 @@ def _own_address() -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return socket.gethostname()
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -15,11 +15,11 @@ from starlette.responses import HTMLResponse
 from facespace.embed import Embedder
 from facespace.errors import CorrectionError, FacespaceError, LibraryError
 from facespace.faces.detect import Detector
+from facespace.http.lines import printable
 from facespace.library import CATALOGUE, Counts, Library
 from facespace.web.background import Background
 from facespace.web.rendering import render
 from facespace.web.security import Guard
-from facespace.web.text import printable
 
 __all__ = ["DamagedError", "Site"]
 

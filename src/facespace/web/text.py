@@ -2,22 +2,12 @@
 
 import re
 
-__all__ = ["counted", "day", "one_in", "printable"]
-
-# What would change how the rest of a line is read, or is not text at all.
-HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-LONGEST = 1000
+__all__ = ["counted", "day", "one_in"]
 
 
 def one_in(far: float) -> str:
     """0.001 -> "1 in 1,000"; two figures are all that a rate is known to."""
     return f"1 in {int(float(f'{1 / far:.2g}')):,}"
-
-
-def printable(text: str) -> str:
-    """Text that can be shown: bytes that are no UTF-8 and what cannot be seen as a sign for that, and no end of it."""
-    shown = HIDDEN.sub("\ufffd", text[:LONGEST].encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-    return shown + "…" if len(text) > LONGEST else shown
 
 
 def counted(n: int, one: str, many: str = "") -> str:

@@ -38,7 +38,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Make room for the newest connection; it has the best chance to be somebody's."""
         super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > self.most_connections():
             self._make_room()
         self._look()
 
@@ -64,6 +64,14 @@ class Connection(H11Protocol):
             super().send_400_response(msg)
         else:
             self.transport.close()
+
+    def most_connections(self) -> int:
+        """At a time."""
+        return MAX_CONNECTIONS
+
+    def body_s(self) -> float:
+        """Seconds for a body."""
+        return BODY_S
 
     def _make_room(self) -> None:
         waiting = [c for c in self.connections if isinstance(c, Connection) and c._waits_for is not None]
@@ -97,4 +105,4 @@ class Connection(H11Protocol):
             return READ_S
         if self.conn.their_state is h11.IDLE:
             return HEAD_S
-        return BODY_S if self.conn.their_state is h11.SEND_BODY else None
+        return self.body_s() if self.conn.their_state is h11.SEND_BODY else None

@@ -1,0 +1,59 @@
+"""The service as one app: routes, errors and the layer around them put together."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+
+from facespace import __version__
+from facespace.errors import FacespaceError
+from facespace.service import native, operations
+from facespace.service.front import Front
+from facespace.service.native.description import describe
+from facespace.service.problems import Problem, ProblemError, problem_of
+from facespace.service.service import Service
+
+__all__ = ["create_app"]
+
+# Errors of routes below a path in a form of their own.
+FORMS: tuple[tuple[str, Callable[[Problem], Response]], ...] = ()
+PARTS = (operations.router, native.router)
+
+
+def create_app(service: Service) -> Front:
+    """The app of a service, which starts and stops with it."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    settings = service.settings
+    app = FastAPI(
+        title="facespace", version=__version__, description=describe(settings), docs_url=None, redoc_url=None,
+        lifespan=lifespan, root_path=settings.root_path,
+    )  # fmt: skip
+    for part in PARTS:
+        app.include_router(part(service))
+    for kind in (ProblemError, FacespaceError, RequestValidationError, HTTPException, OSError):
+        app.add_exception_handler(kind, _explain)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"],
+            allow_headers=["authorization", "content-type", "x-api-key"], max_age=600,
+        )  # fmt: skip
+    return Front(app, service)
+
+
+def _explain(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    form = next((form for prefix, form in FORMS if path.startswith(prefix)), Problem.answer)
+    return form(problem)

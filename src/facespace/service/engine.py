@@ -1,0 +1,169 @@
+"""From the bytes of a picture to faces with embeddings, for many requests at once and never more than fit."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import NoFaceError
+from facespace.extract import FaceDetector, FaceEmbedder, FoundFaces, find_faces
+from facespace.faces.detections import Detections
+from facespace.faces.tiles import decoded_side_px
+from facespace.images import decode_image
+from facespace.models import ModelSpec
+from facespace.service.batching import Batcher
+from facespace.service.metrics import Metrics
+from facespace.service.problems import ProblemError
+from facespace.service.settings import Limits
+
+__all__ = ["Engine", "Faces"]
+
+CROPS_AT_ONCE = 32
+# Named in errors where a file would be.
+PICTURE = Path("the picture")
+# Of the mean time that a picture takes, the weight of the newest.
+NEWEST = 0.1
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of one picture; N of them, the highest score first.
+
+    Attributes:
+        faces: boxes, landmarks and scores in pixels of the whole upright picture.
+        quality: float32, shape (N,).
+        embeddings: float32 unit rows, shape (N, D).
+        size_hw: rows and columns of the whole upright picture.
+        sha256: of its bytes.
+        spec: of the embedder.
+        detector: sha256 of the detector.
+    """
+
+    faces: Detections
+    quality: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+    size_hw: tuple[int, int]
+    sha256: str
+    spec: ModelSpec
+    detector: str
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def __getitem__(self, which: NDArray[np.int_] | NDArray[np.bool_]) -> "Faces":
+        """A part of them."""
+        return Faces(
+            self.faces[which], self.quality[which], self.embeddings[which], self.size_hw, self.sha256, self.spec,
+            self.detector,
+        )  # fmt: skip
+
+
+class Engine:
+    """Finds and embeds faces in threads, of several requests together.
+
+    Pictures are decoded and searched for faces in parallel, one a thread: on processors the detector gains nothing by
+    batches. Crops of all pictures that are ready are embedded in one call.
+
+    Args:
+        detector: finds the faces.
+        limits: of pictures, and of how many wait.
+        threads: that find faces.
+        metrics: what is counted and timed.
+    """
+
+    def __init__(self, detector: FaceDetector, limits: Limits, *, threads: int, metrics: Metrics) -> None:
+        self.detector, self.limits, self.metrics = detector, limits, metrics
+        self._threads = threads
+        self._finding = ThreadPoolExecutor(threads, "facespace-find")
+        self._embedding = ThreadPoolExecutor(1, "facespace-embed")
+        self._batcher: Batcher[NDArray[np.uint8], NDArray[np.float32]] = Batcher(
+            self._embed, self._embedding, most=CROPS_AT_ONCE, on_batch=metrics.batches.labels("embed").observe
+        )
+        self._n_in_hand, self._seconds_each = 0, 0.05
+
+    async def faces(
+        self, content: bytes, embedder: FaceEmbedder, *, most: int | None = None, needed: bool = False
+    ) -> Faces:
+        """The faces of a picture, embedded.
+
+        Args:
+            content: the picture file.
+            embedder: embeds them.
+            most: only so many, the largest; those of the limits when None.
+            needed: no face is an error.
+
+        Raises:
+            ImageError: no picture, or one that cannot be read.
+            NoFaceError: there is none, where one is needed.
+            ProblemError: too many pictures wait.
+        """
+        self._admit()
+        try:
+            found, size_hw, digest = await self._find(content, embedder.spec, most or self.limits.faces)
+            if needed and not len(found.faces):
+                raise NoFaceError("expected a face, the picture shows none; send a larger or sharper one")
+            rows = await self.embed(found.crops, embedder)
+            detector = str(getattr(getattr(self.detector, "spec", None), "sha256", ""))
+            return Faces(found.faces, found.quality, rows, size_hw, digest, embedder.spec, detector)
+        finally:
+            self._n_in_hand -= 1
+            self.metrics.pictures.dec()
+
+    async def embed(self, crops: NDArray[np.uint8], embedder: FaceEmbedder) -> NDArray[np.float32]:
+        """Unit rows of crops (N, H, W, 3), with whatever other requests have ready."""
+        if not len(crops):
+            return np.zeros((0, embedder.spec.dim), np.float32)
+        return await self._batcher.submit(crops, embedder)
+
+    def close(self) -> None:
+        """Finish what was begun, and end the threads."""
+        self._finding.shutdown()
+        self._embedding.shutdown()
+
+    def _admit(self) -> None:
+        """Count a picture in, or refuse it.
+
+        Raises:
+            ProblemError: too many are in hand.
+        """
+        if self._n_in_hand >= self.limits.queue + self._threads:
+            self.metrics.refused.labels("queue").inc()
+            after = max(1, ceil(self._n_in_hand * self._seconds_each / self._threads))
+            raise ProblemError(
+                429, "queue-full", f"{self._n_in_hand} pictures wait already; ask again in {after} s",
+                headers={"Retry-After": str(after)},
+            )  # fmt: skip
+        self._n_in_hand += 1
+        self.metrics.pictures.inc()
+
+    async def _find(
+        self, content: bytes, spec: ModelSpec, most: int
+    ) -> tuple[FoundFaces, tuple[int, int], str]:
+        came = time.perf_counter()
+
+        def find() -> tuple[FoundFaces, tuple[int, int], str]:
+            begun = time.perf_counter()
+            self.metrics.stages.labels("wait").observe(begun - came)
+            with self.metrics.stage("decode"):
+                digest = hashlib.sha256(content).hexdigest()
+                picture = decode_image(
+                    content, PICTURE, longest_side_px=decoded_side_px, max_pixels=self.limits.pixels
+                )
+            with self.metrics.stage("detect"):
+                found = find_faces(picture, self.detector, spec, most=most)
+            self._seconds_each += NEWEST * (time.perf_counter() - begun - self._seconds_each)
+            return found, picture.size_hw, digest
+
+        return await asyncio.get_running_loop().run_in_executor(self._finding, find)
+
+    def _embed(self, embedder: FaceEmbedder, items: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+        with self.metrics.stage("embed"):
+            rows = embedder.embed(items[0] if len(items) == 1 else np.concatenate(items))
+        return np.split(rows, np.cumsum([len(crops) for crops in items])[:-1])

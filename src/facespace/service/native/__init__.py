@@ -1,0 +1,16 @@
+"""facespace's own API, `/v1`."""
+
+from fastapi import APIRouter
+
+from facespace.service.native import galleries, recognition
+from facespace.service.service import Service
+
+__all__ = ["router"]
+
+
+def router(service: Service) -> APIRouter:
+    """All of it."""
+    routes = APIRouter()
+    for part in (galleries, recognition):
+        routes.include_router(part.router(service))
+    return routes

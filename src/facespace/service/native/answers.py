@@ -1,0 +1,73 @@
+"""What is answered: the library's results as documents."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from facespace.distances import similarity
+from facespace.gallery import Identities, Match
+from facespace.models import ModelSpec
+from facespace.service.engine import Faces
+
+__all__ = ["face", "identity", "model", "picture", "rounded"]
+
+
+def model(spec: ModelSpec) -> dict[str, str]:
+    """Which model it is."""
+    return {"name": spec.name, "version": spec.version, "sha256": spec.sha256}
+
+
+def picture(faces: Faces) -> dict[str, Any]:
+    """Which picture was looked at, and by which detector."""
+    return {"sha256": faces.sha256, "size_hw": list(faces.size_hw), "detector": faces.detector}
+
+
+def face(faces: Faces, i: int) -> dict[str, Any]:
+    """Where a face is, in pixels of the whole upright picture."""
+    return {
+        "box_xyxy": _places(faces.faces.boxes_xyxy[i]), "landmarks_xy": _places(faces.faces.landmarks_xy[i]),
+        "score": rounded(faces.faces.scores[i]), "quality": rounded(faces.quality[i]),
+    }  # fmt: skip
+
+
+def identity(found: Identities, i: int) -> dict[str, Any]:
+    """Who a face is, and how sure that is."""
+    distance = found.distance[i]
+    return {
+        "subject": found.subject[i], "nearest": found.nearest[i], "distance": rounded(distance),
+        "similarity": rounded(similarity(float(distance))), "threshold": rounded(found.threshold[i]),
+        "chance": _number(found.chance[i]),
+    }  # fmt: skip
+
+
+def identification(found: Identities) -> dict[str, Any]:
+    """What holds for all faces of an answer."""
+    return {
+        "fpir": found.fpir, "far": _number(found.far), "measured": found.measured,
+        "chance_range": [_number(end) for end in found.chance_range], "n_subjects": found.n_subjects,
+        "n_comparisons": found.n_comparisons, "meaning": found.meaning(),
+    }  # fmt: skip
+
+
+def match(one: Match) -> dict[str, Any]:
+    """An enrolled face near a probe."""
+    return {
+        "subject": one.face.subject, "face_id": f"{one.face.face_id:016x}", "distance": rounded(one.distance),
+        "similarity": rounded(similarity(one.distance)), "threshold": rounded(one.threshold), "same": one.same,
+        "model": one.model,
+    }  # fmt: skip
+
+
+def rounded(value: Any) -> float | None:
+    """As exact as it is known; null for what is not."""
+    return None if not np.isfinite(value) else round(float(value), 6)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _places(values: Any) -> Sequence[Any]:
+    places: Sequence[Any] = np.round(np.asarray(values, np.float64), 2).tolist()
+    return places

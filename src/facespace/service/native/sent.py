@@ -1,0 +1,136 @@
+"""The body of a request: a picture, or embeddings."""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from fastapi import Request
+from numpy.typing import NDArray
+
+from facespace.embed import dequantise
+from facespace.errors import InputError
+from facespace.models import ModelSpec
+from facespace.service.problems import ProblemError
+
+__all__ = ["Sent", "embedding_rows", "read_sent"]
+
+# How far from unit length a vector may be that was written with few digits.
+TOLERANCE = 0.05
+FILES = ("image", "file")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was sent: one of the two.
+
+    Attributes:
+        picture: a picture file.
+        embeddings: as they stand in the JSON: lists of numbers, or texts of bytes.
+        fields: of the JSON or form, all of them.
+    """
+
+    picture: bytes | None
+    embeddings: list[Any]
+    fields: dict[str, Any]
+
+
+async def read_sent(request: Request) -> Sent:
+    """A picture as the body or as a file of a form, or JSON with `image`, `embedding` or `embeddings`.
+
+    Raises:
+        ProblemError: neither.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith("image/") or kind == "application/octet-stream":
+        return Sent(_not_empty(await request.body()), [], {})
+    if kind == "application/json":
+        return _of_json(await read_json(request))
+    if kind == "multipart/form-data":
+        return await _of_form(request)
+    raise ProblemError(415, "media-type", "expected image/*, application/json or multipart/form-data")
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The object that was sent.
+
+    Raises:
+        ProblemError: something else.
+    """
+    try:
+        fields = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise ProblemError(400, "invalid", "expected a JSON object") from error
+    if not isinstance(fields, dict):
+        raise ProblemError(400, "invalid", "expected a JSON object")
+    return fields
+
+
+def _of_json(fields: dict[str, Any]) -> Sent:
+    one, several, image = (fields.get(name) for name in ("embedding", "embeddings", "image"))
+    if sum(value is not None for value in (one, several, image)) != 1:
+        raise ProblemError(422, "invalid", "expected one of image, embedding and embeddings")
+    if image is not None:
+        return Sent(_not_empty(_bytes(image, "image")), [], fields)
+    rows = [one] if several is None else several
+    if not isinstance(rows, list) or not rows:
+        raise ProblemError(422, "invalid", "embeddings: expected a list of one or more")
+    return Sent(None, rows, fields)
+
+
+async def _of_form(request: Request) -> Sent:
+    form = await request.form(max_files=2, max_fields=20)
+    try:
+        file = next((form[name] for name in FILES if name in form), None)
+        if file is None or isinstance(file, str):
+            raise ProblemError(422, "invalid", "expected a file in the form's field image")
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        return Sent(_not_empty(await file.read()), [], fields)
+    finally:
+        await form.close()
+
+
+def embedding_rows(sent: Sent, spec: ModelSpec, *, most: int) -> NDArray[np.float32]:
+    """Unit rows (N, D) of what was sent.
+
+    Raises:
+        InputError: too many, of another length, not of unit length, or no numbers.
+    """
+    if len(sent.embeddings) > most:
+        raise InputError(f"embeddings: expected at most {most}, got {len(sent.embeddings)}")
+    return np.stack([_row(value, spec, f"embeddings.{i}") for i, value in enumerate(sent.embeddings)])
+
+
+def _row(value: Any, spec: ModelSpec, name: str) -> NDArray[np.float32]:
+    if isinstance(value, str):
+        row = dequantise(np.frombuffer(_bytes(value, name), np.int8)[None])[0]
+    elif isinstance(value, list) and all(isinstance(v, int | float) for v in value):
+        try:
+            row = np.asarray(value, np.float64)
+        except OverflowError as error:
+            raise InputError(f"{name}: expected numbers, got one that is too large") from error
+    else:
+        raise InputError(f"{name}: expected {spec.dim} numbers, or {spec.dim} bytes as base64")
+    if row.shape != (spec.dim,):
+        raise InputError(f"{name}: expected {spec.dim} components of {spec.label}, got {row.size}")
+    length = float(np.linalg.norm(row))
+    if not abs(length - 1.0) <= TOLERANCE:
+        raise InputError(f"{name}: expected a vector of unit length, got {length:.3g}")
+    return (row / length).astype(np.float32)
+
+
+def _bytes(text: Any, name: str) -> bytes:
+    try:
+        if not isinstance(text, str):
+            raise ValueError
+        return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise ProblemError(422, "invalid", f"{name}: expected bytes as base64") from error
+
+
+def _not_empty(content: bytes) -> bytes:
+    if not content:
+        raise ProblemError(422, "unreadable-picture", "the picture: the file is empty")
+    return content

@@ -1,0 +1,102 @@
+"""A service with what its routes share."""
+
+import logging
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from facespace.errors import FacespaceError
+from facespace.extract import FaceDetector
+from facespace.faces.detect import Detector
+from facespace.saved_files import make_folder
+from facespace.service.access import Access, Door
+from facespace.service.audit import Audit
+from facespace.service.engine import Engine
+from facespace.service.galleries import Embedders, Galleries, OpenGallery
+from facespace.service.metrics import Metrics
+from facespace.service.settings import Settings
+
+__all__ = ["Service"]
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """Galleries, models, keys and counts of one process.
+
+    Args:
+        settings: as it was told.
+        detector: finds faces; the one of the settings when None.
+        embedders: of all galleries; likewise.
+
+    Attributes:
+        settings: as given.
+        metrics: counts and times.
+        door: lets requests in; a dependency of routes.
+        audit: the log of enrolments, removals and exports.
+        embedders: of all galleries.
+        galleries: all of them.
+        is_ready: models and galleries are loaded.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        detector: FaceDetector | None = None,
+        embedders: Embedders | None = None,
+    ) -> None:
+        make_folder(Path(settings.folder), private=True)
+        self.settings, self.metrics = settings, Metrics()
+        self.door = Door(settings, self.metrics)
+        self.audit = Audit(settings.folder)
+        self.embedders = embedders or Embedders(settings.model)
+        self.galleries = Galleries(settings, self.embedders, self.metrics)
+        self._detector = detector
+        self.is_ready = False
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Finds and embeds faces; the models are loaded when it is first asked for."""
+        settings = self.settings
+        return Engine(
+            self._detector or Detector(settings.detector), settings.limits, threads=settings.n_threads,
+            metrics=self.metrics,
+        )  # fmt: skip
+
+    def gallery(self, name: str, access: Access, right: str) -> OpenGallery:
+        """A gallery, for who has a right in it.
+
+        Raises:
+            ProblemError: there is none, or the right is lacking.
+        """
+        access.need(right, name)
+        return self.galleries.get(name)
+
+    async def start(self) -> None:
+        """Load models and galleries; a gallery that cannot be opened is told in the log, and by its routes."""
+        self.embedders.default()
+        _ = self.engine
+        for name in self.galleries.names()[: self.settings.limits.galleries]:
+            gallery = self.galleries.get(name)
+            try:
+                spec = (await gallery.embedder()).spec
+                await gallery.identify(np.eye(1, spec.dim, dtype=np.float32), spec, fpir=0.01)
+                await self.measure(gallery)
+            except (FacespaceError, OSError) as error:
+                log.error("gallery %s: %s", name, error)
+        self.is_ready = True
+
+    async def measure(self, gallery: OpenGallery) -> None:
+        """Bring the counts of a gallery up to date."""
+        subjects, faces = await gallery.read(lambda opened: opened.count())
+        self.metrics.subjects.labels(gallery.name).set(subjects)
+        self.metrics.faces.labels(gallery.name).set(faces)
+
+    async def stop(self) -> None:
+        """Finish what was begun, and close everything."""
+        self.is_ready = False
+        if "engine" in vars(self):
+            self.engine.close()
+        await self.galleries.close()

@@ -1,0 +1,142 @@
+"""The service as processes that listen: one, or several of one socket."""
+
+import multiprocessing
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facespace.errors import InputError, MissingExtraError
+from facespace.service.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+__all__ = ["HOST", "PORT", "Listening", "serve"]
+
+HOST, PORT = "127.0.0.1", 8129
+# For what was accepted to be finished, when the service is stopped.
+GRACE_S = 60
+RESTART_S = 1.0
+# Where several processes put their counts, for prometheus_client.
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where and how a service listens.
+
+    Attributes:
+        host: address or name.
+        port: 0 takes any that is free.
+        certificate: file of the TLS certificate; None for plain HTTP.
+        certificate_key: of its private key.
+        proxies: addresses whose forwarded headers are believed.
+    """
+
+    host: str = HOST
+    port: int = PORT
+    certificate: Path | None = None
+    certificate_key: Path | None = None
+    proxies: tuple[str, ...] = ()
+
+
+def serve(
+    settings: Settings,
+    listening: Listening | None = None,
+    *,
+    on_ready: Callable[[str, bool], None] | None = None,
+) -> None:
+    """Serve until the process is stopped; what was accepted is finished first.
+
+    Args:
+        settings: of the service.
+        listening: where.
+        on_ready: called with the address and whether only this machine can reach it, before the first request is
+            answered.
+
+    Raises:
+        InputError: the address cannot be listened at, or others could reach it without keys.
+        MissingExtraError: the extra `serve` is not installed.
+    """
+    try:
+        from facespace.http.listening import is_local, listen
+    except ImportError as error:
+        raise MissingExtraError("the service", "serve") from error
+    where = listening or Listening()
+    if not (settings.keys or is_local(where.host)):
+        raise InputError(f"{where.host}: without keys expected an address of this machine alone")
+    scheme = "http" if where.certificate is None else "https"
+    with listen(where.host, where.port) as opened:
+        host = f"[{where.host}]" if ":" in where.host else where.host
+        if on_ready is not None:
+            on_ready(f"{scheme}://{host}:{opened.getsockname()[1]}", is_local(where.host))
+        if settings.workers == 1:
+            run(settings, where, [opened])
+        else:
+            _run_many(settings, where, opened)
+
+
+def run(settings: Settings, where: Listening, sockets: list[socket.socket]) -> None:
+    """Serve in this process, until it is told to stop or the process that made it is gone."""
+    import uvicorn
+
+    from facespace.http.listening import server_config
+    from facespace.service.app import create_app
+    from facespace.service.connection import connection_of
+    from facespace.service.service import Service
+
+    config = server_config(
+        create_app(Service(settings)), http=connection_of(settings.limits.connections), lifespan="on",
+        timeout_graceful_shutdown=GRACE_S, proxy_headers=bool(where.proxies), forwarded_allow_ips=list(where.proxies),
+        ssl_certfile=where.certificate, ssl_keyfile=where.certificate_key,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    _stop_with_parent(server)
+    server.run(sockets=sockets)
+
+
+def _stop_with_parent(server: "uvicorn.Server") -> None:
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        server.should_exit = True
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _run_many(settings: Settings, where: Listening, opened: socket.socket) -> None:
+    """Several processes, each made again where it dies; their counts are put together in files."""
+    context, counts = (
+        multiprocessing.get_context("spawn"),
+        tempfile.TemporaryDirectory(prefix="facespace-counts-"),
+    )
+
+    def start() -> SpawnProcess:
+        made = context.Process(target=run, args=(settings, where, [opened]))
+        made.start()
+        return made
+
+    with counts as folder:
+        os.environ[COUNTS] = folder  # read by prometheus_client in the processes that are made
+        processes = [start() for _ in range(settings.workers)]
+        try:
+            while True:
+                wait([process.sentinel for process in processes])
+                processes = [process if process.is_alive() else start() for process in processes]
+                time.sleep(RESTART_S)  # one that dies at once must not keep the machine busy
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.join()
