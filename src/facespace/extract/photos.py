@@ -69,11 +69,13 @@ class FoundFaces:
         faces: boxes, landmarks and scores, pixels of the whole upright picture.
         quality: float32, shape (N,).
         crops: uint8 RGB, shape (N, H, W, 3), as the embedder wants them.
+        n_seen: how many faces the picture shows, of which these are some or all.
     """
 
     faces: Detections
     quality: NDArray[np.float32]
     crops: NDArray[np.uint8]
+    n_seen: int
 
 
 @dataclass(frozen=True)
@@ -146,11 +148,12 @@ def find_faces(
         most: only so many, the largest; all when None.
     """
     found = _detect(picture, detector)
+    n_seen = len(found)
     if most is not None and len(found) > most:
         found = found[np.sort(np.argsort(-found.areas_px, kind="stable")[:most])]
     crops = crop_faces(picture.pixels, found.boxes_xyxy, found.landmarks_xy, spec)
     whole = found.scaled(1.0 / picture.scale) if picture.scale < 1.0 else found
-    return FoundFaces(whole, face_quality(crops, whole.landmarks_xy), crops)
+    return FoundFaces(whole, face_quality(crops, whole.landmarks_xy), crops, n_seen)
 
 
 def _tiles(detector: FaceDetector) -> Tiles:

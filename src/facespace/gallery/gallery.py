@@ -92,7 +92,7 @@ class Gallery:
         now = uses.model_in_use(self.roster)
         return None if now is None else now.spec
 
-    def use_model(self, embedder: Embedder, *, model_file: str | Path | None = None) -> None:
+    def use_model(self, embedder: FaceEmbedder, *, model_file: str | Path | None = None) -> None:
         """Make a model that of a gallery without faces, before anybody is enrolled.
 
         Args:
@@ -104,6 +104,16 @@ class Gallery:
         """
         enrolment.check_model(self.roster, embedder.spec)
         uses.use_model(self.roster, embedder.spec, model_file)
+
+    def add_subject(self, name: str) -> bool:
+        """Add a person without faces; whether nobody of that name was there.
+
+        Raises:
+            InputError: no name.
+        """
+        is_new = self.roster.find(name) is None
+        self.roster.add_subject(name)
+        return is_new
 
     def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
         """Those of the faces that are there, by their ids."""

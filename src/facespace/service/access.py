@@ -42,6 +42,15 @@ class Access:
         """Whether it has a right in a gallery."""
         return self.key is None or self.key.may(right, gallery)
 
+    def need_any(self, right: str) -> None:
+        """Only with a right in some gallery.
+
+        Raises:
+            ProblemError: it does not have it.
+        """
+        if self.key is not None and right not in self.key.rights:
+            raise ProblemError(403, "right", f"expected a key with the right to {right}")
+
     def need(self, right: str, gallery: str = ANY) -> None:
         """Only with a right in a gallery, or in all.
 

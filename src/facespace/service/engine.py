@@ -44,6 +44,7 @@ class Faces:
         sha256: of its bytes.
         spec: of the embedder.
         detector: sha256 of the detector.
+        n_seen: how many faces the picture shows.
     """
 
     faces: Detections
@@ -53,6 +54,7 @@ class Faces:
     sha256: str
     spec: ModelSpec
     detector: str
+    n_seen: int
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -61,7 +63,7 @@ class Faces:
         """A part of them."""
         return Faces(
             self.faces[which], self.quality[which], self.embeddings[which], self.size_hw, self.sha256, self.spec,
-            self.detector,
+            self.detector, self.n_seen,
         )  # fmt: skip
 
 
@@ -111,7 +113,9 @@ class Engine:
                 raise NoFaceError("expected a face, the picture shows none; send a larger or sharper one")
             rows = await self.embed(found.crops, embedder)
             detector = str(getattr(getattr(self.detector, "spec", None), "sha256", ""))
-            return Faces(found.faces, found.quality, rows, size_hw, digest, embedder.spec, detector)
+            return Faces(
+                found.faces, found.quality, rows, size_hw, digest, embedder.spec, detector, found.n_seen
+            )
         finally:
             self._n_in_hand -= 1
             self.metrics.pictures.dec()

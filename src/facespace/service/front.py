@@ -20,8 +20,8 @@ __all__ = ["Front"]
 log = logging.getLogger(__name__)
 # What all bodies in memory may take, as a number of largest ones.
 BODIES_HELD = 16
-# Bodies that a route takes in pieces, under a limit of its own.
-STREAMED = re.compile(r"/v1/galleries/[^/]+/enrolments")
+# Routes that take or send pieces for as long as it goes on, under limits of their own.
+STREAMED = re.compile(r"/v1/galleries/[^/]+/(enrolments|export)")
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -61,7 +61,7 @@ class Front:
         refusal = self._refuses(scope)
         if refusal is not None:
             await refusal.answer()(scope, receive, answer.send)
-        elif STREAMED.fullmatch(self._path(scope)) and scope["method"] == "POST":
+        elif STREAMED.fullmatch(self._path(scope)):
             await self.app(scope, receive, answer.send)
         elif scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._timed(scope, receive, answer.send)

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.embed import Embedder
-from facespace.errors import GalleryError
+from facespace.errors import GalleryError, InputError
 from facespace.extract import FaceEmbedder
 from facespace.gallery import Gallery, Identities, Match
-from facespace.models import ModelSpec
+from facespace.models import ModelSpec, built_in_models, installed_models
 from facespace.service.batching import Batcher
 from facespace.service.metrics import Metrics
 from facespace.service.problems import ProblemError
@@ -44,6 +44,7 @@ class Embedders:
         self._model = model
         self._lock = Lock()
         self._loaded: dict[str | None, FaceEmbedder] = {}
+        self._specs: list[ModelSpec] | None = None
 
     def default(self) -> FaceEmbedder:
         """Of new galleries.
@@ -52,6 +53,19 @@ class Embedders:
             ModelError: there is no such model.
         """
         return self._once(None, lambda: Embedder(self._model))
+
+    def named(self, name: str | None) -> FaceEmbedder:
+        """One that is known here by name; the default for None.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        spec = None if name is None else self.spec(name)
+        if name is None or (spec is not None and spec.sha256 == self.default().spec.sha256):
+            return self.default()
+        if spec is None:
+            raise InputError("model: expected the name of a model that is known here")
+        return self._once(spec.sha256, lambda: Embedder(spec.name))
 
     def of(self, gallery: Gallery) -> FaceEmbedder:
         """That of a gallery; the default where it has none yet.
@@ -63,6 +77,15 @@ class Embedders:
         if spec is None or spec.sha256 == self.default().spec.sha256:
             return self.default()
         return self._once(spec.sha256, gallery.open_embedder)
+
+    def spec(self, named: str) -> ModelSpec | None:
+        """The spec of a known model, built in or the user's, by name or sha256."""
+        with self._lock:
+            if self._specs is None:
+                installed = [spec for _, spec in installed_models() if isinstance(spec, ModelSpec)]
+                self._specs = [*built_in_models(), *installed]
+            embedders = [spec for spec in self._specs if spec.task == "embedder"]
+        return next((spec for spec in embedders if named in (spec.sha256, spec.name)), None)
 
     def _once(self, sha256: str | None, load: Callable[[], FaceEmbedder]) -> FaceEmbedder:
         with self._lock:
@@ -221,7 +244,7 @@ class Galleries:
 
     def __init__(self, settings: Settings, embedders: Embedders, metrics: Metrics) -> None:
         self.folder, self._addresses = settings.folder, settings.addresses
-        self._most_open = settings.limits.galleries
+        self._most_open, self._model = settings.limits.galleries, settings.model
         self._embedders, self._metrics = embedders, metrics
         self._open: dict[str, tuple[OpenGallery, tuple[int, int]]] = {}
 
@@ -260,10 +283,10 @@ class Galleries:
         is_new = _identity(address) is None
 
         def make() -> None:
-            embedder = self._embedders.default() if model is None else Embedder(model)
+            embedder = self._embedders.named(model)
             with Gallery(address) as gallery:
                 if model is not None or gallery.model() is None:
-                    gallery.use_model(embedder, model_file=model)  # type: ignore[arg-type]
+                    gallery.use_model(embedder, model_file=model or self._model)
 
         await asyncio.get_running_loop().run_in_executor(None, make)
         pictures = self.get(name).pictures

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from facespace.service.native import galleries, recognition
+from facespace.service.native import faces, galleries, pictures, recognition, subjects
 from facespace.service.service import Service
 
 __all__ = ["router"]
@@ -11,6 +11,6 @@ __all__ = ["router"]
 def router(service: Service) -> APIRouter:
     """All of it."""
     routes = APIRouter()
-    for part in (galleries, recognition):
+    for part in (galleries, subjects, faces, recognition, pictures):
         routes.include_router(part.router(service))
     return routes

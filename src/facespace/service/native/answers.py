@@ -10,7 +10,7 @@ from facespace.gallery import Identities, Match
 from facespace.models import ModelSpec
 from facespace.service.engine import Faces
 
-__all__ = ["face", "identity", "model", "picture", "rounded"]
+__all__ = ["face", "identification", "identity", "match", "model", "picture", "rounded"]
 
 
 def model(spec: ModelSpec) -> dict[str, str]:
@@ -50,10 +50,10 @@ def identification(found: Identities) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def match(one: Match) -> dict[str, Any]:
-    """An enrolled face near a probe."""
+def match(one: Match, key: str) -> dict[str, Any]:
+    """An enrolled face near a probe, by its key."""
     return {
-        "subject": one.face.subject, "face_id": f"{one.face.face_id:016x}", "distance": rounded(one.distance),
+        "subject": one.face.subject, "key": key, "distance": rounded(one.distance),
         "similarity": rounded(similarity(one.distance)), "threshold": rounded(one.threshold), "same": one.same,
         "model": one.model,
     }  # fmt: skip

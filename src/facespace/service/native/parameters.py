@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import Path, Query
 
-from facespace.gallery import FPIR, NEAREST
-from facespace.models import VERIFY_FAR
+from facespace.service.enrolling import FACE_KEY
 from facespace.service.galleries import NAME
 from facespace.store import LONGEST_NAME
 
@@ -14,7 +13,6 @@ __all__ = [
     "Far",
     "Fpir",
     "GalleryName",
-    "Largest",
     "Nearest",
     "PageSize",
     "SubjectName",
@@ -37,5 +35,12 @@ Cursor = Annotated[
     str, Query(max_length=4 * LONGEST_NAME, description="`next` of the page before; empty for the first.")
 ]
 PageSize = Annotated[int, Query(ge=1, description="Entries of a page.")]
-Largest: Literal["largest"] = "largest"
-DEFAULT_FPIR, DEFAULT_FAR, DEFAULT_NEAREST = FPIR, VERIFY_FAR, NEAREST
+FaceKey = Annotated[
+    str, Path(pattern=FACE_KEY, description="Your key of a face, such as a row's id.", examples=["hr-1042"])
+]
+Subject = Annotated[
+    str | None,
+    Query(min_length=1, max_length=LONGEST_NAME, description="Name of a person.", examples=["Ann Lee"]),
+]
+Quality = Annotated[float, Query(ge=0, le=1, description="Poorer faces are refused.")]
+PAGE = 100

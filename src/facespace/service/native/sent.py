@@ -15,7 +15,7 @@ from facespace.errors import InputError
 from facespace.models import ModelSpec
 from facespace.service.problems import ProblemError
 
-__all__ = ["Sent", "embedding_rows", "read_sent"]
+__all__ = ["Sent", "embedding_rows", "media_type", "read_json", "read_pair", "read_sent"]
 
 # How far from unit length a vector may be that was written with few digits.
 TOLERANCE = 0.05
@@ -43,7 +43,7 @@ async def read_sent(request: Request) -> Sent:
     Raises:
         ProblemError: neither.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     if kind.startswith("image/") or kind == "application/octet-stream":
         return Sent(_not_empty(await request.body()), [], {})
     if kind == "application/json":
@@ -81,15 +81,51 @@ def _of_json(fields: dict[str, Any]) -> Sent:
 
 
 async def _of_form(request: Request) -> Sent:
+    files, fields = await read_form(request)
+    content = next((files[name] for name in FILES if name in files), None)
+    if content is None:
+        raise ProblemError(422, "invalid", "expected a file in the form's field image")
+    return Sent(_not_empty(content), [], fields)
+
+
+async def read_form(request: Request) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The files and the fields of a form.
+
+    Raises:
+        HTTPException: it is malformed.
+    """
     form = await request.form(max_files=2, max_fields=20)
     try:
-        file = next((form[name] for name in FILES if name in form), None)
-        if file is None or isinstance(file, str):
-            raise ProblemError(422, "invalid", "expected a file in the form's field image")
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        return Sent(_not_empty(await file.read()), [], fields)
+        files = {name: await file.read() for name, file in form.items() if not isinstance(file, str)}
+        return files, {name: value for name, value in form.items() if isinstance(value, str)}
     finally:
         await form.close()
+
+
+async def read_pair(request: Request) -> tuple[Sent, Sent]:
+    """Two sides, `a` and `b`: two files of a form, or JSON with an `image` or `embedding` in each.
+
+    Raises:
+        ProblemError: neither.
+    """
+    kind = media_type(request)
+    if kind == "multipart/form-data":
+        files, texts = await read_form(request)
+        if set(files) != {"a", "b"}:
+            raise ProblemError(422, "invalid", "expected two files in the form's fields a and b")
+        return Sent(_not_empty(files["a"]), [], texts), Sent(_not_empty(files["b"]), [], texts)
+    if kind != "application/json":
+        raise ProblemError(415, "media-type", "expected application/json or multipart/form-data")
+    fields = await read_json(request)
+    a, b = fields.get("a"), fields.get("b")
+    if not isinstance(a, dict) or not isinstance(b, dict):
+        raise ProblemError(422, "invalid", "expected objects a and b, with an image or an embedding in each")
+    return _of_json(a), _of_json(b)
+
+
+def media_type(request: Request) -> str:
+    """The kind of body, without parameters; empty where it is not told."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def embedding_rows(sent: Sent, spec: ModelSpec, *, most: int) -> NDArray[np.float32]:

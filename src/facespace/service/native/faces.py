@@ -1,0 +1,172 @@
+"""Enrolled faces: put under a key of the client's, list, show, remove, export."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, StreamingResponse
+
+from facespace.errors import InputError
+from facespace.gallery import EnrolledFace, Gallery
+from facespace.service.access import Access
+from facespace.service.enrolling import enrol, key_of, numbers_of, remove_faces
+from facespace.service.galleries import OpenGallery
+from facespace.service.native import answers
+from facespace.service.native.paging import cursor_after, entry_of, limited
+from facespace.service.native.parameters import PAGE, Cursor, FaceKey, GalleryName, PageSize, Quality, Subject
+from facespace.service.native.probes import one_probe
+from facespace.service.native.sent import read_sent
+from facespace.service.problems import ProblemError
+from facespace.service.service import Service
+
+__all__ = ["router"]
+
+EXPORTED_AT_ONCE = 1000
+
+
+def router(service: Service) -> APIRouter:
+    """`/v1/galleries/{gallery}/faces`, `.../{key}`, `/v1/galleries/{gallery}/export`."""
+    routes = APIRouter(prefix="/v1/galleries/{gallery}", tags=["faces"])
+    door = Depends(service.door)
+
+    async def put(
+        opened: OpenGallery,
+        access: Access,
+        key: str | None,
+        subject: str | None,
+        min_quality: float,
+        request: Request,
+    ) -> JSONResponse:
+        sent = await read_sent(request)
+        probe, n_faces = await one_probe(service, opened, sent)
+        if probe.face is not None and probe.face.quality[0] < min_quality:
+            raise InputError(f"quality {probe.face.quality[0]:.2f}: expected at least {min_quality:g}")
+        name = subject or sent.fields.get("subject")
+        if not isinstance(name, str):
+            raise InputError("subject: expected the name of the person, in the address or the body")
+        chosen = key or probe.sha256[:32]
+        outcome, face = await enrol(service, opened, access, key=chosen, subject=name, probe=probe)
+        document = {**shown(opened, face), "outcome": outcome, "model": answers.model(probe.spec)}
+        if probe.face is not None:
+            document |= {"picture": answers.picture(probe.face), "n_faces": n_faces}
+        return JSONResponse(document, 201 if outcome == "new" else 200)
+
+    @routes.put("/faces/{key}", summary="Enrol a face under a key of yours; again is once")
+    async def put_face(
+        gallery: GalleryName,
+        key: FaceKey,
+        request: Request,
+        access: Annotated[Access, door],
+        subject: Subject = None,
+        min_quality: Quality = 0.0,
+    ) -> JSONResponse:
+        opened = service.gallery(gallery, access, "write")
+        return await put(opened, access, key, subject, min_quality, request)
+
+    @routes.post("/faces", summary="Enrol a face under a key made of its picture")
+    async def add_face(
+        gallery: GalleryName,
+        request: Request,
+        access: Annotated[Access, door],
+        subject: Subject = None,
+        min_quality: Quality = 0.0,
+    ) -> JSONResponse:
+        opened = service.gallery(gallery, access, "write")
+        return await put(opened, access, None, subject, min_quality, request)
+
+    @routes.get("/faces", summary="Enrolled faces, of all or of one person, in pages")
+    async def list_faces(
+        gallery: GalleryName,
+        access: Annotated[Access, door],
+        subject: Subject = None,
+        cursor: Cursor = "",
+        limit: PageSize = PAGE,
+    ) -> JSONResponse:
+        opened = service.gallery(gallery, access, "read")
+        n, after = limited(limit, service.settings.limits.page), _number(entry_of(cursor))
+        found = await opened.read(lambda g: _page(g, after, n + 1, subject))
+        following = cursor_after(found[n - 1].face_id) if len(found) > n else None
+        return JSONResponse({"faces": [shown(opened, face) for face in found[:n]], "next": following})
+
+    @routes.get("/faces/{key}", summary="An enrolled face")
+    async def show_face(gallery: GalleryName, key: FaceKey, access: Annotated[Access, door]) -> JSONResponse:
+        opened = service.gallery(gallery, access, "read")
+        return JSONResponse(shown(opened, await _face(opened, key)))
+
+    @routes.delete("/faces/{key}", summary="Remove a face, for good")
+    async def remove_face(
+        gallery: GalleryName, key: FaceKey, access: Annotated[Access, door]
+    ) -> JSONResponse:
+        opened = service.gallery(gallery, access, "delete")
+        face = await _face(opened, key)
+        overwritten = await remove_faces(service, opened, access, [face])
+        return JSONResponse({"key": key, "n_faces": 1, "overwritten": overwritten})
+
+    @routes.get("/export", summary="All faces with their templates, a line of JSON each")
+    async def export(gallery: GalleryName, access: Annotated[Access, door]) -> StreamingResponse:
+        opened = service.gallery(gallery, access, "read")
+        service.audit.write("export", by=access.by, gallery=gallery)
+        return StreamingResponse(_lines(opened), media_type="application/x-ndjson")
+
+    return routes
+
+
+def shown(gallery: OpenGallery, face: EnrolledFace) -> dict[str, Any]:
+    """An enrolled face; its place in pixels of the upright picture, null where only an embedding came."""
+    return {
+        "key": key_of(gallery, face), "subject": face.subject, "sha256": face.photo_sha256,
+        "box_xyxy": None if face.box_xyxy is None else [round(v, 2) for v in face.box_xyxy],
+        "score": None if face.score is None else answers.rounded(face.score),
+        "quality": None if face.quality is None else answers.rounded(face.quality),
+    }  # fmt: skip
+
+
+async def _face(opened: OpenGallery, key: str) -> EnrolledFace:
+    numbers = numbers_of(key)
+    found = await opened.read(lambda g: g.find_faces(numbers))
+    if not found:
+        raise ProblemError(404, "not-found", "no face of this gallery has this key")
+    return next(iter(found.values()))
+
+
+def _page(gallery: Gallery, after: int, limit: int, subject: str | None) -> list[EnrolledFace]:
+    if subject is not None and gallery.roster.find(subject) is None:
+        raise ProblemError(404, "not-found", "nobody of that name is in this gallery")
+    return gallery.page_of_faces(after=after, limit=limit, subject=subject)
+
+
+def _number(entry: str) -> int:
+    if not entry:
+        return -1
+    if not entry.isdecimal() or len(entry) > 19:
+        raise InputError("cursor: expected `next` of another page")
+    return min(int(entry), 2**63 - 1)
+
+
+async def _lines(opened: OpenGallery) -> AsyncIterator[bytes]:
+    after = -1
+    while True:
+        page, vectors = await opened.read(partial(_exported, after=after))
+        if not page:
+            return
+        after = page[-1].face_id
+        for face in page:
+            templates = [
+                {"model": model, "bytes": base64.b64encode(row.tobytes()).decode()}
+                for model, row in vectors.get(face.face_id, [])
+            ]
+            yield (json.dumps({**shown(opened, face), "templates": templates}) + "\n").encode()
+
+
+def _exported(gallery: Gallery, after: int) -> tuple[list[EnrolledFace], dict[int, list[tuple[str, Any]]]]:
+    """A page of faces with their templates of all models."""
+    page = gallery.page_of_faces(after=after, limit=EXPORTED_AT_ONCE)
+    vectors: dict[int, list[tuple[str, Any]]] = {}
+    for batch in gallery.templates.of_faces(np.array([face.face_id for face in page], np.int64)):
+        for number, row in zip(batch.face_id.tolist(), batch.vectors, strict=True):
+            vectors.setdefault(number, []).append((batch.model, row))
+    return page, vectors
