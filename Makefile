@@ -14,7 +14,7 @@ WRITTEN := docs/api.md docs/commands.md docs/measure.md docs/reproduction.md doc
 PAGES = README.md CONTRIBUTING.md $(filter-out $(WRITTEN),$(wildcard docs/*.md))
 
 .DEFAULT_GOAL := help
-.PHONY: help people serve test slow quick coverage check format docs bench clean
+.PHONY: help people serve client test slow quick coverage check format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -26,6 +26,9 @@ people: $(CORE)  ## group the photos of a folder by person: make people PHOTOS=~
 serve: $(CORE)  ## open a photo library in the browser: make serve PHOTOS=~/Pictures
 	@test -n "$(PHOTOS)$(LIBRARY)" || { echo 'make serve needs the folder that make people was given: make serve PHOTOS=~/Pictures' >&2; exit 2; }
 	@$(BIN)/facespace serve $(if $(PHOTOS),"$(PHOTOS)") $(if $(LIBRARY),--library "$(LIBRARY)")
+
+client: $(CORE)  ## fetch what the browser's client of `facespace api` runs on, from npm
+	@$(BIN)/python -m lab.browser_runtime
 
 test: check  ## check and run all tests but the slow ones
 	$(BIN)/python -m pytest

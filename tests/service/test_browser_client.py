@@ -1,0 +1,198 @@
+"""The browser's client beside Python: the same faces, the same embeddings, and 128 bytes a face on the wire."""
+
+import base64
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from browsers import camera_flags, listening, opened_browser
+from facespace.embed import Embedder, quantise
+from facespace.errors import ModelError
+from facespace.extract import extract_image
+from facespace.faces.detect import Detector
+from facespace.faces.tiles import decoded_side_px
+from facespace.images import decode_image
+from facespace.service.client_page import BROWSER_EMBEDDER, client_routes
+
+BOX_PX, EMBEDDING = 2.0, 1e-3
+FIND = """async encoded => {
+  const { openFaces } = await import("./facespace.js");
+  globalThis.client ??= await openFaces();
+  const picture = new Blob([Uint8Array.from(atob(encoded), c => c.charCodeAt(0))]);
+  const { found, width, height } = await client.find(picture);
+  return { width, height, found: found.map(f => ({ ...f, embedding: [...f.embedding], bytes: [...f.bytes] })) };
+}"""
+FRAME = """() => {
+  const video = document.querySelector("video"), canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  return canvas.toDataURL("image/png").split(",")[1];
+}"""
+
+
+class Answering:
+    """The client's page, and a gallery in which everybody is Ann."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        identify = Route("/v1/galleries/{name}/identify", self.identify, methods=["POST"])
+        self.app = Starlette(routes=[client_routes(), identify])
+
+    async def identify(self, request: Request) -> JSONResponse:
+        self.asked.append(await request.body())
+        n = len(json.loads(self.asked[-1])["embeddings"])
+        return JSONResponse(
+            {"faces": [{"subject": "Ann", "distance": 0.25, "threshold": 1.0}] * n, "meaning": "1 in 100"}
+        )
+
+
+@pytest.fixture(scope="module")
+def answering() -> Iterator[tuple[Answering, str]]:
+    one = Answering()
+    with listening(one.app) as address:
+        yield one, address
+
+
+@pytest.fixture(scope="module")
+def page(
+    answering: tuple[Answering, str], data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """The client's page, ready; the test fails where the console complains or anything else is asked."""
+    address = answering[1]
+    with opened_browser(*camera_flags(photos(data)[0], tmp_path_factory.mktemp("camera"))) as browser:
+        context = browser.new_context(base_url=address, permissions=["camera"])
+        opened = context.new_page()
+        complaints: list[str] = []
+        opened.on("console", lambda m: m.type == "error" and complaints.append(m.text))
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.on(
+            "request", lambda r: r.url.startswith((address, "blob:", "data:")) or complaints.append(r.url)
+        )
+        opened.goto("/client/?gallery=team")
+        opened.get_by_text("Ready.").wait_for(timeout=60_000)
+        yield opened
+        assert complaints == []
+
+
+def photos(data: Path) -> list[Path]:
+    found = sorted((data / "albums" / "people").glob("*.jpg"))[:3]
+    return [*found, *sorted((data / "albums" / "bigbang" / "test").rglob("faces.jpg"))]
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[Detector, Embedder]:
+    return Detector(), Embedder(BROWSER_EMBEDDER)
+
+
+def compare(
+    page: Any, models: tuple[Detector, Embedder], content: bytes, *, within: float = EMBEDDING
+) -> int:
+    """Find the faces of a picture here and there; how many there were."""
+    seen = page.evaluate(FIND, base64.b64encode(content).decode())
+    picture = decode_image(content, Path("x.png"), longest_side_px=decoded_side_px)
+    expected = extract_image(picture, *models)
+    found = seen["found"]
+    assert (seen["height"], seen["width"]) == picture.size_hw
+    assert len(found) == len(expected.faces)
+    if found:
+        assert np.abs(np.array([f["box"] for f in found]) - expected.faces.boxes_xyxy).max() < BOX_PX
+        assert np.abs(np.array([f["landmarks"] for f in found]) - expected.faces.landmarks_xy).max() < BOX_PX
+        assert np.abs(np.array([f["embedding"] for f in found]) - expected.embeddings).max() < within
+        # A component that lies between two bytes may fall on either side.
+        as_bytes = quantise(expected.embeddings, models[1].spec.byte_scale).astype(int)
+        assert np.abs(np.array([f["bytes"] for f in found]) - as_bytes).max() <= 1
+    return len(found)
+
+
+def png(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def test_faces_of_photos_are_those_that_python_finds(page: Any, models: Any, data: Path) -> None:
+    assert [compare(page, models, photo.read_bytes()) for photo in photos(data)] == [1, 1, 1, 6]
+
+
+@pytest.mark.parametrize(
+    "case", ["empty", "tiny", "enlarged", "see-through", "turned", "face that fills the picture"]
+)
+def test_pictures_of_other_shapes(case: str, page: Any, models: Any, data: Path) -> None:
+    photo = Image.open(photos(data)[1]).convert("RGB")
+    if case == "empty":
+        assert compare(page, models, png(Image.new("RGB", (200, 90), "teal"))) == 0
+    elif case == "tiny":
+        assert compare(page, models, png(Image.new("RGB", (1, 3)))) == 0
+    elif (
+        case == "enlarged"
+    ):  # above the size at which faces are cut out, and no JPEG, which Python decodes reduced
+        # In such a smooth picture landmarks that differ by a thousandth of a pixel change many values by one.
+        large = photo.resize((photo.width * 5, photo.height * 5))
+        assert compare(page, models, png(large), within=2 * EMBEDDING) == 2
+    elif case == "see-through":
+        photo.putalpha(Image.linear_gradient("L").resize(photo.size).point(lambda v: 255 if v < 230 else 0))
+        assert compare(page, models, png(photo)) == 1
+    elif case == "turned":
+        exif, file = Image.Exif(), BytesIO()
+        exif[0x0112] = 6
+        photo.transpose(Image.Transpose.ROTATE_90).save(file, "JPEG", quality=95, exif=exif)
+        assert compare(page, models, file.getvalue()) == 1
+    else:
+        face = extract_image(np.asarray(photo), *models).faces.boxes_xyxy[0]
+        assert compare(page, models, png(photo.crop(tuple(face)).resize((640, 640)))) == 1
+
+
+def test_a_camera_is_followed_and_asks_who_it_is(
+    page: Any, models: Any, answering: tuple[Answering, str]
+) -> None:
+    asked = answering[0].asked
+    asked.clear()
+    page.get_by_role("button", name="Start camera").click()
+    page.locator("#faces b", has_text="Ann").wait_for(timeout=60_000)
+    frame = base64.b64decode(page.evaluate(FRAME))
+    page.get_by_role("button", name="Stop camera").click()
+    assert "ms to find the faces" in page.locator("#speed").inner_text()
+    assert compare(page, models, frame) == 1
+    sent = json.loads(asked[0])
+    assert set(sent) == {"model", "embeddings"} and len(asked[0]) < 300
+    template = np.frombuffer(base64.b64decode(sent["embeddings"][0]), np.int8)
+    picture = decode_image(frame, Path("x.png"))
+    expected = quantise(extract_image(picture, *models).embeddings, models[1].spec.byte_scale)
+    assert sent["model"] == models[1].spec.sha256 and template.shape == (128,)
+    assert np.abs(template - expected[0].astype(int)).max() <= 1
+
+
+def test_a_photo_is_chosen_and_named(page: Any, data: Path) -> None:
+    page.set_input_files("#choose input", photos(data)[3])
+    page.locator("#faces b", has_text="Ann").nth(5).wait_for(timeout=60_000)
+    assert page.locator("#status").inner_text() == "6 faces"
+    page.set_input_files(
+        "#choose input", {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
+    )
+    page.get_by_text("cannot read the picture").wait_for()
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_page_says_what_is_missing(page: Any, answering: tuple[Answering, str]) -> None:
+    other = page.context.browser.new_page()
+    other.route("**/runtime/*", lambda route: route.fulfill(status=404))
+    other.goto(f"{answering[1]}/client/")
+    other.get_by_text("run `make client`").wait_for()
+    assert other.locator("#camera").is_disabled()
+
+
+def test_models_are_named_by_their_weights() -> None:
+    with pytest.raises(ModelError, match="nothing-here"):
+        client_routes(embedder="nothing-here")
