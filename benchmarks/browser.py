@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from browsers import listening, opened_browser
 from starlette.applications import Starlette
 
+from browsers import listening, opened_browser
 from facespace.embed import Embedder
 from facespace.faces.align import crop_faces
 from facespace.faces.detect import Detector

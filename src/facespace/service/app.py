@@ -12,6 +12,7 @@ from starlette.responses import Response
 from facespace import __version__
 from facespace.errors import FacespaceError
 from facespace.service import native, operations
+from facespace.service.client_page import client_routes
 from facespace.service.front import Front
 from facespace.service.native.description import describe
 from facespace.service.problems import Problem, ProblemError, problem_of
@@ -42,6 +43,7 @@ def create_app(service: Service) -> Front:
     )  # fmt: skip
     for part in PARTS:
         app.include_router(part(service))
+    app.router.routes.append(client_routes(settings.detector))
     for kind in (ProblemError, FacespaceError, RequestValidationError, HTTPException, OSError):
         app.add_exception_handler(kind, _explain)
     if settings.origins:

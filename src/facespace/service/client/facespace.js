@@ -67,9 +67,9 @@ class Faces {
 
   /** Who each face is, in the order of `found`: what `POST /v1/galleries/{gallery}/identify` answers. */
   async identify(gallery, found, { key, fpir } = {}) {
-    const body = { model: this.embedder.sha256, embeddings: found.map(face => base64(face.bytes)), ...(fpir ? { fpir } : {}) };
+    const body = { model: this.embedder.sha256, embeddings: found.map(face => base64(face.bytes)) };
     const headers = { "Content-Type": "application/json", ...(key ? { Authorization: `Bearer ${key}` } : {}) };
-    const address = new URL(`v1/galleries/${encodeURIComponent(gallery)}/identify`, this.service);
+    const address = new URL(`v1/galleries/${encodeURIComponent(gallery)}/identify${fpir ? `?fpir=${fpir}` : ""}`, this.service);
     const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(body) });
     const told = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(told.detail ?? told.title ?? `the service answered ${answer.status}`);
