@@ -12,7 +12,7 @@ def standing(blurs: list[bool], confirmed: list[bool]) -> Standing:
     n = len(blurs)
     rows = np.zeros((n, 4), np.float32)
     rows[:, 0] = 1.0
-    faces = StoredFaces(np.arange(n), np.arange(n), rows, np.array(blurs, bool))
+    faces = StoredFaces(np.arange(n), np.arange(n), rows, np.array(blurs, bool), *np.full((2, n), np.nan))
     person = np.where(confirmed, 7, NOBODY).astype(np.int64)
     return Standing(faces, person, np.array(confirmed, bool), frozenset(), [], "")
 

@@ -20,6 +20,7 @@ __all__ = ["PeopleRun", "is_nothing"]
 DOING: dict[Stage, str] = {
     "comparing": "comparing files",
     "reading": "finding faces",
+    "videos": "finding faces in videos, by the second",
     "grouping": "grouping",
     "embedding": "embedding faces again",
 }
@@ -81,7 +82,7 @@ def is_nothing(photos: Path, library: Path) -> bool:
     """Neither photos nor a library that may know of some; pictures that are not read are told."""
     if (library / CATALOGUE).exists():
         return False
-    found = list_photos(photos)
+    found = list_photos(photos, videos=True)
     if not found.photos:
         _warn_of(found.unreadable)
     return not found.photos

@@ -24,6 +24,8 @@ from facespace.extract.tables import (
     extract_table,
     extract_tables,
 )
+from facespace.extract.tracks import Track
+from facespace.extract.videos import VideoFaces, embed_known_frames, extract_video
 
 __all__ = [
     "CROPS_PER_BATCH",
@@ -33,9 +35,12 @@ __all__ = [
     "FoundFaces",
     "ImageFaces",
     "PhotoFaces",
+    "Track",
+    "VideoFaces",
     "content_hash",
     "embed_crops",
     "embed_known_faces",
+    "embed_known_frames",
     "embed_photos",
     "expand_paths",
     "extract_crops",
@@ -44,6 +49,7 @@ __all__ = [
     "extract_photos",
     "extract_table",
     "extract_tables",
+    "extract_video",
     "find_faces",
     "in_order",
 ]

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +32,7 @@ __all__ = [
     "extract_photos",
     "find_faces",
     "in_order",
+    "tiles_of",
 ]
 
 Item = TypeVar("Item")
@@ -156,14 +157,15 @@ def find_faces(
     return FoundFaces(whole, face_quality(crops, whole.landmarks_xy), crops, n_seen)
 
 
-def _tiles(detector: FaceDetector) -> Tiles:
+def tiles_of(detector: FaceDetector) -> Tiles:
+    """Whether and how a detector divides pictures."""
     tiles: Tiles = getattr(detector, "tiles", "off")
     return tiles
 
 
 def _detect(picture: Picture, detector: FaceDetector) -> Detections:
     """Faces in the pixels of ``picture``; a detector that does not tile need not know the whole picture's size."""
-    if grid(picture.size_hw, _tiles(detector)) == (1, 1):
+    if grid(picture.size_hw, tiles_of(detector)) == (1, 1):
         return detector.detect(picture.pixels)
     whole: dict[str, Any] = {"whole_hw": picture.size_hw}
     return detector.detect(picture.pixels, **whole)
@@ -186,7 +188,7 @@ def extract_photos(
 
 
 def in_order(
-    work: Callable[[Item], Result], items: Sequence[Item], *, workers: int | None = None
+    work: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
 ) -> Iterator[Result]:
     """``work`` of each item, on several threads, in the order of the items; few results wait at a time.
 
@@ -261,7 +263,9 @@ def _as_crop(content: bytes, path: Path, spec: ModelSpec) -> NDArray[np.uint8]:
 def extract_photo(photo: Path, detector: FaceDetector, embedder: FaceEmbedder) -> PhotoFaces | Unreadable:
     """The faces of one photo; see `extract_photos`."""
     try:
-        content, picture = read_photo(photo, longest_side_px=partial(decoded_side_px, tiles=_tiles(detector)))
+        content, picture = read_photo(
+            photo, longest_side_px=partial(decoded_side_px, tiles=tiles_of(detector))
+        )
     except ImageError as error:
         return Unreadable(photo, error.reason)
     found = extract_image(picture, detector, embedder)

@@ -1,7 +1,6 @@
 """Photos or ready crops to a FaceTable on disk; a second run costs only what is not in it yet."""
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ from facespace.extract.photos import (
     extract_photos,
     in_order,
 )
+from facespace.extract.videos import file_hash
 from facespace.faces.quality import face_quality
-from facespace.images import Unreadable, list_photos, read_bytes
+from facespace.images import Unreadable, list_photos
 from facespace.models import ModelSpec
 from facespace.table import FaceTable, FaceTableWriter, face_id
 
@@ -291,7 +291,7 @@ def expand_paths(paths: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
 def content_hash(photo: Path) -> str:
     """sha256 in hex, empty where the file cannot be read (extraction then says why)."""
     try:
-        return hashlib.sha256(read_bytes(photo)).hexdigest()
+        return file_hash(photo)
     except ImageError:
         return ""
 

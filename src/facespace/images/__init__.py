@@ -9,6 +9,7 @@ from facespace.images.listing import (
     Unreadable,
     list_photos,
     stamp_photos,
+    unread_videos,
 )
 from facespace.images.read import (
     MAX_PIXELS,
@@ -20,17 +21,31 @@ from facespace.images.read import (
     read_photo,
     read_tiff_size,
 )
+from facespace.images.video import (
+    EVERY_S,
+    VIDEO_SUFFIXES,
+    Video,
+    VideoFrame,
+    can_read_video,
+    is_video,
+)
 
 __all__ = [
+    "EVERY_S",
     "MAX_PIXELS",
     "SUFFIXES",
+    "VIDEO_SUFFIXES",
     "Exif",
     "Listing",
     "Picture",
     "Stamp",
     "StampedFiles",
     "Unreadable",
+    "Video",
+    "VideoFrame",
+    "can_read_video",
     "decode_image",
+    "is_video",
     "list_photos",
     "read_bytes",
     "read_exif",
@@ -38,4 +53,5 @@ __all__ = [
     "read_photo",
     "read_tiff_size",
     "stamp_photos",
+    "unread_videos",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Content", "Entry", "Exif", "exif_of", "tiff_entries"]
+__all__ = ["Content", "Entry", "Exif", "exif_of", "tiff_entries", "time_of_text"]
 
 Content = bytes | mmap.mmap  # a file in memory, or left on the disk
 ORIENTATION, XMP, EXIF_FOLDER = 0x0112, 0x02BC, 0x8769
@@ -111,7 +111,8 @@ def exif_of(block: Content | None, packet: bytes | None = None) -> Exif:
     inner = {}
     if EXIF_FOLDER in tags and (offset := tags[EXIF_FOLDER].number):
         inner = {entry.tag: entry for entry in tiff_entries(block, int(offset))}
-    times = (_time(inner[time].text, inner.get(zone)) for time, zone in TIMES if time in inner)
+    zones = {tag: entry.text for tag, entry in inner.items()}
+    times = (time_of_text(inner[time].text, zones.get(zone, "")) for time, zone in TIMES if time in inner)
     packet = packet or (tags[XMP].value if XMP in tags else b"")
     return Exif(_orientation(tags.get(ORIENTATION), packet), next((t for t in times if t), None))
 
@@ -152,7 +153,7 @@ def _orientation(entry: Entry | None, packet: bytes) -> int:
     return int(said) if said is not None and said in range(1, 9) else 1
 
 
-def _time(text: str, zone: Entry | None) -> str | None:
+def time_of_text(text: str, zone: str = "") -> str | None:
     """ISO 8601 of EXIF's "2024:07:01 12:30:00" and "+02:00", and of what else cameras and programs write there."""
     found = TIME.fullmatch(text)
     if found is None:
@@ -161,6 +162,6 @@ def _time(text: str, zone: Entry | None) -> str | None:
         moment = datetime(*(int(part or 0) for part in found.groups()[:6]))  # type: ignore[arg-type]
     except ValueError:
         return None
-    offset = (found[7] or (zone.text if zone else "")).replace("Z", "+00:00")
+    offset = (found[7] or zone).replace("Z", "+00:00")
     known = ZONE.fullmatch(offset)
     return moment.isoformat() + (f"{known[1]}{known[2]}:{known[3]}" if known else "")

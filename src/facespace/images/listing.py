@@ -4,13 +4,24 @@ import dataclasses
 import os
 import stat
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from facespace.errors import DataError
 from facespace.images.raw import RAW_SUFFIXES, can_read_raw
+from facespace.images.video import VIDEO_SUFFIXES, can_read_video, is_video
 
-__all__ = ["SUFFIXES", "Listing", "Stamp", "StampedFiles", "Unreadable", "list_photos", "stamp_photos"]
+__all__ = [
+    "SUFFIXES",
+    "Listing",
+    "Stamp",
+    "StampedFiles",
+    "Unreadable",
+    "list_photos",
+    "stamp_photos",
+    "unread_videos",
+]
 
 # Device, inode, size in bytes and time of the last change in ns.
 Stamp = tuple[int, int, int, int]
@@ -55,7 +66,7 @@ class Listing:
     """What lies below a folder.
 
     Attributes:
-        photos: files with a picture's extension, sorted by path.
+        photos: files with a picture's extension, and videos if they were asked for and can be read, sorted by path.
         unreadable: folders that could not be opened, links that lead nowhere or in a circle, kinds of pictures that
             are not read.
     """
@@ -69,29 +80,48 @@ class StampedFiles:
     """What lies below a folder, each file with what tells whether it is the same as before.
 
     Attributes:
-        stamps: of each file with a picture's extension, by its path relative to the folder, `/` between names.
+        stamps: of each file with a picture's extension, and of videos if they were asked for, whether they can be read
+            or not; by its path relative to the folder, `/` between names.
         unreadable: folders that could not be opened, links that lead nowhere or in a circle, kinds of pictures that
             are not read; paths likewise.
+        stills: of each video beside which a picture of the same name stands, the path of that picture.
     """
 
     stamps: dict[str, Stamp]
     unreadable: tuple[Unreadable, ...]
+    stills: dict[str, str] = field(default_factory=dict)
 
 
-def list_photos(folder: Path | str) -> Listing:
+def list_photos(folder: Path | str, *, videos: bool = False) -> Listing:
     """All photos below ``folder``, links followed once; hidden files and folders are passed over.
+
+    Args:
+        folder: looked through with all folders below it.
+        videos: list videos too.
 
     Raises:
         DataError: no such folder.
     """
-    root, found = Path(folder), stamp_photos(folder)
+    root, found = Path(folder), stamp_photos(folder, videos=videos)
+    unread = unread_videos(found.stamps)
+    paths = (path for path in found.stamps if not (unread and is_video(path)))
     return Listing(
-        tuple(sorted(root / path for path in found.stamps)),
-        tuple(dataclasses.replace(u, photo=root / u.photo) for u in found.unreadable),
+        tuple(sorted(root / path for path in paths)),
+        tuple(dataclasses.replace(u, photo=root / u.photo) for u in (*found.unreadable, *unread)),
     )
 
 
-def stamp_photos(folder: Path | str) -> StampedFiles:
+def unread_videos(paths: Iterable[str]) -> tuple[Unreadable, ...]:
+    """Which kinds of videos among these files are not read since the optional part is missing, and how many."""
+    if can_read_video():
+        return ()
+    counts = Counter(os.path.splitext(path)[1].lower() for path in paths if is_video(path))  # noqa: PTH122
+    return tuple(
+        Unreadable(Path("*" + suffix), _not_read(suffix, n), n) for suffix, n in sorted(counts.items())
+    )
+
+
+def stamp_photos(folder: Path | str, *, videos: bool = False) -> StampedFiles:
     """All photos below ``folder`` as `list_photos` finds them, in no order, with one look at each file.
 
     Paths are text and each file is asked for once, since in a folder where nothing has changed this is all the work.
@@ -103,7 +133,7 @@ def stamp_photos(folder: Path | str) -> StampedFiles:
     if not root.is_dir():
         met = "a file" if root.exists() else "nothing there"
         raise DataError(f"{root}: expected a folder of photos, met {met}")
-    found = _Found()
+    found = _Found(videos)
     seen: set[tuple[int, int]] = set()
     pending = [""]
     while pending:
@@ -122,13 +152,15 @@ def stamp_photos(folder: Path | str) -> StampedFiles:
                 found.unreadable.append(Unreadable(Path(here), _reason(error)))
             continue
         pending += reversed(found.sort_in(inside, here))
-    return StampedFiles(found.stamps, (*found.unreadable, *found.passed_over()))
+    return StampedFiles(found.stamps, (*found.unreadable, *found.passed_over()), found.stills)
 
 
 class _Found:
     """What was found so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, videos: bool) -> None:
+        self.videos = videos
+        self.stills: dict[str, str] = {}
         self.stamps: dict[str, Stamp] = {}
         self.unreadable: list[Unreadable] = []
         self.others: Counter[str] = Counter()  # by extension
@@ -137,7 +169,8 @@ class _Found:
     def sort_in(self, entries: list["os.DirEntry[str]"], here: str) -> list[str]:
         """Put each entry of a folder where it belongs; returns the folders to look into."""
         folders, raw = [], []
-        stems = set()
+        stems: dict[str, str] = {}
+        videos = {}
         for entry in entries:
             name = entry.name
             if name.startswith(".") or name in JUNK:
@@ -149,7 +182,10 @@ class _Found:
                 if entry.is_dir():
                     folders.append(path)
                 elif suffix in SUFFIXES:
-                    stems.add(stem)
+                    stems[stem] = path
+                    self._stamp(entry, path)
+                elif self.videos and suffix in VIDEO_SUFFIXES:
+                    videos[path] = stem
                     self._stamp(entry, path)
                 elif suffix in RAW_SUFFIXES:
                     raw.append((entry, path, stem, suffix))
@@ -160,6 +196,7 @@ class _Found:
         for entry, path, stem, suffix in raw:
             if stem not in stems:  # else it is the same picture, and read better there
                 self._stamp_raw(entry, path, suffix)
+        self.stills |= {path: stems[stem] for path, stem in videos.items() if stem in stems}
         return folders
 
     def outside_library(self, entries: list["os.DirEntry[str]"], here: str) -> list["os.DirEntry[str]"]:
@@ -205,6 +242,8 @@ class _Found:
 
 
 def _not_read(suffix: str, n: int) -> str:
+    if suffix in VIDEO_SUFFIXES:
+        return f"{n} {'video was' if n == 1 else 'videos were'} not read; to read them: pip install 'facespace[video]'"
     if suffix in RAW_SUFFIXES:
         files = "camera RAW file was" if n == 1 else "camera RAW files were"
         return f"{n} {files} not read; to read them: pip install 'facespace[raw]'"

@@ -24,7 +24,9 @@ from facespace.regular_files import open_regular, read_regular
 __all__ = [
     "MAX_PIXELS",
     "Picture",
+    "Side",
     "decode_image",
+    "is_growing",
     "read_bytes",
     "read_exif",
     "read_image",
@@ -115,12 +117,12 @@ def read_photo(path: Path, *, longest_side_px: Side = None) -> tuple[bytes, Pict
     """
     content = read_bytes(path)
     picture = decode_image(content, path, longest_side_px=longest_side_px)
-    if picture.note and _is_growing(path, len(content)):
+    if picture.note and is_growing(path, len(content)):
         raise ImageError(path, "is still being written; scan again when it is whole")
     return content, picture
 
 
-def _is_growing(path: Path, size: int) -> bool:
+def is_growing(path: Path, size: int) -> bool:
     """Whether a file changes between two looks; only one that was changed a moment ago is looked at again."""
     try:
         before = path.stat()

@@ -1,6 +1,7 @@
 """How people name a person or a face of a library, and how the library names them back.
 
-A person by number or name; a face by `photo#k`, the k-th face of that photo from the left, or by its id.
+A person by number or name; a face by `photo#k`, the k-th face of that photo from the left, or by its id. The k-th face
+of a video is that of its k-th track by time.
 """
 
 import re
@@ -12,8 +13,8 @@ from facespace.store import LONGEST_NAME, path_in, path_out, shown_name, taken_b
 __all__ = ["face_key", "find_face", "find_person", "name_face", "name_person", "named_people"]
 
 FACES = (
-    "SELECT face_id FROM faces JOIN photos USING (photo_id) WHERE path = ?"
-    " ORDER BY x0, face_id"  # the forgotten too, so that the others keep their places
+    "SELECT face_id FROM faces JOIN photos USING (photo_id) WHERE path = ? AND of_track IS NULL"
+    " ORDER BY begin_s, x0, face_id"  # the forgotten too, so that the others keep their places
 )
 
 
@@ -69,6 +70,8 @@ def find_face(catalogue: Catalogue, face: int | str) -> int:
     number = _by_place(catalogue, face) if isinstance(face, str) else face
     if number is None:
         number = int(str(face), 16) if re.fullmatch(r"[0-9a-f]{16}", str(face)) else -1
+    # Any view of a track means the track.
+    number = catalogue.value("SELECT coalesce(of_track, face_id) FROM faces WHERE face_id = ?", (number,))
     there = catalogue.row(
         "SELECT 1 FROM faces WHERE face_id = ?"
         " AND NOT EXISTS (SELECT 1 FROM ignored i WHERE i.face_id = faces.face_id AND why = 'forgotten')",

@@ -90,6 +90,8 @@ class PhotoView:
         faces: those not forgotten.
         unreadable: why there is nothing to see, else None.
         note: what is missing of a photo that is cut short, else None.
+        kind: "photo" or "video".
+        duration_s: of a video that could be read.
     """
 
     photo_id: int
@@ -99,6 +101,8 @@ class PhotoView:
     faces: tuple[Face, ...]
     unreadable: str | None
     note: str | None = None
+    kind: str = "photo"
+    duration_s: float | None = None
 
 
 class Browse:
@@ -221,7 +225,7 @@ class Browse:
         found = self._catalogue.values(
             f"SELECT face_id FROM {FACES_OF_PEOPLE} JOIN photos USING (photo_id)"
             " WHERE person_id = ? AND path NOTNULL"
-            " ORDER BY taken_at IS NULL, taken_at DESC, path, face_id LIMIT ? OFFSET ?",
+            " ORDER BY taken_at IS NULL, taken_at DESC, path, begin_s, face_id LIMIT ? OFFSET ?",
             (person, limit, offset),
         )
         tiles = faces_by_id(self._catalogue, found)
@@ -234,7 +238,8 @@ class Browse:
             CorrectionError: no photo of that id stands in the folder.
         """
         row = self._catalogue.row(
-            "SELECT path, height, width, taken_at, unreadable, note FROM photos WHERE photo_id = ? AND path NOTNULL",
+            "SELECT path, height, width, taken_at, unreadable, note, kind, duration_s"
+            " FROM photos WHERE photo_id = ? AND path NOTNULL",
             (photo_id,),
         )
         if row is None:
@@ -247,6 +252,8 @@ class Browse:
             faces_of_photo(self._catalogue, photo_id),
             row["unreadable"],
             row["note"],
+            row["kind"],
+            row["duration_s"],
         )
 
     def photos(

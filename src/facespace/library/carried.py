@@ -2,7 +2,7 @@
 
 The same content is read again by a new detector or embedder, or after it had gone: then the box tells. Other content
 at the same path (turned, cropped, saved again) is another picture of the same moment at most: then the look tells, by
-the templates of one model.
+the templates of one model. Of a video whole tracks are compared: the face that is known was somewhere at its time.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facespace.distances import distance_matrix
 from facespace.embed import dequantise
-from facespace.extract import PhotoFaces
+from facespace.extract import PhotoFaces, Track, VideoFaces
 from facespace.faces.matching import box_iou
 from facespace.library.catalogue import Catalogue
 from facespace.store import path_in
@@ -22,6 +22,7 @@ __all__ = ["KnownFaces", "carried_ids", "known_faces"]
 MIN_IOU = 0.5
 # Squared L2 of two embeddings of one picture of a face, saved twice.
 SAME_PICTURE = 0.3
+NEAR_S, MIN_IOU_NEAR = 1.0, 0.3  # of a track that other frames show than those looked at before
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class KnownFaces:
         sha256: of the content of each face's photo; None where it was not known.
         boxes_xyxy: float32, shape (N, 4).
         templates: one byte vector by the given embedder each, else None.
+        times_s: of faces in videos, else None.
     """
 
     photo_ids: list[int]
@@ -41,6 +43,7 @@ class KnownFaces:
     sha256: list[str | None]
     boxes_xyxy: NDArray[np.float32]
     templates: list[NDArray[np.int8] | None]
+    times_s: list[float | None]
 
 
 def known_faces(catalogue: Catalogue, path: str, sha256: str, embedder: str) -> KnownFaces:
@@ -61,7 +64,8 @@ def known_faces(catalogue: Catalogue, path: str, sha256: str, embedder: str) -> 
         (photo["sha256"], face)
         for photo in photos
         for face in catalogue.rows(
-            "SELECT face_id, x0, y0, x1, y1 FROM faces WHERE photo_id = ?", (photo["photo_id"],)
+            "SELECT face_id, x0, y0, x1, y1, time_s FROM faces WHERE photo_id = ? AND of_track IS NULL",
+            (photo["photo_id"],),
         )
     ]
     ids = [face["face_id"] for _, face in faces]
@@ -77,12 +81,13 @@ def known_faces(catalogue: Catalogue, path: str, sha256: str, embedder: str) -> 
         [content for content, _ in faces],
         np.array(boxes, np.float32).reshape(-1, 4),
         [vectors.get(number) for number in ids],
+        [face["time_s"] for _, face in faces],
     )
 
 
-def carried_ids(known: KnownFaces, found: PhotoFaces) -> dict[int, int]:
-    """The old id of each found face that was known, by its place; the surest pairs first, each face once."""
-    likeness = _likeness(known, found)
+def carried_ids(known: KnownFaces, found: PhotoFaces | VideoFaces) -> dict[int, int]:
+    """The old id of each face or track found that was known, by its place; the surest pairs first, each once."""
+    likeness = _of_tracks(known, found) if isinstance(found, VideoFaces) else _likeness(known, found)
     kept: dict[int, int] = {}
     for i, j in zip(*np.unravel_index(np.argsort(-likeness, axis=None), likeness.shape), strict=True):
         if likeness[i, j] > 0 and int(i) not in kept and known.face_ids[j] not in kept.values():
@@ -102,3 +107,27 @@ def _likeness(known: KnownFaces, found: PhotoFaces) -> NDArray[np.float32]:
             near = distance_matrix(found.embeddings, row)[:, 0]
             likeness[:, j] = np.maximum(0.0, 1.0 - near / SAME_PICTURE)
     return likeness
+
+
+def _of_tracks(known: KnownFaces, found: VideoFaces) -> NDArray[np.float32]:
+    """As `_likeness`."""
+    likeness = np.zeros((len(found), len(known.face_ids)), np.float32)
+    for i, track in enumerate(found):
+        for j, (content, template, time_s) in enumerate(
+            zip(known.sha256, known.templates, known.times_s, strict=True)
+        ):
+            if content == found.sha256 and time_s is not None:
+                likeness[i, j] = _was_there(track, known.boxes_xyxy[j], time_s)
+            elif template is not None:
+                near = distance_matrix(track.embeddings, dequantise(template[None])).min()
+                likeness[i, j] = max(0.0, 1.0 - near / SAME_PICTURE)
+    return likeness
+
+
+def _was_there(track: Track, box_xyxy: NDArray[np.float32], time_s: float) -> float:
+    """How well a box fits the place of a track at that time."""
+    at = int(np.abs(track.path_s - time_s).argmin())
+    overlap = float(box_iou(track.path_xyxy[at : at + 1], box_xyxy[None])[0, 0])
+    apart_s = abs(float(track.path_s[at]) - time_s)  # another track may begin where this one ends
+    fits = apart_s <= NEAR_S and overlap >= MIN_IOU_NEAR
+    return overlap * (1.0 - apart_s / (2 * NEAR_S)) if fits else 0.0

@@ -40,6 +40,8 @@ class StoredPhoto:
         unreadable: why there is nothing to see, else None.
         orientation: as EXIF has it, 1 to 8; None where nobody has looked yet.
         taken_at: by the camera's clock, ISO 8601; None where the file does not say.
+        kind: "photo" or "video".
+        duration_s: of a video that could be read.
     """
 
     photo_id: int
@@ -51,6 +53,8 @@ class StoredPhoto:
     unreadable: str | None
     orientation: int | None
     taken_at: str | None
+    kind: str = "photo"
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,18 @@ class StoredFaces:
     Attributes:
         face_id: int64.
         photo_id: int64.
-        embeddings: float32 unit rows, shape (N, D).
+        embeddings: float32 unit rows, shape (N, D); of a track the mean of its views, which counts as one face.
         blurs: bool, shape (N,): tiny and of poor quality, so that it may be anybody or no face at all.
+        begin_s: float64, shape (N,): of a track in a video when it begins; nan for photos.
+        end_s: likewise when it ends.
     """
 
     face_id: NDArray[np.int64]
     photo_id: NDArray[np.int64]
     embeddings: NDArray[np.float32]
     blurs: NDArray[np.bool_]
+    begin_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
 
     def __getitem__(self, which: NDArray[np.bool_]) -> "StoredFaces":
         """The faces where a mask is true."""
@@ -188,7 +196,7 @@ class Catalogue:
         return [
             StoredPhoto(
                 row["photo_id"], path_out(row["path"]), row["sha256"], stamp_of(row), row["detector"], row["embedder"],
-                row["unreadable"], row["orientation"], row["taken_at"],
+                row["unreadable"], row["orientation"], row["taken_at"], row["kind"], row["duration_s"],
             )
             for row in self.stream("SELECT * FROM photos WHERE path IS NOT NULL ORDER BY path")
         ]  # fmt: skip
@@ -219,22 +227,27 @@ class Catalogue:
             templates = list(self.templates.batches(model=model))
             rows = self.rows(
                 "SELECT face_id, photo_id, faces.quality < ? AND (x1 - x0) * (y1 - y0) < ? AS blurred"
-                " FROM faces JOIN photos USING (photo_id)"
-                " WHERE face_id NOT IN (SELECT face_id FROM ignored) ORDER BY path, x0, face_id",
+                ", begin_s, end_s FROM faces JOIN photos USING (photo_id) WHERE of_track IS NULL"
+                " AND face_id NOT IN (SELECT face_id FROM ignored) ORDER BY path, begin_s, x0, face_id",
                 (SET_ASIDE, TINY_PX**2),
             )
+            views = self.rows("SELECT face_id, of_track FROM faces WHERE of_track NOTNULL")
         ids = np.concatenate([np.zeros(0, np.int64), *(batch.face_id for batch in templates)])
         vectors = np.concatenate([np.zeros((0, dim), np.int8), *(batch.vectors for batch in templates)])
         order = np.argsort(ids)
         faces = np.array([row["face_id"] for row in rows], np.int64)
         place = np.searchsorted(ids, faces, sorter=order)
         has = np.isin(faces, ids)
-        return StoredFaces(
-            faces[has],
-            np.array([row["photo_id"] for row in rows], np.int64)[has],
-            dequantise(vectors[order[place[has]]]),
-            np.array([row["blurred"] for row in rows], bool)[has],
+        embeddings = dequantise(vectors[order[place[has]]])
+        if views:
+            of_track = {row["face_id"]: row["of_track"] for row in views}
+            _add_views(faces[has], embeddings, ids, vectors, of_track)
+        columns = [(name, kind) for name, kind in (("photo_id", np.int64), ("blurred", bool))]
+        photo_id, blurs = (np.array([row[name] for row in rows], kind)[has] for name, kind in columns)
+        begin_s, end_s = (
+            np.array([row[name] for row in rows], np.float64)[has] for name in ("begin_s", "end_s")
         )
+        return StoredFaces(faces[has], photo_id, embeddings, blurs, begin_s, end_s)
 
     def thumbnail(self, face_id: int) -> bytes:
         """The thumbnail of a face as JPEG; empty where its photo is gone.
@@ -248,6 +261,30 @@ class Catalogue:
                 f"face {face_id}: expected a face of this library, there is none of that number"
             )
         return bytes(row["thumbnail"])
+
+
+def _add_views(
+    faces: NDArray[np.int64],
+    embeddings: NDArray[np.float32],
+    ids: NDArray[np.int64],
+    vectors: NDArray[np.int8],
+    of_track: dict[int, int],
+) -> None:
+    """Give each face that stands for a track the mean of all its views, in place.
+
+    Args:
+        faces: shape (N,).
+        embeddings: of them, unit rows, shape (N, D).
+        ids: faces of all templates, shape (M,).
+        vectors: of these, shape (M, D).
+        of_track: the face that stands for the track, by each other view of it.
+    """
+    place = {number: i for i, number in enumerate(faces.tolist())}
+    views = [i for i, number in enumerate(ids.tolist()) if of_track.get(number) in place]
+    tracks = [place[of_track[int(ids[i])]] for i in views]
+    np.add.at(embeddings, tracks, dequantise(vectors[views]))
+    changed = np.unique(tracks).astype(np.intp)
+    embeddings[changed] /= np.maximum(np.linalg.norm(embeddings[changed], axis=1, keepdims=True), 1e-12)
 
 
 def stamp_of(row: sqlite3.Row) -> Stamp:

@@ -44,7 +44,9 @@ def check(catalogue: Catalogue) -> Checked:
     return Checked(
         (*_templates(catalogue), *_pictures(catalogue)),
         catalogue.value("SELECT count(path) FROM photos"),
-        catalogue.value("SELECT count(*) FROM faces JOIN photos USING (photo_id) WHERE path NOTNULL"),
+        catalogue.value(
+            "SELECT count(*) FROM faces JOIN photos USING (photo_id) WHERE path NOTNULL AND of_track IS NULL"
+        ),
         {label: n for label, n in of_models.items() if n},
     )
 

@@ -42,6 +42,10 @@ class Face:
         far: the false-accept rate at that distance: at most this share of different people comes as near. Never below
             the lowest rate that the calibration measured.
         extrapolated: the rate lies above those that the calibration measured.
+        time_s: of a face in a video, seconds from its beginning; None for photos, like the next two. The face is the
+            best view of a track, which is what annotations are about.
+        begin_s: when the track begins.
+        end_s: when it ends.
     """
 
     face_id: int
@@ -62,6 +66,9 @@ class Face:
     distance: float | None
     far: float | None
     extrapolated: bool
+    time_s: float | None = None
+    begin_s: float | None = None
+    end_s: float | None = None
 
     @property
     def title(self) -> str:
@@ -72,7 +79,7 @@ class Face:
 
     def to_json(self) -> dict[str, Any]:
         """The face in the documents of `facespace people --json` and `facespace library export`."""
-        return {
+        document = {
             "photo": self.photo,
             "box_xyxy": [round(v, 2) for v in self.box_xyxy],
             "score": round(self.score, 4),
@@ -84,15 +91,26 @@ class Face:
             "far": self.far,
             "extrapolated": self.extrapolated,
         }
+        return document if self.time_s is None else document | self.times
+
+    @property
+    def times(self) -> dict[str, Any]:
+        """Where in a video the face is: `time`, of the view that stands for it, and `track`, its number by time."""
+        shown = {"time": self.time_s, "begin": self.begin_s, "end": self.end_s}
+        return {name: None if value is None else round(value, 3) for name, value in shown.items()} | {
+            "track": None if self.time_s is None else int(self.address.rpartition("#")[2])
+        }
 
 
 FACES = (
     "SELECT face_id, photo_id, path, height, width, x0, y0, x1, y1, score, quality, taken_at,"
-    " (SELECT count(*) FROM faces f WHERE f.photo_id = faces.photo_id"
-    " AND (f.x0, f.face_id) <= (faces.x0, faces.face_id)) AS place,"
+    " (SELECT count(*) FROM faces f WHERE f.photo_id = faces.photo_id AND f.of_track IS NULL"
+    " AND (coalesce(f.begin_s, 0), f.x0, f.face_id) <= (coalesce(faces.begin_s, 0), faces.x0, faces.face_id)) AS place,"
+    " time_s, begin_s, end_s,"
     " person_id, name, settled, hidden, state, distance, why"
     " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id)"
-    " LEFT JOIN people USING (person_id) LEFT JOIN ignored USING (face_id) WHERE path NOTNULL"
+    " LEFT JOIN people USING (person_id) LEFT JOIN ignored USING (face_id)"
+    " WHERE path NOTNULL AND of_track IS NULL"
 )
 
 
@@ -122,8 +140,8 @@ def faces_by_id(catalogue: Catalogue, face_ids: list[int]) -> list[Face]:
 
 
 def faces_of_photo(catalogue: Catalogue, photo_id: int) -> tuple[Face, ...]:
-    """The faces of a photo from left to right."""
-    return tuple(stream_faces(catalogue, " AND photo_id = ? ORDER BY x0, face_id", (photo_id,)))
+    """The faces of a photo from left to right; of a video by time."""
+    return tuple(stream_faces(catalogue, " AND photo_id = ? ORDER BY begin_s, x0, face_id", (photo_id,)))
 
 
 def face_by_name(catalogue: Catalogue, face: int | str) -> Face:
@@ -168,4 +186,7 @@ def _face(row: sqlite3.Row, curve: FarCurve | None) -> Face:
         distance,
         far,
         extrapolated,
+        row["time_s"],
+        row["begin_s"],
+        row["end_s"],
     )

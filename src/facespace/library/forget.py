@@ -79,7 +79,13 @@ def _faces_beside(step: Step, faces: list[int]) -> set[int]:
 def _remove(step: Step, person: int, faces: list[int]) -> int:
     """Returns the number of templates."""
     write, rows = step.catalogue.execute_all, [(face,) for face in faces]
-    n_templates = step.catalogue.templates.remove(np.array(faces, np.int64))
+    views = [
+        view
+        for face in faces
+        for view in step.catalogue.values("SELECT face_id FROM faces WHERE of_track = ?", (face,))
+    ]
+    n_templates = step.catalogue.templates.remove(np.array(faces + views, np.int64))
+    write("DELETE FROM faces WHERE of_track = ?", rows)
     for relation in ("assignments", "rejections"):
         write(f"DELETE FROM {relation} WHERE face_id = ?", rows)
     write("UPDATE faces SET thumbnail = x'', landmarks = x'', score = 0, quality = 0 WHERE face_id = ?", rows)

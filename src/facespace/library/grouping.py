@@ -85,6 +85,7 @@ class Standing:
     def constraints(self) -> Constraints:
         """What holds in every grouping."""
         photo, apart = self._photos()
+        apart += self._overlapping()
         return Constraints(
             photo=photo,
             person=np.where(self.confirmed, self.person, NOBODY),
@@ -93,18 +94,32 @@ class Standing:
 
     def _photos(self) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
         """Two faces of one photo are two people, unless both are confirmed as one (a mirror, a collage)."""
-        photo = self.faces.photo_id.copy()
+        photo = np.where(np.isnan(self.faces.begin_s), self.faces.photo_id, NOBODY)
         apart: list[tuple[int, int]] = []
         seen: set[tuple[int, int]] = set()
         for i in np.flatnonzero(self.confirmed).tolist():
-            key = (int(self.faces.photo_id[i]), int(self.person[i]))
-            if key in seen:
+            key = (int(photo[i]), int(self.person[i]))
+            if key in seen and key[0] != NOBODY:
                 photo[i] = NOBODY
                 others = np.flatnonzero(self.faces.photo_id == key[0]).tolist()
                 mine = self.confirmed[others] & (self.person[others] == key[1])
                 apart += [(i, j) for j, same in zip(others, mine, strict=True) if not same]
             seen.add(key)
         return photo, apart
+
+    def _overlapping(self) -> list[tuple[int, int]]:
+        """Two tracks of a video at one time are two people, likewise."""
+        begin_s, end_s, photo_id = self.faces.begin_s, self.faces.end_s, self.faces.photo_id
+        tracks = np.flatnonzero(~np.isnan(begin_s))
+        tracks = tracks[np.lexsort((begin_s[tracks], photo_id[tracks]))]
+        apart = []
+        for at, i in enumerate(tracks):
+            for j in tracks[at + 1 :]:
+                if photo_id[j] != photo_id[i] or begin_s[j] > end_s[i]:
+                    break
+                if not (self.confirmed[i] and self.confirmed[j] and self.person[i] == self.person[j]):
+                    apart.append((int(i), int(j)))
+        return apart
 
 
 @dataclass(frozen=True)

@@ -237,7 +237,9 @@ class Library:
         photos in flight, and the next run resumes. Photos that other models have read stay as they are, and so do
         missing ones of a disk that shows no other. Arguments and errors as of `refresh`.
         """
-        return scan_files(self._catalogue, photos, stamp_photos(photos), detector, embedder, look=look, **how)
+        return scan_files(
+            self._catalogue, photos, stamp_photos(photos, videos=True), detector, embedder, look=look, **how
+        )
 
     def group(self, spec: ModelSpec | None = None, *, rule: Rule | None = None) -> People:
         """Group all faces, two faces of one photo apart, and keep the groups as suggestions.

@@ -1,4 +1,4 @@
-"""Photos and their faces put into a catalogue, moved and taken out of it again."""
+"""Photos and videos with their faces put into a catalogue, moved and taken out of it again."""
 
 import io
 import sqlite3
@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from facespace.errors import ImageError
-from facespace.extract import PhotoFaces
-from facespace.images import Stamp, Unreadable, read_exif, read_tiff_size
+from facespace.extract import ImageFaces, PhotoFaces, VideoFaces
+from facespace.images import Stamp, Unreadable, is_video, read_exif, read_tiff_size
 from facespace.library.carried import carried_ids, known_faces
 from facespace.library.catalogue import Catalogue
 from facespace.library.files import remove_files
@@ -19,6 +20,7 @@ from facespace.store import path_in, path_out
 from facespace.table import face_id
 
 __all__ = [
+    "Found",
     "add_faces",
     "add_unreadable",
     "check_exif",
@@ -29,16 +31,17 @@ __all__ = [
     "unreadable_photos",
 ]
 
+Found = PhotoFaces | VideoFaces
 THUMBNAIL_QUALITY = 82
 # What Python and SQLite raise where a value has no place in a column.
 REFUSED = (ValueError, TypeError, OverflowError, sqlite3.DataError, sqlite3.IntegrityError,
            sqlite3.InterfaceError, sqlite3.ProgrammingError)  # fmt: skip
 
 
-def thumbnails_of(found: PhotoFaces) -> list[bytes]:
-    """The thumbnails of a photo's faces as JPEG; the costly part of keeping a photo, which workers can do."""
+def thumbnails_of(found: Found) -> list[bytes]:
+    """The thumbnails of faces or tracks as JPEG; the costly part of keeping a photo, which workers can do."""
     written = []
-    for pixels in found.thumbnails:
+    for pixels in _shown(found).thumbnails:
         jpeg = io.BytesIO()
         Image.fromarray(pixels).save(jpeg, "JPEG", quality=THUMBNAIL_QUALITY)
         written.append(jpeg.getvalue())
@@ -47,7 +50,7 @@ def thumbnails_of(found: PhotoFaces) -> list[bytes]:
 
 def add_faces(
     catalogue: Catalogue,
-    found: PhotoFaces,
+    found: Found,
     path: str,
     stamp: Stamp,
     *,
@@ -55,7 +58,7 @@ def add_faces(
     embedder: ModelSpec,
     thumbnails: list[bytes] | None = None,
 ) -> None:
-    """Keep a photo's faces in place of what was known of it.
+    """Keep the faces of a photo, or the tracks of a video, in place of what was known of it.
 
     A face that was known before, at this path or in a photo of this content that had gone, keeps its id and
     so its names and corrections; see `facespace.library.carried`. A photo with a value that has no place in the
@@ -72,7 +75,7 @@ def add_faces(
 
 def _replace_faces(
     catalogue: Catalogue,
-    found: PhotoFaces,
+    found: Found,
     path: str,
     stamp: Stamp,
     models: tuple[str, ModelSpec],
@@ -80,9 +83,12 @@ def _replace_faces(
 ) -> list[int]:
     """Returns the ids of the faces that were known there."""
     detector, embedder = models
+    shown = _shown(found)
     old = known_faces(catalogue, path, found.sha256, embedder.sha256)
     if old.photo_ids:
         _give_up_path(catalogue, path)
+    for before in old.photo_ids:
+        _drop_views(catalogue, before)
     photo_id = _insert_photo(catalogue, path, stamp, found, (detector, embedder.sha256))
     kept = carried_ids(old, found) if old.face_ids else {}
     ids = [kept.get(i) or _new_face_id(catalogue, found.sha256, i) for i in range(len(thumbnails))]
@@ -91,14 +97,50 @@ def _replace_faces(
         if number in forgotten:
             catalogue.execute("UPDATE faces SET photo_id = ? WHERE face_id = ?", (photo_id, number))
         else:
-            _put_face(catalogue, (number, photo_id, *_face_values(found, i), thumbnails[i]))
+            times = _times(found, i)
+            _put_face(catalogue, (number, photo_id, *_face_values(shown, i), thumbnails[i], *times, None))
     seen = [i for i, number in enumerate(ids) if number not in forgotten]
     if seen:
         numbers = np.array(ids, np.int64)[seen]
-        catalogue.templates.add(numbers, found.embeddings[seen], embedder, quality=found.quality[seen])
+        catalogue.templates.add(numbers, shown.embeddings[seen], embedder, quality=shown.quality[seen])
+    if isinstance(found, VideoFaces):
+        _put_views(catalogue, photo_id, found, {i: ids[i] for i in seen}, embedder)
     for before in old.photo_ids:
         _drop_photo(catalogue, before)
     return old.face_ids
+
+
+def _shown(found: Found) -> ImageFaces:
+    """What stands for faces: of a track its best view."""
+    return found.best if isinstance(found, VideoFaces) else found
+
+
+def _put_views(
+    catalogue: Catalogue, photo_id: int, video: VideoFaces, tracks: dict[int, int], embedder: ModelSpec
+) -> None:
+    """The other views of the tracks that take part, by the faces that stand for them."""
+    n = len(video)
+    for i, track in enumerate(video):
+        for k in range(1, len(track)):
+            if i in tracks:
+                number = _new_face_id(catalogue, video.sha256, n)
+                box, landmarks = track.faces.boxes_xyxy[k], track.faces.landmarks_xy[k]
+                values = _values(box, landmarks, track.faces.scores[k], track.quality[k])
+                _put_face(
+                    catalogue,
+                    (number, photo_id, *values, b"", float(track.time_s[k]), None, None, tracks[i]),
+                )
+                row = np.array([number], np.int64), track.embeddings[k : k + 1]
+                catalogue.templates.add(*row, embedder, quality=track.quality[k : k + 1])
+            n += 1
+
+
+def _times(found: Found, i: int) -> tuple[float | None, ...]:
+    """When a track is seen best, begins and ends; nothing of a photo."""
+    if not isinstance(found, VideoFaces):
+        return None, None, None
+    track = found.tracks[i]
+    return float(track.time_s[0]), track.begin_s, track.end_s
 
 
 def add_unreadable(catalogue: Catalogue, path: str, stamp: Stamp, reason: str) -> None:
@@ -107,8 +149,14 @@ def add_unreadable(catalogue: Catalogue, path: str, stamp: Stamp, reason: str) -
         for number in _give_up_path(catalogue, path):
             _drop_photo(catalogue, number)
         catalogue.execute(
-            "INSERT INTO photos (path, device, inode, size_bytes, mtime_ns, unreadable) VALUES (?, ?, ?, ?, ?, ?)",
-            (path_in(path), *stamp, reason.encode(errors="backslashreplace").decode()),
+            "INSERT INTO photos (path, device, inode, size_bytes, mtime_ns, unreadable, kind)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                path_in(path),
+                *stamp,
+                reason.encode(errors="backslashreplace").decode(),
+                "video" if is_video(path) else "photo",
+            ),
         )
 
 
@@ -159,7 +207,7 @@ def check_exif(catalogue: Catalogue, root: Path) -> None:
     looked, turned = [], []
     for row in catalogue.rows(
         "SELECT photo_id, path, orientation, height, width FROM photos"
-        " WHERE path IS NOT NULL AND unreadable IS NULL AND (note = '' OR orientation IS NULL)"
+        " WHERE path IS NOT NULL AND unreadable IS NULL AND (note = '' OR orientation IS NULL) AND kind = 'photo'"
     ):
         file = root / path_out(row["path"])
         if not file.exists():
@@ -203,15 +251,15 @@ def remove_photos(catalogue: Catalogue, photo_ids: list[int]) -> None:
 
 
 def _insert_photo(
-    catalogue: Catalogue, path: str, stamp: Stamp, found: PhotoFaces, models: tuple[str, str]
+    catalogue: Catalogue, path: str, stamp: Stamp, found: Found, models: tuple[str, str]
 ) -> int:
     height, width = found.size_hw
     cursor = catalogue.execute(
         "INSERT INTO photos (path, device, inode, size_bytes, mtime_ns, sha256, width, height, orientation, taken_at,"
-        " note, detector, embedder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " note, detector, embedder, kind, duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             path_in(path), *stamp, found.sha256, width, height, found.exif.orientation, found.exif.taken_at,
-            found.note, *models,
+            found.note, *models, *(("video", found.duration_s) if isinstance(found, VideoFaces) else ("photo", None)),
         ),
     )  # fmt: skip
     return int(cursor.lastrowid or 0)
@@ -226,6 +274,7 @@ def _give_up_path(catalogue: Catalogue, path: str) -> list[int]:
 
 def _drop_photo(catalogue: Catalogue, photo_id: int) -> None:
     """Drop a photo; of annotated faces the box stays, and with it the bare photo."""
+    _drop_views(catalogue, photo_id)
     faces = catalogue.values("SELECT face_id FROM faces WHERE photo_id = ?", (photo_id,))
     catalogue.templates.remove(np.array(faces, np.int64))
     catalogue.execute(
@@ -247,6 +296,13 @@ def _drop_photo(catalogue: Catalogue, photo_id: int) -> None:
     )
 
 
+def _drop_views(catalogue: Catalogue, photo_id: int) -> None:
+    """Of tracks nothing but the face that stands for each."""
+    views = catalogue.values("SELECT face_id FROM faces WHERE photo_id = ? AND of_track NOTNULL", (photo_id,))
+    catalogue.templates.remove(np.array(views, np.int64))
+    catalogue.execute("DELETE FROM faces WHERE photo_id = ? AND of_track NOTNULL", (photo_id,))
+
+
 def _forgotten(catalogue: Catalogue, face_ids: list[int]) -> set[int]:
     """Which of these faces somebody wants to be forgotten."""
     return set(face_ids).intersection(catalogue.values("SELECT face_id FROM ignored WHERE why = 'forgotten'"))
@@ -254,10 +310,10 @@ def _forgotten(catalogue: Catalogue, face_ids: list[int]) -> set[int]:
 
 def _put_face(catalogue: Catalogue, row: tuple[Any, ...]) -> None:
     catalogue.execute(
-        "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (face_id) DO UPDATE SET"
+        "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (face_id) DO UPDATE SET"
         " photo_id = excluded.photo_id, x0 = excluded.x0, y0 = excluded.y0, x1 = excluded.x1, y1 = excluded.y1,"
         " landmarks = excluded.landmarks, score = excluded.score, quality = excluded.quality,"
-        " thumbnail = excluded.thumbnail",
+        " thumbnail = excluded.thumbnail, time_s = excluded.time_s, begin_s = excluded.begin_s, end_s = excluded.end_s",
         row,
     )
 
@@ -270,11 +326,14 @@ def _new_face_id(catalogue: Catalogue, sha256: str, index: int) -> int:
     return candidate
 
 
-def _face_values(found: PhotoFaces, i: int) -> tuple[object, ...]:
+def _face_values(found: ImageFaces, i: int) -> tuple[object, ...]:
     """A face's columns from the box to the quality."""
-    return (
-        *(float(v) for v in found.faces.boxes_xyxy[i]),
-        found.faces.landmarks_xy[i].astype("<f4").tobytes(),
-        float(found.faces.scores[i]),
-        float(found.quality[i]),
-    )
+    faces = found.faces
+    return _values(faces.boxes_xyxy[i], faces.landmarks_xy[i], faces.scores[i], found.quality[i])
+
+
+def _values(
+    box: NDArray[np.float32], landmarks: NDArray[np.float32], score: np.float32, quality: np.float32
+) -> tuple[object, ...]:
+    points = landmarks.astype("<f4").tobytes()
+    return (*(float(v) for v in box), points, float(score), float(quality))

@@ -12,8 +12,8 @@ from facespace.library.catalogue import Catalogue
 
 __all__ = ["OnProgress", "ScanProgress", "Stage", "keep_progress", "read_progress"]
 
-# Files are hashed, photos read, groups worked out, faces embedded by another model.
-Stage = Literal["comparing", "reading", "grouping", "embedding"]
+# Files are hashed, photos read, videos read (by the second), groups worked out, faces embedded by another model.
+Stage = Literal["comparing", "reading", "videos", "grouping", "embedding"]
 # Called with the stage, how many are done, and how many there are; 0 of 0 where that is not known.
 OnProgress = Callable[[Stage, int, int], None]
 
@@ -30,8 +30,9 @@ class ScanProgress:
         started_at: UTC, ISO 8601.
         heard_at: of the last sign of life.
         ended_at: None where it has not ended, or was killed.
-        done: photos.
-        todo: photos to read in all; 0 while it looks through the folder.
+        done: photos, or seconds of video.
+        todo: photos to read in all, or seconds of all videos; 0 while it looks through the folder.
+        stage: "reading" photos, or "videos" after them.
     """
 
     started_at: str
@@ -39,6 +40,7 @@ class ScanProgress:
     ended_at: str | None
     done: int
     todo: int
+    stage: str = "reading"
 
     @property
     def is_running(self) -> bool:
@@ -59,14 +61,14 @@ class ProgressKeeper:
         self._catalogue = catalogue
         self._then = then
         self._started_at = _now()
-        self._counts = (0, 0)
+        self._counts: tuple[int, int, Stage] = (0, 0, "reading")
         self._written = 0.0
         self._write()
 
     def __call__(self, stage: Stage, done: int, todo: int) -> None:
         """So many of so many are done."""
         # While files are compared the scan is alive, but nothing is read yet.
-        self._counts = (done, todo) if stage == "reading" else (0, 0)
+        self._counts = (done, todo, stage) if stage in ("reading", "videos") else (0, 0, "reading")
         if time.monotonic() - self._written >= WRITE_EVERY_S:
             self._write()
         if self._then:
@@ -79,7 +81,7 @@ class ProgressKeeper:
     def _write(self, ended_at: str | None = None) -> None:
         with self._catalogue.transaction():
             self._catalogue.execute(
-                "INSERT OR REPLACE INTO scan VALUES (1, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO scan VALUES (1, ?, ?, ?, ?, ?, ?)",
                 (self._started_at, _now(), ended_at, *self._counts),
             )
         self._written = time.monotonic()
@@ -100,7 +102,7 @@ def keep_progress(catalogue: Catalogue, then: OnProgress | None = None) -> Itera
 
 def read_progress(catalogue: Catalogue) -> ScanProgress | None:
     """The last scan's; None where there was none since libraries keep it."""
-    row = catalogue.row("SELECT started_at, heard_at, ended_at, done, todo FROM scan")
+    row = catalogue.row("SELECT started_at, heard_at, ended_at, done, todo, stage FROM scan")
     return None if row is None else ScanProgress(**dict(row))
 
 

@@ -93,7 +93,9 @@ def refresh(
     catalogue, photos, wanted = regroup.catalogue, regroup.photos, regroup.embedder
     tidy(catalogue.folder)
     reader = reading_embedder(catalogue, wanted, old=old_model)
-    scan = scan_files(catalogue, photos, stamp_photos(photos), detector, reader, look=look, **how)
+    scan = scan_files(
+        catalogue, photos, stamp_photos(photos, videos=True), detector, reader, look=look, **how
+    )
     done, stop = regroup(scan), how.get("stop")
     if stop is not None and stop.is_set():
         return done

@@ -7,11 +7,12 @@ from threading import Event
 from typing import Protocol
 
 from facespace.errors import ImageError, ModelError
-from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photo, in_order
-from facespace.images import StampedFiles, Unreadable
+from facespace.extract import FaceDetector, FaceEmbedder, extract_photo, extract_video, in_order
+from facespace.images import StampedFiles, Unreadable, Video, is_video, unread_videos
 from facespace.library.catalogue import Catalogue
 from facespace.library.differences import QUICK, Differences, Look, compare
 from facespace.library.photos import (
+    Found,
     add_faces,
     add_unreadable,
     check_exif,
@@ -68,10 +69,10 @@ class ScanningDetector(FaceDetector, Protocol):
 
 @dataclass(frozen=True)
 class _Read:
-    """A photo as a worker hands it over: its faces with their thumbnails as JPEG, or why it cannot be read."""
+    """A photo or video as it is handed over: its faces with their thumbnails as JPEG, or why it cannot be read."""
 
     path: str
-    found: PhotoFaces | Unreadable
+    found: Found | Unreadable
     thumbnails: list[bytes]
 
 
@@ -87,7 +88,7 @@ def scan_files(
     progress: OnProgress | None = None,
     stop: Event | None = None,
 ) -> ScanResult:
-    """Find the faces of all new and changed photos of a folder that has been looked through, and keep them.
+    """Find the faces of all new and changed photos and videos of a folder that has been looked through, and keep them.
 
     See `facespace.library.Library.scan`.
     """
@@ -100,15 +101,21 @@ def scan_files(
         _put_right(catalogue, photos, work)
         catalogue.templates.add_model(detector.spec)
         catalogue.templates.add_model(embedder.spec)
-        n_read = 0
-        for n_read, read in enumerate(_read_photos(photos, work, detector, embedder, workers), 1):
+        n_read, unread = 0, unread_videos(work.todo)
+        paths = [path for path in work.todo if not is_video(path)]
+        for n_read, read in enumerate(_read_photos(photos, paths, detector, embedder, workers), 1):
             _keep(catalogue, read, work, detector.spec, embedder.spec)
-            tell("reading", n_read, len(work.todo))
+            tell("reading", n_read, len(paths))
             if stop is not None and stop.is_set():
                 break
+        else:
+            videos = [] if unread else [path for path in work.todo if is_video(path)]
+            for read in _read_videos(photos, videos, detector, embedder, workers, tell, stop):
+                _keep(catalogue, read, work, detector.spec, embedder.spec)
+                n_read += 1
     return ScanResult(
         len(files.stamps), n_read, len(files.stamps) - len(work.todo), len(work.gone),
-        (*unreadable_photos(catalogue), *files.unreadable), len(work.moves), work.altered, work.n_absent,
+        (*unreadable_photos(catalogue), *files.unreadable, *unread), len(work.moves), work.altered, work.n_absent,
         partial_photos(catalogue),
     )  # fmt: skip
 
@@ -121,16 +128,61 @@ def _put_right(catalogue: Catalogue, root: Path, work: Differences) -> None:
 
 
 def _read_photos(
-    root: Path, work: Differences, detector: FaceDetector, embedder: FaceEmbedder, workers: int | None
+    root: Path, paths: list[str], detector: FaceDetector, embedder: FaceEmbedder, workers: int | None
 ) -> Iterator[_Read]:
     """Each new or changed photo with what is found there, in order."""
 
     def read(path: str) -> _Read:
         found = extract_photo(root / path, detector, embedder)
-        return _Read(path, found, thumbnails_of(found) if isinstance(found, PhotoFaces) else [])
+        return _Read(path, found, [] if isinstance(found, Unreadable) else thumbnails_of(found))
 
-    if work.todo:  # else no thread is started
-        yield from in_order(read, list(work.todo), workers=workers)
+    if paths:  # else no thread is started
+        yield from in_order(read, paths, workers=workers)
+
+
+def _read_videos(
+    root: Path,
+    paths: list[str],
+    detector: FaceDetector,
+    embedder: FaceEmbedder,
+    workers: int | None,
+    tell: OnProgress,
+    stop: Event | None,
+) -> Iterator[_Read]:
+    """Each new or changed video with its tracks, one at a time on all cores; progress is in seconds of video."""
+    lengths = list(in_order(lambda path: _length_s(root / path), paths, workers=workers)) if paths else []
+    todo, done = sum(lengths), 0.0
+
+    def on_time(time_s: float, _: float | None) -> None:
+        if stop is not None and stop.is_set():
+            raise _StoppedError
+        tell("videos", int(done + min(time_s, length)), max(int(todo), 1))
+
+    for path, length in zip(paths, lengths, strict=True):
+        try:
+            found: Found | Unreadable = extract_video(
+                root / path, detector, embedder, workers=workers, on_time=on_time
+            )
+        except ImageError as error:
+            found = Unreadable(root / path, error.reason)
+        except _StoppedError:
+            return
+        done += length
+        yield _Read(path, found, [] if isinstance(found, Unreadable) else thumbnails_of(found))
+        tell("videos", int(done), max(int(todo), 1))
+
+
+class _StoppedError(Exception):
+    """The scan is to end before the video does."""
+
+
+def _length_s(path: Path) -> float:
+    """Of a video, as its header says; 0 where it does not."""
+    try:
+        with Video(path, threads=1) as video:
+            return video.duration_s or 0.0
+    except ImageError:
+        return 0.0
 
 
 def _keep(

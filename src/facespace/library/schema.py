@@ -214,6 +214,32 @@ UPDATE photos SET note = '' WHERE unreadable IS NULL;  -- its orientation and ti
 """
 
 
+# Videos beside photos. Of a video each track is an appearance of one person: the best face stands for it, has the
+# annotations and takes part in groups; the track's other views are rows that lean on it and go with it. What photos of
+# earlier versions say of themselves is looked at once more: a film may lie behind their pixels.
+CATALOGUE_7 = """
+ALTER TABLE photos ADD COLUMN kind TEXT NOT NULL DEFAULT 'photo' CHECK (kind IN ('photo', 'video'));
+ALTER TABLE photos ADD COLUMN duration_s REAL;      -- of a video
+ALTER TABLE photos ADD COLUMN motion_offset INTEGER;  -- of a still: where in its file the film of the moment begins
+UPDATE photos SET note = '' WHERE note IS NULL AND unreadable IS NULL;
+ALTER TABLE faces ADD COLUMN time_s REAL;           -- of a face in a video, from its beginning
+ALTER TABLE faces ADD COLUMN begin_s REAL;          -- of its track
+ALTER TABLE faces ADD COLUMN end_s REAL;
+ALTER TABLE faces ADD COLUMN of_track INTEGER REFERENCES faces ON DELETE CASCADE;  -- another view of that face's track
+CREATE INDEX faces_of_track ON faces (of_track) WHERE of_track NOTNULL;
+CREATE TABLE films (                   -- files that are the film of a still's moment, and no items of their own
+    path ANY PRIMARY KEY,              -- as of photos
+    still ANY NOT NULL,                -- path of the still
+    device INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX films_of_still ON films (still);
+ALTER TABLE scan ADD COLUMN stage TEXT NOT NULL DEFAULT 'reading';  -- 'videos': done and todo are seconds of video
+"""
+
+
 def _catalogue_1(connection: sqlite3.Connection) -> None:
     run_script(connection, CATALOGUE_1)
 
@@ -236,5 +262,11 @@ def _catalogue_5(connection: sqlite3.Connection) -> None:
     run_script(connection, CATALOGUE_5)
 
 
-STEPS = (_catalogue_1, _catalogue_2, _catalogue_3, _catalogue_4, _catalogue_5, template_tables_2)
+def _catalogue_7(connection: sqlite3.Connection) -> None:
+    run_script(connection, CATALOGUE_7)
+
+
+STEPS = (
+    _catalogue_1, _catalogue_2, _catalogue_3, _catalogue_4, _catalogue_5, template_tables_2, _catalogue_7,
+)  # fmt: skip
 LIBRARY_FILE = FileKind("library", 0x46414345, STEPS, LibraryError)  # "FACE"

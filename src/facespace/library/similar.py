@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from facespace.embed import dequantise
 from facespace.errors import LibraryError
+from facespace.extract.tracks import KEPT_FACES
 from facespace.library.addresses import find_face
 from facespace.library.browse import Browse, Card
 from facespace.library.catalogue import Catalogue
@@ -99,21 +100,28 @@ def search_similar(
     Raises:
         InputError, IncompatibleModelsError, ModelError: see `facespace.store.TemplateStore.search`.
     """
-    hits = catalogue.templates.search(probes, spec, k=k)
+    track = {
+        row["face_id"]: row["of_track"]
+        for row in catalogue.stream("SELECT face_id, of_track FROM faces WHERE of_track NOTNULL")
+    }
+    hits = catalogue.templates.search(probes, spec, k=k * KEPT_FACES if track else k)
     curves = _curves(catalogue, spec, hits)
     found = []
     for i in range(len(hits.face_id)):
-        tiles = {tile.face_id: tile for tile in faces_by_id(catalogue, hits.face_id[i].tolist())}
+        near: dict[int, tuple[str, float]] = {}  # of a track the nearest view
+        for number, model, distance in zip(
+            hits.face_id[i].tolist(), hits.model_idx[i].tolist(), hits.distance[i].tolist(), strict=True
+        ):
+            near.setdefault(track.get(number, number), (hits.models[model], distance))
         found.append(
             [
-                Similar(tiles[number], distance, *rate_of(curves[hits.models[model]], distance))
-                for number, model, distance in zip(
-                    hits.face_id[i].tolist(),
-                    hits.model_idx[i].tolist(),
-                    hits.distance[i].tolist(),
-                    strict=True,
+                Similar(
+                    tile,
+                    near[tile.face_id][1],
+                    *rate_of(curves[near[tile.face_id][0]], near[tile.face_id][1]),
                 )
-                if number in tiles and not tiles[number].ignored
+                for tile in faces_by_id(catalogue, list(near)[:k])
+                if not tile.ignored
             ]
         )
     return found

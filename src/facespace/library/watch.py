@@ -78,7 +78,7 @@ class Follower:
     def look(self) -> StampedFiles | None:
         """What a scan should find; None where there is nothing for it to do."""
         try:
-            found = stamp_photos(self._photos)
+            found = stamp_photos(self._photos, videos=True)
         except DataError as error:
             self._say(str(error))
             return None

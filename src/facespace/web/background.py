@@ -39,7 +39,8 @@ class State:
         """As it is when another process may be scanning."""
         if self.doing is not None or scan is None or not scan.is_running:
             return self
-        return replace(self, doing="reading photos", done=scan.done, todo=scan.todo)
+        doing = "reading videos, by the second" if scan.stage == "videos" else "reading photos"
+        return replace(self, doing=doing, done=scan.done, todo=scan.todo)
 
 
 class Background:

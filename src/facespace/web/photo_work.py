@@ -9,6 +9,7 @@ __all__ = ["follow", "read_photos"]
 DOING: dict[Stage, str] = {
     "comparing": "comparing files",
     "reading": "reading photos",
+    "videos": "reading videos, by the second",
     "grouping": "grouping faces",
     "embedding": "moving faces to the new model",
 }

@@ -1,0 +1,140 @@
+"""Videos in a library: tracks grouped with photos, named, corrected, searched, read again and forgotten."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drawn_album import person_at, scanned
+from drawn_video import draw_frame, write_video
+from facespace.images import Unreadable, listing
+from facespace.library import Library, Look
+from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
+from inside import sql
+
+RED, BOTH = draw_frame({"red": 20}), draw_frame({"blue": 20, "green": 200})
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A photo of red, and a video of red for three seconds, then of blue and green at once."""
+    draw_photo(tmp_path / "photos" / "red.png", "red")
+    write_video(tmp_path / "photos" / "clip.mp4", [RED] * 30 + [BOTH] * 20)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path) -> Iterator[Library]:
+    with Library(tmp_path / "library") as opened:
+        yield scanned(opened, photos)
+
+
+def groups(library: Library) -> set[frozenset[str]]:
+    return {frozenset(face.address for face in person.faces) for person in library.group(SPEC).people}
+
+
+def test_a_track_is_one_face_of_its_person_with_its_times(library: Library) -> None:
+    assert groups(library) == {
+        frozenset({"red.png#1", "clip.mp4#1"}), frozenset({"clip.mp4#2"}), frozenset({"clip.mp4#3"}),
+    }  # fmt: skip
+    red, blue = (library.browse.face(f"clip.mp4#{k}") for k in (1, 2))
+    assert (red.begin_s, red.end_s, blue.begin_s, blue.end_s) == pytest.approx((0.0, 2.5, 3.0, 4.5))
+    assert (
+        red.time_s is not None and red.begin_s is not None and red.begin_s <= red.time_s <= (red.end_s or 0)
+    )
+    assert red.to_json()["track"] == 1 and red.to_json()["time"] == red.time_s
+    assert "time" not in library.browse.face("red.png#1").to_json()
+    view = library.browse.photo(red.photo_id)
+    assert (view.kind, view.duration_s, view.size_hw) == ("video", pytest.approx(5.0), (100, 400))
+    assert [face.address for face in view.faces] == ["clip.mp4#1", "clip.mp4#2", "clip.mp4#3"]
+    assert library.thumbnail(red.face_id)[:2] == b"\xff\xd8"
+
+
+def test_tracks_at_one_time_are_two_people_however_alike(tmp_path: Path) -> None:
+    twins = draw_frame({"red": 20, "rust": 200})
+    write_video(tmp_path / "photos" / "clip.mp4", [twins] * 10)
+    draw_photo(tmp_path / "photos" / "red.png", "red")
+    with Library(tmp_path / "library") as library:
+        scanned(library, tmp_path / "photos")
+        found = groups(library)
+    assert len(found) == 2 and not any({"clip.mp4#1", "clip.mp4#2"} <= group for group in found)
+
+
+def test_naming_any_view_of_a_track_names_the_track(library: Library) -> None:
+    views = sql(library).execute("SELECT face_id, of_track FROM faces WHERE of_track NOTNULL").fetchall()
+    assert views
+    view, track = views[0]
+    library.name(person_at(library, "clip.mp4#1"), "Red")
+    library.confirm("Red", [view])
+    assert library.browse.face(view).face_id == track and library.browse.face(track).name == "Red"
+    library.reject("Red", ["red.png#1"])
+    library.group(SPEC)
+    assert library.browse.face("red.png#1").name is None
+
+
+def test_a_search_shows_each_track_once(library: Library) -> None:
+    first, *rest = (one.face.address for one in library.search_face("red.png#1", k=4))
+    assert first == "clip.mp4#1" and sorted(rest) == ["clip.mp4#2", "clip.mp4#3"]
+    assert library.search_face("clip.mp4#1", k=1)[0].face.address == "red.png#1"
+
+
+def test_a_video_that_is_read_again_keeps_names_and_corrections(library: Library, photos: Path) -> None:
+    library.name(person_at(library, "clip.mp4#2"), "Blue")
+    library.not_a_face(["clip.mp4#3"])
+    ids = [library.browse.face(f"clip.mp4#{k}").face_id for k in (1, 2)]
+
+    class Later(DrawnDetector):
+        spec = dataclasses.replace(DrawnDetector.spec, version="2", sha256="f" * 64)
+
+    library.scan(photos, Later(), DrawnEmbedder(), look=Look(detector=Later.spec.sha256))
+    library.group(SPEC)
+    assert [library.browse.face(f"clip.mp4#{k}").face_id for k in (1, 2)] == ids
+    assert library.browse.face("clip.mp4#2").name == "Blue"
+    assert library.browse.face("clip.mp4#3").ignored == "not a face"
+    assert library.check().is_sound
+
+    away = photos.parent / "clip.mp4"
+    (photos / "clip.mp4").rename(away)
+    library.scan(photos, DrawnDetector(), DrawnEmbedder())
+    assert len(library.photos()) == 1
+    away.rename(photos / "clip.mp4")
+    os.utime(photos / "clip.mp4")
+    scanned(library, photos)
+    assert library.browse.face("clip.mp4#2").name == "Blue" and library.check().is_sound
+
+
+def test_nothing_of_a_forgotten_track_stays(library: Library, photos: Path) -> None:
+    number = person_at(library, "clip.mp4#1")
+    library.forget(number)
+    left = "SELECT count(*) FROM faces WHERE of_track NOTNULL AND time_s < 3"
+    assert sql(library).execute(left).fetchone() == (0,)
+    os.utime(photos / "clip.mp4", (1, 1))
+    library.scan(photos, DrawnDetector(), DrawnEmbedder(), look=Look(verify=True))
+    scanned(library, photos)
+    assert sql(library).execute(left).fetchone() == (0,)
+    assert groups(library) == {frozenset({"clip.mp4#2"}), frozenset({"clip.mp4#3"})}
+
+
+def test_what_cannot_be_read_is_named_and_tried_once(library: Library, photos: Path) -> None:
+    (photos / "bad.mov").write_bytes(b"no video")
+    whole = (photos / "clip.mp4").read_bytes()
+    (photos / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    detector = DrawnDetector()
+    result = library.scan(photos, detector, DrawnEmbedder())
+    assert {str(one.photo) for one in result.unreadable} == {"bad.mov", "cut.mp4"}
+    assert library.scan(photos, detector, DrawnEmbedder()).n_new == 0
+    assert [p.kind for p in library.photos()] == ["video", "video", "video", "photo"]
+
+
+def test_without_the_extra_videos_are_counted_and_what_is_known_stays(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_video(photos / "new.mkv", [RED] * 5)
+    monkeypatch.setattr(listing, "can_read_video", lambda: False)
+    result = library.scan(photos, DrawnDetector(), DrawnEmbedder())
+    assert result.unreadable == (
+        Unreadable(Path("*.mkv"), "1 video was not read; to read them: pip install 'facespace[video]'"),
+    )
+    assert [photo.path for photo in library.photos()] == ["clip.mp4", "red.png"]
