@@ -5,7 +5,10 @@ import dataclasses
 import numpy as np
 
 from embeddings import unit_rows
+from facespace.gallery import Gallery
+from facespace.gallery.sqlite_roster import SqliteRoster
 from facespace.models import ModelSpec
+from facespace.store import Database
 from facespace.table import FaceTable
 
 DIM = 8
@@ -33,3 +36,9 @@ def faces(n: int, spec: ModelSpec = V1, *, start: int = 1, seed: int = 0) -> Fac
         spec.sha256, photos, photos, np.arange(start, start + n), np.arange(n) // 2, box, landmarks, score, quality,
         unit_rows(rng, n, spec.dim),
     )  # fmt: skip
+
+
+def database_of(gallery: Gallery) -> Database:
+    """The file of a gallery that is one."""
+    assert isinstance(gallery.roster, SqliteRoster)
+    return gallery.roster.database

@@ -13,7 +13,7 @@ from facespace.gallery.uses import model_in_use, use_model
 from facespace.images import Unreadable
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from gallery.acting import NewerEmbedder
-from stored import V1, V2, faces
+from stored import V1, V2, database_of, faces
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_what_is_removed_is_overwritten(tmp_path: Path) -> None:
             for b in gallery.templates.batches()
             for i, v in zip(b.face_id, b.vectors, strict=True)
         }
-        gallery.roster.database.checkpoint()
+        database_of(gallery).checkpoint()
         assert b"Ann Lee" in path.read_bytes() and vectors[3] in path.read_bytes()
         gone = gallery.remove(subjects=["Ann Lee"])
         assert (gone.n_subjects, gone.n_faces, gone.overwritten) == (1, 50, True)
@@ -182,7 +182,7 @@ def test_a_gallery_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path, v
         tables = [
             {
                 (name, " ".join((sql or "").replace('"', "").split()))
-                for name, sql in g.roster.database.connection.execute("SELECT name, sql FROM sqlite_master")
+                for name, sql in database_of(g).connection.execute("SELECT name, sql FROM sqlite_master")
             }
             for g in (gallery, new)
         ]

@@ -13,12 +13,13 @@ from facespace.gallery import Gallery
 from fakes import COLOURS, SPEC, DrawnEmbedder
 from gallery.acting import NEWER, NewerEmbedder
 from gallery.conftest import Start
+from stored import database_of
 
 
 def whole(path: Path) -> list[int]:
     """The ids of all faces of a file that is sound; each has a template."""
     with Gallery(path, create=False) as gallery:
-        connection = gallery.roster.database.connection
+        connection = database_of(gallery).connection
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         ids = sorted(face.face_id for face in gallery.faces())
@@ -60,7 +61,7 @@ def draw_crops(folder: Path, n: int) -> list[tuple[Path, str]]:
 
 def check_search(gallery: Gallery, probes: np.ndarray) -> int:
     """A search equals brute force over what the file holds at this moment; how many new templates it holds."""
-    with gallery.roster.database.snapshot():
+    with gallery.roster.snapshot():
         found = gallery.search(probes, NEWER, k=3, far=1e-3)
         held = {spec.sha256: {} for spec in (SPEC, NEWER)}
         for batch in gallery.templates.batches():

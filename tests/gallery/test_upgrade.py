@@ -10,7 +10,7 @@ from facespace.errors import GalleryError, IncompatibleModelsError, ModelError
 from facespace.extract import extract_table
 from facespace.gallery import Gallery
 from facespace.gallery.upgrading import EnrolledFaces
-from facespace.gallery.uses import history, model_in_use
+from facespace.gallery.uses import model_in_use
 from facespace.store.upgrading import embed_waiting
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from gallery.acting import NEWER, NewerEmbedder
@@ -63,7 +63,7 @@ def test_at_once_the_newer_model_finds_people_by_their_old_templates(
     assert (result.n_embedded, result.not_at_hand, result.progress.share) == (0, (), 0.0)
     assert (result.before, result.model) == (SPEC.label, NEWER.label)
     assert who(gallery, NewerEmbedder(), probe) == ["ann", "bob", None]
-    assert [(e.spec.sha256, e.file) for e in history(gallery.roster)] == [
+    assert [(e.spec.sha256, e.file) for e in gallery.roster.history()] == [
         (SPEC.sha256, "old.onnx"),
         (NEWER.sha256, "new.onnx"),
     ]
@@ -81,7 +81,7 @@ def test_faces_at_hand_get_the_templates_that_enrolling_them_anew_would_give(
         fresh.enrol(named, DrawnDetector(), NewerEmbedder())
         assert new_templates(gallery) == new_templates(fresh)
     again = gallery.upgrade(NewerEmbedder())
-    assert (again.n_embedded, again.before) == (0, NEWER.label) and len(history(gallery.roster)) == 2
+    assert (again.n_embedded, again.before) == (0, NEWER.label) and len(gallery.roster.history()) == 2
 
 
 def test_moved_photos_are_found_by_content_and_changed_ones_are_not_taken(
@@ -124,7 +124,7 @@ def test_faces_of_one_photo_are_embedded_together_and_those_removed_meanwhile_st
 
         class Remover(NewerEmbedder):
             def embed(self, crops: np.ndarray, /) -> np.ndarray:
-                with Gallery(gallery.path) as other:
+                with Gallery(gallery.place) as other:
                     other.remove(subjects=["Bob"])
                 return super().embed(crops)
 
@@ -149,7 +149,7 @@ def test_back_and_forth_until_the_old_templates_are_dropped(gallery: Gallery, tm
     assert gallery.upgrade(NewerEmbedder()).n_embedded == 0  # what was embedded is still there
     assert gallery.drop_old() == {SPEC.label: 2}
     assert gallery.templates.count() == {SPEC.sha256: 1, NEWER.sha256: 2}
-    assert history(gallery.roster)[-1].line().endswith(f"2 templates of {SPEC.label} dropped")
+    assert gallery.roster.history()[-1].line().endswith(f"2 templates of {SPEC.label} dropped")
     with pytest.raises(GalleryError, match="were dropped on"):
         gallery.step_back()
     probe = draw_photo(tmp_path / "probe.png", "red", "green")
@@ -176,7 +176,7 @@ def test_a_model_that_cannot_meet_every_face_is_refused_and_changes_nothing(tmp_
         with pytest.raises(ModelError, match="not calibrated"):
             gallery.upgrade(embedder(dataclasses.replace(V2, distances={})), at_once=True)
         now = model_in_use(gallery.roster)
-        assert now is not None and now.spec == V1 and len(history(gallery.roster)) == 1
+        assert now is not None and now.spec == V1 and len(gallery.roster.history()) == 1
         gallery.roster.remove_faces([4])
         assert gallery.upgrade(embedder(third), at_once=True).model == third.label
 

@@ -9,7 +9,7 @@ import pytest
 
 from facespace.errors import FacespaceError, GalleryError, InputError
 from facespace.gallery import Gallery
-from stored import V1, V2, faces
+from stored import V1, V2, database_of, faces
 
 PROBE = faces(1).embedding
 
@@ -76,16 +76,16 @@ def test_a_damaged_row_is_told_as_damage_and_a_mistake_of_the_caller_is_not(tmp_
 
 def test_a_backup_is_the_file_while_it_is_written(tmp_path: Path) -> None:
     path = small_gallery(tmp_path / "g")
-    with Gallery(path) as gallery, gallery.roster.database.transaction():
+    with Gallery(path) as gallery, gallery.roster.transaction():
         gallery.roster.add_subject("Not yet")
         with Gallery(path) as other:
-            other.roster.database.backup(tmp_path / "kept" / "b")
-            other.roster.database.backup(tmp_path / "kept" / "b")  # takes the place of an older one
+            database_of(other).backup(tmp_path / "kept" / "b")
+            database_of(other).backup(tmp_path / "kept" / "b")  # takes the place of an older one
     assert [file.name for file in (tmp_path / "kept").iterdir()] == ["b"]
     assert (tmp_path / "kept" / "b").stat().st_mode & 0o077 == 0
     with Gallery(tmp_path / "kept" / "b") as backup:
         assert len(backup.subjects()) == 40 and backup.templates.count() == {V1.sha256: 300, V2.sha256: 40}
-        assert backup.roster.database.problems() == ()
+        assert database_of(backup).problems() == ()
 
 
 def test_a_backup_takes_no_other_files_place(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_backup_takes_no_other_files_place(tmp_path: Path) -> None:
     with Gallery(path) as gallery:
         for taken in (path, tmp_path / "photo", tmp_path):
             with pytest.raises(InputError, match="expected no file there"):
-                gallery.roster.database.backup(taken)
+                database_of(gallery).backup(taken)
     assert (tmp_path / "photo").read_bytes() == b"x" * 100
 
 
@@ -104,11 +104,11 @@ def test_the_file_of_an_earlier_version_is_kept_until_something_is_removed_for_g
         old.executescript(script)
     old.close()
     with Gallery(tmp_path / "g") as gallery:
-        (kept,) = gallery.roster.database.kept()
+        (kept,) = database_of(gallery).kept()
         with sqlite3.connect(kept) as before:
             assert before.execute("PRAGMA user_version").fetchone() == (1,)
             assert before.execute("SELECT count(*) FROM faces").fetchone()[0] == len(list(gallery.faces()))
         before.close()
         assert kept.name == "g.v1.backup" and kept.stat().st_mode & 0o077 == 0
-        gallery.roster.database.scrub()
-        assert gallery.roster.database.kept() == []
+        database_of(gallery).scrub()
+        assert database_of(gallery).kept() == []

@@ -36,7 +36,7 @@ class InGallery:
 
     def another(self) -> "InGallery":
         """The same templates, opened again."""
-        return InGallery(self.gallery.path)
+        return InGallery(self.gallery.place)
 
     def keep(self, table: FaceTable, spec: ModelSpec) -> None:
         self.gallery.load(table, ["Ann"] * len(table), spec)
@@ -46,7 +46,7 @@ class InGallery:
 
     @contextmanager
     def taken_back(self) -> Iterator[None]:
-        with suppress(RuntimeError), self.gallery.roster.database.transaction():
+        with suppress(RuntimeError), self.gallery.roster.transaction():
             yield
             raise RuntimeError
 

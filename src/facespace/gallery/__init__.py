@@ -8,9 +8,8 @@ from facespace.gallery.glance import Overview
 from facespace.gallery.identification import FPIR, Identities
 from facespace.gallery.matches import NEAREST, Match
 from facespace.gallery.naming import NamedPhotos, named_by_folder, named_by_labels, read_labels
-from facespace.gallery.roster import EnrolledFace, Subject
+from facespace.gallery.roster import EnrolledFace, Entry, Subject
 from facespace.gallery.upgrading import Progress, Upgrade
-from facespace.gallery.uses import Entry
 
 __all__ = [
     "FPIR",

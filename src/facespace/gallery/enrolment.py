@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from facespace.errors import GalleryError, InputError
 from facespace.extract import FaceDetector, FaceEmbedder, content_hash, extract_tables
 from facespace.gallery.naming import NamedPhotos
@@ -76,7 +74,7 @@ def load(roster: Roster, faces: FaceTable, names: Sequence[str], spec: ModelSpec
         raise InputError(f"faces: expected embeddings of {spec.label}, got those of model {faces.model[:8]}")
     if len(names) != len(faces):
         raise InputError(f"names: expected one for each of {len(faces)} faces, got {len(names)}")
-    with roster.database.transaction():
+    with roster.transaction():
         new = roster.add_faces(faces, names)
         roster.templates.add(faces.face_id, faces.embedding, spec, quality=faces.quality)
         if model_in_use(roster) is None:
@@ -86,7 +84,7 @@ def load(roster: Roster, faces: FaceTable, names: Sequence[str], spec: ModelSpec
 
 def replace(roster: Roster, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
     """See `Gallery.replace`."""
-    with roster.database.transaction():
+    with roster.transaction():
         check_model(roster, spec)
         n_before = roster.remove_faces(faces.face_id)
         return load(roster, faces, names, spec) - n_before
@@ -101,25 +99,21 @@ def check_model(roster: Roster, spec: ModelSpec) -> None:
     now = model_in_use(roster)
     if now is not None and now.spec.sha256 != spec.sha256:
         raise GalleryError(
-            f"{roster.path}: expected faces by the gallery's model {now.spec.label}, got {spec.label}; go "
+            f"{roster.place}: expected faces by the gallery's model {now.spec.label}, got {spec.label}; go "
             "over to it first: facespace gallery upgrade GALLERY --to MODEL"
         )
 
 
 def _not_done(roster: Roster, photos: NamedPhotos, spec: ModelSpec) -> NamedPhotos:
     """Photos of whose content the subject has no template of this model yet."""
-    with roster.database.snapshot():
-        done = roster.templates.faces(spec.sha256)
-        rows = roster.rows(
-            "SELECT face_id, photo_sha256, name_key FROM faces JOIN subjects USING (subject_id)"
-        )
-    known = {
-        (row["photo_sha256"], row["name_key"])
-        for row, is_done in zip(rows, np.isin([row["face_id"] for row in rows], done), strict=True)
-        if is_done
-    }
     # An empty gallery need not read any photo for that.
-    return [one for one in photos if not known or (content_hash(one[0]), name_key(one[1])) not in known]
+    if not roster.count()[1]:
+        return photos
+    contents = [content_hash(path) for path, _ in photos]
+    known = roster.enrolled(contents, spec.sha256)
+    return [
+        one for one, content in zip(photos, contents, strict=True) if (content, name_key(one[1])) not in known
+    ]
 
 
 def _why_not(roster: Roster, found: FaceTable | Unreadable, name: str, min_quality: float) -> str:

@@ -27,7 +27,7 @@ def export(roster: Roster, path: Path, *, formulas: str = "names") -> int:
     if write is None:
         raise InputError(f"{path}: expected a name that ends in {', '.join(EXPORTS)}")
     check_formulas(formulas)
-    with roster.database.snapshot():
+    with roster.snapshot():
         faces = list(roster.faces())
         models, vectors = _templates(roster)
     faces = [face for face in faces if face.face_id in models]

@@ -17,10 +17,11 @@ from facespace.gallery.glance import Overview, overview
 from facespace.gallery.identification import FPIR, Identities, identify
 from facespace.gallery.matches import NEAREST, Match
 from facespace.gallery.naming import NamedPhotos
-from facespace.gallery.roster import EnrolledFace, Roster, Subject
+from facespace.gallery.roster import EnrolledFace, Entry, Roster, Subject
+from facespace.gallery.sqlite_roster import SqliteRoster
 from facespace.gallery.upgrading import Progress, Upgrade
 from facespace.models import VERIFY_FAR, ModelSpec
-from facespace.store import PrototypeCache, TemplateStore
+from facespace.store import TemplateStore
 from facespace.table import FaceTable
 
 __all__ = ["Gallery", "Removal"]
@@ -58,8 +59,7 @@ class Gallery:
     """
 
     def __init__(self, path: Path | str, *, create: bool = True) -> None:
-        self.roster = Roster(Path(path), create=create)
-        self._prototypes = PrototypeCache(self.roster.templates, self.roster.subjects_of_faces)
+        self.roster: Roster = SqliteRoster(Path(path), create=create)
 
     def __enter__(self) -> "Gallery":
         return self
@@ -67,16 +67,16 @@ class Gallery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.roster.database.close(error)
+        self.roster.close(error)
 
     def close(self) -> None:
         """Close the file."""
-        self.roster.database.close()
+        self.roster.close()
 
     @property
-    def path(self) -> Path:
-        """Of the file."""
-        return self.roster.path
+    def place(self) -> Path | str:
+        """Where it is, as it was opened."""
+        return self.roster.place
 
     @property
     def templates(self) -> TemplateStore:
@@ -235,8 +235,8 @@ class Gallery:
             IncompatibleModelsError: all templates are of models that may not meet the probes'.
             ModelError: a pair of models is not calibrated.
         """
-        with self.roster.database.snapshot():
-            sets, scale = self._prototypes.of(spec), self.templates.byte_scale(spec)
+        with self.roster.snapshot():
+            sets, scale = self.roster.prototypes(spec), self.templates.byte_scale(spec)
             return identify(probes, sets, self.roster.names_of, byte_scale=scale, fpir=fpir)
 
     def search(
@@ -270,7 +270,7 @@ class Gallery:
         Raises:
             GalleryError: a name, photo or face that is not there.
         """
-        with self.roster.database.transaction():
+        with self.roster.transaction():
             n_faces = sum(self.roster.remove_subject(name) for name in subjects)
             for photo in photos:
                 n_faces += self._remove_faces(
@@ -278,13 +278,12 @@ class Gallery:
                 )
             for number in face_id:
                 n_faces += self._remove_faces([number], "face", f"none has the id {number}")
-        self.roster.database.drop_kept()
-        return Removal(len(subjects), n_faces, self.roster.database.checkpoint())
+        return Removal(len(subjects), n_faces, self.roster.erase())
 
     def _remove_faces(self, face_id: list[int], what: str, met: str) -> int:
         n = self.roster.remove_faces(face_id)
         if not n:
-            raise GalleryError(f"{self.path}: expected a {what} of the gallery, {met}")
+            raise GalleryError(f"{self.place}: expected a {what} of the gallery, {met}")
         return n
 
     def export(self, path: Path, *, formulas: str = "names") -> int:
@@ -354,7 +353,7 @@ class Gallery:
         """
         return upgrading.progress_of(self.roster)
 
-    def step_back(self) -> uses.Entry:
+    def step_back(self) -> Entry:
         """Make the model before the gallery's the gallery's again; templates of both stay.
 
         Returns:
@@ -381,8 +380,8 @@ class Gallery:
 
     def check(self) -> tuple[str, ...]:
         """What is wrong with the file, its references, models and templates, a line each; empty for a sound one."""
-        return self.roster.database.problems() or self.templates.problems()
+        return self.roster.problems()
 
     def backup(self, path: Path) -> None:
-        """Copy the gallery as it is at this moment, while others may write it; see `Database.backup`."""
-        self.roster.database.backup(path)
+        """Copy the gallery as it is at this moment, while others may write it; see `Roster.backup`."""
+        self.roster.backup(path)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from facespace.gallery.roster import Roster, Subject
+from facespace.gallery.roster import Entry, Roster, Subject
 from facespace.gallery.upgrading import Progress, progress_of
-from facespace.gallery.uses import Entry, history, model_in_use
+from facespace.gallery.uses import model_in_use
 
 __all__ = ["Overview", "overview"]
 
@@ -52,7 +52,7 @@ def overview(roster: Roster) -> Overview:
     Raises:
         GalleryError: the file cannot be read.
     """
-    with roster.database.snapshot():
+    with roster.snapshot():
         now = model_in_use(roster)
         labels = {spec.sha256: spec.label for spec in roster.templates.models()}
         return Overview(
@@ -60,5 +60,5 @@ def overview(roster: Roster) -> Overview:
             tuple(roster.subjects()),
             {labels[sha256]: n for sha256, n in roster.templates.count().items()},
             progress_of(roster) if now else None,
-            tuple(history(roster)),
+            tuple(roster.history()),
         )

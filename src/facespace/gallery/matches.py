@@ -41,7 +41,7 @@ def search(
     far: float = VERIFY_FAR,
 ) -> list[list[Match]]:
     """See `Gallery.search`."""
-    with roster.database.snapshot():
+    with roster.snapshot():
         hits = roster.templates.search(probes, spec, k=k, far=far)
         faces = roster.find_faces(hits.face_id[hits.face_id >= 0])
     return [

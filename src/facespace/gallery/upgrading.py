@@ -1,7 +1,6 @@
 """Move a gallery to a newer model that may meet its old one: at once, face by face, and back."""
 
 import dataclasses
-import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,12 +13,12 @@ from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
 from facespace.extract import FaceEmbedder
-from facespace.gallery.roster import Roster
-from facespace.gallery.uses import DROP, USE, Entry, current_spec, history, note_drop, use_model
+from facespace.faces.detections import Detections
+from facespace.gallery.roster import DROP, USE, EnrolledFace, Entry, Roster
+from facespace.gallery.uses import current_spec, note_drop, use_model
 from facespace.images import Unreadable
 from facespace.models import ModelSpec
-from facespace.store import path_in, path_out
-from facespace.store.upgrading import Job, check_meets, embed_waiting, job_of
+from facespace.store.upgrading import Job, check_meets, embed_waiting
 from facespace.store.upgrading import drop_old as drop_old_templates
 
 __all__ = ["Progress", "Upgrade", "drop_old", "progress_of", "step_back", "upgrade"]
@@ -123,9 +122,9 @@ def progress_of(roster: Roster) -> Progress:
     Raises:
         GalleryError: nobody is enrolled yet.
     """
-    with roster.database.snapshot():
+    with roster.snapshot():
         spec, count = current_spec(roster), roster.templates.count()
-        n_faces = roster.rows("SELECT count(*) AS n FROM faces")[0]["n"]
+        n_faces = roster.count()[1]
     others = [sha256 for sha256 in count if sha256 != spec.sha256]
     old = spec.options.get("tar_mixed", {}).get(others[0]) if len(others) == 1 else None
     new, far = spec.options.get("tar"), spec.options.get("far")
@@ -134,19 +133,19 @@ def progress_of(roster: Roster) -> Progress:
 
 def step_back(roster: Roster) -> Entry:
     """See `Gallery.step_back`."""
-    entries = history(roster)
+    entries = roster.history()
     now = current_spec(roster)
     uses = [entry for entry in entries if entry.action == USE]
     first = next(i for i, entry in enumerate(uses) if entry.spec.sha256 == now.sha256)
     if first == 0:
         raise GalleryError(
-            f"{roster.path}: expected an earlier model to go back to, {now.label} is its first"
+            f"{roster.place}: expected an earlier model to go back to, {now.label} is its first"
         )
     earlier = uses[first - 1]
     dropped = [e for e in entries if e.action == DROP and e.spec.sha256 == earlier.spec.sha256]
     if dropped:
         raise GalleryError(
-            f"{roster.path}: cannot go back to {earlier.spec.label}: its templates were dropped on "
+            f"{roster.place}: cannot go back to {earlier.spec.label}: its templates were dropped on "
             f"{dropped[-1].moment}"
         )
     check_meets(roster.templates, earlier.spec)
@@ -157,14 +156,14 @@ def step_back(roster: Roster) -> Entry:
 def drop_old(roster: Roster) -> dict[str, int]:
     """See `Gallery.drop_old`."""
     now = current_spec(roster)
-    with roster.database.transaction():
+    with roster.transaction():
         dropped = {}
         for sha256, n in drop_old_templates(roster.templates, now).items():
             spec = roster.templates.model(sha256)
             assert spec is not None  # a template's model is remembered
             note_drop(roster, spec, n)
             dropped[spec.label] = n
-    roster.database.checkpoint()
+    roster.erase()
     return dropped
 
 
@@ -175,7 +174,7 @@ class EnrolledFaces:
         self.roster, self.templates = roster, roster.templates
 
     def transaction(self) -> AbstractContextManager[object]:
-        return self.roster.database.transaction()
+        return self.roster.transaction()
 
     def waiting(self, spec: ModelSpec) -> list[Job]:
         """By photo, which is in turn with its first face.
@@ -183,38 +182,44 @@ class EnrolledFaces:
         A face's turn is the number of templates that its subject will have with it, the best quality first: a subject
         is found by any good template, so the first brings most.
         """
-        with self.roster.database.snapshot():
-            rows = self.roster.rows(
-                "SELECT *, photo_sha256 AS sha256 FROM faces ORDER BY coalesce(quality, -1) DESC, face_id"
-            )
+        with self.roster.snapshot():
+            faces = self.roster.by_quality()
             done = self.templates.faces(spec.sha256)
-        photos: dict[tuple[str, bool], list[sqlite3.Row]] = {}
-        for row in _in_turn(rows, done):
+        photos: dict[tuple[str, bool], list[EnrolledFace]] = {}
+        for face in _in_turn(faces, done):
             # A ready crop and a photo of the same content are embedded differently.
-            photos.setdefault((row["sha256"], row["landmarks"] is None), []).append(row)
-        paths = [Path(path_out(faces[0]["photo"])) for faces in photos.values()]
-        return [job_of(path, faces, name=path) for path, faces in zip(paths, photos.values(), strict=True)]
+            photos.setdefault((face.photo_sha256, face.landmarks_xy is None), []).append(face)
+        return [_job(of_photo) for of_photo in photos.values()]
 
     def still_there(self, job: Job) -> NDArray[np.bool_]:
         """And the photo of these faces is where it was found now."""
-        there = self.roster.find_faces(job.face_id)
-        photo = path_in(str(job.photo))
-        self.roster.database.connection.executemany(
-            "UPDATE faces SET photo = ? WHERE face_id = ? AND photo != ?", [(photo, i, photo) for i in there]
-        )
-        return np.isin(job.face_id, list(there))
+        there = list(self.roster.find_faces(job.face_id))
+        self.roster.moved(there, job.photo)
+        return np.isin(job.face_id, there)
 
     def is_changed(self, job: Job) -> str:
         return "the file has changed since it was enrolled"
 
 
-def _in_turn(rows: list[sqlite3.Row], done: NDArray[np.int64]) -> list[sqlite3.Row]:
+def _job(faces: list[EnrolledFace]) -> Job:
+    """The faces of one photo, or of one ready crop."""
+    path, found = Path(faces[0].photo), None
+    if faces[0].landmarks_xy is not None:
+        boxes = np.array([face.box_xyxy for face in faces], np.float32)
+        points = np.array([face.landmarks_xy for face in faces], np.float32)
+        found = Detections(boxes, points, np.zeros(len(faces), np.float32))
+    ids = np.array([face.face_id for face in faces], np.int64)
+    quality = np.array([face.quality for face in faces], np.float32)  # None becomes nan
+    return Job(path, faces[0].photo_sha256, ids, found, quality, path)
+
+
+def _in_turn(faces: list[EnrolledFace], done: NDArray[np.int64]) -> list[EnrolledFace]:
     """The faces that are not done; of the same turn they stay in order, the best first."""
-    are_done = np.isin([row["face_id"] for row in rows], done).tolist()
-    n_of = Counter(row["subject_id"] for row, is_done in zip(rows, are_done, strict=True) if is_done)
+    are_done = np.isin([face.face_id for face in faces], done).tolist()
+    n_of = Counter(face.subject for face, is_done in zip(faces, are_done, strict=True) if is_done)
     turns = []
-    for row, is_done in zip(rows, are_done, strict=True):
+    for face, is_done in zip(faces, are_done, strict=True):
         if not is_done:
-            n_of[row["subject_id"]] += 1
-            turns.append((n_of[row["subject_id"]], row))
-    return [row for _, row in sorted(turns, key=lambda turn: turn[0])]
+            n_of[face.subject] += 1
+            turns.append((n_of[face.subject], face))
+    return [face for _, face in sorted(turns, key=lambda turn: turn[0])]

@@ -1,0 +1,282 @@
+"""The roster of a gallery in one SQLite file, with the templates of its faces."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.gallery.roster import EnrolledFace, Entry, Roster, Subject, owned_by_another
+from facespace.gallery.schema import GALLERY_FILE
+from facespace.models import ModelSpec
+from facespace.store import (
+    Database,
+    PrototypeCache,
+    Prototypes,
+    SqliteTemplates,
+    clean_name,
+    name_key,
+    path_in,
+    path_out,
+    taken_by,
+)
+from facespace.table import FaceTable
+
+__all__ = ["SqliteRoster"]
+
+FACES = (
+    "SELECT face_id, name, photo, photo_sha256, x0, y0, x1, y1, landmarks, score, faces.quality"
+    " FROM faces JOIN subjects USING (subject_id)"
+)
+# SQLite takes so many values in one statement, in every build.
+VALUES_AT_ONCE = 500
+
+
+class SqliteRoster(Roster):
+    """A `Roster` in an open file; everything in a transaction is all there or none of it.
+
+    Args:
+        path: the file; made, for its owner alone, if absent.
+        create: False makes an absent file an error.
+
+    Raises:
+        GalleryError: the file cannot be opened, is no gallery, of a newer version, or damaged.
+
+    Attributes:
+        database: the file.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        self.database = Database(path, GALLERY_FILE, create=create)
+        self.templates: SqliteTemplates = SqliteTemplates(self.database)
+        self._prototypes = PrototypeCache(self.templates, self.subjects_of_faces)
+
+    @property
+    def place(self) -> Path:
+        """See `Roster.place`."""
+        return self.database.path
+
+    def snapshot(self) -> AbstractContextManager[object]:
+        """See `Roster.snapshot`."""
+        return self.database.snapshot()
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """See `Roster.transaction`."""
+        return self.database.transaction()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """See `Roster.close`."""
+        self.database.close(error)
+
+    def subjects(self, *, after: str = "", limit: int | None = None) -> list[Subject]:
+        """See `Roster.subjects`."""
+        rows = self.rows(
+            "SELECT subject_id, name, (SELECT count(*) FROM faces WHERE faces.subject_id = subjects.subject_id)"
+            " AS n_faces FROM subjects WHERE name > ? ORDER BY name LIMIT ?",
+            (after, -1 if limit is None else limit),
+        )
+        return [Subject(row["subject_id"], row["name"], row["n_faces"]) for row in rows]
+
+    def find(self, name: str) -> tuple[int, str] | None:
+        """See `Roster.find`."""
+        rows = self.rows("SELECT subject_id, name FROM subjects WHERE name_key = ?", (name_key(name),))
+        return taken_by(name, [(row["subject_id"], row["name"]) for row in rows])
+
+    def add_subject(self, name: str) -> int:
+        """See `Roster.add_subject`."""
+        with self.database.transaction() as connection:
+            found = self.find(name)
+            if found is not None:
+                return found[0]
+            clean = clean_name(name)
+            cursor = connection.execute(
+                "INSERT INTO subjects (name, name_key) VALUES (?, ?)", (clean, name_key(clean))
+            )
+            return int(cursor.lastrowid or 0)
+
+    def faces_of(self, subject_id: int) -> list[EnrolledFace]:
+        """See `Roster.faces_of`."""
+        return [
+            _enrolled(row)
+            for row in self.rows(f"{FACES} WHERE subject_id = ? ORDER BY face_id", (subject_id,))
+        ]
+
+    def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
+        """See `Roster.find_faces`."""
+        return {row["face_id"]: _enrolled(row) for row in self._rows_of(f"{FACES} WHERE face_id", face_id)}
+
+    def names_of(self, subject_id: NDArray[np.int64]) -> dict[int, str]:
+        """See `Roster.names_of`."""
+        rows = self._rows_of("SELECT subject_id, name FROM subjects WHERE subject_id", subject_id)
+        return {row["subject_id"]: row["name"] for row in rows}
+
+    def faces_from(self, photo: str | Path) -> list[int]:
+        """See `Roster.faces_from`."""
+        paths = (path_in(str(photo)), path_in(str(Path(photo).absolute())))
+        return [row["face_id"] for row in self.rows("SELECT face_id FROM faces WHERE photo IN (?, ?)", paths)]
+
+    def subjects_of_faces(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See `Roster.subjects_of_faces`."""
+        rows = self.database.connection.execute("SELECT face_id, subject_id FROM faces ORDER BY face_id")
+        faces, subjects = np.array(rows.fetchall(), np.int64).reshape(-1, 2).T
+        return faces, subjects
+
+    def add_faces(self, faces: FaceTable, names: Sequence[str]) -> int:
+        """See `Roster.add_faces`."""
+        with self.database.transaction():
+            owners = {name: self.add_subject(name) for name in dict.fromkeys(names)}
+            return sum(
+                self._add_face(row, owners[name], name)
+                for row, name in zip(_columns(faces), names, strict=True)
+            )
+
+    def _add_face(self, row: tuple[Any, ...], subject_id: int, name: str) -> bool:
+        """Whether the face is new."""
+        there = self.rows(
+            "SELECT subject_id, name FROM faces JOIN subjects USING (subject_id) WHERE face_id = ?", row[:1]
+        )
+        if not there:
+            self.database.connection.execute(
+                "INSERT INTO faces"
+                " (face_id, subject_id, photo, photo_sha256, x0, y0, x1, y1, landmarks, score, quality)"
+                f" VALUES ({', '.join('?' * 11)})",
+                (row[0], subject_id, *row[1:]),
+            )
+        elif there[0]["subject_id"] != subject_id:
+            raise owned_by_another(row[0], path_out(row[1]), name, there[0]["name"])
+        return not there
+
+    def remove_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> int:
+        """See `Roster.remove_faces`."""
+        ids = np.asarray(face_id, np.int64)
+        with self.database.transaction() as connection:
+            self.templates.remove(ids)
+            cursor = connection.executemany(
+                "DELETE FROM faces WHERE face_id = ?", [(i,) for i in ids.tolist()]
+            )
+            return max(0, cursor.rowcount)
+
+    def remove_subject(self, name: str) -> int:
+        """See `Roster.remove_subject`."""
+        with self.database.transaction() as connection:
+            subject_id, _ = self.known(name)
+            n = self.remove_faces([face.face_id for face in self.faces_of(subject_id)])
+            connection.execute("DELETE FROM subjects WHERE subject_id = ?", (subject_id,))
+        return n
+
+    def page_of_faces(
+        self, *, after: int = -1, limit: int, subject_id: int | None = None
+    ) -> list[EnrolledFace]:
+        """See `Roster.page_of_faces`."""
+        where = "face_id > ?" if subject_id is None else "face_id > ? AND subject_id = ?"
+        values = [after] if subject_id is None else [after, subject_id]
+        rows = self.rows(f"{FACES} WHERE {where} ORDER BY face_id LIMIT ?", [*values, limit])
+        return [_enrolled(row) for row in rows]
+
+    def count(self) -> tuple[int, int]:
+        """See `Roster.count`."""
+        row = self.rows("SELECT (SELECT count(*) FROM subjects) AS s, (SELECT count(*) FROM faces) AS f")[0]
+        return row["s"], row["f"]
+
+    def by_quality(self) -> list[EnrolledFace]:
+        """See `Roster.by_quality`."""
+        rows = self.rows(f"{FACES} ORDER BY coalesce(faces.quality, -1) DESC, face_id")
+        return [_enrolled(row) for row in rows]
+
+    def enrolled(self, photo_sha256: Sequence[str], model: str) -> set[tuple[str, str]]:
+        """See `Roster.enrolled`."""
+        rows = self.rows(
+            "SELECT photo_sha256, name_key FROM faces JOIN subjects USING (subject_id)"
+            " JOIN templates USING (face_id) JOIN models USING (model_id)"
+            " WHERE sha256 = ? AND photo_sha256 IN (SELECT value FROM json_each(?))",
+            (model, json.dumps(list(photo_sha256))),
+        )
+        return {(row["photo_sha256"], row["name_key"]) for row in rows}
+
+    def moved(self, face_id: Sequence[int], photo: str | Path) -> None:
+        """See `Roster.moved`."""
+        where = path_in(str(photo))
+        with self.database.transaction() as connection:
+            connection.executemany(
+                "UPDATE faces SET photo = ? WHERE face_id = ? AND photo != ?",
+                [(where, i, where) for i in face_id],
+            )
+
+    def prototypes(self, spec: ModelSpec) -> tuple[Prototypes, ...]:
+        """See `Roster.prototypes`; they are kept in memory until the file changes."""
+        return self._prototypes.of(spec)
+
+    def history(self) -> list[Entry]:
+        """See `Roster.history`."""
+        with self.database.snapshot():
+            specs = {spec.sha256: spec for spec in self.templates.models()}
+            rows = self.rows(
+                "SELECT moment, action, sha256, file, n_templates FROM history JOIN models USING (model_id)"
+                " ORDER BY entry_id"
+            )
+        return [
+            Entry(r["moment"], r["action"], specs[r["sha256"]], r["file"], r["n_templates"]) for r in rows
+        ]
+
+    def note(self, entry: Entry) -> None:
+        """See `Roster.note`."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO history (moment, action, model_id, file, n_templates)"
+                " SELECT ?, ?, model_id, ?, ? FROM models WHERE sha256 = ?",
+                (entry.moment, entry.action, entry.file, entry.n_templates, entry.spec.sha256),
+            )
+
+    def erase(self) -> bool:
+        """See `Roster.erase`: deleted bytes were overwritten; the log of writes and the kept file of an earlier
+        version go."""
+        self.database.drop_kept()
+        return self.database.checkpoint()
+
+    def problems(self) -> tuple[str, ...]:
+        """See `Roster.problems`."""
+        return self.database.problems() or self.templates.problems()
+
+    def backup(self, path: Path) -> None:
+        """See `Database.backup`."""
+        self.database.backup(path)
+
+    def _rows_of(self, sql: str, ids: Sequence[int] | NDArray[np.int64]) -> Iterator[sqlite3.Row]:
+        """The rows of a question that ends with the column of these ids."""
+        wanted = np.unique(np.asarray(ids, np.int64)).tolist()
+        for start in range(0, len(wanted), VALUES_AT_ONCE):
+            some = wanted[start : start + VALUES_AT_ONCE]
+            yield from self.rows(f"{sql} IN ({', '.join('?' * len(some))})", some)
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """The rows of a question, by name."""
+        cursor = self.database.connection.execute(sql, values)
+        cursor.row_factory = sqlite3.Row
+        return cursor.fetchall()
+
+
+def _columns(faces: FaceTable) -> Iterator[tuple[Any, ...]]:
+    """A face's columns but for the subject; SQLite keeps nan as null."""
+    for i in range(len(faces)):
+        photo, landmarks = int(faces.photo_idx[i]), faces.landmarks_xy[i]
+        yield (
+            int(faces.face_id[i]), path_in(faces.photos[photo]), faces.photo_sha256[photo],
+            *faces.box_xyxy[i].tolist(), None if np.isnan(landmarks).any() else landmarks.astype("<f4").tobytes(),
+            float(faces.score[i]), float(faces.quality[i]),
+        )  # fmt: skip
+
+
+def _enrolled(row: sqlite3.Row) -> EnrolledFace:
+    box = (row["x0"], row["y0"], row["x1"], row["y1"])
+    points = (
+        None if row["landmarks"] is None else np.frombuffer(row["landmarks"], "<f4").reshape(5, 2).tolist()
+    )
+    return EnrolledFace(
+        row["face_id"], row["name"], path_out(row["photo"]), row["photo_sha256"],
+        None if box[0] is None else box, None if points is None else tuple((x, y) for x, y in points),
+        row["score"], row["quality"],
+    )  # fmt: skip
