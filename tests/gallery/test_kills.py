@@ -93,7 +93,8 @@ def test_no_kill_loses_what_an_upgrade_acknowledged_and_searches_go_on(tmp_path:
                 actor.wait(n)
                 n_new = check_search(gallery, probes)
             done = actor.kill()
-            assert check_search(gallery, probes) >= n_new
+            before, n_new = n_new, check_search(gallery, probes)  # it may have ended before the kill
+            assert n_new >= before
             numbers = [int(line) for line in done if line != "done"]
             assert gallery.templates.count()[NEWER.sha256] >= max(numbers, default=0)
         assert len(whole(path)) == 40
