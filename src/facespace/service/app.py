@@ -14,9 +14,11 @@ from facespace.errors import FacespaceError
 from facespace.service import native, operations
 from facespace.service.client_page import client_routes
 from facespace.service.front import Front
+from facespace.service.native import jobs
 from facespace.service.native.description import describe
 from facespace.service.problems import Problem, ProblemError, problem_of
 from facespace.service.service import Service
+from facespace.service.working import Working
 
 __all__ = ["create_app"]
 
@@ -28,12 +30,16 @@ PARTS = (operations.router, native.router)
 def create_app(service: Service) -> Front:
     """The app of a service, which starts and stops with it."""
 
+    working = Working(service)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
+        working.start()
         try:
             yield
         finally:
+            await working.stop()
             await service.stop()
 
     settings = service.settings
@@ -44,6 +50,7 @@ def create_app(service: Service) -> Front:
     for part in PARTS:
         app.include_router(part(service))
     app.router.routes.append(client_routes(settings.detector))
+    app.include_router(jobs.router(service, working))
     for kind in (ProblemError, FacespaceError, RequestValidationError, HTTPException, OSError):
         app.add_exception_handler(kind, _explain)
     if settings.origins:

@@ -91,7 +91,13 @@ class Engine:
         self._n_in_hand, self._seconds_each = 0, 0.05
 
     async def faces(
-        self, content: bytes, embedder: FaceEmbedder, *, most: int | None = None, needed: bool = False
+        self,
+        content: bytes,
+        embedder: FaceEmbedder,
+        *,
+        most: int | None = None,
+        needed: bool = False,
+        patient: bool = False,
     ) -> Faces:
         """The faces of a picture, embedded.
 
@@ -100,13 +106,14 @@ class Engine:
             embedder: embeds them.
             most: only so many, the largest; those of the limits when None.
             needed: no face is an error.
+            patient: it waits for its turn, however many wait already.
 
         Raises:
             ImageError: no picture, or one that cannot be read.
             NoFaceError: there is none, where one is needed.
             ProblemError: too many pictures wait.
         """
-        self._admit()
+        self._admit(patient=patient)
         try:
             found, size_hw, digest = await self._find(content, embedder.spec, most or self.limits.faces)
             if needed and not len(found.faces):
@@ -131,13 +138,13 @@ class Engine:
         self._finding.shutdown()
         self._embedding.shutdown()
 
-    def _admit(self) -> None:
+    def _admit(self, *, patient: bool) -> None:
         """Count a picture in, or refuse it.
 
         Raises:
             ProblemError: too many are in hand.
         """
-        if self._n_in_hand >= self.limits.queue + self._threads:
+        if not patient and self._n_in_hand >= self.limits.queue + self._threads:
             self.metrics.refused.labels("queue").inc()
             after = max(1, ceil(self._n_in_hand * self._seconds_each / self._threads))
             raise ProblemError(

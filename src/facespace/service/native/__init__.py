@@ -9,7 +9,7 @@ __all__ = ["router"]
 
 
 def router(service: Service) -> APIRouter:
-    """All of it."""
+    """All of it but for jobs, which need whoever works on them."""
     routes = APIRouter()
     for part in (galleries, subjects, faces, recognition, pictures):
         routes.include_router(part.router(service))

@@ -51,7 +51,9 @@ async def many_probes(service: Service, gallery: OpenGallery, sent: Sent, which:
     return Probes(faces.embeddings, embedder.spec, faces)
 
 
-async def one_probe(service: Service, gallery: OpenGallery, sent: Sent) -> tuple[Probe, int]:
+async def one_probe(
+    service: Service, gallery: OpenGallery, sent: Sent, *, patient: bool = False
+) -> tuple[Probe, int]:
     """The largest face of the picture with how many it shows, or the one embedding that was sent; to be enrolled.
 
     Raises:
@@ -61,7 +63,7 @@ async def one_probe(service: Service, gallery: OpenGallery, sent: Sent) -> tuple
         spec = await _spec(service, gallery, sent)
         return Probe.of_embedding(embedding_rows(sent, spec, most=1)[0], spec), 1
     embedder = await gallery.embedder()
-    faces = await service.engine.faces(sent.picture, embedder, most=1, needed=True)
+    faces = await service.engine.faces(sent.picture, embedder, most=1, needed=True, patient=patient)
     return Probe.of_picture(faces, sent.picture), faces.n_seen
 
 

@@ -15,7 +15,7 @@ from facespace.errors import InputError
 from facespace.models import ModelSpec
 from facespace.service.problems import ProblemError
 
-__all__ = ["Sent", "embedding_rows", "media_type", "read_json", "read_pair", "read_sent"]
+__all__ = ["Sent", "embedding_rows", "media_type", "of_json", "read_json", "read_pair", "read_sent"]
 
 # How far from unit length a vector may be that was written with few digits.
 TOLERANCE = 0.05
@@ -47,7 +47,7 @@ async def read_sent(request: Request) -> Sent:
     if kind.startswith("image/") or kind == "application/octet-stream":
         return Sent(_not_empty(await request.body()), [], {})
     if kind == "application/json":
-        return _of_json(await read_json(request))
+        return of_json(await read_json(request))
     if kind == "multipart/form-data":
         return await _of_form(request)
     raise ProblemError(415, "media-type", "expected image/*, application/json or multipart/form-data")
@@ -68,7 +68,12 @@ async def read_json(request: Request) -> dict[str, Any]:
     return fields
 
 
-def _of_json(fields: dict[str, Any]) -> Sent:
+def of_json(fields: dict[str, Any]) -> Sent:
+    """What an object with one of `image`, `embedding` and `embeddings` holds.
+
+    Raises:
+        ProblemError: it is none.
+    """
     one, several, image = (fields.get(name) for name in ("embedding", "embeddings", "image"))
     if sum(value is not None for value in (one, several, image)) != 1:
         raise ProblemError(422, "invalid", "expected one of image, embedding and embeddings")
@@ -120,7 +125,7 @@ async def read_pair(request: Request) -> tuple[Sent, Sent]:
     a, b = fields.get("a"), fields.get("b")
     if not isinstance(a, dict) or not isinstance(b, dict):
         raise ProblemError(422, "invalid", "expected objects a and b, with an image or an embedding in each")
-    return _of_json(a), _of_json(b)
+    return of_json(a), of_json(b)
 
 
 def media_type(request: Request) -> str:

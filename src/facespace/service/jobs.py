@@ -1,0 +1,152 @@
+"""Long work that is accepted first and done afterwards: one folder a job, so that it outlives the process.
+
+A job's folder holds what it is (`job.json`) and, until it has ended, the lines that were sent. A process that works on
+it locks the folder; the lock goes with the process, and another one, or the next start, resumes the job. Doing a line
+twice is doing it once, since faces are enrolled under keys.
+"""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from facespace.errors import DataError
+from facespace.saved_files import make_folder, write_beside
+from facespace.service.problems import ProblemError
+from facespace.table_files import lock_folder
+
+__all__ = ["ENDED", "JOB_ID", "Job", "JobFolder", "now"]
+
+JOB_ID = "^[0-9a-f]{24}$"
+ENDED = ("done", "failed", "cancelled")
+# Jobs that have ended and are still listed.
+KEPT = 1000
+# Refused lines that are listed; all are counted.
+LISTED = 100
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job.
+
+    Attributes:
+        job_id: hexadecimal; later jobs have later ids.
+        gallery: in which it works.
+        kind: "enrol" or "upgrade".
+        state: "waiting", "running", or one of `ENDED`.
+        by: id of the key that asked; None where there are no keys.
+        made: ISO 8601, UTC; likewise `ended`.
+        ended: None before.
+        todo: lines or faces.
+        done: of them.
+        outcomes: how many were new, replaced, unchanged, refused; or embedded again and not available.
+        refused: the first of the refused ones, each with what it was and why.
+        model: of an upgrade, its name.
+        trouble: why it failed.
+    """
+
+    job_id: str
+    gallery: str
+    kind: str
+    state: str
+    by: str | None
+    made: str
+    ended: str | None = None
+    todo: int = 0
+    done: int = 0
+    outcomes: dict[str, int] | None = None
+    refused: tuple[dict[str, Any], ...] = ()
+    model: str | None = None
+    trouble: str | None = None
+
+    def with_outcome(self, outcome: str, **why: Any) -> "Job":
+        """One more done, with that outcome."""
+        counted = {**(self.outcomes or {}), outcome: (self.outcomes or {}).get(outcome, 0) + 1}
+        refused = (*self.refused, why) if why and len(self.refused) < LISTED else self.refused
+        return replace(self, done=self.done + 1, outcomes=counted, refused=refused)
+
+
+def now() -> str:
+    """ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class JobFolder:
+    """The jobs of a service; several processes use it at once.
+
+    Args:
+        folder: of the service.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "jobs"
+
+    def new(self, gallery: str, kind: str, by: str | None, *, model: str | None = None) -> Job:
+        """A job that is not written yet; its folder is there."""
+        # The time in front puts them in order.
+        job_id = f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+        make_folder(self._folder / job_id, private=True)
+        return Job(job_id, gallery, kind, "waiting", by, now(), model=model)
+
+    def write(self, job: Job) -> None:
+        """Keep a job as it is now; one that has ended lets go of its lines."""
+        text = json.dumps(asdict(job), indent=1) + "\n"
+        write_beside(self._folder / job.job_id / "job.json", text.encode(), private=True)
+        if job.state in ENDED:
+            self.lines(job.job_id).unlink(missing_ok=True)
+
+    def read(self, job_id: str) -> Job:
+        """A job.
+
+        Raises:
+            ProblemError: there is none of that id.
+        """
+        path = self._folder / job_id / "job.json"
+        if not re.match(JOB_ID, job_id) or not path.is_file():
+            raise ProblemError(404, "not-found", "there is no such job")
+        values = json.loads(path.read_text("utf-8"))
+        return Job(**{**values, "refused": tuple(values["refused"])})
+
+    def all(self) -> list[Job]:
+        """All jobs, the oldest first."""
+        folders = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        return [self.read(folder.name) for folder in folders if (folder / "job.json").is_file()]
+
+    def lines(self, job_id: str) -> Path:
+        """The file of what was sent."""
+        return self._folder / job_id / "lines.ndjson"
+
+    def cancel(self, job_id: str) -> None:
+        """Ask whoever works on a job to stop."""
+        (self._folder / job_id / "cancel").touch(mode=0o600)
+
+    def is_cancelled(self, job_id: str) -> bool:
+        """Whether that was asked."""
+        return (self._folder / job_id / "cancel").exists()
+
+    def drop(self, job_id: str) -> None:
+        """Remove a job with everything of it."""
+        rmtree(self._folder / job_id, ignore_errors=True)
+
+    def take(self, job_id: str) -> Callable[[], None] | None:
+        """Keep other processes from a job; what lets go of it again, or None where another one has it."""
+        try:
+            return lock_folder(self._folder / job_id)
+        except DataError:
+            return None
+
+    def tidy(self) -> None:
+        """Remove the oldest jobs that have ended, where there are very many, and uploads that were cut off."""
+        ended = [job.job_id for job in self.all() if job.state in ENDED]
+        for job_id in ended[: max(0, len(ended) - KEPT)]:
+            self.drop(job_id)
+        for folder in self._folder.glob("*"):
+            if not (folder / "job.json").is_file() and (let_go := self.take(folder.name)) is not None:
+                self.drop(folder.name)
+                let_go()

@@ -1,0 +1,231 @@
+"""The jobs of a service are worked on: one at a time in a process, line by line, and to be resumed at any line."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+import time
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from facespace.gallery import Gallery, Progress, Upgrade
+from facespace.service.access import Access
+from facespace.service.enrolling import FACE_KEY, enrol
+from facespace.service.galleries import OpenGallery
+from facespace.service.jobs import ENDED, Job, JobFolder, now
+from facespace.service.keys import Key
+from facespace.service.native.probes import one_probe
+from facespace.service.native.sent import of_json
+from facespace.service.problems import ProblemError, problem_of
+from facespace.service.service import Service
+from facespace.store import LONGEST_NAME
+
+__all__ = ["Working"]
+
+log = logging.getLogger(__name__)
+# How often a process looks for jobs of others that have died, and how often progress is written.
+LOOK_S, WRITE_S = 2.0, 0.5
+
+
+class StoppedError(Exception):
+    """The service stops: the job stays as it is, to be resumed."""
+
+
+class CancelledError(Exception):
+    """Somebody does not want the job any more."""
+
+
+class Working:
+    """Works on jobs while the service runs.
+
+    Args:
+        service: in whose galleries.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service, self.jobs = service, JobFolder(service.settings.folder)
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def start(self) -> None:
+        """Look for jobs from now on; those that were left are resumed."""
+        self.jobs.tidy()
+        self._wake, self._stopping = asyncio.Event(), False
+        self._task = asyncio.create_task(self._go_on())
+
+    def look(self) -> None:
+        """There is a new job."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """End after what is being done at the moment."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    async def _go_on(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            for job in self.jobs.all():
+                if job.state not in ENDED and not self._stopping:
+                    await self._take(job.job_id)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_S)
+
+    async def _take(self, job_id: str) -> None:
+        let_go = self.jobs.take(job_id)
+        if let_go is None:
+            return
+        try:
+            job = self.jobs.read(job_id)  # another process may have ended it meanwhile
+            if job.state not in ENDED:
+                await self._work(replace(job, state="running"))
+        finally:
+            let_go()
+
+    async def _work(self, job: Job) -> None:
+        work = _Work(self._service, self.jobs, job, lambda: self._stopping)
+        try:
+            await (work.enrol() if job.kind == "enrol" else work.upgrade())
+            work.end("done")
+        except StoppedError:
+            work.save(at_once=True)
+        except CancelledError:
+            work.end("cancelled")
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.status >= 500:
+                log.exception("job %s failed", job.job_id)
+            work.end("failed", problem.detail)
+
+
+class _Work:
+    """One job while it is being worked on."""
+
+    def __init__(self, service: Service, jobs: JobFolder, job: Job, is_stopping: Any) -> None:
+        self._service, self._jobs, self.job, self._is_stopping = service, jobs, job, is_stopping
+        self._written = 0.0
+
+    def save(self, *, at_once: bool = False) -> None:
+        """Write how far it is, from time to time."""
+        if at_once or time.monotonic() - self._written > WRITE_S:
+            self._jobs.write(self.job)
+            self._written = time.monotonic()
+
+    def end(self, state: str, trouble: str | None = None) -> None:
+        """It has ended."""
+        self.job = replace(self.job, state=state, ended=now(), trouble=trouble)
+        self.save(at_once=True)
+
+    def check(self) -> None:
+        """Go on only while that is wanted.
+
+        Raises:
+            StoppedError, CancelledError: it is not.
+        """
+        if self._is_stopping():
+            raise StoppedError
+        if self._jobs.is_cancelled(self.job.job_id):
+            raise CancelledError
+
+    async def enrol(self) -> None:
+        """Enrol the faces of all lines that are left; a few at once, counted in order."""
+        gallery = self._service.galleries.get(self.job.gallery)
+        loop, window = asyncio.get_running_loop(), deque[asyncio.Task[tuple[str, dict[str, Any]]]]()
+        first = self.job.done
+        with self._jobs.lines(self.job.job_id).open("rb") as lines:
+            await loop.run_in_executor(None, _skip, lines, first)
+            try:
+                while line := await loop.run_in_executor(None, lines.readline):
+                    self.check()
+                    number = self.job.done + len(window) + 1
+                    window.append(asyncio.create_task(self._line(gallery, number, line)))
+                    if len(window) > self._service.settings.n_threads:
+                        await self._count(window)
+            finally:
+                while window:
+                    await self._count(window)
+
+    async def _count(self, window: "deque[asyncio.Task[tuple[str, dict[str, Any]]]]") -> None:
+        outcome, why = await window.popleft()
+        self.job = self.job.with_outcome(outcome, **why)
+        self.save()
+
+    async def _line(self, gallery: OpenGallery, number: int, line: bytes) -> tuple[str, dict[str, Any]]:
+        """The outcome of a line, and why it was refused."""
+        key = None
+        try:
+            fields = _fields(line)
+            key, subject = fields.get("key"), fields["subject"]
+            probe, _ = await one_probe(self._service, gallery, of_json(fields), patient=True)
+            outcome, _ = await enrol(
+                self._service,
+                gallery,
+                _as(self.job),
+                key=key or probe.sha256[:32],
+                subject=subject,
+                probe=probe,
+            )
+            return outcome, {}
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.status >= 500 or problem.kind == "not-found":
+                raise
+            return "refused", {"line": number, "key": key, "problem": problem.detail}
+
+    async def upgrade(self) -> None:
+        """Move the gallery to another model, face by face."""
+        gallery = self._service.galleries.get(self.job.gallery)
+        result = await asyncio.get_running_loop().run_in_executor(None, self._upgraded, gallery)
+        missing = [{"key": Path(one.photo).name, "problem": one.reason} for one in result.not_at_hand]
+        self.job = replace(
+            self.job, done=result.progress.n_done, todo=result.progress.n_faces, refused=tuple(missing[:100]),
+            outcomes={"embedded": result.n_embedded, "not_available": len(missing)},
+        )  # fmt: skip
+
+    def _upgraded(self, gallery: OpenGallery) -> Upgrade:
+        def follow(progress: Progress) -> None:
+            self.job = replace(self.job, done=progress.n_done, todo=progress.n_faces)
+            self.save()
+            self.check()
+
+        embedder = self._service.embedders.named(self.job.model)
+        with Gallery(gallery.address, create=False) as opened:
+            # Half of the threads, so that requests are answered meanwhile.
+            workers = max(1, self._service.settings.n_threads // 2)
+            return opened.upgrade(embedder, model_file=self.job.model, workers=workers, on_face=follow)
+
+
+def _skip(lines: BinaryIO, n: int) -> None:
+    for _ in range(n):
+        lines.readline()
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    """A line as it was sent.
+
+    Raises:
+        ProblemError: it is no JSON object with a subject, or its key is none.
+    """
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProblemError(422, "invalid", "expected a JSON object") from error
+    if not isinstance(fields, dict):
+        raise ProblemError(422, "invalid", "expected a JSON object")
+    key, subject = fields.get("key"), fields.get("subject")
+    if key is not None and not (isinstance(key, str) and re.match(FACE_KEY, key)):
+        raise ProblemError(422, "invalid", "key: is not of the expected form")
+    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_NAME:
+        raise ProblemError(422, "invalid", "subject: expected the name of the person")
+    return fields
+
+
+def _as(job: Job) -> Access:
+    """Whoever asked for the job; its rights were looked at then."""
+    return Access(None if job.by is None else Key(job.by, "", job.gallery, ("write",), "", ""))
