@@ -71,6 +71,7 @@ class OpenedEmbedder(DrawnEmbedder, Embedder):
     """Stands where a command opens an embedder."""
 
     opens = SPEC
+    device = "cpu"
 
     def __init__(self, *_: object, **__: object) -> None:
         self.spec = self.opens

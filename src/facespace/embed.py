@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from facespace.distances import check_embeddings, distance
 from facespace.errors import InputError, ModelError
 from facespace.models import ModelSpec, find_model, read_spec
-from facespace.models.session import open_session
+from facespace.models.devices import AUTO
+from facespace.models.session import Network
 
 __all__ = ["Embedder", "dequantise", "fit_byte_scale", "prepare", "quantise"]
 
@@ -22,11 +23,12 @@ class Embedder:
     Args:
         model: a built-in name or the path of an ONNX file with a ModelSpec; None for the built-in embedder.
         threads: processor threads for one call.
-        providers: onnxruntime's execution providers, first choice first.
+        device: where the network runs: "auto", "cpu", "cuda", "coreml", "directml" or "openvino".
         batch_size: crops a run of the network; bounds the memory of a call.
 
     Raises:
-        ModelError: no such model, or one that is no embedder.
+        ModelError: no such model, one that is no embedder, or a device that is not installed or does not work here.
+        InputError: no such device.
     """
 
     def __init__(
@@ -34,21 +36,24 @@ class Embedder:
         model: str | Path | None = None,
         *,
         threads: int = 1,
-        providers: tuple[str, ...] = ("CPUExecutionProvider",),
+        device: str = AUTO,
         batch_size: int = 32,
     ) -> None:
         self.path = find_model(model, "embedder")
         self.spec: ModelSpec = read_spec(self.path)
         if self.spec.task != "embedder":
             raise ModelError(f"{self.path}: expected an embedder, this model is a {self.spec.task}")
-        self._session = open_session(self.path, threads=threads, providers=providers)
-        model_input = self._session.get_inputs()[0]
-        self._input_name = model_input.name
+        self._network = Network(self.path, threads=threads, device=device)
         named = self.spec.options.get("output")
-        self._outputs = None if named is None else [str(named)]
-        fixed = model_input.shape[0]
+        self._outputs = None if named is None else (str(named),)
+        fixed = self._network.input_shape[0]
         self._fixed_batch = isinstance(fixed, int)
-        self._batch_size = fixed if self._fixed_batch else batch_size
+        self._batch_size = fixed if isinstance(fixed, int) else batch_size
+
+    @property
+    def device(self) -> str:
+        """Where the network runs."""
+        return self._network.device.name
 
     def embed(self, crops: NDArray[np.uint8], *, flip: bool = False) -> NDArray[np.float32]:
         """Embeddings of ``crops``.
@@ -90,7 +95,7 @@ class Embedder:
         pixels = prepare(crops, self.spec)
         if self._fixed_batch:
             pixels = np.pad(pixels, ((0, self._batch_size - len(crops)), (0, 0), (0, 0), (0, 0)))
-        raw = self._session.run(self._outputs, {self._input_name: pixels})[0]
+        raw = self._network.run(pixels, self._outputs)[0]
         output: NDArray[np.float32] = raw[: len(crops)].reshape(len(crops), -1)
         return output / np.maximum(np.linalg.norm(output, axis=1, keepdims=True), 1e-12)
 

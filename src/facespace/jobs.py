@@ -12,6 +12,7 @@ from facespace.faces.detect import Detector
 from facespace.library import Library, People, Rule, library_of
 from facespace.library.progress import OnProgress
 from facespace.models import VERIFY_FAR, common_threshold
+from facespace.models.devices import AUTO
 from facespace.verification import choose_face, verify_faces
 
 __all__ = ["ComparedFace", "Verdict", "people", "verify"]
@@ -64,6 +65,7 @@ def people(
     rule: Rule | None = None,
     detector: Detector | None = None,
     embedder: Embedder | None = None,
+    device: str = AUTO,
     progress: OnProgress | None = None,
 ) -> People:
     """Who is in a folder of photos? As `facespace people` answers it, but without a page.
@@ -76,6 +78,7 @@ def people(
         rule: how near faces must lie to be put together.
         detector: finds the faces.
         embedder: embeds them.
+        device: where the networks run that are opened here; see `Detector` and `Embedder`.
         progress: called with (stage, done, in all).
 
     Raises:
@@ -86,8 +89,9 @@ def people(
     folder = library_of(Path(photos), None if library is None else Path(library))
     with Library(folder) as opened:
         done = opened.refresh(
-            Path(photos), detector or Detector(), embedder or Embedder(), rule=rule, progress=progress
-        )
+            Path(photos), detector or Detector(device=device), embedder or Embedder(device=device), rule=rule,
+            progress=progress,
+        )  # fmt: skip
     return done.people
 
 
@@ -99,6 +103,7 @@ def verify(
     any_face: bool = False,
     detector: Detector | None = None,
     embedder: Embedder | None = None,
+    device: str = AUTO,
 ) -> Verdict:
     """Do two photos show the same person?
 
@@ -109,6 +114,7 @@ def verify(
         any_face: compare all faces, and take the closest pair.
         detector: finds the faces.
         embedder: embeds them.
+        device: where the networks run that are opened here; see `Detector` and `Embedder`.
 
     Raises:
         ImageError: a photo cannot be read.
@@ -116,10 +122,10 @@ def verify(
         InputError: a photo has no such face, or a rate outside (0, 1).
         ModelError: the model is not calibrated at that rate.
     """
-    embedder = embedder or Embedder()
+    embedder = embedder or Embedder(device=device)
     threshold = common_threshold(embedder.spec, embedder.spec, far)
     places = split_address(a), split_address(b)
-    sides = _sides([Path(photo) for photo, _ in places], detector or Detector(), embedder)
+    sides = _sides([Path(photo) for photo, _ in places], detector or Detector(device=device), embedder)
     chosen = [_chosen(side, k) for side, (_, k) in zip(sides, places, strict=True)]
     found = verify_faces(
         sides[0].embeddings, sides[1].embeddings, threshold=threshold, far=far,

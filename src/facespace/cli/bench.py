@@ -7,7 +7,8 @@ import typer
 
 from facespace.cli.console import show, show_json
 from facespace.cli.options import AsJson, DetectorFile, ModelFile, Workers
-from facespace.measure.speed import measure_speed
+from facespace.measure.devices import DevicesCompared, compare_devices
+from facespace.measure.speed import Speed, measure_speed
 
 __all__ = ["bench"]
 
@@ -20,24 +21,32 @@ def bench(
     baseline_detector: Annotated[Path | None, typer.Option(help="Detector file to compare with.")] = None,
     model: ModelFile = None,
     detector: DetectorFile = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device",
+            metavar="all|NAME",
+            help="Compare devices in place of all else: those named (cpu, cuda, coreml, directml, openvino), or all "
+            "that are installed; say which to take.",
+        ),
+    ] = None,
     workers: Workers = None,
     json: AsJson = False,
 ) -> None:
     """Measure speed and memory on this machine.
 
     Photos per second, time compared with decoding alone, time per face compared with a baseline model, peak memory.
+    With --device, the devices on which networks can run.
 
     Example: facespace bench ~/Pictures --baseline mobilefacenet.onnx
     """
-    result = measure_speed(
-        photos,
-        model=model,
-        detector=detector,
-        baseline=baseline,
-        baseline_detector=baseline_detector,
-        workers=workers,
-    )
-    if json:
-        show_json(result)
+    result: DevicesCompared | Speed
+    if device:
+        named = [] if "all" in device else device
+        result = compare_devices(photos, devices=named, model=model, detector=detector, workers=workers)
     else:
-        show(*result.lines())
+        result = measure_speed(
+            photos, model=model, detector=detector, baseline=baseline, baseline_detector=baseline_detector,
+            workers=workers,
+        )  # fmt: skip
+    show_json(result) if json else show(*result.lines())

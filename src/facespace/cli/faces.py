@@ -11,7 +11,16 @@ import typer
 from numpy.typing import NDArray
 
 from facespace.cli.console import say, show, show_json, warn
-from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, TileChoice, Workers
+from facespace.cli.options import (
+    AsJson,
+    DetectorFile,
+    ModelFile,
+    NetworkDevice,
+    PairFar,
+    Strangers,
+    TileChoice,
+    Workers,
+)
 from facespace.cli.progress import progress
 from facespace.cluster import STRANGERS_IN_REACH, GroupOptions, TableGroups, group_table
 from facespace.embed import Embedder
@@ -23,6 +32,7 @@ from facespace.faces.detect import Detector
 from facespace.faces.tiles import read_tiles
 from facespace.measure.cluster_pictures import write_cluster_pictures
 from facespace.models import find_model, read_spec
+from facespace.models.devices import AUTO
 from facespace.saved_arrays import ArrayFolder
 from facespace.saved_files import written_beside
 from facespace.table import FaceTable
@@ -41,6 +51,7 @@ def embed(
     model: ModelFile = None,
     detector: DetectorFile = None,
     tiles: TileChoice = "auto",
+    device: NetworkDevice = AUTO,
     workers: Workers = None,
     json: AsJson = False,
 ) -> None:
@@ -50,7 +61,7 @@ def embed(
 
     Example: facespace embed ~/Pictures -o faces
     """
-    embedder = Embedder(model)
+    embedder = Embedder(model, device=device)
     with progress("embedding") as on_photo:
         if crops:
             result = embed_crops(paths, output, embedder, workers=workers, on_photo=on_photo)
@@ -58,7 +69,7 @@ def embed(
             result = embed_photos(
                 paths,
                 output,
-                Detector(detector, tiles=read_tiles(tiles)),
+                Detector(detector, tiles=read_tiles(tiles), device=device),
                 embedder,
                 workers=workers,
                 on_photo=on_photo,

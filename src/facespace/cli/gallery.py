@@ -8,7 +8,16 @@ import typer
 
 from facespace.cli import gallery_shown
 from facespace.cli.console import agreed, say, show, show_json, warn
-from facespace.cli.options import AsJson, DetectorFile, Far, Formulas, GalleryFile, Workers, Yes
+from facespace.cli.options import (
+    AsJson,
+    DetectorFile,
+    Far,
+    Formulas,
+    GalleryFile,
+    NetworkDevice,
+    Workers,
+    Yes,
+)
 from facespace.cli.progress import progress
 from facespace.embed import Embedder
 from facespace.errors import GalleryError, InputError
@@ -17,6 +26,7 @@ from facespace.faces.detect import Detector
 from facespace.gallery import FPIR, NEAREST, Gallery, NamedPhotos, Progress, named_by_folder, named_by_labels
 from facespace.images import Unreadable
 from facespace.models import BUILT_IN, VERIFY_FAR
+from facespace.models.devices import AUTO
 from facespace.table import FaceTable
 
 __all__ = ["backup", "check", "enrol", "export", "identify", "list_", "remove", "search", "upgrade"]
@@ -46,6 +56,7 @@ def enrol(
     min_quality: Annotated[float, typer.Option(min=0.0, max=1.0, help="Refuse poorer faces.")] = 0.0,
     model: GalleryModel = None,
     detector: DetectorFile = None,
+    device: NetworkDevice = AUTO,
     workers: Workers = None,
     json: AsJson = False,
 ) -> None:
@@ -58,9 +69,9 @@ def enrol(
     """
     named, unreadable = _named(photos, subject, by_folder, labels)
     with Gallery(file) as gallery, progress("enrolling") as on_photo:
-        embedder = gallery.open_embedder(model)
+        embedder = gallery.open_embedder(model, device=device)
         result = gallery.enrol(
-            named, _detector(crops, detector), embedder, model_file=_named_file(model, embedder),
+            named, _detector(crops, detector, device), embedder, model_file=_named_file(model, embedder),
             min_quality=min_quality, workers=workers, on_photo=on_photo,
         )  # fmt: skip
     # A person whose folder cannot be opened is refused as a whole.
@@ -80,6 +91,7 @@ def identify(
     crops: Crops = False,
     model: GalleryModel = None,
     detector: DetectorFile = None,
+    device: NetworkDevice = AUTO,
     workers: Workers = None,
     json: AsJson = False,
 ) -> None:
@@ -90,8 +102,8 @@ def identify(
     Example: facespace gallery identify team.gallery party.jpg
     """
     with Gallery(file, create=False) as gallery:
-        embedder = gallery.open_embedder(model)
-        faces, unreadable = _probe_faces(probes, crops, detector, embedder, workers)
+        embedder = gallery.open_embedder(model, device=device)
+        faces, unreadable = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
         found = gallery.identify(faces.embedding, embedder.spec, fpir=fpir)
     gallery_shown.identities(found, faces, unreadable, file, embedder.spec.label, json=json)
 
@@ -104,6 +116,7 @@ def search(
     crops: Crops = False,
     model: GalleryModel = None,
     detector: DetectorFile = None,
+    device: NetworkDevice = AUTO,
     workers: Workers = None,
     json: AsJson = False,
 ) -> None:
@@ -112,8 +125,8 @@ def search(
     Example: facespace gallery search team.gallery party.jpg -k 3
     """
     with Gallery(file, create=False) as gallery:
-        embedder = gallery.open_embedder(model)
-        faces, unreadable = _probe_faces(probes, crops, detector, embedder, workers)
+        embedder = gallery.open_embedder(model, device=device)
+        faces, unreadable = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
         found = gallery.search(faces.embedding, embedder.spec, k=k, far=far)
     gallery_shown.matches(found, faces, unreadable, file, embedder.spec.label, far, json=json)
 
@@ -206,6 +219,7 @@ def upgrade(
         typer.Option("--drop-old", help="Delete the old templates of faces that have new ones, for good."),
     ] = False,
     yes: Yes = False,
+    device: NetworkDevice = AUTO,
     workers: Workers = None,
     json: AsJson = False,
 ) -> None:
@@ -224,7 +238,7 @@ def upgrade(
         elif drop_old:
             _drop_old(gallery, yes=yes, json=json)
         else:
-            _upgrade(gallery, to, photos, at_once=at_once, workers=workers, json=json)
+            _upgrade(gallery, to, photos, at_once=at_once, device=device, workers=workers, json=json)
 
 
 def check(file: GalleryFile, json: AsJson = False) -> None:
@@ -265,9 +279,16 @@ def backup(
 
 
 def _upgrade(
-    gallery: Gallery, to: str | None, photos: Path | None, *, at_once: bool, workers: int | None, json: bool
+    gallery: Gallery,
+    to: str | None,
+    photos: Path | None,
+    *,
+    at_once: bool,
+    device: str,
+    workers: int | None,
+    json: bool,
 ) -> None:
-    embedder = gallery.open_embedder(to)
+    embedder = gallery.open_embedder(to, device=device)
     with progress("looking at photos") as on_look, progress("embedding again") as on_face:
 
         def follow(now: Progress) -> None:
@@ -330,11 +351,11 @@ def _named_file(model: str | None, embedder: Embedder) -> str | None:
 
 
 def _probe_faces(
-    probes: list[Path], crops: bool, detector: str | None, embedder: Embedder, workers: int | None
+    probes: list[Path], detector: Detector | None, embedder: Embedder, workers: int | None
 ) -> tuple[FaceTable, tuple[Unreadable, ...]]:
     with progress("finding faces") as on_photo:
-        return extract_table(probes, _detector(crops, detector), embedder, workers=workers, on_photo=on_photo)
+        return extract_table(probes, detector, embedder, workers=workers, on_photo=on_photo)
 
 
-def _detector(crops: bool, detector: str | None) -> Detector | None:
-    return None if crops else Detector(detector)
+def _detector(crops: bool, detector: str | None, device: str) -> Detector | None:
+    return None if crops else Detector(detector, device=device)

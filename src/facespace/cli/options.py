@@ -17,6 +17,7 @@ __all__ = [
     "LibraryFolder",
     "Licence",
     "ModelFile",
+    "NetworkDevice",
     "PairFar",
     "Photos",
     "Resume",
@@ -76,6 +77,14 @@ TileChoice = Annotated[
     ),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Number of threads. Default: all cores.")]
+NetworkDevice = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda|coreml|directml|openvino",
+        help="Where the networks run. auto takes cuda or directml where onnxruntime has them, else the processor.",
+    ),
+]
 Data = Annotated[
     Path | None, typer.Option(help="Folder of the data sets. Default: FACESPACE_DATA in the environment.")
 ]

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from facespace.cli.console import say, show, show_json
-from facespace.cli.options import AsJson, DetectorFile, ModelFile, PairFar, Strangers, TileChoice, Workers
+from facespace.cli.options import (
+    AsJson,
+    DetectorFile,
+    ModelFile,
+    NetworkDevice,
+    PairFar,
+    Strangers,
+    TileChoice,
+    Workers,
+)
 from facespace.cli.people_run import PeopleRun, is_nothing
 from facespace.cli.progress import show_table
 from facespace.cluster import STRANGERS_IN_REACH
@@ -15,6 +24,7 @@ from facespace.faces.detect import Detector
 from facespace.faces.tiles import read_tiles
 from facespace.library import Library, Look, People, Person, Rule, library_of
 from facespace.library.files import PAGE
+from facespace.models.devices import AUTO
 from facespace.web.text import counted
 
 __all__ = ["people"]
@@ -38,6 +48,7 @@ def people(
     model: ModelFile = None,
     detector: DetectorFile = None,
     tiles: TileChoice = "auto",
+    device: NetworkDevice = AUTO,
     workers: Workers = None,
     watch: Annotated[
         bool,
@@ -88,10 +99,10 @@ def people(
     if not (json or watch) and is_nothing(photos, folder):
         say(f"no photos in {photos}: looked for {LOOKED_FOR} files, subfolders included")
         return
-    finder = Detector(detector, tiles=read_tiles(tiles))
+    finder = Detector(detector, tiles=read_tiles(tiles), device=device)
     look = Look(verify, finder.spec.sha256 if detect_again else None, drop_missing)
     with Library(folder) as opened:
-        run = PeopleRun(opened, photos, finder, Embedder(model), Rule(strangers, far), workers)
+        run = PeopleRun(opened, photos, finder, Embedder(model, device=device), Rule(strangers, far), workers)
         done = run.refresh(look=look, old_model=old_model, drop_old=drop_old)
         show_json(done.people.to_json()) if json else _show(done.people, done.scan.n_new)
         say(f"library: {folder}")

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from facespace.cli.console import say, warn
-from facespace.cli.options import DetectorFile, ModelFile
+from facespace.cli.options import DetectorFile, ModelFile, NetworkDevice
 from facespace.errors import InputError
 from facespace.library import find_library
+from facespace.models.devices import AUTO
 from facespace.web.serving import HOST, PORT, Address
 from facespace.web.serving import serve as serve_library
 
@@ -47,6 +48,7 @@ def serve(
     open_browser: Annotated[bool, typer.Option("--open", help="Open the pages in your browser.")] = False,
     model: ModelFile = None,
     detector: DetectorFile = None,
+    device: NetworkDevice = AUTO,
 ) -> None:
     """Open a photo library in the browser.
 
@@ -74,5 +76,5 @@ def serve(
     with suppress(KeyboardInterrupt):
         serve_library(
             find_library(folder), host=host, port=port, token=token, allow_hosts=tuple(allow_host or ()), watch=watch,
-            model=model, detector=detector, on_ready=ready, on_entry=entered,
+            model=model, detector=detector, device=device, on_ready=ready, on_entry=entered,
         )  # fmt: skip

@@ -6,10 +6,11 @@ import typer
 
 from facespace import jobs
 from facespace.cli.console import say, show, show_json
-from facespace.cli.options import AsJson, DetectorFile, Far, ModelFile
+from facespace.cli.options import AsJson, DetectorFile, Far, ModelFile, NetworkDevice
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
 from facespace.models import VERIFY_FAR
+from facespace.models.devices import AUTO
 
 __all__ = ["verify"]
 
@@ -25,6 +26,7 @@ def verify(
     far: Far = VERIFY_FAR,
     model: ModelFile = None,
     detector: DetectorFile = None,
+    device: NetworkDevice = AUTO,
     json: AsJson = False,
 ) -> None:
     """Compare two photos: the same person or not?
@@ -34,8 +36,9 @@ def verify(
     Example: facespace verify passport.jpg selfie.jpg
     """
     verdict = jobs.verify(
-        a, b, far=far, any_face=any_face, detector=Detector(detector), embedder=Embedder(model)
-    )
+        a, b, far=far, any_face=any_face, detector=Detector(detector, device=device),
+        embedder=Embedder(model, device=device),
+    )  # fmt: skip
     for name, face in zip((a, b), verdict.faces, strict=True):
         if face.n_faces > 1 and name == str(face.photo) and not any_face:
             say(

@@ -14,8 +14,9 @@ from facespace.faces.matching import box_iou
 from facespace.faces.second_look import look_again
 from facespace.faces.tiles import Region, Tiles, grid, regions, touches_seam
 from facespace.models import ModelSpec, find_model, read_metadata, read_spec, weights_sha256
+from facespace.models.devices import AUTO
 from facespace.models.onnx_metadata import SPEC_KEY
-from facespace.models.session import open_session
+from facespace.models.session import Network
 
 __all__ = ["DEFAULT_INPUT_PX", "Detector"]
 
@@ -45,10 +46,12 @@ class Detector:
         threads: onnxruntime's threads for one picture.
         tiles: "auto" looks at large and at wide pictures in overlapping tiles too, "off" never, a number divides
             the longest side of every picture into so many; see `facespace.faces.tiles.grid`.
+        device: where the network runs: "auto", "cpu", "cuda", "coreml", "directml" or "openvino".
 
     Raises:
-        ModelError: no such model, or outputs in none of the known layouts.
-        InputError: an option out of its range.
+        ModelError: no such model, outputs in none of the known layouts, or a device that is not installed or does
+            not work here.
+        InputError: an option out of its range, or no such device.
     """
 
     def __init__(
@@ -60,14 +63,15 @@ class Detector:
         input_px: int = DEFAULT_INPUT_PX,
         threads: int = 1,
         tiles: Tiles = "auto",
+        device: str = AUTO,
     ) -> None:
         if input_px < STEP_PX:
             raise InputError(f"input_px: expected at least {STEP_PX}, got {input_px}")
         grid((1, 1), tiles)  # refuses what is no choice
         self.tiles = tiles
         path = find_model(model, "detector")
-        self._session = open_session(path, threads=threads)
-        outputs = [Output(o.name, tuple(o.shape)) for o in self._session.get_outputs()]
+        self._network = Network(path, threads=threads, device=device)
+        outputs = [Output(name, tuple(shape)) for name, shape in self._network.outputs.items()]
         self.spec, self._layout = _spec_and_layout(path, outputs)
         own = float(self.spec.options.get("score_threshold", self._layout.score_threshold))
         self.score_threshold = own if score_threshold is None else score_threshold
@@ -82,12 +86,16 @@ class Detector:
             min(FIRST_SCORE, self.score_threshold) if self._second_look_px else self.score_threshold
         )
         self._second_look_faces = int(self.spec.options.get("second_look_faces", SECOND_LOOK_FACES))
-        self._input, self._output_names = self._session.get_inputs()[0].name, [o.name for o in outputs]
-        rows, columns = self._session.get_inputs()[0].shape[2:]
+        rows, columns = self._network.input_shape[2:]
         self._fixed_hw = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
 
     def __repr__(self) -> str:
         return f"Detector({self.spec.name}, score >= {self.score_threshold:g}, {self.input_px} px)"
+
+    @property
+    def device(self) -> str:
+        """Where the network runs."""
+        return self._network.device.name
 
     def detect(self, image: NDArray[np.uint8], *, whole_hw: tuple[int, int] | None = None) -> Detections:
         """Faces in ``image``, in its pixels, highest score first.
@@ -176,8 +184,7 @@ class Detector:
 
     def run(self, tensor: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The network alone: raw outputs by name for a prepared input of shape (1, 3, H, W)."""
-        arrays = self._session.run(self._output_names, {self._input: tensor})
-        return dict(zip(self._output_names, arrays, strict=True))
+        return dict(zip(self._network.outputs, self._network.run(tensor), strict=True))
 
     def _read(
         self, outputs: dict[str, NDArray[np.float32]], width: int, score_threshold: float

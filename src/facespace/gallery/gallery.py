@@ -21,6 +21,7 @@ from facespace.gallery.roster import EnrolledFace, Entry, Roster, Subject
 from facespace.gallery.sqlite_roster import SqliteRoster
 from facespace.gallery.upgrading import Progress, Upgrade
 from facespace.models import VERIFY_FAR, ModelSpec
+from facespace.models.devices import AUTO
 from facespace.store import TemplateStore
 from facespace.table import FaceTable
 
@@ -148,14 +149,16 @@ class Gallery:
         """Everybody, the models and the history, at one moment."""
         return overview(self.roster)
 
-    def open_embedder(self, model: str | Path | None = None, *, threads: int = 1) -> Embedder:
+    def open_embedder(
+        self, model: str | Path | None = None, *, threads: int = 1, device: str = AUTO
+    ) -> Embedder:
         """The embedder to use here: ``model`` if given, else the gallery's own, else the built-in one.
 
         Raises:
             ModelError: no such model.
             GalleryError: where the gallery's model lay, there is another one now.
         """
-        return uses.open_embedder(self.roster, model, threads=threads)
+        return uses.open_embedder(self.roster, model, threads=threads, device=device)
 
     def enrol(
         self,

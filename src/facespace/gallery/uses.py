@@ -7,6 +7,7 @@ from facespace.embed import Embedder
 from facespace.errors import GalleryError, ModelError
 from facespace.gallery.roster import DROP, USE, Entry, Roster
 from facespace.models import ModelSpec
+from facespace.models.devices import AUTO
 
 __all__ = ["current_spec", "model_in_use", "note_drop", "open_embedder", "use_model"]
 
@@ -47,7 +48,9 @@ def note_drop(roster: Roster, spec: ModelSpec, n_templates: int) -> None:
     _write(roster, DROP, spec, n_templates=n_templates)
 
 
-def open_embedder(roster: Roster, model: str | Path | None = None, *, threads: int = 1) -> Embedder:
+def open_embedder(
+    roster: Roster, model: str | Path | None = None, *, threads: int = 1, device: str = AUTO
+) -> Embedder:
     """The embedder to use with a gallery: ``model`` if given, else the gallery's own, else the built-in one.
 
     Raises:
@@ -56,9 +59,9 @@ def open_embedder(roster: Roster, model: str | Path | None = None, *, threads: i
     """
     now = model_in_use(roster)
     if model is not None or now is None:
-        return Embedder(model, threads=threads)
+        return Embedder(model, threads=threads, device=device)
     try:
-        embedder = Embedder(now.file, threads=threads)
+        embedder = Embedder(now.file, threads=threads, device=device)
     except ModelError as error:
         raise GalleryError(
             f"{roster.place}: cannot open the gallery's model {now.spec.label}; name its file: --model FILE "

@@ -22,6 +22,7 @@ from facespace.library.catalogue import Catalogue
 from facespace.library.grouping import Rule, grouped_by, keep_groups, last_rule
 from facespace.library.progress import OnProgress
 from facespace.models import ModelSpec, find_model, find_weights
+from facespace.models.devices import AUTO
 from facespace.store import path_in, path_out
 from facespace.store.upgrading import Job, Moved, embed_waiting, job_of
 from facespace.store.upgrading import drop_old as drop_old_templates
@@ -112,7 +113,7 @@ def reading_embedder(
     file = find_weights(standing.sha256) if old is None else find_model(old, "embedder")
     if file is None:
         return embedder
-    reader = Embedder(file)
+    reader = Embedder(file, device=getattr(embedder, "device", AUTO))
     if reader.spec.sha256 != standing.sha256:
         raise ModelError(f"{file}: expected the library's model {standing.label}, met {reader.spec.label}")
     return reader

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from facespace.errors import InputError, MissingExtraError
 from facespace.http.listening import LOOPBACK, is_local, listen, server_config
+from facespace.models.devices import AUTO
 from facespace.web.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def serve(
     watch: bool = False,
     model: Path | str | None = None,
     detector: Path | str | None = None,
+    device: str = AUTO,
     on_ready: Callable[[Address], None] | None = None,
     on_entry: Callable[[Address], None] | None = None,
 ) -> None:
@@ -66,6 +68,7 @@ def serve(
         watch: read new photos at once, and follow the folder from then on.
         model: embedder for new photos and for searches by photo; the built-in one when None.
         detector: likewise.
+        device: where the networks run.
         on_ready: called once the server can be asked.
         on_entry: called when a browser was let in, whose code is used up.
 
@@ -95,7 +98,7 @@ def serve(
         guard = Guard(
             _hosts(host, at), names, sessions, on_entry=lambda: on_entry(address) if on_entry else None
         )
-        site = Site(library, guard, model=model, detector=detector)
+        site = Site(library, guard, model=model, detector=detector, device=device)
         site.warm()
         if watch:
             site.background.start(follow(site))

@@ -17,6 +17,7 @@ from facespace.errors import CorrectionError, FacespaceError, LibraryError
 from facespace.faces.detect import Detector
 from facespace.http.lines import printable
 from facespace.library import CATALOGUE, Counts, Library
+from facespace.models.devices import AUTO
 from facespace.web.background import Background
 from facespace.web.rendering import render
 from facespace.web.security import Guard
@@ -39,6 +40,7 @@ class Site:
         guard: who may ask.
         model: ONNX file or name of the embedder; the built-in one when None.
         detector: ONNX file of the detector; likewise.
+        device: where the networks run; see `facespace.models.devices`.
 
     Attributes:
         folder: as given.
@@ -53,12 +55,13 @@ class Site:
         *,
         model: Path | str | None = None,
         detector: Path | str | None = None,
+        device: str = AUTO,
     ) -> None:
         self.folder = folder
         self.guard = guard
         self.background = Background(self.library)
         self._model = model
-        self._detector_file = detector
+        self._detector_file, self._device = detector, device
         self._search_thread = ThreadPoolExecutor(1, "facespace-search")
         self._counted: tuple[tuple[int, int], Counts] | None = None
 
@@ -120,12 +123,12 @@ class Site:
     @cached_property
     def detector(self) -> Detector:
         """Loaded when first asked for."""
-        return Detector(self._detector_file)
+        return Detector(self._detector_file, device=self._device)
 
     @cached_property
     def embedder(self) -> Embedder:
         """Likewise."""
-        return Embedder(self._model)
+        return Embedder(self._model, device=self._device)
 
     def warm(self) -> None:
         """Read the templates into memory, so that the first search does not wait for it."""
