@@ -14,7 +14,7 @@ WRITTEN := docs/api.md docs/commands.md docs/measure.md docs/reproduction.md doc
 PAGES = README.md CONTRIBUTING.md $(filter-out $(WRITTEN),$(wildcard docs/*.md))
 
 .DEFAULT_GOAL := help
-.PHONY: help people serve client test slow quick coverage check format docs bench clean
+.PHONY: help people serve client clients test slow quick coverage check format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -29,6 +29,10 @@ serve: $(CORE)  ## open a photo library in the browser: make serve PHOTOS=~/Pict
 
 client: $(CORE)  ## fetch what the browser's client of `facespace api` runs on, from npm
 	@$(BIN)/python -m lab.browser_runtime
+
+clients: $(DEV) client  ## fetch CompreFace's own clients too, which tests ask the service with
+	@$(PIP) install --no-deps --constraint constraints.txt compreface-sdk  # it pins a helper that breaks with urllib3 2
+	@npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix .work/compreface-js @exadel/compreface-js-sdk@1.0.0
 
 test: check  ## check and run all tests but the slow ones
 	$(BIN)/python -m pytest

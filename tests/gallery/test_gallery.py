@@ -64,3 +64,25 @@ def test_the_file_is_the_owners_alone_and_no_other_kind_is_taken(tmp_path: Path)
     connection.close()
     with pytest.raises(GalleryError, match="of version 99"):
         Gallery(tmp_path / "g")
+
+
+def test_a_subject_is_renamed_and_joined_with_the_one_of_that_name(tmp_path: Path) -> None:
+    table = faces(4)
+    with Gallery(tmp_path / "g") as gallery:
+        gallery.load(table, ["Ann", "Ann", "Bob", "Cy"], V1)
+
+        def named(rows: np.ndarray) -> tuple[str | None, ...]:
+            return gallery.identify(rows, V1, fpir=0.5).nearest
+
+        gallery.rename("Bob", " Bob  Lee ")
+        assert [s.name for s in gallery.subjects()] == ["Ann", "Bob Lee", "Cy"]
+        assert named(table.embedding[2:3]) == ("Bob Lee",)
+        gallery.rename("bob lee", "BOB LEE")  # the same person under another spelling
+        gallery.rename("BOB LEE", "ann")
+        assert [(s.name, s.n_faces) for s in gallery.subjects()] == [("Ann", 3), ("Cy", 1)]
+        assert gallery.has_subject("ANN") and not gallery.has_subject("Bob Lee")
+        assert [m.face.subject for m in gallery.search(table.embedding[2:3], V1, k=1)[0]] == ["Ann"]
+        assert gallery.check() == ()
+        for name, to, error in (("Bob", "Cy", GalleryError), ("Cy", " ", InputError)):
+            with pytest.raises(error, match=r"nobody|name"):
+                gallery.rename(name, to)

@@ -116,6 +116,19 @@ class Gallery:
         self.roster.add_subject(name)
         return is_new
 
+    def has_subject(self, name: str) -> bool:
+        """Whether somebody of that name, or of one that looks like it, is there."""
+        return self.roster.find(name) is not None
+
+    def rename(self, name: str, to: str) -> None:
+        """Give a person another name; if somebody has it already, the two are one person from now on.
+
+        Raises:
+            InputError: no name.
+            GalleryError: nobody of that name.
+        """
+        self.roster.rename(name, to)
+
     def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
         """Those of the faces that are there, by their ids."""
         return self.roster.find_faces(face_id)

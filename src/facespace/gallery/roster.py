@@ -185,6 +185,15 @@ class Roster(ABC):
         """
 
     @abstractmethod
+    def rename(self, name: str, to: str) -> None:
+        """Give a subject another name, or all faces to the subject who has it already.
+
+        Raises:
+            InputError: no name.
+            GalleryError: nobody of that name, or the gallery cannot be written.
+        """
+
+    @abstractmethod
     def add_faces(self, faces: FaceTable, names: Sequence[str]) -> int:
         """Keep faces without templates; returns how many were new.
 

@@ -125,6 +125,22 @@ class SqliteRoster(Roster):
         faces, subjects = np.array(rows.fetchall(), np.int64).reshape(-1, 2).T
         return faces, subjects
 
+    def rename(self, name: str, to: str) -> None:
+        """See `Roster.rename`."""
+        with self.database.transaction() as connection:
+            (subject_id, _), clean = self.known(name), clean_name(to)
+            there = self.find(clean)
+            if there is not None and there[0] != subject_id:
+                connection.execute(
+                    "UPDATE faces SET subject_id = ? WHERE subject_id = ?", (there[0], subject_id)
+                )
+                connection.execute("DELETE FROM subjects WHERE subject_id = ?", (subject_id,))
+            else:
+                connection.execute(
+                    "UPDATE subjects SET name = ?, name_key = ? WHERE subject_id = ?",
+                    (clean, name_key(clean), subject_id),
+                )
+
     def add_faces(self, faces: FaceTable, names: Sequence[str]) -> int:
         """See `Roster.add_faces`."""
         with self.database.transaction():

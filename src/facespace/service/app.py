@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from facespace import __version__
 from facespace.errors import FacespaceError
-from facespace.service import native, operations
+from facespace.service import compreface, native, operations
 from facespace.service.client_page import client_routes
 from facespace.service.front import Front
 from facespace.service.native import jobs
@@ -23,8 +23,8 @@ from facespace.service.working import Working
 __all__ = ["create_app"]
 
 # Errors of routes below a path in a form of their own.
-FORMS: tuple[tuple[str, Callable[[Problem], Response]], ...] = ()
-PARTS = (operations.router, native.router)
+FORMS: tuple[tuple[str, Callable[[Problem], Response]], ...] = (("/api/v1", compreface.answer),)
+PARTS = (operations.router, native.router, compreface.router)
 
 
 def create_app(service: Service) -> Front:

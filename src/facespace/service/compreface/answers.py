@@ -1,0 +1,103 @@
+"""What is answered of faces, in CompreFace's words and units."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.extract import FaceEmbedder
+from facespace.models import FarCurve
+from facespace.service.compreface.asked import Options
+from facespace.service.compreface.errors import refused
+from facespace.service.engine import Faces
+from facespace.service.service import Service
+
+__all__ = ["CUT_FAR", "Seen", "look", "similarities"]
+
+# What a similarity of 0.5 stands for: the rate at which two different people come as near.
+CUT_FAR = 1e-3
+DIGITS = 5
+
+
+def similarities(curve: FarCurve, distances: NDArray[np.floating]) -> list[float]:
+    """Distances on CompreFace's scale, from 1 for the same picture to 0: 1 / (1 + sqrt(FAR / CUT_FAR)).
+
+    It falls as the distance grows, and is 0.5 where different people are taken for one at CUT_FAR, whatever the model.
+    """
+    log_far = curve.log_far(distances)
+    return [round(float(1 / (1 + 10 ** ((value - np.log10(CUT_FAR)) / 2))), DIGITS) for value in log_far]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The faces of one picture that were asked for, the largest first.
+
+    Attributes:
+        faces: N of them.
+        options: of the request.
+        ms: that it took to find and to embed them.
+        plugins_versions: the models.
+    """
+
+    faces: Faces
+    options: Options
+    ms: float
+    plugins_versions: dict[str, str]
+
+    def face(self, i: int) -> dict[str, Any]:
+        """The i-th."""
+        found, plugins = self.faces.faces, self.options.plugins
+        places = [round(float(v)) for v in found.boxes_xyxy[i]]
+        told: dict[str, Any] = {
+            "box": {
+                "probability": round(float(found.scores[i]), DIGITS),
+                **dict(zip(("x_min", "y_min", "x_max", "y_max"), places, strict=True)),
+            }
+        }
+        if "landmarks" in plugins:
+            told["landmarks"] = np.rint(found.landmarks_xy[i]).astype(int).tolist()
+        if "calculator" in plugins:
+            told["embedding"] = self.faces.embeddings[i].astype(float).tolist()
+        if self.options.status:
+            told["execution_time"] = {"detector": round(self.ms, 1)}
+        return told
+
+    def versions(self) -> dict[str, Any]:
+        """The models, if they were asked for."""
+        return {"plugins_versions": self.plugins_versions} if self.options.status else {}
+
+
+async def look(
+    service: Service, content: bytes, embedder: FaceEmbedder, options: Options, *, one: bool = False
+) -> Seen:
+    """Find and embed the faces of a picture.
+
+    Args:
+        service: whose engine does it.
+        content: the picture file.
+        embedder: embeds them.
+        options: of the request.
+        one: more than one face is an error.
+
+    Raises:
+        ImageError, NoFaceError, ProblemError: the picture cannot be used, or the service is busy.
+    """
+    begun = time.perf_counter()
+    # A face that is asked for by its score may be a smaller one.
+    most = None if options.least_score else 2 if one else options.limit or None
+    found = await service.engine.faces(content, embedder, most=most, needed=True)
+    order = np.argsort(-found.faces.areas_px, kind="stable")
+    order = order[found.faces.scores[order] >= options.least_score]
+    if not len(order):
+        raise refused(400, 28, "No face is found in the given image")
+    if one and len(order) > 1:
+        raise refused(400, 31, "More than one face in the source image")
+    ms = 1000 * (time.perf_counter() - begun)
+    detector = getattr(service.engine.detector, "spec", None)
+    labels = {
+        "detector": detector.label if detector is not None else "",
+        "calculator": embedder.spec.label,
+    }
+    return Seen(found[order[: options.limit or None]], options, ms, labels)

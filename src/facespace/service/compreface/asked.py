@@ -1,0 +1,147 @@
+"""What a request brings: its key, which stands for a gallery, its options and its pictures."""
+
+import base64
+import binascii
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request
+
+from facespace.service.access import Access
+from facespace.service.compreface.errors import missing, no_image, no_service, refused, unsupported
+from facespace.service.galleries import NAME, OpenGallery
+from facespace.service.native.sent import media_type, read_json
+from facespace.service.problems import ProblemError
+from facespace.service.service import Service
+
+__all__ = ["Options", "Subject", "collection", "door", "face_of", "image_of", "read_pictures"]
+
+FILLED = ("landmarks", "calculator")
+UNFILLED = ("age", "gender", "pose", "mask", "landmarks2d106")
+Subject = Annotated[str | None, Query(max_length=1000, description="Name of a person.", examples=["Ann Lee"])]
+
+
+class Options:
+    """The options of requests with pictures.
+
+    Args:
+        limit: only so many faces, the largest first; 0 for all.
+        det_prob_threshold: least score of a face; not below the detector's own.
+        face_plugins: what else to tell of each face.
+        status: also how long it took, and by which models.
+    """
+
+    def __init__(
+        self,
+        limit: Annotated[int, Query(ge=0, description="Only so many faces, the largest; 0: all.")] = 0,
+        det_prob_threshold: Annotated[float | None, Query(ge=0, le=1, description="Least score.")] = None,
+        face_plugins: Annotated[str, Query(max_length=200, examples=["landmarks,calculator"])] = "",
+        status: Annotated[bool, Query(description="Tell times and models too.")] = False,
+    ) -> None:
+        self.limit, self.least_score, self.status = limit, det_prob_threshold or 0.0, status
+        self.plugins = frozenset(name.strip() for name in face_plugins.split(",") if name.strip())
+        unfilled = sorted(self.plugins - set(FILLED) - {"detector"})
+        if unfilled:
+            known = [name for name in unfilled if name in UNFILLED] or ["one of them"]
+            raise unsupported(f"face_plugins: {', '.join(known)}; there are {' and '.join(FILLED)}")
+
+
+def door(service: Service) -> Callable[[Request], Awaitable[Access]]:
+    """The service's door, which refuses in CompreFace's words; a dependency of routes."""
+
+    async def enter(request: Request) -> Access:
+        if "x-api-key" not in request.headers and "authorization" not in request.headers:
+            raise refused(400, 20, "Missing header: x-api-key")
+        try:
+            return await service.door(request)
+        except ProblemError as error:
+            if error.problem.status != 401:
+                raise
+            part = request.url.path.removeprefix(request.scope.get("root_path", "")).split("/")[3]
+            raise no_service(part.capitalize()) from None
+
+    return enter
+
+
+def collection(service: Service, access: Access, right: str) -> OpenGallery:
+    """The gallery that a key is for.
+
+    Of a key for all galleries it is the only one there is. At a service without keys the key names the gallery.
+
+    Raises:
+        ProblemError: there is none, or the right is lacking.
+    """
+    name = access.gallery
+    if access.key is None:
+        name = access.sent if access.sent and re.match(NAME, access.sent) else None
+    elif name is None:
+        names = service.galleries.names()
+        if len(names) > 1:
+            raise refused(400, 36, "this key is for several galleries; make one for this gallery alone")
+        name = next(iter(names), None)
+    if name is None or name not in service.galleries.names():
+        raise no_service("Recognition")
+    return service.gallery(name, access, right)
+
+
+def image_of(face_id: int) -> str:
+    """The id by which CompreFace's clients know an enrolled face."""
+    return str(UUID(int=face_id))
+
+
+def face_of(image_id: str | UUID) -> int:
+    """The face with that id.
+
+    Raises:
+        ProblemError: it is no id of a face of ours.
+    """
+    number = (image_id if isinstance(image_id, UUID) else UUID(image_id)).int
+    if number >= 2**63:
+        raise no_image(image_id)
+    return number
+
+
+async def read_pictures(request: Request, *names: str) -> list[bytes]:
+    """The picture files of a form, or of JSON as base64.
+
+    Raises:
+        ProblemError: one is missing.
+    """
+    kind = media_type(request)
+    if kind == "application/json":
+        fields = await read_json(request)
+        return [_decoded(fields, name) for name in names]
+    if kind == "multipart/form-data":
+        form = await request.form(max_files=4, max_fields=20)
+        try:
+            return [await _read(form, name) for name in names]
+        finally:
+            await form.close()
+    raise ProblemError(415, "media-type", "expected multipart/form-data or application/json")
+
+
+async def _read(form: Any, name: str) -> bytes:
+    file = form.get(name)
+    if file is None or isinstance(file, str):
+        raise missing("part", name)
+    return _not_empty(await file.read())
+
+
+def _decoded(fields: dict[str, Any], name: str) -> bytes:
+    text = fields.get(name)
+    if text is None:
+        raise refused(400, 5, f"Field {name} cannot be empty")
+    try:
+        if not isinstance(text, str):
+            raise ValueError
+        return _not_empty(base64.b64decode(text.rpartition("base64,")[2], validate=True))
+    except (ValueError, binascii.Error):
+        raise refused(400, 21, "Provided value is not Base64") from None
+
+
+def _not_empty(content: bytes) -> bytes:
+    if not content:
+        raise refused(400, 21, "the picture: the file is empty")
+    return content

@@ -1,0 +1,147 @@
+"""`/api/v1/recognition/faces`: the examples of subjects."""
+
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from facespace.gallery import EnrolledFace, Gallery
+from facespace.service.access import Access
+from facespace.service.compreface.answers import look
+from facespace.service.compreface.asked import (
+    Options,
+    Subject,
+    collection,
+    door,
+    face_of,
+    image_of,
+    read_pictures,
+)
+from facespace.service.compreface.comparing import alike_to
+from facespace.service.compreface.errors import missing, no_image, refused, unsupported
+from facespace.service.compreface.removing import all_faces, page_of_faces
+from facespace.service.enrolling import Probe, enrol, key_of, remove_faces
+from facespace.service.galleries import OpenGallery
+from facespace.service.service import Service
+
+__all__ = ["router"]
+
+PREFIX = "/api/v1/recognition/faces"
+
+
+def router(service: Service) -> APIRouter:
+    """Add, list, delete, download, verify."""
+    routes = APIRouter(tags=["CompreFace: examples"])
+    enter = Annotated[Access, Depends(door(service))]
+    options = Annotated[Options, Depends()]
+
+    @routes.post(PREFIX, summary="Add an example: a picture of one face")
+    async def add(request: Request, access: enter, chosen: options, subject: Subject = None) -> JSONResponse:
+        name = (subject or "").strip()
+        if subject is None:
+            raise missing("parameter", "subject")
+        if not name:
+            raise refused(400, 26, "Subject name is empty")
+        opened = collection(service, access, "write")
+        (content,) = await read_pictures(request, "file")
+        seen = await look(service, content, await opened.embedder(), chosen, one=True)
+        probe = Probe.of_picture(seen.faces, content)
+        _, face = await enrol(service, opened, access, key=uuid4().hex, subject=name, probe=probe)
+        return JSONResponse(_told(face), 201)
+
+    @routes.get(PREFIX, summary="Examples of all or of one person, in pages")
+    async def list_examples(
+        access: enter,
+        subject: Subject = None,
+        page: Annotated[int, Query(ge=0, le=2**31)] = 0,
+        size: Annotated[int, Query(ge=1, le=2**31)] = 20,
+    ) -> JSONResponse:
+        opened, n = collection(service, access, "read"), min(size, service.settings.limits.page)
+        faces, total = await opened.read(lambda g: _page(g, subject, page * n, n))
+        numbers = {
+            "page_number": page,
+            "page_size": n,
+            "total_pages": -(-total // n),
+            "total_elements": total,
+        }
+        return JSONResponse({"faces": [_told(face) for face in faces], **numbers})
+
+    @routes.delete(PREFIX, summary="Delete the examples of one person, or all")
+    async def delete_all(access: enter, subject: Subject = None) -> JSONResponse:
+        opened = collection(service, access, "delete")
+        faces = await opened.read(lambda g: _of(g, subject))
+        if faces:
+            await remove_faces(service, opened, access, faces)
+        return JSONResponse({"deleted": len(faces)})
+
+    @routes.post(f"{PREFIX}/delete", summary="Delete several examples; those that are not there are left out")
+    async def delete_several(image_ids: list[UUID], access: enter) -> JSONResponse:
+        opened = collection(service, access, "delete")
+        numbers = [one.int for one in image_ids if one.int < 2**63]
+        found = await opened.read(lambda g: g.find_faces(numbers))
+        if found:
+            await remove_faces(service, opened, access, list(found.values()))
+        return JSONResponse([_told(found[number]) for number in dict.fromkeys(numbers) if number in found])
+
+    @routes.delete(f"{PREFIX}/{{image_id}}", summary="Delete an example")
+    async def delete_one(image_id: UUID, access: enter) -> JSONResponse:
+        opened = collection(service, access, "delete")
+        face = await _face(opened, image_id)
+        await remove_faces(service, opened, access, [face])
+        return JSONResponse(_told(face))
+
+    @routes.get(f"{PREFIX}/{{image_id}}/img", summary="The picture of an example, where pictures are kept")
+    async def download(image_id: UUID, access: enter) -> Response:
+        opened = collection(service, access, "read")
+        face = await _face(opened, image_id)
+        kept = opened.pictures / key_of(opened, face)
+        if not (opened.keeps_pictures and kept.is_file()):
+            raise refused(404, 11, "the picture was not kept; galleries keep pictures only if told to")
+        return FileResponse(kept, media_type="application/octet-stream")
+
+    @routes.get("/api/v1/static/{key}/images/{image_id}", summary="Not supported: a key in an address")
+    async def static(key: str, image_id: str) -> Response:
+        raise unsupported(f"keys in addresses; ask {PREFIX}/IMAGE_ID/img with the header x-api-key")
+
+    @routes.post(
+        f"{PREFIX}/{{image_id}}/verify", summary="How alike the faces of a picture are to an example"
+    )
+    async def verify(image_id: UUID, request: Request, access: enter, chosen: options) -> JSONResponse:
+        opened = collection(service, access, "read")
+        (content,) = await read_pictures(request, "file")
+        embedder = await opened.embedder()
+        seen = await look(service, content, embedder, chosen)
+        rows = seen.faces.embeddings
+        subject, alike = await alike_to(opened, face_of(image_id), rows, embedder.spec)
+        result = [{**seen.face(i), "subject": subject, "similarity": value} for i, value in enumerate(alike)]
+        return JSONResponse({"result": result, **seen.versions()})
+
+    return routes
+
+
+def _told(face: EnrolledFace) -> dict[str, Any]:
+    return {"image_id": image_of(face.face_id), "subject": face.subject}
+
+
+async def _face(opened: OpenGallery, image_id: UUID) -> EnrolledFace:
+    number = face_of(image_id)
+    found = await opened.read(lambda g: g.find_faces([number]))
+    if number not in found:
+        raise no_image(image_id)
+    return found[number]
+
+
+def _page(gallery: Gallery, subject: str | None, start: int, n: int) -> tuple[list[EnrolledFace], int]:
+    """The faces of a page, and how many there are in all."""
+    if subject:
+        faces = _of(gallery, subject)
+        return faces[start : start + n], len(faces)
+    return page_of_faces(gallery, start, n), gallery.count()[1]
+
+
+def _of(gallery: Gallery, subject: str | None) -> list[EnrolledFace]:
+    """Of one person, who may not be there, or of everybody."""
+    if not subject:
+        return all_faces(gallery)
+    return gallery.faces_of(subject) if gallery.has_subject(subject) else []

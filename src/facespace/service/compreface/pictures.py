@@ -1,0 +1,67 @@
+"""Recognise, detect and verify by pictures."""
+
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import JSONResponse
+
+from facespace.distances import distance
+from facespace.models import far_curve
+from facespace.service.access import Access
+from facespace.service.compreface.answers import look, similarities
+from facespace.service.compreface.asked import Options, collection, door, read_pictures
+from facespace.service.compreface.comparing import most_alike
+from facespace.service.compreface.errors import unsupported
+from facespace.service.service import Service
+
+__all__ = ["PredictionCount", "router"]
+
+PredictionCount = Annotated[int, Query(ge=1, le=1000, description="Subjects told of each face.")]
+
+
+def router(service: Service) -> APIRouter:
+    """`/recognition/recognize`, `/detection/detect`, `/verification/verify`."""
+    routes = APIRouter(prefix="/api/v1", tags=["CompreFace: pictures"])
+    enter = Annotated[Access, Depends(door(service))]
+    options = Annotated[Options, Depends()]
+
+    @routes.post("/recognition/recognize", summary="The subjects most like each face")
+    async def recognize(
+        request: Request,
+        access: enter,
+        chosen: options,
+        prediction_count: PredictionCount = 1,
+        detect_faces: bool = True,
+    ) -> JSONResponse:
+        if not detect_faces:
+            raise unsupported("detect_faces=false; send embeddings, or a picture of the whole face")
+        opened = collection(service, access, "read")
+        (content,) = await read_pictures(request, "file")
+        embedder = await opened.embedder()
+        seen = await look(service, content, embedder, chosen)
+        near = await most_alike(opened, seen.faces.embeddings, embedder.spec, prediction_count)
+        result = [{**seen.face(i), "subjects": subjects} for i, subjects in enumerate(near)]
+        return JSONResponse({"result": result, **seen.versions()})
+
+    @routes.post("/detection/detect", summary="Where the faces of a picture are")
+    async def detect(request: Request, access: enter, chosen: options) -> JSONResponse:
+        access.need_any("read")
+        (content,) = await read_pictures(request, "file")
+        seen = await look(service, content, service.embedders.default(), chosen)
+        return JSONResponse({"result": [seen.face(i) for i in range(len(seen.faces))], **seen.versions()})
+
+    @routes.post("/verification/verify", summary="How alike the faces of a picture are to the one of another")
+    async def verify(request: Request, access: enter, chosen: options) -> JSONResponse:
+        access.need_any("read")
+        source, target = await read_pictures(request, "source_image", "target_image")
+        embedder = service.embedders.default()
+        first = await look(service, source, embedder, chosen, one=True)
+        second = await look(service, target, embedder, chosen)
+        apart = distance(first.faces.embeddings, second.faces.embeddings)
+        alike = similarities(far_curve(embedder.spec, embedder.spec), np.asarray(apart))
+        matches = [{**second.face(i), "similarity": value} for i, value in enumerate(alike)]
+        result = {"source_image_face": first.face(0), "face_matches": matches, **first.versions()}
+        return JSONResponse({"result": [result]})
+
+    return routes
