@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress
@@ -166,6 +166,13 @@ class FaceTable:
         manifest = read_manifest(folder)
         shards = [_read_shard(folder, name, manifest["model"]) for name in manifest["shards"]]
         return cls.merge(shards) if len(shards) != 1 else shards[0]
+
+    @classmethod
+    def shards(cls, folder: Path) -> "Iterator[FaceTable]":
+        """The parts of a table, one after the other, for one that is larger than memory; see `load`."""
+        manifest = read_manifest(folder)
+        for name in manifest["shards"]:
+            yield _read_shard(folder, name, manifest["model"])
 
     def save_npz(self, path: Path) -> None:
         """Export as one .npz file with a column a key, and the person of each face where it is known."""

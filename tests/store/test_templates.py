@@ -19,7 +19,7 @@ from facespace.embed import dequantise, quantise
 from facespace.errors import GalleryError, IncompatibleModelsError, InputError, ModelError
 from facespace.gallery import Gallery
 from facespace.models import ModelSpec, common_threshold, far_curve
-from facespace.store import Hits, TemplateStore
+from facespace.store import Hits, TemplateStore, building
 from facespace.table import FaceTable
 from store.memory_templates import MemoryTemplates
 from stored import DIM, STRANGE, V1, V2, faces
@@ -41,6 +41,9 @@ class InGallery:
     def keep(self, table: FaceTable, spec: ModelSpec) -> None:
         self.gallery.load(table, ["Ann"] * len(table), spec)
 
+    def build(self) -> None:
+        """The index of this kind, where it has one."""
+
     def forget(self, face_id: np.ndarray) -> None:
         self.gallery.roster.remove_faces(face_id)
 
@@ -54,6 +57,31 @@ class InGallery:
         self.gallery.close()
 
 
+class InFiles(InGallery):
+    """Likewise, with an index in files beside it, whose bytes are compared without faiss."""
+
+    def another(self) -> "InFiles":
+        return type(self)(Path(self.gallery.place))
+
+    def build(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(building, "faiss_if_there", self.faiss)
+            assert self.gallery.templates.refresh_indexes(again=True)
+            with self.store.snapshot():  # read by what is there now
+                for spec in self.store.models(in_use=True):
+                    assert self.store.index(spec).state.built
+
+    def faiss(self) -> object:
+        return None
+
+
+class Scanned(InFiles):
+    """Likewise, compared by faiss."""
+
+    def faiss(self) -> object:
+        return pytest.importorskip("faiss")
+
+
 class InMemory:
     """The store without a file."""
 
@@ -62,6 +90,9 @@ class InMemory:
 
     def another(self) -> "InMemory":
         return self
+
+    def build(self) -> None:
+        pass
 
     def keep(self, table: FaceTable, spec: ModelSpec) -> None:
         self.store.add(table.face_id, table.embedding, spec, quality=table.quality)
@@ -80,10 +111,11 @@ class InMemory:
 
 
 Kept = InGallery | InMemory
-KINDS = pytest.mark.parametrize("kind", [InGallery, InMemory])
+ALL = [InGallery, InFiles, Scanned, InMemory]
+KINDS = pytest.mark.parametrize("kind", ALL)
 
 
-@pytest.fixture(params=[InGallery, InMemory])
+@pytest.fixture(params=ALL)
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
     one = request.param(tmp_path / "g")
     yield one
@@ -92,6 +124,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
 
 def enrol(kept: Kept, n: int, spec: ModelSpec = V1, *, start: int = 1, seed: int = 0) -> None:
     kept.keep(faces(n, spec, start=start, seed=seed), spec)
+    kept.build()
 
 
 def test_an_empty_store_holds_and_finds_nothing(kept: Kept) -> None:
@@ -130,7 +163,7 @@ def plain_search(
 @given(
     changes=st.lists(
         st.tuples(
-            st.sampled_from(["v1", "v2", "remove", "faces", "undo", "look"]),
+            st.sampled_from(["v1", "v2", "remove", "faces", "undo", "look", "build"]),
             st.integers(0, 9),
             st.integers(1, 6),
         ),
@@ -159,6 +192,8 @@ def test_searches_of_a_changing_store_are_those_of_brute_force(
             elif what == "faces":
                 one.forget(ids)
                 there = {key: v for key, v in there.items() if key[0] not in ids}
+            elif what == "build":
+                one.build()
             elif what == "undo":
                 with one.taken_back():
                     one.keep(table, spec)

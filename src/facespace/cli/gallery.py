@@ -8,6 +8,7 @@ import typer
 
 from facespace.cli import gallery_shown
 from facespace.cli.console import agreed, say, show, show_json, warn
+from facespace.cli.gallery_scale import refresh_index
 from facespace.cli.options import (
     AsJson,
     DetectorFile,
@@ -74,6 +75,7 @@ def enrol(
             named, _detector(crops, detector, device), embedder, model_file=_named_file(model, embedder),
             min_quality=min_quality, workers=workers, on_photo=on_photo,
         )  # fmt: skip
+        refresh_index(gallery)
     # A person whose folder cannot be opened is refused as a whole.
     result = dataclasses.replace(result, refused=(*unreadable, *result.refused))
     gallery_shown.enrolment(result, file, json=json)
@@ -127,8 +129,8 @@ def search(
     with Gallery(file, create=False) as gallery:
         embedder = gallery.open_embedder(model, device=device)
         faces, unreadable = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
-        found = gallery.search(faces.embedding, embedder.spec, k=k, far=far)
-    gallery_shown.matches(found, faces, unreadable, file, embedder.spec.label, far, json=json)
+        found, states = gallery.search(faces.embedding, embedder.spec, k=k, far=far), gallery.index_states()
+    gallery_shown.matches(found, faces, unreadable, file, embedder.spec.label, far, states, json=json)
 
 
 def remove(
@@ -152,6 +154,7 @@ def remove(
         raise InputError("expected what to remove: give --subject NAME, --photo PATH or --face ID")
     with Gallery(file, create=False) as gallery:
         result = gallery.remove(subjects=subject or (), photos=photo or (), face_id=face or ())
+        refresh_index(gallery)
     if not result.overwritten:
         warn(f"{file}: open in another program; the deleted data leaves its log when the last one closes it")
     if json:
@@ -298,6 +301,7 @@ def _upgrade(
             embedder, model_file=_named_file(to, embedder), at_once=at_once, photos=photos,
             workers=workers, on_face=follow, on_look=on_look,
         )  # fmt: skip
+    refresh_index(gallery)
     gallery_shown.upgrade(result, json=json)
 
 
@@ -314,6 +318,7 @@ def _drop_old(gallery: Gallery, *, yes: bool, json: bool) -> None:
     say(now.line())
     agreed(f"Delete the old templates of these {now.n_done:,} faces? There is no way back", yes=yes)
     dropped = gallery.drop_old()
+    refresh_index(gallery)
     if json:
         show_json({"dropped": dropped, "progress": now.to_json()})
     else:

@@ -9,10 +9,10 @@ from facespace.cli.console import say, show, show_json, warn
 from facespace.cli.progress import show_table
 from facespace.gallery import EnrolledFace, Enrolment, Identities, Match, Overview, Upgrade
 from facespace.images import Unreadable
-from facespace.store import UNKNOWN, shown_name
+from facespace.store import UNKNOWN, IndexState, shown_name
 from facespace.table import FaceTable
 
-__all__ = ["enrolment", "faces", "identities", "matches", "overview", "upgrade"]
+__all__ = ["enrolment", "faces", "identities", "index", "matches", "overview", "upgrade"]
 
 SHOWN = 10
 
@@ -80,18 +80,22 @@ def matches(
     file: Path,
     model: str,
     far: float,
+    indexes: dict[str, IndexState],
     *,
     json: bool,
 ) -> None:
-    """The faces nearest to each face."""
+    """The faces nearest to each face, and what the search rests on."""
     _warn_of(unreadable)
     if json:
         documents = [
             {**_probe(probes, i), "matches": [_match(m) for m in row]} for i, row in enumerate(found)
         ]
         show_json(
-            {"gallery": file, "model": model, "far": far, "faces": documents, **_without(probes, unreadable)}
-        )
+            {
+                "gallery": file, "model": model, "far": far, "indexes": _indexes(indexes), "faces": documents,
+                **_without(probes, unreadable),
+            }
+        )  # fmt: skip
         return
     names = _short_names(probes.photos)
     rows = [
@@ -107,6 +111,17 @@ def matches(
     show(
         f"same: about 1 in {round(1 / far):,} pairs of different people are as near; this holds for one comparison"
     )
+    show(*(state.line() for state in indexes.values() if not state.is_exact))
+
+
+def index(states: dict[str, IndexState], file: Path, *, is_built: bool, json: bool) -> None:
+    """What searches rest on, after it was brought up to date."""
+    if json:
+        show_json({"gallery": file, "is_built": is_built, "indexes": _indexes(states)})
+        return
+    if not is_built:
+        say(f"{file}: another process is building the index")
+    show(*([f"{label}: {state.line()}" for label, state in states.items()] or ["nobody is enrolled"]))
 
 
 def overview(seen: Overview, file: Path, *, json: bool) -> None:
@@ -119,7 +134,7 @@ def overview(seen: Overview, file: Path, *, json: bool) -> None:
     )
     show(f"{len(seen.subjects)} subjects, {seen.n_faces} faces in {file}; model {seen.model or 'none yet'}")
     for label, n in seen.templates.items():
-        show(f"{n} templates of {label}")
+        show(f"{n} templates of {label}: {seen.indexes[label].line()}")
     if seen.progress and len(seen.templates) > 1:
         show(seen.progress.line())
     for entry in seen.history:
@@ -157,6 +172,10 @@ def upgrade(result: Upgrade, *, json: bool) -> None:
         )
     if result.not_at_hand:
         say("--photos DIR finds photos that have moved; run the same command again to resume")
+
+
+def _indexes(states: dict[str, IndexState]) -> dict[str, Any]:
+    return {label: state.to_json() for label, state in states.items()}
 
 
 def _who(found: Identities, i: int) -> str:

@@ -91,7 +91,9 @@ GALLERY = Group(
     "Enrol people in a gallery; identify and search faces in it.",
     {
         "Commands": {
+            "create": Command("gallery_scale:create", "Create an empty gallery."),
             "enrol": Command("gallery:enrol", "Enrol people from their photos."),
+            "load": Command("gallery_scale:load", "Enrol the faces of a table."),
             "identify": Command("gallery:identify", "Say who each face in photos is."),
             "search": Command("gallery:search", "List the enrolled faces nearest to each face in photos."),
             "list": Command("gallery:list_", "List who is enrolled."),
@@ -100,6 +102,7 @@ GALLERY = Group(
             "upgrade": Command("gallery:upgrade", "Move the gallery to a newer model."),
             "check": Command("gallery:check", "Check that a gallery's file is sound."),
             "backup": Command("gallery:backup", "Copy a gallery as it is now."),
+            "index": Command("gallery_scale:index", "Build the index that searches use."),
         }
     },
 )

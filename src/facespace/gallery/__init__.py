@@ -3,12 +3,13 @@
 from typing import Any
 
 from facespace.gallery.enrolment import Enrolment
-from facespace.gallery.gallery import Gallery, Removal
+from facespace.gallery.gallery import Gallery
 from facespace.gallery.glance import Overview
 from facespace.gallery.identification import FPIR, Identities
+from facespace.gallery.loading import NameOf, names_by_folder, names_by_labels, names_of_table, parts_of
 from facespace.gallery.matches import NEAREST, Match
 from facespace.gallery.naming import NamedPhotos, named_by_folder, named_by_labels, read_labels
-from facespace.gallery.roster import EnrolledFace, Entry, Subject
+from facespace.gallery.roster import EnrolledFace, Entry, Removal, Subject
 from facespace.gallery.upgrading import Progress, Upgrade
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Gallery",
     "Identities",
     "Match",
+    "NameOf",
     "NamedPhotos",
     "Overview",
     "Progress",
@@ -28,6 +30,10 @@ __all__ = [
     "Upgrade",
     "named_by_folder",
     "named_by_labels",
+    "names_by_folder",
+    "names_by_labels",
+    "names_of_table",
+    "parts_of",
     "read_labels",
 ]
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from facespace.errors import GalleryError, InputError
 from facespace.extract import FaceDetector, FaceEmbedder, content_hash, extract_tables
 from facespace.gallery.naming import NamedPhotos
@@ -74,6 +76,10 @@ def load(roster: Roster, faces: FaceTable, names: Sequence[str], spec: ModelSpec
         raise InputError(f"faces: expected embeddings of {spec.label}, got those of model {faces.model[:8]}")
     if len(names) != len(faces):
         raise InputError(f"names: expected one for each of {len(faces)} faces, got {len(names)}")
+    # In the order of the ids rows of tables and indexes lie side by side, so that many are written in a few pages.
+    order = np.argsort(faces.face_id, kind="stable")
+    if len(faces) > 1:
+        faces, names = faces[order], [names[i] for i in order.tolist()]
     with roster.transaction():
         new = roster.add_faces(faces, names)
         roster.templates.add(faces.face_id, faces.embedding, spec, quality=faces.quality)

@@ -1,7 +1,6 @@
 """A gallery: people with their names and faces in one file, and who of them a face shows."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -17,31 +16,15 @@ from facespace.gallery.glance import Overview, overview
 from facespace.gallery.identification import FPIR, Identities, identify
 from facespace.gallery.matches import NEAREST, Match
 from facespace.gallery.naming import NamedPhotos
-from facespace.gallery.roster import EnrolledFace, Entry, Roster, Subject
+from facespace.gallery.roster import EnrolledFace, Entry, Removal, Roster, Subject
 from facespace.gallery.sqlite_roster import SqliteRoster
 from facespace.gallery.upgrading import Progress, Upgrade
 from facespace.models import VERIFY_FAR, ModelSpec
 from facespace.models.devices import AUTO
-from facespace.store import TemplateStore
+from facespace.store import IndexSettings, IndexState, TemplateStore
 from facespace.table import FaceTable
 
-__all__ = ["Gallery", "Removal"]
-
-
-@dataclass(frozen=True)
-class Removal:
-    """What was removed.
-
-    Attributes:
-        n_subjects: named and removed.
-        n_faces: removed with their templates.
-        overwritten: whether nothing of them is left in the file and its log; False where others have the gallery open
-            just now: then the log goes when the last of them closes it.
-    """
-
-    n_subjects: int
-    n_faces: int
-    overwritten: bool
+__all__ = ["Gallery"]
 
 
 class Gallery:
@@ -395,8 +378,28 @@ class Gallery:
         return upgrading.drop_old(self.roster)
 
     def check(self) -> tuple[str, ...]:
-        """What is wrong with the file, its references, models and templates, a line each; empty for a sound one."""
+        """What is wrong with the file, its references, models, templates and index, a line each; empty if sound."""
         return self.roster.problems()
+
+    @property
+    def index_settings(self) -> IndexSettings:
+        """How the templates are searched."""
+        return self.roster.index_settings
+
+    @index_settings.setter
+    def index_settings(self, settings: IndexSettings) -> None:
+        self.roster.set_index(settings)
+
+    def index_states(self) -> dict[str, IndexState]:
+        """What a search rests on: the index of the templates of each model, by the model's label."""
+        labels = {spec.sha256: spec.label for spec in self.templates.models()}
+        return {labels[model]: state for model, state in self.templates.index_states().items()}
+
+    def refresh_index(
+        self, *, again: bool = False, on_step: Callable[[int, int], None] | None = None
+    ) -> bool:
+        """Build the index beside the file where it is due; see `Roster.refresh_index`."""
+        return self.roster.refresh_index(again=again, on_step=on_step)
 
     def backup(self, path: Path) -> None:
         """Copy the gallery as it is at this moment, while others may write it; see `Roster.backup`."""

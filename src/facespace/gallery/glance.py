@@ -6,6 +6,7 @@ from typing import Any
 from facespace.gallery.roster import Entry, Roster, Subject
 from facespace.gallery.upgrading import Progress, progress_of
 from facespace.gallery.uses import model_in_use
+from facespace.store import IndexState
 
 __all__ = ["Overview", "overview"]
 
@@ -18,6 +19,7 @@ class Overview:
         model: label of the gallery's model; None before the first enrolment.
         subjects: everybody, by name.
         templates: how many of each model, by its label.
+        indexes: what a search of these rests on, likewise.
         progress: how many faces have a template of the gallery's model; None likewise.
         history: its lines, the oldest first.
     """
@@ -25,6 +27,7 @@ class Overview:
     model: str | None
     subjects: tuple[Subject, ...]
     templates: dict[str, int]
+    indexes: dict[str, IndexState]
     progress: Progress | None
     history: tuple[Entry, ...]
 
@@ -40,6 +43,7 @@ class Overview:
             "n_subjects": len(self.subjects),
             "n_faces": self.n_faces,
             "templates": self.templates,
+            "indexes": {label: state.to_json() for label, state in self.indexes.items()},
             "progress": self.progress.to_json() if self.progress else None,
             "subjects": self.subjects,
             "history": [entry.line() for entry in self.history],
@@ -59,6 +63,7 @@ def overview(roster: Roster) -> Overview:
             now.spec.label if now else None,
             tuple(roster.subjects()),
             {labels[sha256]: n for sha256, n in roster.templates.count().items()},
+            {labels[sha256]: state for sha256, state in roster.templates.index_states().items()},
             progress_of(roster) if now else None,
             tuple(roster.history()),
         )

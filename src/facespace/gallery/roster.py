@@ -1,7 +1,7 @@
 """What a gallery is made of: its subjects, their faces and its history; the interface behind which a store stands."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
 from facespace.models import ModelSpec
-from facespace.store import Prototypes, TemplateStore, shown_name
+from facespace.store import IndexSettings, Prototypes, TemplateStore, shown_name
 from facespace.table import FaceTable
 
-__all__ = ["DROP", "USE", "EnrolledFace", "Entry", "Roster", "Subject", "owned_by_another"]
+__all__ = ["DROP", "USE", "EnrolledFace", "Entry", "Removal", "Roster", "Subject", "owned_by_another"]
 
 USE, DROP = "use", "drop"
 
@@ -57,6 +57,23 @@ class EnrolledFace:
     landmarks_xy: tuple[tuple[float, float], ...] | None
     score: float | None
     quality: float | None
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What was removed.
+
+    Attributes:
+        n_subjects: named and removed.
+        n_faces: removed with their templates.
+        overwritten: whether nothing of them is left in the file, its log and its index; False where others have the
+            gallery open just now: then the log goes when the last of them closes it, and what they build of an index
+            is without them when it is done.
+    """
+
+    n_subjects: int
+    n_faces: int
+    overwritten: bool
 
 
 @dataclass(frozen=True)
@@ -236,6 +253,40 @@ class Roster(ABC):
         Raises:
             GalleryError: the gallery cannot be written.
         """
+
+    @property
+    def index_settings(self) -> IndexSettings:
+        """How the templates are searched."""
+        return IndexSettings()
+
+    def set_index(self, settings: IndexSettings) -> None:
+        """Keep other settings.
+
+        Raises:
+            GalleryError: the index is the engine's own.
+        """
+        raise GalleryError(f"{self.place}: its index is set in the engine that keeps it, not here")
+
+    def refresh_index(
+        self, *, again: bool = False, on_step: Callable[[int, int], None] | None = None
+    ) -> bool:
+        """Bring the index beside the file up to date where it is due; others search and write meanwhile.
+
+        Without an index all templates are read from the file once and compared; answers are right, and slower. The
+        commands that enrol do this at their end; a program that enrols does it now and then, in a thread and with a
+        `Gallery` of its own.
+
+        Args:
+            again: also if it is not due.
+            on_step: called with (templates done, in all) where an index of cells is built.
+
+        Returns:
+            False where another process or thread is building it; True at once where an engine keeps its own.
+
+        Raises:
+            WriteError: there is no room for its files, or no right to write them.
+        """
+        return True
 
     @abstractmethod
     def erase(self) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from facespace.gallery.schema import GALLERY_FILE
 from facespace.models import ModelSpec
 from facespace.store import (
     Database,
+    IndexSettings,
     PrototypeCache,
     Prototypes,
     SqliteTemplates,
@@ -143,28 +144,32 @@ class SqliteRoster(Roster):
 
     def add_faces(self, faces: FaceTable, names: Sequence[str]) -> int:
         """See `Roster.add_faces`."""
-        with self.database.transaction():
+        with self.database.transaction() as connection:
             owners = {name: self.add_subject(name) for name in dict.fromkeys(names)}
-            return sum(
-                self._add_face(row, owners[name], name)
-                for row, name in zip(_columns(faces), names, strict=True)
-            )
-
-    def _add_face(self, row: tuple[Any, ...], subject_id: int, name: str) -> bool:
-        """Whether the face is new."""
-        there = self.rows(
-            "SELECT subject_id, name FROM faces JOIN subjects USING (subject_id) WHERE face_id = ?", row[:1]
-        )
-        if not there:
-            self.database.connection.execute(
+            there = self._subjects_of(faces.face_id)
+            new = []
+            for row, name in zip(_columns(faces), names, strict=True):
+                number, owner = row[0], owners[name]
+                if number not in there:
+                    there[number] = owner
+                    new.append((number, owner, *row[1:]))
+                elif there[number] != owner:
+                    other = self.names_of(np.array([there[number]]))[there[number]]
+                    raise owned_by_another(number, path_out(row[1]), name, other)
+            connection.executemany(
                 "INSERT INTO faces"
                 " (face_id, subject_id, photo, photo_sha256, x0, y0, x1, y1, landmarks, score, quality)"
                 f" VALUES ({', '.join('?' * 11)})",
-                (row[0], subject_id, *row[1:]),
+                new,
             )
-        elif there[0]["subject_id"] != subject_id:
-            raise owned_by_another(row[0], path_out(row[1]), name, there[0]["name"])
-        return not there
+        return len(new)
+
+    def _subjects_of(self, face_id: NDArray[np.int64]) -> dict[int, int]:
+        """The subject of each of the faces that are there."""
+        if not self.rows("SELECT 1 FROM faces LIMIT 1"):
+            return {}
+        rows = self._rows_of("SELECT face_id, subject_id FROM faces WHERE face_id", face_id)
+        return {row["face_id"]: row["subject_id"] for row in rows}
 
     def remove_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> int:
         """See `Roster.remove_faces`."""
@@ -249,9 +254,25 @@ class SqliteRoster(Roster):
 
     def erase(self) -> bool:
         """See `Roster.erase`: deleted bytes were overwritten; the log of writes and the kept file of an earlier
-        version go."""
+        version go, and what the index beside it holds of them."""
         self.database.drop_kept()
-        return self.database.checkpoint()
+        from_index = self.templates.overwrite_removed()
+        return self.database.checkpoint() and from_index
+
+    @property
+    def index_settings(self) -> IndexSettings:
+        """See `Roster.index_settings`."""
+        return self.templates.indexes.settings
+
+    def set_index(self, settings: IndexSettings) -> None:
+        """See `Roster.set_index`."""
+        self.templates.indexes.set(settings)
+
+    def refresh_index(
+        self, *, again: bool = False, on_step: Callable[[int, int], None] | None = None
+    ) -> bool:
+        """See `Gallery.refresh_index`."""
+        return self.templates.refresh_indexes(again=again, on_step=on_step)
 
     def problems(self) -> tuple[str, ...]:
         """See `Roster.problems`."""
@@ -277,13 +298,15 @@ class SqliteRoster(Roster):
 
 def _columns(faces: FaceTable) -> Iterator[tuple[Any, ...]]:
     """A face's columns but for the subject; SQLite keeps nan as null."""
-    for i in range(len(faces)):
-        photo, landmarks = int(faces.photo_idx[i]), faces.landmarks_xy[i]
-        yield (
-            int(faces.face_id[i]), path_in(faces.photos[photo]), faces.photo_sha256[photo],
-            *faces.box_xyxy[i].tolist(), None if np.isnan(landmarks).any() else landmarks.astype("<f4").tobytes(),
-            float(faces.score[i]), float(faces.quality[i]),
-        )  # fmt: skip
+    points = faces.landmarks_xy.reshape(len(faces), 10).astype("<f4")
+    has_points = ~np.isnan(points).any(axis=1)
+    columns = (
+        faces.face_id.tolist(), faces.photo_idx.tolist(), faces.box_xyxy.tolist(), points, has_points.tolist(),
+        faces.score.tolist(), faces.quality.tolist(),
+    )  # fmt: skip
+    for number, photo, box, five, has_five, score, quality in zip(*columns, strict=True):
+        landmarks = five.tobytes() if has_five else None
+        yield number, path_in(faces.photos[photo]), faces.photo_sha256[photo], *box, landmarks, score, quality
 
 
 def _enrolled(row: sqlite3.Row) -> EnrolledFace:

@@ -1,5 +1,6 @@
 """One store below libraries and galleries: SQLite files with a schema history, and templates with their models."""
 
+from facespace.store.building import IndexSettings
 from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall
 from facespace.store.database import Database, FileKind, Step, path_in, path_out, run_script
 from facespace.store.names import (
@@ -28,6 +29,7 @@ __all__ = [
     "Extent",
     "FileKind",
     "Hits",
+    "IndexSettings",
     "IndexState",
     "Moment",
     "Pair",

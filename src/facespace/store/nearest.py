@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ByteRows", "distances", "row_lengths", "smallest_of_each"]
+__all__ = ["ByteRows", "block_limits", "distances", "row_lengths", "smallest_of_each"]
 
 # A block of templates and the products of a chunk of probes with it stay in the processor's cache.
 ROWS_AT_ONCE = 2048
@@ -77,7 +77,8 @@ class ByteRows:
     @cached_property
     def length_limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The smallest and the largest length of the rows of each block."""
-        limits = [_limits(row_lengths(block)) for _, block in self._blocks()]
+        starts = range(0, len(self), ROWS_AT_ONCE)
+        limits = [block_limits(self.codes[start : start + ROWS_AT_ONCE]) for start in starts]
         low, high = np.array(limits, np.float64).reshape(-1, 2).T
         return low, high
 
@@ -215,5 +216,7 @@ def smallest_of_each(distance: NDArray[np.float64], face_id: NDArray[np.int64], 
     return np.lexsort((face_id, distance), axis=1)[:, :k]
 
 
-def _limits(lengths: NDArray[np.float64]) -> tuple[float, float]:
+def block_limits(codes: NDArray[np.uint8]) -> tuple[float, float]:
+    """The smallest and the largest length of the rows of a block, one row at least."""
+    lengths = row_lengths((codes ^ np.uint8(128)).view(np.int8).astype(np.float32))
     return float(lengths.min()), float(lengths.max())

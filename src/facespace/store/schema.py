@@ -49,7 +49,11 @@ CREATE TABLE template_indexes (        -- the file of the index of a model's tem
     model_id INTEGER PRIMARY KEY REFERENCES models,
     token TEXT NOT NULL,
     removed_to INTEGER NOT NULL,       -- the position up to which it knows what was removed
-    state TEXT NOT NULL                -- as JSON
+    built TEXT NOT NULL                -- ISO 8601, UTC
+) STRICT;
+CREATE TABLE index_settings (
+    setting TEXT PRIMARY KEY,          -- a field of IndexSettings
+    value REAL NOT NULL
 ) STRICT;
 """
 

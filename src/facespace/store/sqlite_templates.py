@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from facespace.embed import quantise
 from facespace.errors import FacespaceError, InputError, ModelError
 from facespace.models import ModelSpec
+from facespace.store.building import OnStep, SqliteIndexes
+from facespace.store.candidates import IndexState
 from facespace.store.database import Database
-from facespace.store.followed import FollowedTemplates, Removed
+from facespace.store.followed import Filed, FollowedTemplates, Removed
 from facespace.store.template_store import Extent, Moment, check_new, merged_spec
 from facespace.store.templates import Templates
 
@@ -40,11 +42,15 @@ class SqliteTemplates(FollowedTemplates):
 
     Args:
         database: an open file that has the tables.
+
+    Attributes:
+        indexes: their files.
     """
 
     def __init__(self, database: Database) -> None:
         super().__init__()
         self._database = database
+        self.indexes = SqliteIndexes(database)
         self._last_spec: _LastSpec | None = None
 
     def snapshot(self) -> AbstractContextManager[object]:
@@ -82,20 +88,73 @@ class SqliteTemplates(FollowedTemplates):
 
     def removed(self, model: str, position: int) -> Removed:
         """See `FollowedTemplates.removed`."""
-        connection = self._database.connection
-        # The rows that the log has lost since are those before its first one.
-        first, last = connection.execute(
-            "SELECT (SELECT min(position) FROM removed_templates), (SELECT max(seq) FROM sqlite_sequence"
-            " WHERE name = 'removed_templates')"
-        ).fetchone()
-        last = last or 0
+        connection, last = self._database.connection, self.indexes.last_removal()
+        (first,) = connection.execute("SELECT min(position) FROM removed_templates").fetchone()
         rows = connection.execute(
             "SELECT template_id FROM removed_templates WHERE position > ? AND model_id ="
             " (SELECT model_id FROM models WHERE sha256 = ?)",
             (position, model),
         ).fetchall()
-        is_whole = position <= last and (position == last or (first is not None and first <= position + 1))
+        # What the log has lost since lies before its first row.
+        is_whole = position == last or (position < last and first is not None and first <= position + 1)
         return Removed(np.array(rows, np.int64).reshape(-1), last, is_whole)
+
+    def token(self, model: str) -> str | None:
+        """See `FollowedTemplates.token`."""
+        return self.indexes.token(model)
+
+    def filed(self, spec: ModelSpec, token: str) -> Filed | None:
+        """See `FollowedTemplates.filed`."""
+        return self.indexes.filed(spec, token)
+
+    def index_states(self) -> dict[str, IndexState]:
+        """What a search of each model's templates rests on, by its sha256."""
+        with self.snapshot():
+            return {sha256: self._index_state(sha256, n) for sha256, n in self.count().items()}
+
+    def _index_state(self, model: str, n: int) -> IndexState:
+        spec = self.model(model)
+        # Where there is no file the templates need not be read for it.
+        if spec is None or (model not in self._held and not self.indexes.has_file(model)):
+            return IndexState("exact", n)
+        return self.index(spec).state
+
+    def refresh_indexes(self, *, again: bool = False, on_step: OnStep | None = None) -> bool:
+        """Build the indexes that are due, in files beside this one; others read and write meanwhile.
+
+        Args:
+            again: also those that are not due.
+            on_step: called with (templates done, in all) while an index of cells is built.
+
+        Returns:
+            False where another process or thread is building them.
+
+        Raises:
+            WriteError: there is no room for the files, or no right to write them.
+        """
+        if self._database.read_only:
+            return True
+        used = self.models(in_use=True)
+        for spec in self.models():
+            if spec not in used:
+                self.indexes.drop(spec.sha256)
+        self.indexes.cut_log()
+        due = [spec for spec in used if again or self.indexes.is_due(self, spec)]
+        for spec in due:
+            self._held.pop(spec.sha256, None)
+        built = [self.indexes.build(self, spec, on_step=on_step) for spec in due]
+        return all(built)
+
+    def overwrite_removed(self) -> bool:
+        """Take what was removed out of the files of the indexes too; see `SqliteIndexes.overwrite_removed`."""
+        done = []
+        for spec in self.models():
+            if self.token(spec.sha256) is None:
+                continue
+            with self.snapshot():
+                index = self.index(spec)
+            done.append(self.indexes.overwrite_removed(index, spec))
+        return all(done)
 
     def faces(self, model: str | None = None) -> NDArray[np.int64]:
         """See `TemplateStore.faces`."""
@@ -177,11 +236,28 @@ class SqliteTemplates(FollowedTemplates):
             return (str(error),)
         count = "SELECT count(*) FROM templates WHERE model_id = ? AND length(vector) != ?"
         counts = [self._database.connection.execute(count, (i, spec.dim)).fetchone()[0] for i, spec in specs]
-        return tuple(
+        wrong = tuple(
             f"templates of {spec.label} that are not of {spec.dim} bytes: {n}"
             for (_, spec), n in zip(specs, counts, strict=True)
             if n
         )
+        return wrong or tuple(line for _, spec in specs for line in self._index_problems(spec))
+
+    def _index_problems(self, spec: ModelSpec) -> Iterator[str]:
+        """Templates that the file of an index holds otherwise than the store."""
+        if not self.indexes.has_file(spec.sha256):
+            return
+        n_wrong = n = 0
+        with self.snapshot():
+            index = self.index(spec)
+            for batch in self.batches(model=spec.sha256, size=2**14):
+                n += len(batch)
+                n_wrong += int((~index.has(batch)).sum())
+            if n_wrong or n != len(index):
+                yield (
+                    f"templates of {spec.label} that its index holds otherwise: {max(n_wrong, abs(n - len(index)))}; "
+                    "build it again: facespace gallery index FILE --again"
+                )
 
     def _remember(self, spec: ModelSpec) -> tuple[int, ModelSpec]:
         # One photo after another comes with the same model.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from facespace.distances import check_embeddings
 from facespace.errors import InputError, ModelError
 from facespace.models import ModelSpec
-from facespace.store.candidates import CandidateIndex
+from facespace.store.candidates import CandidateIndex, IndexState
 from facespace.store.search import Hits, Pair, find_nearest, find_pairs
 from facespace.store.templates import Templates
 
@@ -139,6 +139,11 @@ class TemplateStore(ABC):
     @abstractmethod
     def problems(self) -> tuple[str, ...]:
         """What is wrong with models and templates, a line each; empty for a sound store."""
+
+    def index_states(self) -> dict[str, IndexState]:
+        """What a search of each model's templates rests on, by its sha256; models without any are left out."""
+        with self.snapshot():
+            return {spec.sha256: self.index(spec).state for spec in self.models(in_use=True)}
 
     def model(self, sha256: str | None) -> ModelSpec | None:
         """The spec of the model with that sha256, if it is remembered."""

@@ -1,0 +1,215 @@
+"""Candidates among many millions: faiss's cells of similar templates (IVF), each with 4 bits for every two components.
+
+A probe is compared with the codes of the templates in the cells nearest to it, and the best of these by their bytes. So
+some of the nearest are missed; how many of the hits within a threshold is measured when the cells are built, and the
+number of cells that are looked into is chosen by it.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from facespace.errors import MissingExtraError
+from facespace.saved_files import written_beside
+from facespace.store.candidates import Recall
+from facespace.store.nearest import ByteRows
+from facespace.store.scan import faiss_if_there, one_thread
+
+__all__ = ["Cells", "Wanted"]
+
+# The codes tell the best few hundred; their bytes tell the best of these.
+CODES_KEPT = 256
+CODES_PER_HIT = 8
+ROWS_PER_CELL = 100
+ITERATIONS = 10
+ROWS_AT_ONCE = 2**17
+# Probes by whose hits the number of cells is chosen, and others by whose hits it is judged.
+N_CHOOSING, N_JUDGING = 256, 512
+LEAST_HITS = 300
+NEAREST = 5
+PROBES_FOR_THREADS, ROWS_FOR_THREADS = 16, 200_000
+
+OnStep = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What cells shall find.
+
+    Attributes:
+        distance: hits within it count.
+        far: the false-accept rate that it stands for.
+        least_recall: the share of the hits that is to be found.
+    """
+
+    distance: float
+    far: float
+    least_recall: float
+
+
+class Cells:
+    """Finds rows of a block of bytes by cells and codes; what it holds does not change.
+
+    Args:
+        index: of faiss.
+        faiss: the module.
+        rows: the bytes of the templates; the index knows them by their places.
+        n_looked_into: cells a probe.
+        recall: measured.
+
+    Attributes:
+        recall: what it finds of the hits.
+    """
+
+    def __init__(self, index: Any, faiss: Any, rows: ByteRows, n_looked_into: int, recall: Recall) -> None:
+        self._index, self._faiss, self._rows = index, faiss, rows
+        self._n_looked_into, self.recall = n_looked_into, recall
+
+    @classmethod
+    def build(
+        cls, rows: ByteRows, wanted: Wanted, *, on_step: OnStep | None = None, seed: int = 0
+    ) -> "Cells":
+        """Cells of these rows.
+
+        Args:
+            rows: some thousands at least.
+            wanted: chooses how many cells are looked into: the fewest that do, else all.
+            on_step: called with (rows done, rows in all).
+            seed: of the rows by which the cells are found and of the probes.
+
+        Raises:
+            MissingExtraError: faiss is not installed.
+        """
+        faiss = faiss_if_there()
+        if faiss is None:
+            raise MissingExtraError("an index of cells", "index")
+        rng = np.random.default_rng(seed)
+        # Threads that wait for one another at every step cost more than they bring.
+        with threadpool_limits(1) if len(rows) < ROWS_FOR_THREADS else nullcontext():
+            index = _trained(rows, faiss, rng)
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            values = rows.vectors(part).astype(np.float32)
+            index.add_with_ids(values, np.arange(start, start + len(values)))
+            if on_step:
+                on_step(start + len(values), len(rows))
+        unmeasured = Recall(0.0, 0, NEAREST, wanted.far, "stored")
+        return cls(index, faiss, rows, index.nlist, unmeasured)._measured(wanted, rng)
+
+    def rows(self, probes: NDArray[np.int8], k: int, among: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        """See `facespace.store.held.Finder.rows`."""
+        return self._find(probes, k, among, self._n_looked_into)
+
+    def _find(
+        self, probes: NDArray[np.int8], k: int, among: NDArray[np.bool_] | None, n_cells: int
+    ) -> NDArray[np.int64]:
+        chosen = {} if among is None else {"sel": self._faiss.IDSelectorBitmap(_bits(among))}
+        parameters = self._faiss.IVFSearchParameters(nprobe=n_cells, **chosen)
+        n_codes = min(max(CODES_KEPT, CODES_PER_HIT * k), len(self._rows))
+        alone = one_thread(self._faiss) if len(probes) < PROBES_FOR_THREADS else nullcontext()
+        with alone:
+            _, found = self._index.search(probes.astype(np.float32), n_codes, params=parameters)
+        return np.asarray(found, np.int64)
+
+    def _measured(self, wanted: Wanted, rng: np.random.Generator) -> "Cells":
+        """The same with as many cells looked into as are needed, and its recall, by other probes."""
+        probes, own, kind = _probes(self._rows, wanted.distance, rng)
+        hits = _hits(self._rows, probes, own, wanted.distance)
+        choosing, judging = slice(None, N_CHOOSING), slice(N_CHOOSING, None)
+        n_cells, most = 1, int(self._index.nlist)
+        while n_cells < most and (
+            self._share(probes[choosing], hits[choosing], n_cells)[0] < wanted.least_recall
+        ):
+            n_cells = min(most, n_cells + -(-n_cells // 4))
+        share, n_hits = self._share(probes[judging], hits[judging], n_cells)
+        recall = Recall(share, n_hits, NEAREST, wanted.far, kind)
+        return Cells(self._index, self._faiss, self._rows, n_cells, recall)
+
+    def _share(self, probes: NDArray[np.int8], hits: NDArray[np.int64], n_cells: int) -> tuple[float, int]:
+        """The share of the hits, rows (P, K) with -1 for none, that are found; and how many there are."""
+        found = self._find(probes, NEAREST + 1, None, n_cells)
+        there = hits >= 0
+        met = (found[:, :, None] == hits[:, None, :]).any(axis=1)
+        return (float(met[there].mean()) if there.any() else 1.0), int(there.sum())
+
+    def without(self, gone: NDArray[np.int64]) -> "Cells":
+        """Those that do not hold the codes of these rows."""
+        index = self._faiss.clone_index(self._index)
+        index.remove_ids(gone)
+        return Cells(index, self._faiss, self._rows, self._n_looked_into, self.recall)
+
+    def write(self, path: Path) -> None:
+        """Write what `read` takes.
+
+        Raises:
+            WriteError: no room on the disk, or no right to write there.
+        """
+        head = json.dumps({"n_looked_into": self._n_looked_into, "recall": asdict(self.recall)}).encode()
+        with written_beside(path, private=True) as partial, partial.open("wb") as file:
+            file.write(len(head).to_bytes(8, "little") + head)
+            file.write(self._faiss.serialize_index(self._index).data)
+
+    @classmethod
+    def read(cls, path: Path, rows: ByteRows) -> "Cells | None":
+        """The cells of these rows; None where there are none, where they are damaged, or without faiss."""
+        faiss = faiss_if_there()
+        try:
+            content = np.fromfile(path, np.uint8) if faiss is not None else None
+            if content is None:
+                return None
+            end = 8 + int.from_bytes(content[:8].tobytes(), "little")
+            head = json.loads(content[8:end].tobytes())
+            index = faiss.deserialize_index(content[end:])
+            return cls(index, faiss, rows, head["n_looked_into"], Recall(**head["recall"]))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError):  # faiss raises the last one
+            return None
+
+
+def _trained(rows: ByteRows, faiss: Any, rng: np.random.Generator) -> Any:
+    """An index without rows, whose cells and codes are found by a sample."""
+    n, dim = rows.codes.shape
+    n_cells = 1 << max(2, int(np.log2(2.1 * np.sqrt(n))))
+    index = faiss.index_factory(dim, f"IVF{n_cells},PQ{dim // 2}x4fs", faiss.METRIC_L2)
+    # Codes of what is left after a cell's mean do not work on bytes.
+    index.by_residual = False
+    index.cp.niter = ITERATIONS
+    sample = rng.choice(n, min(n, ROWS_PER_CELL * n_cells), replace=False)
+    index.train(rows.vectors(np.sort(sample)).astype(np.float32))
+    return index
+
+
+def _probes(
+    rows: ByteRows, distance: float, rng: np.random.Generator
+) -> tuple[NDArray[np.int8], NDArray[np.int64], str]:
+    """Byte vectors to measure by, the row of each itself (-1 for none), and what they are."""
+    n_probes = N_CHOOSING + N_JUDGING
+    own = rng.choice(len(rows), min(n_probes, len(rows)), replace=False)
+    stored = rows.vectors(own)
+    hits = _hits(rows, stored, own, distance)
+    if int((hits >= 0).sum()) >= LEAST_HITS:
+        return stored, own, "stored"
+    # Few faces of one person: probes on the way from a template to another one, near enough to be hits of it.
+    others = rows.vectors(rng.choice(len(rows), len(own))).astype(np.float32)
+    start = stored.astype(np.float32)
+    share = rng.uniform(0.3, 0.6, (len(own), 1)).astype(np.float32)
+    drawn = np.rint((1 - share) * start + share * others).astype(np.int8)
+    return drawn, np.full(len(own), -1), "drawn"
+
+
+def _hits(
+    rows: ByteRows, probes: NDArray[np.int8], own: NDArray[np.int64], distance: float
+) -> NDArray[np.int64]:
+    """The nearest rows of each probe within the distance, by comparing all; -1 for none, and for itself."""
+    found, d = rows.nearest(probes, NEAREST + 1)
+    return np.where((d <= distance) & (found != own[:, None]), found, -1)
+
+
+def _bits(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return np.packbits(mask, bitorder="little")
