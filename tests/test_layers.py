@@ -16,8 +16,8 @@ BASE = {"errors", "distances", "table", "saved_files", "regular_files", "spreads
 PICTURES = BASE | {"images"}
 FACES = PICTURES | {"faces", "models"}
 EMBED = BASE | {"models", "embed"}
-GROUPS = EMBED | {"metrics"}
-EXTRACT = FACES | EMBED | {"extract"}
+GROUPS = EMBED | {"metrics", "workers"}
+EXTRACT = FACES | EMBED | {"workers", "extract"}
 STORE = EXTRACT | {"store"}
 GALLERY = STORE | {"cluster", "search", "verification", "gallery", "metrics"}
 LIBRARY = GALLERY | {"library"}
@@ -30,6 +30,9 @@ MAY_IMPORT = {
     "saved_files": {"errors"},
     "regular_files": set(),
     "spreadsheets": {"errors", "saved_files"},
+    "workers": {"errors", "ray_workers"},
+    "ray_workers": {"errors", "ray_cluster", "__version__"},
+    "ray_cluster": {"errors"},
     "metrics": BASE | {"metrics"},
     "images": PICTURES,
     "models": BASE | {"models"},
@@ -50,7 +53,7 @@ MAY_IMPORT = {
     "training": FACES | {"metrics", "training"},
 }
 POSIX_ONLY = {"fcntl", "grp", "posix", "pwd", "resource", "termios", "tty"}
-HEAVY = ("torch", "matplotlib", "fastapi", "onnx", "scipy", "sklearn")
+HEAVY = ("torch", "matplotlib", "fastapi", "onnx", "scipy", "sklearn", "ray")
 
 
 def imported_modules(path: Path) -> set[str]:

@@ -12,6 +12,7 @@
     |-- LibraryError                 a photo library is locked, foreign or of a newer version
     |   `-- CorrectionError          a correction contradicts another, or names nobody and nothing of the library
     |-- TrainingError                a training run stopped: carries the remedy in its text
+    |-- WorkersError                 other machines that should do the work are away or cannot do it
     `-- MissingExtraError (ImportError)  an optional dependency is not installed
 
 A message is one line: what was expected, what was met, what to do.
@@ -32,6 +33,7 @@ __all__ = [
     "ModelError",
     "NoFaceError",
     "TrainingError",
+    "WorkersError",
     "WriteError",
 ]
 
@@ -94,6 +96,10 @@ class CorrectionError(LibraryError):
 
 class TrainingError(FacespaceError):
     """A training run stopped; the message says why and what to change."""
+
+
+class WorkersError(FacespaceError):
+    """Other machines that should do the work are away, or cannot do it."""
 
 
 class MissingExtraError(FacespaceError, ImportError):

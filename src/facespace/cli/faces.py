@@ -16,6 +16,7 @@ from facespace.cli.options import (
     DetectorFile,
     ModelFile,
     NetworkDevice,
+    On,
     PairFar,
     Strangers,
     TileChoice,
@@ -30,12 +31,14 @@ from facespace.extract.exports import export_table
 from facespace.faces.addresses import face_at, split_address
 from facespace.faces.detect import Detector
 from facespace.faces.tiles import read_tiles
+from facespace.images import photo_path
 from facespace.measure.cluster_pictures import write_cluster_pictures
 from facespace.models import find_model, read_spec
 from facespace.models.devices import AUTO
 from facespace.saved_arrays import ArrayFolder
 from facespace.saved_files import written_beside
 from facespace.table import FaceTable
+from facespace.workers import open_workers
 
 __all__ = ["cluster", "convert", "embed"]
 
@@ -43,7 +46,14 @@ Faces = Annotated[Path, typer.Argument(help="A FaceTable that `embed` wrote.", s
 
 
 def embed(
-    paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of them.", show_default=False)],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATHS...",
+            help="Photos, or folders of them; also addresses such as s3://bucket/folder.",
+            show_default=False,
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="FaceTable (a folder) to write or extend.")],
     crops: Annotated[
         bool, typer.Option("--crops", help="The files are aligned faces; their folders name the people.")
@@ -53,6 +63,7 @@ def embed(
     tiles: TileChoice = "auto",
     device: NetworkDevice = AUTO,
     workers: Workers = None,
+    on: On = None,
     json: AsJson = False,
 ) -> None:
     """Embed every face of photos into a table.
@@ -61,19 +72,14 @@ def embed(
 
     Example: facespace embed ~/Pictures -o faces
     """
+    photos = [photo_path(path) for path in paths]
     embedder = Embedder(model, device=device)
-    with progress("embedding") as on_photo:
-        if crops:
-            result = embed_crops(paths, output, embedder, workers=workers, on_photo=on_photo)
+    finder = None if crops else Detector(detector, tiles=read_tiles(tiles), device=device)
+    with open_workers(on, workers) as all_workers, progress("embedding") as on_photo:
+        if finder is None:
+            result = embed_crops(photos, output, embedder, workers=all_workers, on_photo=on_photo)
         else:
-            result = embed_photos(
-                paths,
-                output,
-                Detector(detector, tiles=read_tiles(tiles), device=device),
-                embedder,
-                workers=workers,
-                on_photo=on_photo,
-            )
+            result = embed_photos(photos, output, finder, embedder, workers=all_workers, on_photo=on_photo)
     _show_embedded(result, output, json=json)
 
 

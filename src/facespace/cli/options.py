@@ -18,6 +18,7 @@ __all__ = [
     "Licence",
     "ModelFile",
     "NetworkDevice",
+    "On",
     "PairFar",
     "Photos",
     "Resume",
@@ -74,6 +75,15 @@ TileChoice = Annotated[
         metavar="auto|off|N",
         help="Look at pictures in overlapping tiles too: auto, those that are large or wide; N tiles along the "
         "longest side of each. Each tile costs what a photo costs.",
+    ),
+]
+On = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CLUSTER",
+        help="Work on a Ray cluster: ray://HOST:10001, HOST:6379 from one of its machines, or ray, to try it on "
+        "this machine.",
+        show_default=False,
     ),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Number of threads. Default: all cores.")]

@@ -1,14 +1,11 @@
 """Photos or arrays to faces with embeddings: read, detect, align, embed, judge; on all cores, in order."""
 
 import hashlib
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +17,7 @@ from facespace.faces.quality import face_quality
 from facespace.faces.tiles import Tiles, decoded_side_px, grid
 from facespace.images import Exif, Picture, Unreadable, decode_image, read_bytes, read_photo
 from facespace.models import ModelSpec
+from facespace.workers import in_order
 
 __all__ = [
     "FoundFaces",
@@ -34,9 +32,6 @@ __all__ = [
     "in_order",
     "tiles_of",
 ]
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 THUMBNAIL_PX = 144
 CROPS_PER_BATCH = 64
@@ -185,27 +180,6 @@ def extract_photos(
         workers: threads; all cores when absent. Decoding, hashing and networks run outside Python's lock.
     """
     return in_order(lambda photo: extract_photo(photo, detector, embedder), photos, workers=workers)
-
-
-def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
-) -> Iterator[Result]:
-    """``work`` of each item, on several threads, in the order of the items; few results wait at a time.
-
-    Closing the iterator (or Ctrl-C in its consumer) drops what has not begun and waits for what has.
-    """
-    n_workers = workers or os.cpu_count() or 1
-    window: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(n_workers, thread_name_prefix="extract")
-    try:
-        for item in items:
-            window.append(pool.submit(work, item))
-            if len(window) >= 4 * n_workers:
-                yield window.popleft().result()
-        while window:
-            yield window.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def embed_known_faces(

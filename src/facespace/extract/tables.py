@@ -1,11 +1,13 @@
 """Photos or ready crops to a FaceTable on disk; a second run costs only what is not in it yet."""
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +19,16 @@ from facespace.extract.photos import (
     FaceEmbedder,
     PhotoFaces,
     extract_crops,
+    extract_photo,
     extract_photos,
-    in_order,
 )
 from facespace.extract.videos import file_hash
 from facespace.faces.quality import face_quality
-from facespace.images import Unreadable, list_photos
+from facespace.images import Unreadable, list_photos, read_bytes
+from facespace.images.addresses import Address
 from facespace.models import ModelSpec
 from facespace.table import FaceTable, FaceTableWriter, face_id
+from facespace.workers import Workers, as_workers, in_order
 
 __all__ = [
     "EmbedResult",
@@ -36,11 +40,10 @@ __all__ = [
     "extract_tables",
 ]
 
-PHOTOS_PER_SHARD = 500
+# A shard grows with the job, so that the manifest stays short.
+PHOTOS_PER_SHARD, MANY_SHARDS, MAX_PHOTOS_PER_SHARD = 500, 1000, 50_000
 READY_CROPS = ""  # in place of a detector
 Crop = tuple[Path, str, NDArray[np.uint8]]
-Found = PhotoFaces | Crop | Unreadable
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def embed_photos(
     detector: NamedDetector,
     embedder: FaceEmbedder,
     *,
-    workers: int | None = None,
+    workers: int | Workers | None = None,
     on_photo: Callable[[int, int], None] | None = None,
 ) -> EmbedResult:
     """Embed all faces of photos, and of the photos below folders, into the table at ``output``.
@@ -84,16 +87,22 @@ def embed_photos(
     Stopping loses at most the shard in hand; photos whose content the table holds are passed over, and those below
     ``paths`` that are gone or were replaced leave it.
 
+    Args:
+        paths: files and folders; on other machines they are read there.
+        output: folder of the table, on this machine.
+        detector: finds the faces.
+        embedder: embeds them.
+        workers: who reads and embeds; a number of threads of this machine, all cores when None.
+        on_photo: called with (photos done, photos in all).
+
     Raises:
         DataError: a path that is not there; a folder that shows none of the photos that the table holds of it; another
             run that writes to the table; a table of another model or detector at ``output``.
+        WorkersError: the machines that should do it are away.
         WriteError: the disk is full, or does not let us write there.
     """
-    photos, unreadable = expand_paths(paths)
-    with FaceTableWriter(output, model=embedder.spec.sha256, detector=detector.spec.sha256) as writer:
-        todo, n_left = _put_right(writer, paths, photos, unreadable, workers)
-        found = extract_photos(todo, detector, embedder, workers=workers)
-        return _write(writer, _grouped(found, len(todo), on_photo), embedder, n_left, unreadable)
+    work = partial(_read_photo, detector=detector, embedder=embedder)
+    return _embed(paths, output, work, 1, embedder.spec, detector.spec.sha256, as_workers(workers), on_photo)
 
 
 def embed_crops(
@@ -101,15 +110,92 @@ def embed_crops(
     output: Path,
     embedder: FaceEmbedder,
     *,
-    workers: int | None = None,
+    workers: int | Workers | None = None,
     on_photo: Callable[[int, int], None] | None = None,
 ) -> EmbedResult:
     """Embed ready crops, as `embed_photos` does photos; folders are identities: `root/<identity>/<image>`."""
+    work = partial(_read_crops, embedder=embedder)
+    return _embed(
+        paths, output, work, CROPS_PER_BATCH, embedder.spec, READY_CROPS, as_workers(workers), on_photo
+    )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a few photos gave: their faces, where any could be read."""
+
+    n_photos: int
+    table: FaceTable | None
+    unreadable: tuple[Unreadable, ...] = ()
+    partial: tuple[Unreadable, ...] = ()
+
+
+def _embed(
+    paths: Sequence[Path],
+    output: Path,
+    work: Callable[[list[Path]], _Read],
+    at_once: int,
+    spec: ModelSpec,
+    detector: str,
+    workers: Workers,
+    on_photo: Callable[[int, int], None] | None,
+) -> EmbedResult:
     photos, unreadable = expand_paths(paths)
-    with FaceTableWriter(output, model=embedder.spec.sha256, detector=READY_CROPS) as writer:
+    with FaceTableWriter(output, model=spec.sha256, detector=detector) as writer:
         todo, n_left = _put_right(writer, paths, photos, unreadable, workers)
-        found = in_order(lambda path: _read_crop(path, embedder), todo, workers=workers)
-        return _write(writer, _grouped(found, len(todo), on_photo), embedder, n_left, unreadable)
+        groups = [todo[i : i + at_once] for i in range(0, len(todo), at_once)]
+        n_new, partly = 0, list[Unreadable]()
+        for reads in _shards(workers.map(work, groups, on_lost=_lost), len(todo), on_photo):
+            unreadable += [one for read in reads for one in read.unreadable]
+            partly += [one for read in reads for one in read.partial]
+            if tables := [read.table for read in reads if read.table is not None]:
+                writer.append(FaceTable.merge(tables))
+                n_new += sum(len(table.photos) for table in tables)
+        return EmbedResult(
+            writer.n_faces, len(writer.photos), n_new, n_left, tuple(unreadable), tuple(partly)
+        )
+
+
+def _read_photo(photos: list[Path], detector: FaceDetector, embedder: FaceEmbedder) -> _Read:
+    (photo,) = photos
+    found = extract_photo(photo, detector, embedder)
+    if isinstance(found, Unreadable):
+        return _Read(1, None, (found,))
+    return _Read(1, _table([found], embedder), partial=(Unreadable(photo, found.note),) if found.note else ())
+
+
+def _read_crops(photos: list[Path], embedder: FaceEmbedder) -> _Read:
+    found = [_read_crop(path, embedder) for path in photos]
+    crops = [crop for crop in found if not isinstance(crop, Unreadable)]
+    return _Read(
+        len(photos),
+        _crop_table(crops, embedder) if crops else None,
+        tuple(crop for crop in found if isinstance(crop, Unreadable)),
+    )
+
+
+def _lost(photos: list[Path]) -> _Read:
+    reason = "each process that read it died; look at the memory of the machines"
+    return _Read(len(photos), None, tuple(Unreadable(photo, reason) for photo in photos))
+
+
+def _shards(
+    reads: Iterator[_Read], total: int, on_photo: Callable[[int, int], None] | None
+) -> Iterator[list[_Read]]:
+    """What was read, in groups of a shard: many photos make large shards, since each one is named in the manifest."""
+    per_shard = min(MAX_PHOTOS_PER_SHARD, max(PHOTOS_PER_SHARD, total // MANY_SHARDS))
+    group: list[_Read] = []
+    done = last = 0
+    for read in reads:
+        group.append(read)
+        done += read.n_photos
+        if on_photo:
+            on_photo(done, total)
+        if done - last >= per_shard:
+            yield group
+            group, last = [], done
+    if group:
+        yield group
 
 
 def _put_right(
@@ -117,7 +203,7 @@ def _put_right(
     paths: Sequence[Path],
     photos: list[Path],
     unreadable: list[Unreadable],
-    workers: int | None,
+    workers: Workers,
 ) -> tuple[list[Path], int]:
     """Drop what is gone or was replaced; returns the photos that the table does not hold, and how many left it.
 
@@ -125,7 +211,7 @@ def _put_right(
     """
     if not writer.photos:
         return photos, 0
-    digests = dict(zip(photos, in_order(content_hash, photos, workers=workers), strict=True))
+    digests = dict(zip(photos, workers.map(content_hash, photos, on_lost=lambda _: ""), strict=True))
     n_left = writer.drop(_Leaving(paths, digests, unreadable, [path for path, _ in writer.photos]))
     done = writer.done
     return [photo for photo in photos if digests[photo] not in done], n_left
@@ -167,27 +253,6 @@ def _folder(path: Path) -> str:
 
 def _absolute(path: Path | str) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - links stay as they are written
-
-
-def _write(
-    writer: FaceTableWriter,
-    groups: Iterator[list[Found]],
-    embedder: FaceEmbedder,
-    n_left: int,
-    unreadable: list[Unreadable],
-) -> EmbedResult:
-    n_new, partial = 0, []
-    for group in groups:
-        unreadable += [item for item in group if isinstance(item, Unreadable)]
-        photos = [item for item in group if isinstance(item, PhotoFaces)]
-        crops = [item for item in group if isinstance(item, tuple)]
-        partial += [Unreadable(item.photo, item.note) for item in photos if item.note]
-        if photos:
-            writer.append(_table(photos, embedder))
-        if crops:
-            writer.append(_crop_table(crops, embedder))
-        n_new += len(photos) + len(crops)
-    return EmbedResult(writer.n_faces, len(writer.photos), n_new, n_left, tuple(unreadable), tuple(partial))
 
 
 def extract_tables(
@@ -252,22 +317,6 @@ def _read_crop(path: Path, embedder: FaceEmbedder) -> Crop | Unreadable:
     return crop
 
 
-def _grouped(
-    found: Iterator[Item], total: int, on_photo: Callable[[int, int], None] | None
-) -> Iterator[list[Item]]:
-    """What was found in groups of a shard."""
-    group: list[Item] = []
-    for done, item in enumerate(found, 1):
-        group.append(item)
-        if on_photo:
-            on_photo(done, total)
-        if len(group) == PHOTOS_PER_SHARD:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
 def expand_paths(paths: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
     """The photos themselves and those below folders; and what could not be looked into.
 
@@ -291,7 +340,9 @@ def expand_paths(paths: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
 def content_hash(photo: Path) -> str:
     """sha256 in hex, empty where the file cannot be read (extraction then says why)."""
     try:
-        return file_hash(photo)
+        return (
+            hashlib.sha256(read_bytes(photo)).hexdigest() if isinstance(photo, Address) else file_hash(photo)
+        )
     except ImageError:
         return ""
 

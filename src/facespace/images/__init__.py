@@ -1,5 +1,6 @@
 """Pictures: read (upright RGB uint8), list, limits."""
 
+from facespace.images.addresses import photo_path
 from facespace.images.exif import Exif
 from facespace.images.listing import (
     SUFFIXES,
@@ -47,6 +48,7 @@ __all__ = [
     "decode_image",
     "is_video",
     "list_photos",
+    "photo_path",
     "read_bytes",
     "read_exif",
     "read_image",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facespace.errors import DataError
+from facespace.images.addresses import Address
 from facespace.images.raw import RAW_SUFFIXES, can_read_raw
 from facespace.images.video import VIDEO_SUFFIXES, can_read_video, is_video
 
@@ -102,6 +103,8 @@ def list_photos(folder: Path | str, *, videos: bool = False) -> Listing:
     Raises:
         DataError: no such folder.
     """
+    if isinstance(folder, Address):
+        return _list_store(folder)
     root, found = Path(folder), stamp_photos(folder, videos=videos)
     unread = unread_videos(found.stamps)
     paths = (path for path in found.stamps if not (unread and is_video(path)))
@@ -109,6 +112,20 @@ def list_photos(folder: Path | str, *, videos: bool = False) -> Listing:
         tuple(sorted(root / path for path in paths)),
         tuple(dataclasses.replace(u, photo=root / u.photo) for u in (*found.unreadable, *unread)),
     )
+
+
+def _list_store(folder: Address) -> Listing:
+    """What lies below an address; there are no links and no folders of their own rights."""
+    found, photos = _Found(videos=False), []
+    for path in folder.files():
+        suffix = path.suffix.lower()
+        if JUNK & set(path.parts):
+            continue
+        if suffix in SUFFIXES or (suffix in RAW_SUFFIXES and found.reads_raw):
+            photos.append(path)
+        elif suffix in RAW_SUFFIXES or suffix in OTHER_SUFFIXES or suffix.startswith(LIKE_PICTURES):
+            found.others[suffix] += 1
+    return Listing(tuple(photos), tuple(found.passed_over()))
 
 
 def unread_videos(paths: Iterable[str]) -> tuple[Unreadable, ...]:

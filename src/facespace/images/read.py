@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from facespace.errors import ImageError, MissingExtraError
+from facespace.images.addresses import Address
 from facespace.images.containers import bare, beside_pixels, kind_of
 from facespace.images.exif import Exif, exif_of, tiff_entries
 from facespace.images.opening import NO_END_MARK, TooLargeError, open_header, open_pixels
@@ -104,9 +105,8 @@ def read_image(path: Path | str, *, longest_side_px: Side = None, max_pixels: in
     Raises:
         ImageError: the file cannot be read, is no picture, is damaged, or is larger than ``max_pixels``.
     """
-    return decode_image(
-        read_bytes(Path(path)), Path(path), longest_side_px=longest_side_px, max_pixels=max_pixels
-    )
+    path = path if isinstance(path, Path) else Path(path)
+    return decode_image(read_bytes(path), path, longest_side_px=longest_side_px, max_pixels=max_pixels)
 
 
 def read_photo(path: Path, *, longest_side_px: Side = None) -> tuple[bytes, Picture]:
@@ -124,6 +124,8 @@ def read_photo(path: Path, *, longest_side_px: Side = None) -> tuple[bytes, Pict
 
 def is_growing(path: Path, size: int) -> bool:
     """Whether a file changes between two looks; only one that was changed a moment ago is looked at again."""
+    if isinstance(path, Address):
+        return False  # an object is there as a whole or not at all
     try:
         before = path.stat()
         age_s = abs(time.time() - before.st_mtime)
@@ -173,7 +175,9 @@ def read_bytes(path: Path) -> bytes:
         ImageError: it cannot be read, is empty, no regular file, or larger than a gigabyte.
     """
     try:
-        content = read_regular(path, max_bytes=MAX_BYTES)
+        content = (
+            path.read(MAX_BYTES) if isinstance(path, Address) else read_regular(path, max_bytes=MAX_BYTES)
+        )
     except OSError as error:
         raise ImageError(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from error
     if not content:

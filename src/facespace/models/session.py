@@ -1,8 +1,9 @@
 """Networks opened by onnxruntime, with explicit threads, on the device that was chosen."""
 
 import os
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,8 @@ def open_session(path: Path, *, threads: int = 1) -> "onnxruntime.InferenceSessi
 class Network:
     """A network on a device; may be called from many threads at once.
 
+    Pickled, it takes the model along, and opens it on a device of where it arrives.
+
     A device that takes batches runs one at a time, of the rows that all threads have ready; where the file declares
     one picture a run, its first axis is opened if a trial shows that pictures do not mix.
 
@@ -54,6 +57,7 @@ class Network:
     """
 
     def __init__(self, path: Path, *, threads: int = 1, device: str = AUTO) -> None:
+        self._asked = path, threads, device
         self._session, self.device = _open_first(path, candidates(device), threads)
         (model_input, *_), outputs = self._session.get_inputs(), self._session.get_outputs()
         self._input: str = model_input.name
@@ -61,6 +65,10 @@ class Network:
         self.outputs: dict[str, Declared] = {output.name: list(output.shape) for output in outputs}
         self._gathered: dict[tuple[str, ...], Gathering] = {}
         self._gathers = self.device.takes_batches and self._opens_batch(path, threads)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        path, threads, device = self._asked
+        return _arrived, (path.name, path.read_bytes(), threads, device)
 
     def run(self, rows: Array, outputs: tuple[str, ...] | None = None) -> list[Array]:
         """The outputs of these names, all by default, for a prepared input as the file declares it."""
@@ -99,6 +107,13 @@ class Network:
             pair.shape == (2, *one.shape[1:]) and np.allclose(pair, np.concatenate([one, other]), SAME, SAME)
             for pair, one, other in zip(both, *alone, strict=True)
         )
+
+
+def _arrived(name: str, content: bytes, threads: int, device: str) -> Network:
+    with tempfile.TemporaryDirectory(prefix="facespace-") as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        return Network(path, threads=threads, device=device)
 
 
 def _open_first(
