@@ -117,7 +117,7 @@ def test_what_is_removed_leaves_the_files_of_the_index(gallery: Gallery) -> None
     with gallery, pytest.MonkeyPatch.context() as patch:
         patch.setattr(building, "LEAST_TEMPLATES", 10)
         enrol(gallery, 600)
-        gallery.index_settings = IndexSettings(exact_up_to=500)
+        gallery.roster.set_index(IndexSettings(exact_up_to=500))
         assert gallery.refresh_index()
         (batch,) = gallery.templates.of_faces(np.array([5]))
         before = b"".join(path.read_bytes() for path in IndexFiles(Path(gallery.place)).names())
@@ -227,7 +227,7 @@ def test_probes_are_drawn_where_nobody_has_several_faces(gallery: Gallery) -> No
 def test_an_index_of_cells_answers_with_the_distances_of_the_bytes_and_says_so(gallery: Gallery) -> None:
     with gallery:
         enrol(gallery, 900)
-        gallery.index_settings = IndexSettings(exact_up_to=800, least_recall=0.9)
+        gallery.roster.set_index(IndexSettings(exact_up_to=800, least_recall=0.9))
         assert gallery.refresh_index()
         exact = dict(pair for row in as_compared(gallery, k=900) for pair in row)
         hits = gallery.templates.search(PROBES, V1, k=4)
@@ -241,7 +241,7 @@ def test_an_index_of_cells_answers_with_the_distances_of_the_bytes_and_says_so(g
         enrol(gallery, 30, start=5000)
         gallery.remove(face_id=[everything[0][0][0]])
         assert found(gallery, k=929) == as_compared(gallery, k=929)
-        gallery.index_settings = IndexSettings(exact_up_to=10_000)
+        gallery.roster.set_index(IndexSettings(exact_up_to=10_000))
         assert gallery.refresh_index() and found(gallery) == as_compared(gallery)
         assert all(state.is_exact for state in gallery.index_states().values())
     assert cells.NEAREST == 5

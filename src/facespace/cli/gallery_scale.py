@@ -149,5 +149,5 @@ def _set(gallery: Gallery, exact_up_to: int | None, least_recall: float | None) 
     now = gallery.index_settings
     settings = IndexSettings(exact_up_to or now.exact_up_to, least_recall or now.least_recall)
     if settings != now:
-        gallery.index_settings = settings
+        gallery.roster.set_index(settings)
     return settings

@@ -167,10 +167,9 @@ class Gallery:
         workers: int | None = None,
         on_photo: Callable[[int, int], None] | None = None,
     ) -> Enrolment:
-        """Enrol the largest face of each photo.
+        """Enrol the largest face of each photo, committed by itself: after a stop or a kill the same call resumes.
 
-        Each photo is committed by itself: a run that is stopped or killed loses at most the photos in flight, and the
-        same call resumes. Paths are kept whole, so that an upgrade finds the photos again from wherever it is run.
+        Paths are kept whole, so that an upgrade finds the photos again from wherever it is run.
 
         Args:
             photos: each with the name of its subject, who is added if absent.
@@ -383,12 +382,8 @@ class Gallery:
 
     @property
     def index_settings(self) -> IndexSettings:
-        """How the templates are searched."""
+        """How the templates are searched; `set_index` of the roster changes it."""
         return self.roster.index_settings
-
-    @index_settings.setter
-    def index_settings(self, settings: IndexSettings) -> None:
-        self.roster.set_index(settings)
 
     def index_states(self) -> dict[str, IndexState]:
         """What a search rests on: the index of the templates of each model, by the model's label."""
