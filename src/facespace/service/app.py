@@ -51,7 +51,7 @@ def create_app(service: Service) -> Front:
         app.include_router(part(service))
     app.router.routes.append(client_routes(settings.detector))
     app.include_router(jobs.router(service, working))
-    for kind in (ProblemError, FacespaceError, RequestValidationError, HTTPException, OSError):
+    for kind in (ProblemError, FacespaceError, RequestValidationError, HTTPException, OSError, Exception):
         app.add_exception_handler(kind, _explain)
     if settings.origins:
         app.add_middleware(
