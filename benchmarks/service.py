@@ -241,14 +241,16 @@ def run_load(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
         )
     ]
     result: dict[str, Any] = {"faces": chosen.faces, "load_average": os.getloadavg()[0]}
+    n, clients = chosen.requests, chosen.clients
     server = Server(folder, "--threads", str(chosen.threads))
     try:
-        load(server, pictures, 32, chosen.clients)
-        result["pictures"] = load(server, pictures, chosen.requests, chosen.clients)
-        result["pictures_one_client"] = load(server, pictures, max(20, chosen.requests // 8), 1)
-        load(server, embedded, 200, chosen.clients)
-        result["embeddings"] = load(server, embedded, 8 * chosen.requests, chosen.clients)
-        batch = load(server, many, chosen.requests, chosen.clients)
+        load(server, pictures, clients, clients)
+        result["pictures"] = load(server, pictures, n, clients)
+        result["bare_pipeline"] = bare(photos, path, n, chosen.threads)
+        result["of_bare"] = round(result["pictures"]["per_second"] / result["bare_pipeline"]["per_second"], 3)
+        result["pictures_one_client"] = load(server, pictures, n // 8, 1)
+        result["embeddings"] = load(server, embedded, 8 * n, clients)
+        batch = load(server, many, n, clients)
         result["embeddings_32_a_request"] = {
             **batch,
             "embeddings_per_second": round(32 * batch["per_second"]),
@@ -256,10 +258,8 @@ def run_load(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
         result["memory_mb"] = server.memory_mb("VmHWM")
     finally:
         server.stop()
-    result["bare_pipeline"] = bare(photos, path, chosen.requests, chosen.threads)
-    result["of_bare"] = round(result["pictures"]["per_second"] / result["bare_pipeline"]["per_second"], 3)
-    result["insightface_style_loop"] = loop(photos, path, max(20, chosen.requests // 4), whole_matrix=True)
-    result["deepface_style_loop"] = loop(photos, path, 3, whole_matrix=False)
+    result["insightface_style_loop"] = loop(photos, path, n // 4, whole_matrix=True)
+    result["deepface_style_loop"] = loop(photos, path, 2, whole_matrix=False)
     return result
 
 

@@ -1,6 +1,7 @@
 """A service that sees drawn faces, and a client that asks it."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from starlette.testclient import TestClient
 from facespace.gallery import Gallery
 from facespace.service.app import create_app
 from facespace.service.galleries import Embedders
+from facespace.service.native import schemas
 from facespace.service.service import Service
 from facespace.service.settings import Settings
 from fakes import COLOURS, LIKE_RED, SIDE_PX, DrawnDetector, DrawnEmbedder
 
-HOST = "127.0.0.1:8129"
+HOST, JSON = "127.0.0.1:8129", "application/json"
 PNG = {"content-type": "image/png"}
 
 
@@ -39,9 +41,34 @@ def make_service(folder: Path, **settings: Any) -> Service:
     return Service(chosen, detector=DrawnDetector(), embedders=DrawnEmbedders())
 
 
-def ask(service: Service, **headers: str) -> TestClient:
+class Asked(TestClient):
+    """A client that holds every answer of `/v1` to what the description says of it."""
+
+    _described: dict[str, Any] | None = None
+
+    def request(self, method: str, url: Any, **sent: Any) -> Any:
+        answer = super().request(method, url, **sent)
+        path = str(url).partition("?")[0]
+        if path.startswith("/v1/") and answer.is_success and answer.headers.get("content-type") == JSON:
+            self._schema(path, method, answer.status_code).model_validate_json(answer.text)
+        return answer
+
+    def _schema(self, path: str, method: str, status: int) -> Any:
+        if self._described is None:
+            self._described = super().request("GET", "/openapi.json").json()["paths"]
+        fits = [
+            methods[method.lower()]
+            for route, methods in self._described.items()
+            if re.fullmatch(re.sub(r"\{[a-z_]+\}", "[^/]+", route.replace("{subject}", "{s}")), path)
+            and method.lower() in methods
+        ]
+        content = fits[0]["responses"][str(status)]["content"]["application/json"]["schema"]
+        return getattr(schemas, content["$ref"].rpartition("/")[2])
+
+
+def ask(service: Service, **headers: str) -> Asked:
     """A client; use it in a `with` block, so that the service starts and stops."""
-    return TestClient(create_app(service), base_url=f"http://{HOST}", headers=headers)
+    return Asked(create_app(service), base_url=f"http://{HOST}", headers=headers)
 
 
 def photo(*names: str) -> bytes:

@@ -270,7 +270,8 @@ def test_malformed_requests_are_refused_in_one_form_without_a_path(
                 continue
             assert answer.status_code < 500, (method, path, body, answer.text)
             assert str(tmp_path) not in answer.text and "Traceback" not in answer.text
-            if answer.status_code >= 400 and method != "HEAD":
+            # The form of CompreFace's errors is its own.
+            if answer.status_code >= 400 and method != "HEAD" and not path.startswith("/api/v1"):
                 document = json.loads(answer.text)
                 assert document["status"] == answer.status_code and document["type"].startswith(
                     "urn:facespace:"

@@ -125,7 +125,7 @@ def identify(
         fpir=fpir,
         far=far,
         measured=all(_is_measured(prototypes, far) for prototypes in sets),
-        n_subjects=len(np.unique(np.concatenate([prototypes.subject_id for prototypes in sets]))),
+        n_subjects=_n_subjects(sets),
         n_comparisons=n,
     )
 
@@ -155,11 +155,19 @@ def _nearest(rows: NDArray[np.float32], prototypes: Prototypes, far: float) -> _
     at_once = max(1, DISTANCES_AT_ONCE // len(prototypes.subject_id))
     for start in range(0, len(rows), at_once):
         part = slice(start, start + at_once)
-        block = np.clip(2.0 - 2.0 * (rows[part] @ prototypes.rows.T).astype(np.float64), 0.0, 4.0)
-        place[part] = block.argmin(1)
-        distance[part] = block.min(1)
+        cosines = rows[part] @ prototypes.rows.T
+        place[part] = cosines.argmax(1)
+        best = np.take_along_axis(cosines, place[part, None], axis=1)[:, 0].astype(np.float64)
+        distance[part] = np.clip(2.0 - 2.0 * best, 0.0, 4.0)
     threshold = np.full(len(rows), prototypes.curve.distance(far))
     return _Nearest(prototypes.subject_id[place], distance, threshold, prototypes.curve.log_far(distance))
+
+
+def _n_subjects(sets: Sequence[Prototypes]) -> int:
+    """A subject may have a prototype in several sets, and has one in each at most."""
+    if len(sets) == 1:
+        return len(sets[0].subject_id)
+    return len(np.unique(np.concatenate([prototypes.subject_id for prototypes in sets])))
 
 
 def _chance(log_far: NDArray[np.float64], n_comparisons: int) -> NDArray[np.float64]:

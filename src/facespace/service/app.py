@@ -24,7 +24,7 @@ __all__ = ["create_app"]
 
 # Errors of routes below a path in a form of their own.
 FORMS: tuple[tuple[str, Callable[[Problem], Response]], ...] = (("/api/v1", compreface.answer),)
-PARTS = (operations.router, native.router, compreface.router)
+PARTS = (native.router, operations.router, compreface.router)
 
 
 def create_app(service: Service) -> Front:
@@ -48,9 +48,10 @@ def create_app(service: Service) -> Front:
         lifespan=lifespan, root_path=settings.root_path,
     )  # fmt: skip
     for part in PARTS:
-        app.include_router(part(service))
+        # Taken over one by one: routers within routers are searched several times a request.
+        app.router.routes.extend(part(service).routes)
     app.router.routes.append(client_routes(settings.detector))
-    app.include_router(jobs.router(service, working))
+    app.router.routes.extend(jobs.router(service, working).routes)
     for kind in (ProblemError, FacespaceError, RequestValidationError, HTTPException, OSError, Exception):
         app.add_exception_handler(kind, _explain)
     if settings.origins:

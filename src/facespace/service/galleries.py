@@ -23,6 +23,7 @@ from facespace.service.batching import Batcher
 from facespace.service.metrics import Metrics
 from facespace.service.problems import ProblemError
 from facespace.service.settings import Settings
+from facespace.store import Moment
 
 __all__ = ["NAME", "Embedders", "Galleries", "OpenGallery"]
 
@@ -135,6 +136,8 @@ class OpenGallery:
     ) -> None:
         self.name, self.address, self.pictures = name, address, pictures
         self.n_busy = 0
+        self._embedder: FaceEmbedder | None = None
+        self._moment: Moment | None = None
         self._embedders, self._metrics = embedders, metrics
         self._reader, self._writer = (_Thread(address, f"facespace-{does}") for does in ("read", "write"))
         self._batcher: Batcher[NDArray[np.float32], Any] = Batcher(
@@ -168,9 +171,16 @@ class OpenGallery:
 
         return await self._in(self._writer, timed)
 
-    async def embedder(self) -> FaceEmbedder:
-        """That of the gallery's model now."""
-        return await self.read(self._embedders.of)
+    async def embedder(self, *, fresh: bool = False) -> FaceEmbedder:
+        """That of the gallery's model.
+
+        Args:
+            fresh: look which it is now, before something is enrolled. Otherwise it may be that of a moment ago, where
+                another process has moved the gallery to another model: that one may meet it.
+        """
+        if fresh or self._embedder is None:
+            self._embedder = await self.read(self._embedders.of)
+        return self._embedder
 
     async def identify(self, rows: NDArray[np.float32], spec: ModelSpec, *, fpir: float) -> Identities:
         """See `Gallery.identify`; together with what other requests ask at the moment."""
@@ -214,6 +224,12 @@ class OpenGallery:
         finally:
             self.n_busy -= 1
 
+    def _follow(self, gallery: Gallery) -> None:
+        """In the thread that reads: the gallery's model, where somebody has written to it."""
+        now = gallery.templates.moment()
+        if now != self._moment:
+            self._embedder, self._moment = self._embedders.of(gallery), now
+
     def _look(self, key: Any, items: Sequence[NDArray[np.float32]]) -> Sequence[Any]:
         """In the thread that reads: identify or search for several requests in one pass."""
         what, _, how, spec = key
@@ -221,6 +237,7 @@ class OpenGallery:
         ends = np.cumsum([len(rows) for rows in items]).tolist()
         parts = [slice(end - len(rows), end) for end, rows in zip(ends, items, strict=True)]
         with self._metrics.stage("search"):
+            self._reader.call(self._follow)
             if what == "identify":
                 who = self._reader.call(lambda gallery: gallery.identify(probes, spec, fpir=how))
                 return [_part(who, part) for part in parts]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Prototypes:
     rows: NDArray[np.float32]
     n_templates: NDArray[np.int64]
 
-    @property
+    @cached_property
     def n_comparisons(self) -> int:
         """How many single comparisons a search among them is worth.
 

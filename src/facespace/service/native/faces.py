@@ -15,10 +15,17 @@ from facespace.gallery import EnrolledFace, Gallery
 from facespace.service.access import Access
 from facespace.service.enrolling import enrol, key_of, numbers_of, remove_faces
 from facespace.service.galleries import OpenGallery
-from facespace.service.native import answers
+from facespace.service.native import answers, schemas
 from facespace.service.native.paging import cursor_after, entry_of, limited
 from facespace.service.native.parameters import PAGE, Cursor, FaceKey, GalleryName, PageSize, Quality, Subject
 from facespace.service.native.probes import one_probe
+from facespace.service.native.schemas import (
+    PICTURE_OR_EMBEDDINGS,
+    EnrolledFaces,
+    PutFace,
+    RemovedFaces,
+    answers_with,
+)
 from facespace.service.native.sent import read_sent
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service
@@ -55,7 +62,12 @@ def router(service: Service) -> APIRouter:
             document |= {"picture": answers.picture(probe.face), "n_faces": n_faces}
         return JSONResponse(document, 201 if outcome == "new" else 200)
 
-    @routes.put("/faces/{key}", summary="Enrol a face under a key of yours; again is once")
+    @routes.put(
+        "/faces/{key}",
+        summary="Enrol a face under a key of yours; again is once",
+        responses=answers_with(PutFace, also=201),
+        openapi_extra=PICTURE_OR_EMBEDDINGS,
+    )
     async def put_face(
         gallery: GalleryName,
         key: FaceKey,
@@ -67,7 +79,12 @@ def router(service: Service) -> APIRouter:
         opened = service.gallery(gallery, access, "write")
         return await put(opened, access, key, subject, min_quality, request)
 
-    @routes.post("/faces", summary="Enrol a face under a key made of its picture")
+    @routes.post(
+        "/faces",
+        summary="Enrol a face under a key made of its picture",
+        responses=answers_with(PutFace, also=201),
+        openapi_extra=PICTURE_OR_EMBEDDINGS,
+    )
     async def add_face(
         gallery: GalleryName,
         request: Request,
@@ -78,7 +95,11 @@ def router(service: Service) -> APIRouter:
         opened = service.gallery(gallery, access, "write")
         return await put(opened, access, None, subject, min_quality, request)
 
-    @routes.get("/faces", summary="Enrolled faces, of all or of one person, in pages")
+    @routes.get(
+        "/faces",
+        summary="Enrolled faces, of all or of one person, in pages",
+        responses=answers_with(EnrolledFaces),
+    )
     async def list_faces(
         gallery: GalleryName,
         access: Annotated[Access, door],
@@ -92,12 +113,12 @@ def router(service: Service) -> APIRouter:
         following = cursor_after(found[n - 1].face_id) if len(found) > n else None
         return JSONResponse({"faces": [shown(opened, face) for face in found[:n]], "next": following})
 
-    @routes.get("/faces/{key}", summary="An enrolled face")
+    @routes.get("/faces/{key}", summary="An enrolled face", responses=answers_with(schemas.EnrolledFace))
     async def show_face(gallery: GalleryName, key: FaceKey, access: Annotated[Access, door]) -> JSONResponse:
         opened = service.gallery(gallery, access, "read")
         return JSONResponse(shown(opened, await _face(opened, key)))
 
-    @routes.delete("/faces/{key}", summary="Remove a face, for good")
+    @routes.delete("/faces/{key}", summary="Remove a face, for good", responses=answers_with(RemovedFaces))
     async def remove_face(
         gallery: GalleryName, key: FaceKey, access: Annotated[Access, door]
     ) -> JSONResponse:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from facespace.service.access import Access
 from facespace.service.jobs import ENDED, JOB_ID, Job, JobFolder
 from facespace.service.native.parameters import GalleryName
+from facespace.service.native.schemas import BULK, JobShown, JobsShown, answers_with
 from facespace.service.native.sent import media_type
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service
@@ -39,7 +40,13 @@ def router(service: Service, working: Working) -> APIRouter:
     routes = APIRouter(prefix="/v1/galleries/{gallery}", tags=["jobs"])
     door, jobs = Depends(service.door), working.jobs
 
-    @routes.post("/enrolments", summary="Enrol very many faces, a line of JSON each", status_code=202)
+    @routes.post(
+        "/enrolments",
+        summary="Enrol very many faces, a line of JSON each",
+        responses=answers_with(JobShown, 202),
+        openapi_extra=BULK,
+        status_code=202,
+    )
     async def enrol_many(
         gallery: GalleryName, request: Request, access: Annotated[Access, door]
     ) -> JSONResponse:
@@ -62,7 +69,10 @@ def router(service: Service, working: Working) -> APIRouter:
         return _accepted(job)
 
     @routes.post(
-        "/upgrade", summary="Move the gallery to another model that may meet its own", status_code=202
+        "/upgrade",
+        summary="Move the gallery to another model that may meet its own",
+        responses=answers_with(JobShown, 202),
+        status_code=202,
     )
     async def upgrade(gallery: GalleryName, access: Annotated[Access, door], target: Target) -> JSONResponse:
         service.gallery(gallery, access, "write")
@@ -73,19 +83,24 @@ def router(service: Service, working: Working) -> APIRouter:
         working.look()
         return _accepted(job)
 
-    @routes.get("/jobs", summary="The jobs of a gallery, the newest first")
+    @routes.get("/jobs", summary="The jobs of a gallery, the newest first", responses=answers_with(JobsShown))
     async def list_jobs(gallery: GalleryName, access: Annotated[Access, door]) -> JSONResponse:
         service.gallery(gallery, access, "read")
         found = [job for job in jobs.all() if job.gallery == gallery]
         newest = found[: -1 - service.settings.limits.page : -1]
         return JSONResponse({"jobs": [_shown(job) for job in newest]})
 
-    @routes.get("/jobs/{job_id}", summary="How far a job is")
+    @routes.get("/jobs/{job_id}", summary="How far a job is", responses=answers_with(JobShown))
     async def show_job(gallery: GalleryName, job_id: JobId, access: Annotated[Access, door]) -> JSONResponse:
         service.gallery(gallery, access, "read")
         return JSONResponse(_shown(_of(jobs, gallery, job_id)))
 
-    @routes.delete("/jobs/{job_id}", summary="Stop a job; what it has done stays", status_code=202)
+    @routes.delete(
+        "/jobs/{job_id}",
+        summary="Stop a job; what it has done stays",
+        responses=answers_with(JobShown, 202),
+        status_code=202,
+    )
     async def cancel_job(
         gallery: GalleryName, job_id: JobId, access: Annotated[Access, door]
     ) -> JSONResponse:

@@ -16,6 +16,7 @@ from facespace.service.engine import Faces
 from facespace.service.native import answers
 from facespace.service.native.parameters import Far, WhichFaces
 from facespace.service.native.probes import named_spec
+from facespace.service.native.schemas import PAIR, PICTURE, Detected, Embedded, Verified, answers_with
 from facespace.service.native.sent import Sent, embedding_rows, read_pair, read_sent
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service
@@ -42,7 +43,12 @@ def router(service: Service) -> APIRouter:
             raise ProblemError(422, "invalid", "expected a picture")
         return await service.engine.faces(sent.picture, embedder, most=1 if which == "largest" else None)
 
-    @routes.post("/detect", summary="Where the faces of a picture are")
+    @routes.post(
+        "/detect",
+        summary="Where the faces of a picture are",
+        responses=answers_with(Detected),
+        openapi_extra=PICTURE,
+    )
     async def detect(
         request: Request, access: Annotated[Access, door], min_score: Score = 0.0
     ) -> JSONResponse:
@@ -51,7 +57,12 @@ def router(service: Service) -> APIRouter:
         faces = [answers.face(kept, i) for i in range(len(kept))]
         return JSONResponse({"picture": answers.picture(found), "faces": faces})
 
-    @routes.post("/embed", summary="The embeddings of the faces of a picture")
+    @routes.post(
+        "/embed",
+        summary="The embeddings of the faces of a picture",
+        responses=answers_with(Embedded),
+        openapi_extra=PICTURE,
+    )
     async def embed(
         request: Request,
         access: Annotated[Access, door],
@@ -64,7 +75,12 @@ def router(service: Service) -> APIRouter:
         head = {"model": answers.model(found.spec), "picture": answers.picture(found)}
         return JSONResponse({**head, "faces": rows})
 
-    @routes.post("/verify", summary="Whether two pictures, or embeddings, show the same person")
+    @routes.post(
+        "/verify",
+        summary="Whether two pictures, or embeddings, show the same person",
+        responses=answers_with(Verified),
+        openapi_extra=PAIR,
+    )
     async def verify(
         request: Request, access: Annotated[Access, door], far: Far = VERIFY_FAR, model: ModelName = None
     ) -> JSONResponse:

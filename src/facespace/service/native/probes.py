@@ -62,7 +62,7 @@ async def one_probe(
     if sent.picture is None:
         spec = await _spec(service, gallery, sent)
         return Probe.of_embedding(embedding_rows(sent, spec, most=1)[0], spec), 1
-    embedder = await gallery.embedder()
+    embedder = await gallery.embedder(fresh=True)
     faces = await service.engine.faces(sent.picture, embedder, most=1, needed=True, patient=patient)
     return Probe.of_picture(faces, sent.picture), faces.n_seen
 

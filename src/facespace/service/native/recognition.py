@@ -13,6 +13,7 @@ from facespace.service.enrolling import key_of
 from facespace.service.native import answers
 from facespace.service.native.parameters import Far, Fpir, GalleryName, Nearest, WhichFaces
 from facespace.service.native.probes import many_probes
+from facespace.service.native.schemas import PICTURE_OR_EMBEDDINGS, Identified, Searched, answers_with
 from facespace.service.native.sent import read_sent
 from facespace.service.service import Service
 
@@ -24,7 +25,12 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/v1/galleries/{gallery}", tags=["recognition"])
     door = Depends(service.door)
 
-    @routes.post("/identify", summary="Who each face is, or nobody who is enrolled")
+    @routes.post(
+        "/identify",
+        summary="Who each face is, or nobody who is enrolled",
+        responses=answers_with(Identified),
+        openapi_extra=PICTURE_OR_EMBEDDINGS,
+    )
     async def identify(
         gallery: GalleryName,
         request: Request,
@@ -38,7 +44,12 @@ def router(service: Service) -> APIRouter:
         found = [{**probes.face(i), **answers.identity(who, i)} for i in range(len(probes.rows))]
         return JSONResponse({**probes.document(opened), **answers.identification(who), "faces": found})
 
-    @routes.post("/search", summary="The enrolled faces nearest to each face")
+    @routes.post(
+        "/search",
+        summary="The enrolled faces nearest to each face",
+        responses=answers_with(Searched),
+        openapi_extra=PICTURE_OR_EMBEDDINGS,
+    )
     async def search(
         gallery: GalleryName,
         request: Request,

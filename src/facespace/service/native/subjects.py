@@ -10,6 +10,7 @@ from facespace.service.access import Access
 from facespace.service.enrolling import key_of, remove_faces
 from facespace.service.native.paging import cursor_after, entry_of, limited
 from facespace.service.native.parameters import PAGE, Cursor, GalleryName, PageSize, SubjectName
+from facespace.service.native.schemas import RemovedFaces, Subjects, SubjectShown, answers_with
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service
 from facespace.store import same_name
@@ -23,7 +24,7 @@ def router(service: Service) -> APIRouter:
     door = Depends(service.door)
     most = service.settings.limits.page
 
-    @routes.get("", summary="Everybody, by name, in pages")
+    @routes.get("", summary="Everybody, by name, in pages", responses=answers_with(Subjects))
     async def list_subjects(
         gallery: GalleryName, access: Annotated[Access, door], cursor: Cursor = "", limit: PageSize = PAGE
     ) -> JSONResponse:
@@ -35,7 +36,11 @@ def router(service: Service) -> APIRouter:
             {"subjects": page, "next": cursor_after(found[n - 1].name) if len(found) > n else None}
         )
 
-    @routes.put("/{subject:path}", summary="Add a person without faces")
+    @routes.put(
+        "/{subject:path}",
+        summary="Add a person without faces",
+        responses=answers_with(SubjectShown, also=201),
+    )
     async def add_subject(
         gallery: GalleryName, subject: SubjectName, access: Annotated[Access, door]
     ) -> JSONResponse:
@@ -46,7 +51,11 @@ def router(service: Service) -> APIRouter:
         name, faces = await opened.read(lambda g: _of(g, subject))
         return JSONResponse({"name": name, "n_faces": len(faces)}, 201 if is_new else 200)
 
-    @routes.get("/{subject:path}", summary="A person, with the keys of the faces")
+    @routes.get(
+        "/{subject:path}",
+        summary="A person, with the keys of the faces",
+        responses=answers_with(SubjectShown),
+    )
     async def show_subject(
         gallery: GalleryName, subject: SubjectName, access: Annotated[Access, door]
     ) -> JSONResponse:
@@ -55,7 +64,11 @@ def router(service: Service) -> APIRouter:
         keys = [key_of(opened, face) for face in faces[:most]]
         return JSONResponse({"name": name, "n_faces": len(faces), "faces": keys})
 
-    @routes.delete("/{subject:path}", summary="Remove a person with all faces, for good")
+    @routes.delete(
+        "/{subject:path}",
+        summary="Remove a person with all faces, for good",
+        responses=answers_with(RemovedFaces),
+    )
     async def remove_subject(
         gallery: GalleryName, subject: SubjectName, access: Annotated[Access, door]
     ) -> JSONResponse:

@@ -1,0 +1,392 @@
+"""What is sent and answered, for the OpenAPI document; a test holds the answers to it."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "BULK",
+    "PAIR",
+    "PICTURE",
+    "PICTURE_OR_EMBEDDINGS",
+    "Detected",
+    "Embedded",
+    "EnrolledFace",
+    "EnrolledFaces",
+    "Galleries",
+    "GalleryShown",
+    "Identified",
+    "JobShown",
+    "JobsShown",
+    "PutFace",
+    "RemovedFaces",
+    "Searched",
+    "SubjectShown",
+    "Subjects",
+    "Verified",
+    "answers_with",
+]
+
+BOX = [312.4, 102.9, 471.0, 318.2]
+POINTS = [[352.1, 190.3], [424.8, 188.0], [391.2, 233.9], [360.0, 268.4], [421.7, 266.1]]
+SHA = "fad6dcd75180305090b67dbd9ae8cd48f92c5d8bbe81b81af506fbdc2747c842"
+Box = Annotated[
+    list[float], Field(description="x0, y0, x1, y1 in pixels of the upright picture.", examples=[BOX])
+]
+Points = Annotated[
+    list[list[float]], Field(description="x, y of eyes, nose and corners of the mouth.", examples=[POINTS])
+]
+Distance = Annotated[
+    float | None, Field(description="Squared L2 of unit vectors, in [0, 4].", examples=[0.412])
+]
+Similarity = Annotated[float | None, Field(description="Cosine, 1 - distance / 2.", examples=[0.794])]
+Threshold = Annotated[float | None, Field(description="The largest distance that counts.", examples=[0.731])]
+Name = Annotated[str, Field(examples=["Ann Lee"])]
+Quality = Annotated[
+    float | None, Field(description="In [0, 1]; below 0.1 better set aside.", examples=[0.83])
+]
+Score = Annotated[float | None, Field(description="The detector's.", examples=[0.91])]
+
+
+class Document(BaseModel):
+    """Of an answer; no member is left out."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Model(Document):
+    """An embedder; embeddings of two may meet only where one declares it."""
+
+    name: Annotated[str, Field(examples=["facespace-s"])]
+    version: Annotated[str, Field(examples=["3"])]
+    sha256: Annotated[str, Field(description="Of its weights.", examples=[SHA])]
+
+
+class Picture(Document):
+    """The picture that was looked at; it is not kept."""
+
+    sha256: Annotated[str, Field(description="Of its bytes.")]
+    size_hw: Annotated[
+        list[int], Field(description="Rows and columns of the upright picture.", examples=[[480, 640]])
+    ]
+    detector: Annotated[str, Field(description="sha256 of the detector.")]
+
+
+class Face(Document):
+    """Where a face is."""
+
+    box_xyxy: Box
+    landmarks_xy: Points
+    score: Score
+    quality: Quality
+
+
+class MaybeFace(Document):
+    """Of a picture where it is; nothing for embeddings that were sent."""
+
+    box_xyxy: Box | None = None
+    landmarks_xy: Points | None = None
+    score: Score = None
+    quality: Quality = None
+
+
+class Identity(MaybeFace):
+    """Who a face is."""
+
+    subject: Annotated[str | None, Field(description="null: nobody who is enrolled.", examples=["Ann Lee"])]
+    nearest: Annotated[str | None, Field(description="Near enough or not.", examples=["Ann Lee"])]
+    distance: Distance
+    similarity: Similarity
+    threshold: Threshold
+    chance: Annotated[
+        float | None,
+        Field(
+            description="Share of unknown people who come as near; at an end of chance_range: that or beyond."
+        ),
+    ]
+
+
+class Answer(Document):
+    """What every answer about a gallery says."""
+
+    gallery: Annotated[str, Field(examples=["team"])]
+    model: Model
+    picture: Picture | None = None
+    index: Annotated[
+        dict[str, Any] | None,
+        Field(description="What the search rested on; its recall where one was measured."),
+    ] = None
+
+
+class Identified(Answer):
+    """Who each face is."""
+
+    fpir: Annotated[
+        float, Field(description="Share of unknown people who may be taken for somebody.", examples=[0.01])
+    ]
+    far: Annotated[float | None, Field(description="Of one comparison, that it comes to.", examples=[1e-7])]
+    measured: Annotated[
+        bool, Field(description="Whether the model is calibrated at that rate; else extrapolated.")
+    ]
+    chance_range: list[float | None]
+    n_subjects: int
+    n_comparisons: int
+    meaning: Annotated[str, Field(description="The same for people.")]
+    faces: list[Identity]
+
+
+class Near(Document):
+    """An enrolled face."""
+
+    subject: Name
+    key: str
+    distance: Distance
+    similarity: Similarity
+    threshold: Threshold
+    same: Annotated[bool, Field(description="distance <= threshold")]
+    model: Annotated[str, Field(description="sha256 of the model of the template.")]
+
+
+class WithMatches(MaybeFace):
+    """A face with those near it."""
+
+    matches: list[Near]
+
+
+class Searched(Answer):
+    """The enrolled faces nearest to each face."""
+
+    far: Annotated[
+        float, Field(description="False-accept rate of the threshold, of one comparison.", examples=[1e-3])
+    ]
+    faces: list[WithMatches]
+
+
+class Detected(Document):
+    """The faces of a picture."""
+
+    picture: Picture
+    faces: list[Face]
+
+
+class Vector(Face):
+    """A face with its embedding."""
+
+    embedding: Annotated[list[float], Field(description="Of unit length.")]
+    bytes: Annotated[
+        str | None, Field(description="The template that a gallery keeps, base64 of one byte each.")
+    ]
+
+
+class Embedded(Document):
+    """The embeddings of the faces of a picture."""
+
+    model: Model
+    picture: Picture
+    faces: list[Vector]
+
+
+class Side(Face):
+    """The largest face of a side."""
+
+    n_faces: Annotated[int, Field(description="That the picture shows.")]
+
+
+class Verified(Document):
+    """Whether two sides show the same person."""
+
+    same: bool
+    distance: Distance
+    similarity: Similarity
+    threshold: Threshold
+    far: Annotated[float, Field(examples=[1e-3])]
+    model: Model
+    a: Side | None
+    b: Side | None
+
+
+class GalleryName(Document):
+    """A gallery."""
+
+    name: Annotated[str, Field(examples=["team"])]
+
+
+class Galleries(Document):
+    """Those that the key may read."""
+
+    galleries: list[GalleryName]
+
+
+class GalleryShown(GalleryName):
+    """How a gallery stands."""
+
+    model: Model | None
+    n_subjects: int
+    n_faces: int
+    keep_pictures: bool
+    index: dict[str, Any] | None = None
+
+
+class SubjectListed(Document):
+    """A person."""
+
+    name: Name
+    n_faces: int
+
+
+class Subjects(Document):
+    """A page."""
+
+    subjects: list[SubjectListed]
+    next: Annotated[str | None, Field(description="Cursor of the next page; null at the end.")]
+
+
+class SubjectShown(SubjectListed):
+    """A person with the keys of the faces."""
+
+    faces: list[str] | None = None
+
+
+class EnrolledFace(Document):
+    """An enrolled face; null for what an embedding alone does not say."""
+
+    key: Annotated[str, Field(examples=["hr-1042"])]
+    subject: Name
+    sha256: Annotated[str, Field(description="Of what was sent.")]
+    box_xyxy: Box | None
+    score: Score
+    quality: Quality
+
+
+class EnrolledFaces(Document):
+    """A page."""
+
+    faces: list[EnrolledFace]
+    next: Annotated[str | None, Field(description="Cursor of the next page; null at the end.")]
+
+
+class PutFace(EnrolledFace):
+    """What came of it."""
+
+    outcome: Annotated[str, Field(description="new, replaced or unchanged", examples=["new"])]
+    model: Model
+    picture: Picture | None = None
+    n_faces: Annotated[int | None, Field(description="That the picture shows; the largest was taken.")] = None
+
+
+class RemovedFaces(Document):
+    """What was removed."""
+
+    key: str | None = None
+    name: str | None = None
+    n_faces: int
+    overwritten: Annotated[
+        bool, Field(description="Whether nothing of them is left in the file and its log.")
+    ]
+
+
+class JobShown(Document):
+    """A job."""
+
+    job_id: str
+    gallery: str
+    kind: Annotated[str, Field(description="enrol or upgrade")]
+    state: Annotated[
+        str, Field(description="waiting, running, done, failed or cancelled", examples=["running"])
+    ]
+    by: str | None
+    made: str
+    ended: str | None
+    todo: Annotated[int, Field(description="Lines, or faces.", examples=[5000])]
+    done: Annotated[int, Field(examples=[1240])]
+    outcomes: Annotated[dict[str, int], Field(examples=[{"new": 1200, "unchanged": 38, "refused": 2}])]
+    refused: Annotated[list[dict[str, Any]], Field(description="The first hundred, and why.")]
+    model: str | None
+    trouble: str | None
+
+
+class JobsShown(Document):
+    """The jobs of a gallery, the newest first."""
+
+    jobs: list[JobShown]
+
+
+class ProblemShown(BaseModel):
+    """An error."""
+
+    type: Annotated[str, Field(examples=["urn:facespace:queue-full"])]
+    title: Annotated[str, Field(examples=["Too Many Requests"])]
+    status: Annotated[int, Field(examples=[429])]
+    detail: Annotated[str, Field(examples=["66 pictures wait already; ask again in 2 s"])]
+
+
+def answers_with(
+    model: type[BaseModel], status: int = 200, *, also: int | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: what it answers with, and errors."""
+    problem = {
+        "description": "A problem", "model": ProblemShown,
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemShown"}}},
+    }  # fmt: skip
+    fine: dict[int | str, dict[str, Any]] = {
+        code: {"model": model} for code in (status, also) if code is not None
+    }
+    return {**fine, "4XX": problem, "5XX": problem}
+
+
+def _body(content: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_FILE = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, TIFF, AVIF, HEIC and others."}
+_IMAGE = {"image/*": {"schema": _FILE}}
+_FORM = {
+    "multipart/form-data": {
+        "schema": {"type": "object", "required": ["image"], "properties": {"image": _FILE}}
+    }
+}
+_BASE64 = {"type": "string", "format": "byte"}
+_EMBEDDING = {"oneOf": [{"type": "array", "items": {"type": "number"}}, _BASE64]}
+_FIELDS = {
+    "image": {**_BASE64, "description": "A picture file."},
+    "embedding": {**_EMBEDDING, "description": "Numbers of unit length, or the 128 bytes of a template."},
+    "embeddings": {"type": "array", "items": _EMBEDDING},
+    "model": {
+        "type": "string",
+        "description": "That made the embeddings: name or sha256; the gallery's when absent.",
+    },
+    "subject": {"type": "string", "description": "Of a face that is enrolled."},
+}
+_JSON = {
+    "application/json": {
+        "schema": {"type": "object", "properties": _FIELDS},
+        "examples": {
+            "bytes": {"summary": "128 bytes", "value": {"embedding": "8QIa…"}},
+            "floats": {"summary": "Numbers", "value": {"embeddings": [[0.0312, -0.0871]]}},
+            "picture": {"summary": "A picture", "value": {"image": "/9j/4AAQ…"}},
+        },
+    }
+}
+_TWO = {"type": "object", "required": ["a", "b"]}
+PICTURE = _body({**_IMAGE, **_FORM})
+PICTURE_OR_EMBEDDINGS = _body({**_IMAGE, **_FORM, **_JSON})
+PAIR = _body(
+    {
+        "multipart/form-data": {"schema": {**_TWO, "properties": {"a": _FILE, "b": _FILE}}},
+        "application/json": {
+            "schema": {
+                **_TWO,
+                "properties": {side: {"type": "object", "properties": _FIELDS} for side in "ab"},
+            },
+            "example": {"a": {"image": "/9j/4AAQ…"}, "b": {"embedding": "8QIa…"}},
+        },
+    }
+)
+BULK = _body(
+    {
+        "application/x-ndjson": {
+            "schema": {"type": "string"},
+            "example": '{"key": "hr-1042", "subject": "Ann Lee", "image": "/9j/4AAQ…"}\n',
+        }
+    }
+)
