@@ -21,7 +21,7 @@ from facespace.gallery.sqlite_roster import SqliteRoster
 from facespace.gallery.upgrading import Progress, Upgrade
 from facespace.models import VERIFY_FAR, ModelSpec
 from facespace.models.devices import AUTO
-from facespace.store import IndexSettings, IndexState, TemplateStore
+from facespace.store import IndexSettings, IndexState, OnStep, TemplateStore
 from facespace.table import FaceTable
 
 __all__ = ["Gallery"]
@@ -390,12 +390,10 @@ class Gallery:
         labels = {spec.sha256: spec.label for spec in self.templates.models()}
         return {labels[model]: state for model, state in self.templates.index_states().items()}
 
-    def refresh_index(
-        self, *, again: bool = False, on_step: Callable[[int, int], None] | None = None
-    ) -> bool:
+    def refresh_index(self, *, again: bool = False, on_step: OnStep | None = None) -> bool:
         """Build the index beside the file where it is due; see `Roster.refresh_index`."""
         return self.roster.refresh_index(again=again, on_step=on_step)
 
     def backup(self, path: Path) -> None:
-        """Copy the gallery as it is at this moment, while others may write it; see `Roster.backup`."""
+        """Copy the gallery as it is at this moment; see `Roster.backup`."""
         self.roster.backup(path)

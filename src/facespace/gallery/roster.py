@@ -1,7 +1,7 @@
 """What a gallery is made of: its subjects, their faces and its history; the interface behind which a store stands."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
 from facespace.models import ModelSpec
-from facespace.store import IndexSettings, Prototypes, TemplateStore, shown_name
+from facespace.store import IndexSettings, OnStep, Prototypes, TemplateStore, shown_name
 from facespace.table import FaceTable
 
 __all__ = ["DROP", "USE", "EnrolledFace", "Entry", "Removal", "Roster", "Subject", "owned_by_another"]
@@ -267,9 +267,7 @@ class Roster(ABC):
         """
         raise GalleryError(f"{self.place}: its index is set in the engine that keeps it, not here")
 
-    def refresh_index(
-        self, *, again: bool = False, on_step: Callable[[int, int], None] | None = None
-    ) -> bool:
+    def refresh_index(self, *, again: bool = False, on_step: OnStep | None = None) -> bool:
         """Bring the index beside the file up to date where it is due; others search and write meanwhile.
 
         Without an index all templates are read from the file once and compared; answers are right, and slower. The

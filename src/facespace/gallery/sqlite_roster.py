@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from facespace.models import ModelSpec
 from facespace.store import (
     Database,
     IndexSettings,
+    OnStep,
     PrototypeCache,
     Prototypes,
     SqliteTemplates,
@@ -268,9 +269,7 @@ class SqliteRoster(Roster):
         """See `Roster.set_index`."""
         self.templates.indexes.set(settings)
 
-    def refresh_index(
-        self, *, again: bool = False, on_step: Callable[[int, int], None] | None = None
-    ) -> bool:
+    def refresh_index(self, *, again: bool = False, on_step: OnStep | None = None) -> bool:
         """See `Gallery.refresh_index`."""
         return self.templates.refresh_indexes(again=again, on_step=on_step)
 

@@ -1,6 +1,6 @@
 """One store below libraries and galleries: SQLite files with a schema history, and templates with their models."""
 
-from facespace.store.building import IndexSettings
+from facespace.store.building import IndexSettings, OnStep
 from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall
 from facespace.store.database import Database, FileKind, Step, path_in, path_out, run_script
 from facespace.store.names import (
@@ -32,6 +32,7 @@ __all__ = [
     "IndexSettings",
     "IndexState",
     "Moment",
+    "OnStep",
     "Pair",
     "PrototypeCache",
     "Prototypes",
