@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "library": LIBRARY,
     "measure": LIBRARY - {"library"} | {"measure", "training", "__version__"},
     "jobs": LIBRARY,
+    "client": {"errors"},
     "http": {"errors", "http"},
     "web": LIBRARY | {"web", "http"},
     "service": GALLERY | {"service", "http", "table_files", "__version__"},

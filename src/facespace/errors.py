@@ -11,6 +11,7 @@
     |-- GalleryError                 a gallery file is locked, foreign or of a newer version
     |-- LibraryError                 a photo library is locked, foreign or of a newer version
     |   `-- CorrectionError          a correction contradicts another, or names nobody and nothing of the library
+    |-- ServiceError                 a service cannot be reached, or refuses: carries the status and the kind
     |-- TrainingError                a training run stopped: carries the remedy in its text
     |-- WorkersError                 other machines that should do the work are away or cannot do it
     `-- MissingExtraError (ImportError)  an optional dependency is not installed
@@ -32,6 +33,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "NoFaceError",
+    "ServiceError",
     "TrainingError",
     "WorkersError",
     "WriteError",
@@ -92,6 +94,19 @@ class LibraryError(FacespaceError):
 
 class CorrectionError(LibraryError):
     """A correction contradicts another, or names nobody and nothing of the library."""
+
+
+class ServiceError(FacespaceError):
+    """A service cannot be reached, or refuses.
+
+    Attributes:
+        status: of HTTP; 0 where there was no answer.
+        kind: of the problem, such as "not-found" or "key"; see docs/service.md.
+    """
+
+    def __init__(self, message: str, *, status: int, kind: str) -> None:
+        super().__init__(message)
+        self.status, self.kind = status, kind
 
 
 class TrainingError(FacespaceError):

@@ -10,10 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from browsers import camera_flags, listening, opened_browser
 from facespace.embed import Embedder, quantise
@@ -21,8 +17,13 @@ from facespace.errors import ModelError
 from facespace.extract import extract_image
 from facespace.faces.detect import Detector
 from facespace.faces.tiles import decoded_side_px
+from facespace.gallery import Gallery
 from facespace.images import decode_image
+from facespace.service.app import create_app
 from facespace.service.client_page import BROWSER_EMBEDDER, client_routes
+from facespace.service.keys import Keys
+from facespace.service.service import Service
+from facespace.service.settings import Settings
 
 BOX_PX, EMBEDDING = 2.0, 1e-3
 FIND = """async encoded => {
@@ -40,35 +41,22 @@ FRAME = """() => {
 }"""
 
 
-class Answering:
-    """The client's page, and a gallery in which everybody is Ann."""
-
-    def __init__(self) -> None:
-        self.asked: list[bytes] = []
-        identify = Route("/v1/galleries/{name}/identify", self.identify, methods=["POST"])
-        self.app = Starlette(routes=[client_routes(), identify])
-
-    async def identify(self, request: Request) -> JSONResponse:
-        self.asked.append(await request.body())
-        n = len(json.loads(self.asked[-1])["embeddings"])
-        return JSONResponse(
-            {"faces": [{"subject": "Ann", "distance": 0.25, "threshold": 1.0}] * n, "meaning": "1 in 100"}
-        )
+@pytest.fixture(scope="module")
+def served(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address of a service, and a key to read its gallery of facespace-s, in which Ann is who the camera shows."""
+    folder = tmp_path_factory.mktemp("galleries")
+    named = [(path, name) for path, name in zip(photos(data), ("Ann", "Bob", "Cy"), strict=False)]
+    with Gallery(folder / "team.gallery") as gallery:
+        gallery.enrol(named, Detector(), Embedder(), workers=1)
+    _, key = Keys(folder).make("team", ("read",))
+    with listening(create_app(Service(Settings(folder, threads=1)))) as address:
+        yield address, key
 
 
 @pytest.fixture(scope="module")
-def answering() -> Iterator[tuple[Answering, str]]:
-    one = Answering()
-    with listening(one.app) as address:
-        yield one, address
-
-
-@pytest.fixture(scope="module")
-def page(
-    answering: tuple[Answering, str], data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
+def page(served: tuple[str, str], data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The client's page, ready; the test fails where the console complains or anything else is asked."""
-    address = answering[1]
+    address, key = served
     with opened_browser(*camera_flags(photos(data)[0], tmp_path_factory.mktemp("camera"))) as browser:
         context = browser.new_context(base_url=address, permissions=["camera"])
         opened = context.new_page()
@@ -80,6 +68,7 @@ def page(
         )
         opened.goto("/client/?gallery=team")
         opened.get_by_text("Ready.").wait_for(timeout=60_000)
+        opened.get_by_label("Key").fill(key)
         yield opened
         assert complaints == []
 
@@ -152,29 +141,29 @@ def test_pictures_of_other_shapes(case: str, page: Any, models: Any, data: Path)
         assert compare(page, models, png(photo.crop(tuple(face)).resize((640, 640)))) == 1
 
 
-def test_a_camera_is_followed_and_asks_who_it_is(
-    page: Any, models: Any, answering: tuple[Answering, str]
-) -> None:
-    asked = answering[0].asked
-    asked.clear()
-    page.get_by_role("button", name="Start camera").click()
+def test_a_camera_is_followed_and_asks_who_it_is(page: Any, models: Any) -> None:
+    with page.expect_request("**/identify", timeout=60_000) as asked:
+        page.get_by_role("button", name="Start camera").click()
     page.locator("#faces b", has_text="Ann").wait_for(timeout=60_000)
+    assert "1 in 100 unknown people" in page.locator("#worth").inner_text()
+    assert "ms to find the faces" in page.locator("#speed").inner_text()
     frame = base64.b64decode(page.evaluate(FRAME))
     page.get_by_role("button", name="Stop camera").click()
-    assert "ms to find the faces" in page.locator("#speed").inner_text()
     assert compare(page, models, frame) == 1
-    sent = json.loads(asked[0])
-    assert set(sent) == {"model", "embeddings"} and len(asked[0]) < 300
+    body = asked.value.post_data
+    sent = json.loads(body)
+    assert set(sent) == {"model", "embeddings"} and len(body) < 300
     template = np.frombuffer(base64.b64decode(sent["embeddings"][0]), np.int8)
-    picture = decode_image(frame, Path("x.png"))
-    expected = quantise(extract_image(picture, *models).embeddings, models[1].spec.byte_scale)
+    expected = quantise(
+        extract_image(decode_image(frame, Path("x.png")), *models).embeddings, models[1].spec.byte_scale
+    )
     assert sent["model"] == models[1].spec.sha256 and template.shape == (128,)
     assert np.abs(template - expected[0].astype(int)).max() <= 1
 
 
 def test_a_photo_is_chosen_and_named(page: Any, data: Path) -> None:
     page.set_input_files("#choose input", photos(data)[3])
-    page.locator("#faces b", has_text="Ann").nth(5).wait_for(timeout=60_000)
+    page.locator("#faces b", has_text="unknown").nth(5).wait_for(timeout=60_000)
     assert page.locator("#status").inner_text() == "6 faces"
     page.set_input_files(
         "#choose input", {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
@@ -185,10 +174,10 @@ def test_a_photo_is_chosen_and_named(page: Any, data: Path) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_the_page_says_what_is_missing(page: Any, answering: tuple[Answering, str]) -> None:
+def test_the_page_says_what_is_missing(page: Any) -> None:
     other = page.context.browser.new_page()
     other.route("**/runtime/*", lambda route: route.fulfill(status=404))
-    other.goto(f"{answering[1]}/client/")
+    other.goto(page.url)
     other.get_by_text("run `make client`").wait_for()
     assert other.locator("#camera").is_disabled()
 

@@ -8,6 +8,7 @@ import typer
 
 from facespace.cli import gallery_shown
 from facespace.cli.console import agreed, say, show, show_json, warn
+from facespace.cli.gallery_remote import enrol_asked, is_address, of_file, open_gallery
 from facespace.cli.gallery_scale import refresh_index
 from facespace.cli.options import (
     AsJson,
@@ -15,6 +16,8 @@ from facespace.cli.options import (
     Far,
     Formulas,
     GalleryFile,
+    GalleryKey,
+    GalleryPlace,
     NetworkDevice,
     Workers,
     Yes,
@@ -24,7 +27,16 @@ from facespace.embed import Embedder
 from facespace.errors import GalleryError, InputError
 from facespace.extract import expand_paths, extract_table
 from facespace.faces.detect import Detector
-from facespace.gallery import FPIR, NEAREST, Gallery, NamedPhotos, Progress, named_by_folder, named_by_labels
+from facespace.gallery import (
+    FPIR,
+    NEAREST,
+    Enrolment,
+    Gallery,
+    NamedPhotos,
+    Progress,
+    named_by_folder,
+    named_by_labels,
+)
 from facespace.images import Unreadable
 from facespace.models import BUILT_IN, VERIFY_FAR
 from facespace.models.devices import AUTO
@@ -40,7 +52,7 @@ GalleryModel = Annotated[
 
 
 def enrol(
-    file: GalleryFile,
+    file: GalleryPlace,
     photos: Annotated[
         list[Path],
         typer.Argument(help="Photos, or folders of them. They are not changed.", show_default=False),
@@ -59,6 +71,7 @@ def enrol(
     detector: DetectorFile = None,
     device: NetworkDevice = AUTO,
     workers: Workers = None,
+    key: GalleryKey = None,
     json: AsJson = False,
 ) -> None:
     """Enrol people from their photos.
@@ -69,6 +82,14 @@ def enrol(
     Example: facespace gallery enrol team.gallery photos --by-folder
     """
     named, unreadable = _named(photos, subject, by_folder, labels)
+    if is_address(file):
+        if crops or model or detector:
+            raise InputError(
+                "expected neither --crops, --model nor --detector: the service embeds by its own models"
+            )
+        result = enrol_asked(file, key, named, min_quality=min_quality)
+        gallery_shown.enrolment(_with_unreadable(result, unreadable), file, json=json)
+        return
     with Gallery(file) as gallery, progress("enrolling") as on_photo:
         embedder = gallery.open_embedder(model, device=device)
         result = gallery.enrol(
@@ -76,13 +97,11 @@ def enrol(
             min_quality=min_quality, workers=workers, on_photo=on_photo,
         )  # fmt: skip
         refresh_index(gallery)
-    # A person whose folder cannot be opened is refused as a whole.
-    result = dataclasses.replace(result, refused=(*unreadable, *result.refused))
-    gallery_shown.enrolment(result, file, json=json)
+    gallery_shown.enrolment(_with_unreadable(result, unreadable), file, json=json)
 
 
 def identify(
-    file: GalleryFile,
+    file: GalleryPlace,
     probes: Probes,
     fpir: Annotated[
         float,
@@ -95,6 +114,7 @@ def identify(
     detector: DetectorFile = None,
     device: NetworkDevice = AUTO,
     workers: Workers = None,
+    key: GalleryKey = None,
     json: AsJson = False,
 ) -> None:
     """Say who each face in photos is.
@@ -103,7 +123,7 @@ def identify(
 
     Example: facespace gallery identify team.gallery party.jpg
     """
-    with Gallery(file, create=False) as gallery:
+    with open_gallery(file, key) as gallery:
         embedder = gallery.open_embedder(model, device=device)
         faces, unreadable = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
         found = gallery.identify(faces.embedding, embedder.spec, fpir=fpir)
@@ -111,7 +131,7 @@ def identify(
 
 
 def search(
-    file: GalleryFile,
+    file: GalleryPlace,
     probes: Probes,
     k: Annotated[int, typer.Option("-k", min=1, help="How many of the nearest faces.")] = NEAREST,
     far: Far = VERIFY_FAR,
@@ -120,13 +140,14 @@ def search(
     detector: DetectorFile = None,
     device: NetworkDevice = AUTO,
     workers: Workers = None,
+    key: GalleryKey = None,
     json: AsJson = False,
 ) -> None:
     """List the enrolled faces nearest to each face in photos.
 
     Example: facespace gallery search team.gallery party.jpg -k 3
     """
-    with Gallery(file, create=False) as gallery:
+    with open_gallery(file, key) as gallery:
         embedder = gallery.open_embedder(model, device=device)
         faces, unreadable = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
         found, states = gallery.search(faces.embedding, embedder.spec, k=k, far=far), gallery.index_states()
@@ -134,7 +155,7 @@ def search(
 
 
 def remove(
-    file: GalleryFile,
+    file: GalleryPlace,
     subject: Annotated[
         list[str] | None, typer.Option(help="A person with all faces; may be repeated.")
     ] = None,
@@ -142,6 +163,7 @@ def remove(
         list[str] | None, typer.Option(help="The faces of a photo, by its path; may be repeated.")
     ] = None,
     face: Annotated[list[int] | None, typer.Option(help="A face, by its id; may be repeated.")] = None,
+    key: GalleryKey = None,
     json: AsJson = False,
 ) -> None:
     """Remove people, photos or faces.
@@ -152,7 +174,7 @@ def remove(
     """
     if not (subject or photo or face):
         raise InputError("expected what to remove: give --subject NAME, --photo PATH or --face ID")
-    with Gallery(file, create=False) as gallery:
+    with open_gallery(file, key) as gallery:
         result = gallery.remove(subjects=subject or (), photos=photo or (), face_id=face or ())
         refresh_index(gallery)
     if not result.overwritten:
@@ -164,8 +186,9 @@ def remove(
 
 
 def list_(
-    file: GalleryFile,
+    file: GalleryPlace,
     subject: Annotated[str | None, typer.Option(help="The faces of this person, one by one.")] = None,
+    key: GalleryKey = None,
     json: AsJson = False,
 ) -> None:
     """List who is enrolled.
@@ -174,7 +197,7 @@ def list_(
 
     Example: facespace gallery list team.gallery
     """
-    with Gallery(file, create=False) as gallery:
+    with open_gallery(file, key) as gallery:
         if subject is None:
             gallery_shown.overview(gallery.overview(), file, json=json)
         else:
@@ -193,7 +216,7 @@ def export(
 
     Example: facespace gallery export team.gallery -o team.csv
     """
-    with Gallery(file, create=False) as gallery:
+    with Gallery(of_file(file), create=False) as gallery:
         n_faces = gallery.export(output, formulas=csv_formulas)
     if json:
         show_json({"faces": n_faces, "output": str(output)})
@@ -235,7 +258,7 @@ def upgrade(
     """
     if sum([bool(to or at_once or photos), back, drop_old]) > 1:
         raise InputError("expected one of --to, --back and --drop-old")
-    with Gallery(file, create=False) as gallery:
+    with Gallery(of_file(file), create=False) as gallery:
         if back:
             _step_back(gallery, json=json)
         elif drop_old:
@@ -251,7 +274,7 @@ def check(file: GalleryFile, json: AsJson = False) -> None:
 
     Example: facespace gallery check team.gallery
     """
-    with Gallery(file, create=False) as gallery:
+    with Gallery(of_file(file), create=False) as gallery:
         problems = gallery.check()
     if json:
         show_json({"is_sound": not problems, "problems": problems})
@@ -276,7 +299,7 @@ def backup(
 
     Example: facespace gallery backup team.gallery -o team.backup
     """
-    with Gallery(file, create=False) as gallery:
+    with Gallery(of_file(file), create=False) as gallery:
         gallery.backup(output)
     show_json({"file": output}) if json else show(f"{file} copied to {output}")
 
@@ -326,6 +349,11 @@ def _drop_old(gallery: Gallery, *, yes: bool, json: bool) -> None:
             "; ".join(f"{n} templates of {label} deleted" for label, n in dropped.items())
             or "nothing to delete"
         )
+
+
+def _with_unreadable(result: Enrolment, unreadable: list[Unreadable]) -> Enrolment:
+    """A person whose folder cannot be opened is refused as a whole."""
+    return dataclasses.replace(result, refused=(*unreadable, *result.refused))
 
 
 def _named(

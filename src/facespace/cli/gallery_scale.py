@@ -8,6 +8,7 @@ import typer
 
 from facespace.cli import gallery_shown
 from facespace.cli.console import say, show, show_json, warn
+from facespace.cli.gallery_remote import AskedGallery, of_file
 from facespace.cli.options import AsJson, GalleryFile
 from facespace.cli.progress import progress
 from facespace.errors import GalleryError, InputError
@@ -54,7 +55,7 @@ def create(
 
     Example: facespace gallery create team.gallery --exact-up-to 2000000
     """
-    if file.exists() and file.stat().st_size:
+    if Path(of_file(file)).exists() and Path(file).stat().st_size:
         raise GalleryError(f"{file}: expected no file there; to change its settings: facespace gallery index")
     with Gallery(file) as gallery:
         settings = _set(gallery, exact_up_to, least_recall)
@@ -94,7 +95,7 @@ def load(
         name_of = names_by_labels(labels, on_broken=warn)
     n_new = n_done = n_passed = 0
     read_manifest(table)  # before a gallery is made for it
-    with Gallery(file) as gallery, progress("enrolling") as on_face:
+    with Gallery(of_file(file)) as gallery, progress("enrolling") as on_face:
         spec = gallery.open_embedder(model).spec
         total = sum(map(len, FaceTable.shards(table)))
         for faces, names, passed in parts_of(table, name_of):
@@ -129,14 +130,16 @@ def index(
 
     Example: facespace gallery index team.gallery
     """
-    with Gallery(file, create=False) as gallery:
+    with Gallery(of_file(file), create=False) as gallery:
         _set(gallery, exact_up_to, least_recall)
         is_built = refresh_index(gallery, again=again)
         gallery_shown.index(gallery.index_states(), file, is_built=is_built, json=json)
 
 
-def refresh_index(gallery: Gallery, *, again: bool = False) -> bool:
+def refresh_index(gallery: Gallery | AskedGallery, *, again: bool = False) -> bool:
     """Bring the index up to date, with a bar; False where another process is at it."""
+    if isinstance(gallery, AskedGallery):
+        return False  # the service does
     with progress("building the index") as on_step:
         is_built = gallery.refresh_index(again=again, on_step=on_step)
     for label, state in gallery.index_states().items():

@@ -17,7 +17,7 @@ __all__ = ["enrolment", "faces", "identities", "index", "matches", "overview", "
 SHOWN = 10
 
 
-def enrolment(result: Enrolment, file: Path, *, json: bool) -> None:
+def enrolment(result: Enrolment, file: str, *, json: bool) -> None:
     """What an enrolment did."""
     _warn_of(result.refused)
     for photo in result.several[:SHOWN]:
@@ -40,7 +40,7 @@ def identities(
     found: Identities,
     probes: FaceTable,
     unreadable: tuple[Unreadable, ...],
-    file: Path,
+    file: str,
     model: str,
     *,
     json: bool,
@@ -77,7 +77,7 @@ def matches(
     found: list[list[Match]],
     probes: FaceTable,
     unreadable: tuple[Unreadable, ...],
-    file: Path,
+    file: str,
     model: str,
     far: float,
     indexes: dict[str, IndexState],
@@ -114,7 +114,7 @@ def matches(
     show(*(state.line() for state in indexes.values() if not state.is_exact))
 
 
-def index(states: dict[str, IndexState], file: Path, *, is_built: bool, json: bool) -> None:
+def index(states: dict[str, IndexState], file: str, *, is_built: bool, json: bool) -> None:
     """What searches rest on, after it was brought up to date."""
     if json:
         show_json({"gallery": file, "is_built": is_built, "indexes": _indexes(states)})
@@ -124,7 +124,7 @@ def index(states: dict[str, IndexState], file: Path, *, is_built: bool, json: bo
     show(*([f"{label}: {state.line()}" for label, state in states.items()] or ["nobody is enrolled"]))
 
 
-def overview(seen: Overview, file: Path, *, json: bool) -> None:
+def overview(seen: Overview, file: str, *, json: bool) -> None:
     """Everybody, and how the gallery stands."""
     if json:
         show_json({"gallery": file, **seen.to_json()})

@@ -14,6 +14,8 @@ __all__ = [
     "Far",
     "Formulas",
     "GalleryFile",
+    "GalleryKey",
+    "GalleryPlace",
     "LibraryFolder",
     "Licence",
     "ModelFile",
@@ -99,7 +101,24 @@ Data = Annotated[
     Path | None, typer.Option(help="Folder of the data sets. Default: FACESPACE_DATA in the environment.")
 ]
 GalleryFile = Annotated[
-    Path, typer.Argument(metavar="GALLERY", help="The gallery, one file.", show_default=False)
+    str, typer.Argument(metavar="GALLERY", help="The gallery, one file.", show_default=False)
+]
+GalleryPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="GALLERY",
+        help="The gallery: one file, or https://HOST/GALLERY of facespace api.",
+        show_default=False,
+    ),
+]
+GalleryKey = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        envvar="FACESPACE_KEY",
+        help="Key of a gallery behind https://HOST/GALLERY.",
+        show_default=False,
+    ),
 ]
 LibraryFolder = Annotated[
     Path,

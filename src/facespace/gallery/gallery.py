@@ -104,12 +104,7 @@ class Gallery:
         return self.roster.find(name) is not None
 
     def rename(self, name: str, to: str) -> None:
-        """Give a person another name; if somebody has it already, the two are one person from now on.
-
-        Raises:
-            InputError: no name.
-            GalleryError: nobody of that name.
-        """
+        """Give a person another name, or join with who has it already; see `Roster.rename`."""
         self.roster.rename(name, to)
 
     def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
