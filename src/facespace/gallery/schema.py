@@ -44,6 +44,28 @@ CREATE INDEX subjects_by_key ON subjects (name_key);
 """
 
 
+# Whose prototype may have changed though nothing was added. What is added tells it by its id.
+GALLERY_TABLES_5 = """
+CREATE TABLE changed_subjects (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    subject_id INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER subject_lost_template AFTER DELETE ON templates BEGIN
+    INSERT INTO changed_subjects (subject_id) SELECT subject_id FROM faces WHERE face_id = old.face_id;
+END;
+CREATE TRIGGER subject_lost_face AFTER DELETE ON faces BEGIN
+    INSERT INTO changed_subjects (subject_id) VALUES (old.subject_id);
+END;
+CREATE TRIGGER face_changed_subject AFTER UPDATE OF subject_id ON faces BEGIN
+    INSERT INTO changed_subjects (subject_id) VALUES (old.subject_id), (new.subject_id);
+END;
+CREATE TABLE subject_indexes (         -- the file of the prototypes that a model's probes are compared with
+    model_id INTEGER PRIMARY KEY REFERENCES models,
+    token TEXT NOT NULL
+) STRICT;
+"""
+
+
 def _gallery_1(connection: sqlite3.Connection) -> None:
     run_script(connection, GALLERY_TABLES_1)
     template_tables_1(connection)
@@ -67,5 +89,9 @@ def _gallery_3(connection: sqlite3.Connection) -> None:
     )
 
 
-STEPS = (_gallery_1, _gallery_2, _gallery_3, template_tables_2)
+def _gallery_5(connection: sqlite3.Connection) -> None:
+    run_script(connection, GALLERY_TABLES_5)
+
+
+STEPS = (_gallery_1, _gallery_2, _gallery_3, template_tables_2, _gallery_5)
 GALLERY_FILE = FileKind("gallery", 0x46474C59, STEPS, GalleryError)  # "FGLY"

@@ -17,6 +17,7 @@ from facespace.store.prototypes import PrototypeCache, Prototypes
 from facespace.store.schema import template_tables_1, template_tables_2
 from facespace.store.search import Hits, Pair
 from facespace.store.sqlite_templates import SqliteTemplates
+from facespace.store.subject_index import ChangedSubjects, SubjectIndex
 from facespace.store.template_store import Extent, Moment, TemplateStore
 from facespace.store.templates import Templates
 
@@ -25,6 +26,7 @@ __all__ = [
     "UNKNOWN",
     "CandidateIndex",
     "Candidates",
+    "ChangedSubjects",
     "Database",
     "Extent",
     "FileKind",
@@ -39,6 +41,7 @@ __all__ = [
     "Recall",
     "SqliteTemplates",
     "Step",
+    "SubjectIndex",
     "TemplateStore",
     "Templates",
     "clean_name",

@@ -8,12 +8,13 @@ it has been released: what comes later is a further step at the end of the list.
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from glob import escape
 from json import JSONDecodeError
 from pathlib import Path
+from typing import Any
 
 from facespace.errors import FacespaceError, InputError
 from facespace.store.damage import cause_of, damage_line
@@ -160,6 +161,38 @@ class Database:
         finally:
             if not nested:
                 self._undo(("ROLLBACK",))
+
+    def log_after(
+        self, table: str, column: str, position: int, where: str = "1", values: Sequence[Any] = ()
+    ) -> tuple[list[int], int, bool]:
+        """What a log, a table with an AUTOINCREMENT key `position`, says after a position.
+
+        Args:
+            table: the log.
+            column: of whole numbers.
+            position: 0 for all.
+            where: further condition, with its values.
+            values: of it.
+
+        Returns:
+            the values of the column; the position of the last entry there ever was; and whether no entry after
+            ``position`` has been cut off.
+        """
+        (first,) = self.connection.execute(f"SELECT min(position) FROM {table}").fetchone()
+        row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        last = 0 if row is None else int(row[0])
+        rows = self.connection.execute(
+            f"SELECT {column} FROM {table} WHERE position > ? AND {where}", (position, *values)
+        ).fetchall()
+        is_whole = position == last or (position < last and first is not None and first <= position + 1)
+        return [int(one) for (one,) in rows], last, is_whole
+
+    def cut_log(self, table: str, longest: int) -> None:
+        """Drop all entries of a log that has more than so many."""
+        with self.transaction() as connection:
+            (n,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+            if n > longest:
+                connection.execute(f"DELETE FROM {table}")
 
     def checkpoint(self) -> bool:
         """Bring the write-ahead log into the file and empty it; False where another process still reads from it."""

@@ -69,6 +69,10 @@ class FollowedTemplates(TemplateStore):
     def removed(self, model: str, position: int) -> Removed:
         """The templates of the model with that sha256 that were removed after that position; 0 for all."""
 
+    def last_id(self, model: str) -> int:
+        """Of the newest template of the model with that sha256; 0 without any."""
+        return self.extent(model).last_id
+
     def token(self, model: str) -> str | None:
         """Of the files of the index of the model with that sha256, as the store knows them now; None for none."""
         return None

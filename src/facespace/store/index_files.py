@@ -23,7 +23,7 @@ from facespace.saved_files import written_beside
 from facespace.store.nearest import ROWS_AT_ONCE, ByteRows, block_limits
 from facespace.store.templates import Templates
 
-__all__ = ["IndexFiles", "new_token"]
+__all__ = ["IndexFiles", "new_token", "wipe_file"]
 
 MAGIC = b"facespace bytes\n"
 PAGE = 4096
@@ -123,13 +123,17 @@ class IndexFiles:
         """Remove the files with that token, their contents first where nobody has them mapped."""
         with suppress(OSError):
             self.bytes_path(token).unlink()
-        with suppress(OSError):
-            cells = self.cells_path(token)
-            with cells.open("r+b") as file:
-                for _ in range(0, cells.stat().st_size, WIPED_AT_ONCE):
-                    file.write(bytes(WIPED_AT_ONCE))
-                _to_disk(cells)
-            cells.unlink()
+        wipe_file(self.cells_path(token))
+
+    def subjects_path(self, token: str) -> Path:
+        """Of the prototypes of subjects."""
+        return self.store.with_name(f"{self.store.name}.subjects-{token}")
+
+    def wipe_subjects(self, kept: str) -> None:
+        """Remove the files of prototypes but for one."""
+        for path in self.store.parent.glob(f"{escape(self.store.name)}.subjects-*"):
+            if path.name.rpartition("-")[2] != kept:
+                wipe_file(path)
 
     def drop_others(self, tokens: Iterable[str]) -> None:
         """Remove the files of all indexes but those with these tokens; call it while `building`."""
@@ -146,6 +150,17 @@ class IndexFiles:
         return sorted(
             path for kind in ("index", "cells") for path in self.store.parent.glob(f"{name}.{kind}-*")
         )
+
+
+def wipe_file(path: Path) -> None:
+    """Overwrite a file that nobody has mapped, and remove it."""
+    with suppress(OSError), path.open("r+b") as file:
+        for _ in range(0, path.stat().st_size, WIPED_AT_ONCE):
+            file.write(bytes(WIPED_AT_ONCE))
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(OSError):
+        path.unlink()
 
 
 def _locked(opened: int) -> bool:

@@ -1,8 +1,7 @@
 """Prototypes: the mean of a subject's templates, one for each model that some of them are of."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +9,10 @@ from numpy.typing import NDArray
 from facespace.models import FarCurve, ModelSpec
 from facespace.store.followed import FollowedTemplates
 from facespace.store.nearest import ByteRows, row_lengths
+from facespace.store.search import Pair
 from facespace.store.template_store import Moment
 
-__all__ = ["PrototypeCache", "Prototypes"]
+__all__ = ["Census", "PrototypeCache", "Prototypes", "work_out"]
 
 ROWS_AT_ONCE = 2**16
 
@@ -33,7 +33,7 @@ class Prototypes:
     rows: NDArray[np.float32]
     n_templates: NDArray[np.int64]
 
-    @cached_property
+    @property
     def n_comparisons(self) -> int:
         """How many single comparisons a search among them is worth.
 
@@ -41,6 +41,25 @@ class Prototypes:
         however many they are (`facespace measure identification`): it counts for two.
         """
         return int(np.minimum(self.n_templates, 2).sum())
+
+
+@dataclass(frozen=True)
+class Census:
+    """Of all the prototypes that probes of a model are compared with, also where only some are worked out.
+
+    Attributes:
+        n_subjects: that have any.
+        n_comparisons: single comparisons that a search among them is worth; see `Prototypes`.
+    """
+
+    n_subjects: int
+    n_comparisons: int
+
+    @classmethod
+    def of(cls, sets: Sequence[Prototypes]) -> "Census":
+        """Of sets that are all there are."""
+        subjects = [np.zeros(0, np.int64), *(one.subject_id for one in sets)]
+        return cls(len(np.unique(np.concatenate(subjects))), sum(one.n_comparisons for one in sets))
 
 
 # Face ids, increasing, and the subject of each.
@@ -74,21 +93,35 @@ class PrototypeCache:
             now, kept = self._store.moment(), self._kept.get(spec.sha256)
             if kept is not None and kept[:2] == (now, spec):
                 return kept[2]
-            found = tuple(self._work_out(spec))
+            pairs = self._store.comparable(spec)
+            rows = [self._store.index(pair.stored).rows() for pair in pairs]
+            found = tuple(work_out(pairs, *self._read_faces(), rows))
         if now.is_final:
             self._kept[spec.sha256] = now, spec, found
         return found
 
-    def _work_out(self, spec: ModelSpec) -> Iterator[Prototypes]:
-        faces, subjects = self._read_faces()
-        free = np.ones(len(faces), bool)
-        for pair in self._store.comparable(spec):
-            rows = self._store.index(pair.stored).rows()
-            at = np.searchsorted(faces, rows.face_id)
-            used = np.flatnonzero(free[at])
-            free[at] = False
-            if len(used):
-                yield _means(pair.curve, subjects[at[used]], rows, used)
+
+def work_out(
+    pairs: Sequence[Pair],
+    faces: NDArray[np.int64],
+    subjects: NDArray[np.int64],
+    rows_of: Sequence[ByteRows],
+) -> Iterator[Prototypes]:
+    """The prototypes of each pair of models that has any; a face takes part with its template of the first one.
+
+    Args:
+        pairs: the probes' model with each that its templates may be of, the first ones first.
+        faces: int64, shape (N,), increasing.
+        subjects: int64, shape (N,), of each.
+        rows_of: the templates of each pair's stored model, all of these faces.
+    """
+    free = np.ones(len(faces), bool)
+    for pair, rows in zip(pairs, rows_of, strict=True):
+        at = np.searchsorted(faces, rows.face_id)
+        used = np.flatnonzero(free[at])
+        free[at] = False
+        if len(used):
+            yield _means(pair.curve, subjects[at[used]], rows, used)
 
 
 def _means(

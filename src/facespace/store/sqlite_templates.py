@@ -88,16 +88,18 @@ class SqliteTemplates(FollowedTemplates):
 
     def removed(self, model: str, position: int) -> Removed:
         """See `FollowedTemplates.removed`."""
-        connection, last = self._database.connection, self.indexes.last_removal()
-        (first,) = connection.execute("SELECT min(position) FROM removed_templates").fetchone()
-        rows = connection.execute(
-            "SELECT template_id FROM removed_templates WHERE position > ? AND model_id ="
-            " (SELECT model_id FROM models WHERE sha256 = ?)",
-            (position, model),
-        ).fetchall()
-        # What the log has lost since lies before its first row.
-        is_whole = position == last or (position < last and first is not None and first <= position + 1)
-        return Removed(np.array(rows, np.int64).reshape(-1), last, is_whole)
+        of_model = "model_id = (SELECT model_id FROM models WHERE sha256 = ?)"
+        ids, last, is_whole = self._database.log_after(
+            "removed_templates", "template_id", position, of_model, (model,)
+        )
+        return Removed(np.array(ids, np.int64), last, is_whole)
+
+    def last_id(self, model: str) -> int:
+        """See `FollowedTemplates.last_id`."""
+        row = self._database.connection.execute(
+            "SELECT max(template_id) FROM templates" + OF_MODEL, (model,)
+        ).fetchone()
+        return int(row[0] or 0)
 
     def token(self, model: str) -> str | None:
         """See `FollowedTemplates.token`."""
