@@ -13,7 +13,7 @@ from facespace.store.names import (
     shown_name,
     taken_by,
 )
-from facespace.store.prototypes import PrototypeCache, Prototypes
+from facespace.store.prototypes import Census, Prototypes
 from facespace.store.schema import template_tables_1, template_tables_2
 from facespace.store.search import Hits, Pair
 from facespace.store.sqlite_templates import SqliteTemplates
@@ -26,6 +26,7 @@ __all__ = [
     "UNKNOWN",
     "CandidateIndex",
     "Candidates",
+    "Census",
     "ChangedSubjects",
     "Database",
     "Extent",
@@ -36,7 +37,6 @@ __all__ = [
     "Moment",
     "OnStep",
     "Pair",
-    "PrototypeCache",
     "Prototypes",
     "Recall",
     "SqliteTemplates",

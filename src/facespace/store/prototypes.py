@@ -1,18 +1,16 @@
 """Prototypes: the mean of a subject's templates, one for each model that some of them are of."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.models import FarCurve, ModelSpec
-from facespace.store.followed import FollowedTemplates
+from facespace.models import FarCurve
 from facespace.store.nearest import ByteRows, row_lengths
 from facespace.store.search import Pair
-from facespace.store.template_store import Moment
 
-__all__ = ["Census", "PrototypeCache", "Prototypes", "work_out"]
+__all__ = ["Census", "Prototypes", "work_out"]
 
 ROWS_AT_ONCE = 2**16
 
@@ -60,45 +58,6 @@ class Census:
         """Of sets that are all there are."""
         subjects = [np.zeros(0, np.int64), *(one.subject_id for one in sets)]
         return cls(len(np.unique(np.concatenate(subjects))), sum(one.n_comparisons for one in sets))
-
-
-# Face ids, increasing, and the subject of each.
-FacesOfSubjects = Callable[[], tuple[NDArray[np.int64], NDArray[np.int64]]]
-
-
-class PrototypeCache:
-    """The prototypes of a store, worked out again where it has changed, from the templates held in memory.
-
-    Args:
-        store: of the templates.
-        read_faces: the faces that take part and whose they are; called in a snapshot of the store.
-    """
-
-    def __init__(self, store: FollowedTemplates, read_faces: FacesOfSubjects) -> None:
-        self._store, self._read_faces = store, read_faces
-        self._kept: dict[str, tuple[Moment, ModelSpec, tuple[Prototypes, ...]]] = {}
-
-    def of(self, spec: ModelSpec) -> tuple[Prototypes, ...]:
-        """The prototypes that probes of ``spec``'s model are compared with, as the store stands at this moment.
-
-        Each face takes part with one template: of the probes' model, else of the newest that may meet it. A subject
-        with some faces of one model and some of another has a prototype of either, since the two have their own
-        thresholds.
-
-        Raises:
-            IncompatibleModelsError: there are templates, all of models that may not meet the probes'.
-            ModelError: a pair of models is not calibrated.
-        """
-        with self._store.snapshot():
-            now, kept = self._store.moment(), self._kept.get(spec.sha256)
-            if kept is not None and kept[:2] == (now, spec):
-                return kept[2]
-            pairs = self._store.comparable(spec)
-            rows = [self._store.index(pair.stored).rows() for pair in pairs]
-            found = tuple(work_out(pairs, *self._read_faces(), rows))
-        if now.is_final:
-            self._kept[spec.sha256] = now, spec, found
-        return found
 
 
 def work_out(
