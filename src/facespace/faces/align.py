@@ -1,5 +1,7 @@
 """A face's pixels in a standard place: similarity alignment by five landmarks, or the tight crop."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -116,7 +118,27 @@ def square_crops(
     limits = np.array(image.shape[1::-1], np.float64)
     sides = np.minimum(zoom_out * (boxes[:, 2:] - boxes[:, :2]).max(1, initial=1.0), limits.min())[:, None]
     starts = np.clip((boxes[:, :2] + boxes[:, 2:] - sides) / 2.0, -0.5, limits - sides - 0.5)
-    return tight_crops(image, np.hstack([starts, starts + sides]), size_hw=(size_px, size_px))
+    pieces = np.hstack([starts, starts + sides]) + 0.5  # edges, counted from the picture's
+    crops = np.zeros((len(boxes), size_px, size_px, 3), np.uint8)
+    for crop, piece in zip(crops, pieces.tolist(), strict=True):
+        crop[:] = _resized(image, piece, size_px)
+    return crops
+
+
+def _resized(image: NDArray[np.uint8], piece: list[float], size_px: int) -> NDArray[np.uint8]:
+    """A piece of the picture (left, top, right, bottom, within it) at another size."""
+    left, top = int(piece[0]), int(piece[1])
+    region = Image.fromarray(
+        np.ascontiguousarray(image[top : math.ceil(piece[3]), left : math.ceil(piece[2])])
+    )
+    box = (
+        piece[0] - left,
+        piece[1] - top,
+        min(piece[2] - left, region.width),
+        min(piece[3] - top, region.height),
+    )
+    size = (size_px, size_px)
+    return np.asarray(region.resize(size, Image.Resampling.BILINEAR, box, reducing_gap=1.0))
 
 
 def tight_crops(
@@ -170,24 +192,37 @@ def warp(
 def _warp_one(
     image: NDArray[np.uint8], matrix: NDArray[np.float64], size_hw: tuple[int, int]
 ) -> NDArray[np.uint8]:
+    # In plain numbers: arrays of six take longer to work with than the picture itself.
     height, width = size_hw
-    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
-    corners = inverse @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
-    limits = np.array(image.shape[1::-1])
-    low = np.clip(np.floor(corners.min(1)).astype(int) - 2, 0, limits)
-    high = np.clip(np.ceil(corners.max(1)).astype(int) + 3, 0, limits)
-    if (high <= low).any():
+    (a, b, c), (d, e, f) = matrix.tolist()
+    area = a * e - b * d
+    # From the crop to the picture: x = xx * column + xy * row + x0, y = yx * column + yy * row + y0.
+    xx, xy, yx, yy = e / area, -b / area, -d / area, a / area
+    x0, y0 = -(xx * c + xy * f), -(yx * c + yy * f)
+    left, right = _reach(xx * width, xy * height, x0, image.shape[1])
+    top, bottom = _reach(yx * width, yy * height, y0, image.shape[0])
+    if right <= left or bottom <= top:
         return np.zeros((height, width, 3), np.uint8)
-    region = Image.fromarray(np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]]))
+    region = Image.fromarray(np.ascontiguousarray(image[top:bottom, left:right]))
     # Bilinear sampling looks at 2x2 pixels: a face much larger than its crop is averaged down first.
-    factor = max(1, int(np.sqrt(abs(np.linalg.det(inverse[:, :2])))))
+    factor = max(1, int(math.sqrt(abs(xx * yy - xy * yx))))
     if factor > 1:
         region = region.reduce(factor)
+    xx, xy, yx, yy = xx / factor, xy / factor, yx / factor, yy / factor
     # From a crop's pixel centre to the region's, in Pillow's coordinates, whose centres lie at + 0.5.
-    linear = inverse[:, :2] / factor
-    shift = (inverse[:, 2] - low + 0.5) / factor - linear @ [0.5, 0.5]
-    coefficients = (*linear[0], shift[0], *linear[1], shift[1])
+    shift_x = (x0 - left + 0.5) / factor - (xx + xy) * 0.5
+    shift_y = (y0 - top + 0.5) / factor - (yx + yy) * 0.5
     warped = region.transform(
-        (width, height), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
+        (width, height),
+        Image.Transform.AFFINE,
+        (xx, xy, shift_x, yx, yy, shift_y),
+        Image.Resampling.BILINEAR,
     )
     return np.asarray(warped)
+
+
+def _reach(along: float, across: float, start: float, limit: int) -> tuple[int, int]:
+    """From which pixel to which a crop reaches along one axis of the picture, with room for sampling."""
+    ends = (0.0, along, across, along + across)
+    low, high = math.floor(start + min(ends)) - 2, math.ceil(start + max(ends)) + 3
+    return min(max(low, 0), limit), min(max(high, 0), limit)

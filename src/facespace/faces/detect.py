@@ -242,7 +242,8 @@ def _voted(
     """
     overlap = box_iou(boxes[kept], boxes)
     weights = np.where(overlap >= VOTING_IOU, overlap * scores, 0)
-    return np.tensordot(weights / weights.sum(1, keepdims=True), landmarks, 1)
+    weights /= weights.sum(1, keepdims=True)
+    return (weights @ landmarks.reshape(-1, 10)).reshape(-1, 5, 2)
 
 
 def _in_picture(found: Detections, scale_xy: tuple[float, float], size_hw: tuple[int, int]) -> Detections:

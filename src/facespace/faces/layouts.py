@@ -64,22 +64,22 @@ class Layout:
 def decode_own(outputs: Mapping[str, Array], width: int, threshold: float) -> Candidates:
     """Our layout: for each stride s a map (1, 15, H/s, W/s): logit, box (dx, dy, log w, log h), landmarks."""
     logit = _logit(threshold)
-    parts = []
+    values, cells, strides = [], [], []
     for stride, name in zip(STRIDES, OWN_OUTPUTS, strict=True):
         flat = outputs[name].reshape(15, -1)
         index = np.flatnonzero(flat[0] >= logit)
-        if len(index):
-            parts.append(_own_faces(flat[:, index].T, _cells(index, width, stride, offset=0.5), stride))
-    return _joined(parts)
+        values.append(flat[:, index])
+        cells.append(_cells(index, width, stride, offset=0.5))
+        strides.append(np.full(len(index), stride, np.float32))
+    return _own_faces(np.concatenate(values, 1).T, np.concatenate(cells), np.concatenate(strides)[:, None])
 
 
-def _own_faces(values: Array, cells: Array, stride: int) -> Candidates:
-    centre = cells - np.float32(0.5) + values[:, 1:3] * np.float32(stride)
-    sides = np.exp(np.clip(values[:, 3:5], -6, 6)) * np.float32(OWN_SIDE_UNIT * stride)
+def _own_faces(values: Array, cells: Array, strides: Array) -> Candidates:
+    centre = cells - np.float32(0.5) + values[:, 1:3] * strides
+    sides = np.exp(np.clip(values[:, 3:5], -6, 6)) * (np.float32(OWN_SIDE_UNIT) * strides)
     landmarks = centre[:, None] + values[:, 5:].reshape(-1, 5, 2) * sides[:, None]
     boxes = np.concatenate([centre - sides / 2, centre + sides / 2], 1)
-    scores = 1 / (1 + np.exp(-values[:, 0]))
-    return boxes.astype(np.float32), landmarks.astype(np.float32), scores.astype(np.float32)
+    return boxes, landmarks, 1 / (1 + np.exp(-values[:, 0]))
 
 
 def decode_yunet(outputs: Mapping[str, Array], width: int, threshold: float) -> Candidates:
@@ -123,8 +123,8 @@ def _logit(threshold: float) -> float:
 
 def _cells(index: NDArray[np.int64], width: int, stride: int, *, offset: float = 0.0) -> Array:
     """Where cells stand in the input, shape (N, 2)."""
-    columns = width // stride
-    return ((np.stack([index % columns, index // columns], 1) + offset) * stride).astype(np.float32)
+    rows, columns = np.divmod(index, width // stride)
+    return ((np.array([columns, rows]).T + offset) * stride).astype(np.float32)
 
 
 def _joined(parts: Sequence[Candidates]) -> Candidates:

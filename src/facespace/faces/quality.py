@@ -75,11 +75,14 @@ def crop_measures(crops: NDArray[np.uint8]) -> NDArray[np.float64]:
     Args:
         crops: aligned uint8 RGB, shape (N, H, W, 3).
     """
-    pixels = _at_standard_size(np.asarray(crops, np.uint8))
-    grey = pixels.mean(3, dtype=np.float32)
-    halves, quarters, eighths = (_block_means(grey, side) for side in (2, 4, 8))
+    red, green, blue = np.moveaxis(_at_standard_size(np.asarray(crops, np.uint8)), 3, 0).copy()
+    grey = (red.astype(np.float32) + green + blue) / np.float32(3)
+    halves = _halved(grey)
+    quarters = _halved(halves)
+    eighths = _halved(quarters)
     contrast = quarters[:, 4:24, 4:24].std((1, 2))
     brightness = grey.mean((1, 2)) / 255
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     columns = [
         *(np.log1p(_detail(level)) for level in (grey, halves, quarters, eighths)),
         np.log1p(contrast),
@@ -87,7 +90,7 @@ def crop_measures(crops: NDArray[np.uint8]) -> NDArray[np.float64]:
         brightness**2,
         np.abs(quarters - quarters[:, :, ::-1]).mean((1, 2)) / (contrast + 4),
         (grey < 3).mean((1, 2)),
-        (pixels.max(3) - pixels.min(3)).mean((1, 2)) / 255,
+        spread.mean((1, 2)) / 255,
     ]
     return np.stack(columns, 1).astype(np.float64)
 
@@ -99,9 +102,10 @@ def _at_standard_size(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.array([np.asarray(c) for c in resized], np.uint8).reshape(-1, SIDE_PX, SIDE_PX, 3)
 
 
-def _block_means(grey: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    n, height, width = grey.shape
-    return grey.reshape(n, height // side, side, width // side, side).mean((2, 4))
+def _halved(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of 2x2 pixels, by whole rows and columns: a mean over two axes of four takes ten times as long."""
+    rows = grey[:, ::2] + grey[:, 1::2]
+    return (rows[:, :, ::2] + rows[:, :, 1::2]) * np.float32(0.25)
 
 
 def _detail(grey: NDArray[np.float32]) -> NDArray[np.float32]:

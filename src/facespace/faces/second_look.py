@@ -83,4 +83,5 @@ def _placed(seen: Detections, expected: Landmarks, offset_xy: tuple[int, int]) -
     if not near.any():
         return expected, 0.0
     weights = seen.scores[near] ** 2
-    return np.tensordot(weights, landmarks[near], 1) / weights.sum(), float(seen.scores[near].max())
+    mean = weights @ landmarks[near].reshape(-1, 10) / weights.sum()
+    return mean.reshape(5, 2), float(seen.scores[near].max())
