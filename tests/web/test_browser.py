@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from drawn_album import scanned
+from drawn_video import draw_frame, write_video
 from facespace.library import Library
 from facespace.web.page import write_page
 from facespace.web.sessions import Sessions
@@ -228,6 +230,37 @@ def test_a_photo_shows_its_boxes_and_takes_names(page: Any, library: Path) -> No
     field.press("Enter")
     expect(told(page)).to_contain_text("Gus")
     assert people(library)["Gus"] == 2
+
+
+def test_a_video_plays_from_a_face_and_plays_on_while_it_is_named(page: Any, library: Path) -> None:
+    photos = library.parent / "photos"
+    frames = [draw_frame({"red": 20})] * 30 + [draw_frame({"blue": 20})] * 30
+    write_video(photos / "clip.mp4", frames, codec="libx264")
+    with Library(library) as opened:
+        scanned(opened, photos)
+        number = opened.browse.face("clip.mp4#2").photo_id
+    page.goto(f"/photos/{number}")
+    second = page.locator(".row-face").nth(1)
+    page.wait_for_function("film.readyState >= 1")  # its length is known
+    assert page.evaluate("film.duration") == pytest.approx(6.0, abs=0.2)
+    second.locator("a.face").focus()
+    page.keyboard.press("p")
+    page.wait_for_function("film.currentTime >= 3 && !film.seeking")
+    page.evaluate("film.pause()")
+    at = page.evaluate("film.currentTime")
+    second.locator("input[name=name]").fill("Bo")
+    second.locator("input[name=name]").press("Enter")
+    expect(told(page)).to_contain_text("Bo")
+    expect(page.locator(".row-face").nth(1).locator("a[href^='/people/']")).to_have_text("Bo")
+    assert page.evaluate("film.currentTime") == at  # the page was brought up to date around it
+    page.goto("/people/" + str(person_of(library, "Bo")))
+    page.locator('.tile a[aria-label*="clip.mp4 at 0:03"]').click()
+    page.wait_for_function("film.readyState >= 1 && film.currentTime >= 3")
+
+
+def person_of(folder: Path, name: str) -> int:
+    with Library(folder) as library:
+        return next(who.person for who in library.browse.people() if who.name == name)
 
 
 def test_a_face_finds_its_like_and_so_does_a_photo(page: Any, tmp_path: Path) -> None:

@@ -79,7 +79,8 @@ def _own_faces(values: Array, cells: Array, strides: Array) -> Candidates:
     sides = np.exp(np.clip(values[:, 3:5], -6, 6)) * (np.float32(OWN_SIDE_UNIT) * strides)
     landmarks = centre[:, None] + values[:, 5:].reshape(-1, 5, 2) * sides[:, None]
     boxes = np.concatenate([centre - sides / 2, centre + sides / 2], 1)
-    return boxes, landmarks, 1 / (1 + np.exp(-values[:, 0]))
+    scores = 1 / (1 + np.exp(-values[:, 0]))
+    return boxes.astype(np.float32), landmarks.astype(np.float32), scores.astype(np.float32)
 
 
 def decode_yunet(outputs: Mapping[str, Array], width: int, threshold: float) -> Candidates:

@@ -83,6 +83,7 @@ class Video:
     Args:
         path: of the file.
         threads: of the decoder; as many as there are cores when absent.
+        within: the folder that the file must lie in, links resolved; anywhere when None.
 
     Raises:
         MissingExtraError: PyAV is not installed.
@@ -97,7 +98,7 @@ class Video:
         time_s: how far it has been read.
     """
 
-    def __init__(self, path: Path | str, *, threads: int | None = None) -> None:
+    def __init__(self, path: Path | str, *, threads: int | None = None, within: Path | None = None) -> None:
         try:
             import av
         except ImportError as error:
@@ -109,7 +110,7 @@ class Video:
         self._bytes = 0
         self._orientation = 1
         try:
-            self._file = open_regular(self.path)
+            self._file = open_regular(self.path, within=within)
             self._size_bytes = os.fstat(self._file.fileno()).st_size
         except OSError as error:
             raise ImageError(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from error

@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from facespace.errors import CorrectionError, FacespaceError, ImageError, LibraryError
 from facespace.http.lines import slip
-from facespace.web import corrections, finding, pages, pictures
+from facespace.web import corrections, finding, pages, pictures, videos
 from facespace.web.guarded import Guarded
+from facespace.web.security import SAFE
 from facespace.web.site import DamagedError, Site
 
 __all__ = ["create_app"]
@@ -24,7 +25,7 @@ HERE = Path(__file__).parent
 def create_app(site: Site) -> Guarded:
     """The app of a site, behind its guard."""
     app = FastAPI(title="facespace", docs_url=None, redoc_url=None, openapi_url=None)
-    for part in (pages, pictures, corrections, finding):
+    for part in (pages, videos, pictures, corrections, finding):
         app.include_router(part.router(site))
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for kind in (FacespaceError, RequestValidationError, StarletteHTTPException, OSError):
@@ -54,7 +55,7 @@ def _status(error: Exception, request: Request) -> int:
         return 404 if all(problem["loc"][:1] == ("path",) for problem in error.errors()) else 422
     if isinstance(error, DamagedError | OSError) or _is_of_the_file(error):
         return 503
-    if request.method == "GET" and isinstance(error, CorrectionError | ImageError):
+    if request.method in SAFE and isinstance(error, CorrectionError | ImageError):
         return 404
     return 422 if isinstance(error, ImageError) else 409
 

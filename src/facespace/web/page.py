@@ -83,8 +83,9 @@ class Files:
         return f"#person-{number}"
 
     def photo(self, face: Face) -> Markup:
-        """The file of a face's photo."""
-        return Markup.escape((self.photos / face.photo).as_uri())
+        """The file of a face's photo; of a video the moment at which the face is seen first."""
+        moment = "" if face.begin_s is None else f"#t={face.begin_s:.1f}"
+        return Markup.escape((self.photos / face.photo).as_uri() + moment)
 
     def shown(self, face: Face) -> Markup:
         """What browsers can show of the photo: a preview, unless it has gone in the meantime."""

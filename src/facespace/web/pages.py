@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from facespace.http.lines import printable
 from facespace.library import Face
+from facespace.library.addresses import face_key
 from facespace.web.parameters import Kind, Number, Offset, Part, Text, Time
 from facespace.web.site import Site
 
@@ -88,7 +89,9 @@ def router(site: Site) -> APIRouter:
             before, after = library.browse.photos_beside(photo_id)
             return site.page(
                 "photo.html.j2", photo=shown, faces=shown.faces[:FACES_A_PHOTO], chosen=face,
-                before=before, after=after, **site.frame(library),
+                before=before, after=after,
+                begin_s=next((one.begin_s for one in shown.faces if face_key(one.face_id) == face), None),
+                **site.frame(library),
             )  # fmt: skip
 
     @routes.get("/history")

@@ -3,19 +3,32 @@
 import io
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
 from facespace.errors import ImageError
 from facespace.http.lines import printable
-from facespace.images import decode_image
+from facespace.images import Picture, Video, decode_image
 from facespace.regular_files import open_regular, read_regular
 
-__all__ = ["MAX_PIXELS", "shown_photo", "stamp_photo"]
+__all__ = ["MAX_PIXELS", "open_shown", "shown_frame", "shown_photo", "stamp_photo"]
 
 MAX_FILE_BYTES = 256 * 2**20
 # Of what was not scanned at a larger size; decoded at a reduced scale where the format can.
 MAX_PIXELS = 50_000_000
+
+
+def open_shown(folder: Path, photo: str) -> BinaryIO:
+    """A photo's or video's file, open to be read.
+
+    Raises:
+        ImageError: it is not there, is no regular file, or lies outside the folder.
+    """
+    try:
+        return open_regular(folder / photo, within=folder)
+    except OSError as error:
+        raise _unreadable(photo, error) from error
 
 
 def stamp_photo(folder: Path, photo: str) -> tuple[int, ...]:
@@ -24,11 +37,8 @@ def stamp_photo(folder: Path, photo: str) -> tuple[int, ...]:
     Raises:
         ImageError: it is not there, is no regular file, or lies outside the folder.
     """
-    try:
-        with open_regular(folder / photo, within=folder) as file:
-            status = os.fstat(file.fileno())
-    except OSError as error:
-        raise _unreadable(photo, error) from error
+    with open_shown(folder, photo) as file:
+        status = os.fstat(file.fileno())
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -48,7 +58,30 @@ def shown_photo(folder: Path, photo: str, *, side_px: int, max_pixels: int = MAX
         content = read_regular(folder / photo, max_bytes=MAX_FILE_BYTES, within=folder)
     except OSError as error:
         raise _unreadable(photo, error) from error
-    picture = decode_image(content, Path(printable(photo)), longest_side_px=side_px, max_pixels=max_pixels)
+    return _jpeg(
+        decode_image(content, Path(printable(photo)), longest_side_px=side_px, max_pixels=max_pixels)
+    )
+
+
+def shown_frame(folder: Path, video: str, *, time_s: float, side_px: int) -> bytes:
+    """The frame of a video at that time as JPEG, upright; the first one of a video that is shorter.
+
+    Raises:
+        ImageError: as of `open_shown`; or no frame can be decoded.
+        MissingExtraError: PyAV is not installed.
+    """
+    try:
+        for since_s in (time_s, 0.0):
+            with Video(folder / video, within=folder, threads=1) as opened:
+                frames = opened.frames(0.0, longest_side_px=side_px, since_s=since_s)
+                if (frame := next(frames, None)) is not None:
+                    return _jpeg(frame.picture)
+    except ImageError as error:
+        raise ImageError(printable(video), error.reason) from error
+    raise ImageError(printable(video), "no picture of it can be decoded")
+
+
+def _jpeg(picture: Picture) -> bytes:
     written = io.BytesIO()
     Image.fromarray(picture.pixels).save(written, "JPEG", quality=85)
     return written.getvalue()

@@ -11,10 +11,9 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from facespace.errors import LibraryError
-from facespace.http.lines import printable
-from facespace.library import Library
+from facespace.library.browse import PhotoView
 from facespace.web.parameters import FaceKey, Number, Size
-from facespace.web.photo_files import MAX_PIXELS, shown_photo, stamp_photo
+from facespace.web.photo_files import MAX_PIXELS, shown_frame, shown_photo, stamp_photo
 from facespace.web.site import Site
 
 __all__ = ["router"]
@@ -66,13 +65,13 @@ def router(site: Site) -> APIRouter:
     async def photo(number: Number, size: Size) -> Response:
         def shown() -> bytes:
             with site.library() as library:
-                folder, path, n_pixels = _find(site, library, number)
-            key = (path, size, *stamp_photo(folder, path))
+                folder, view = site.photo(library, number)
+            key = (view.photo, size, *stamp_photo(folder, view.photo))
             jpeg = kept.get(key)
             if jpeg is None:
-                most = max(MAX_PIXELS, n_pixels)
+                n_pixels = view.size_hw[0] * view.size_hw[1]
                 with alone if n_pixels > MAX_PIXELS else nullcontext():
-                    jpeg = shown_photo(folder, path, side_px=SIDES_PX[size], max_pixels=most)
+                    jpeg = _jpeg(folder, view, SIDES_PX[size], max(MAX_PIXELS, n_pixels))
                 kept.put(key, jpeg)
             return jpeg
 
@@ -81,15 +80,9 @@ def router(site: Site) -> APIRouter:
     return routes
 
 
-def _find(site: Site, library: Library, number: int) -> tuple[Path, str, int]:
-    """Folder and path of a photo, and its pixels when it was scanned.
-
-    Raises:
-        CorrectionError: no such photo.
-        LibraryError: nobody knows where the photos are, or the path leads out of the photo folder.
-    """
-    view = library.browse.photo(number)
-    path = Path(view.photo)
-    if path.is_absolute() or ".." in path.parts:
-        raise LibraryError(f"{printable(view.photo)}: expected a path below the photo folder")
-    return site.photo_folder(library), view.photo, view.size_hw[0] * view.size_hw[1]
+def _jpeg(folder: Path, view: PhotoView, side_px: int, max_pixels: int) -> bytes:
+    """A photo, or of a video the frame that shows its first face best."""
+    if view.kind == "photo":
+        return shown_photo(folder, view.photo, side_px=side_px, max_pixels=max_pixels)
+    times = [face.time_s for face in view.faces if face.time_s is not None]
+    return shown_frame(folder, view.photo, time_s=min(times, default=0.0), side_px=side_px)

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from facespace.http.lines import printable
 from facespace.library import Face
 from facespace.library.addresses import face_key
-from facespace.web.text import counted, day, one_in
+from facespace.web.text import clock, counted, day, one_in
 
 __all__ = ["Paths", "render"]
 
@@ -41,7 +41,7 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     finalize=_safe,
 )
-TEMPLATES.filters |= {"counted": counted, "day": day, "key": face_key, "one_in": one_in}
+TEMPLATES.filters |= {"clock": clock, "counted": counted, "day": day, "key": face_key, "one_in": one_in}
 PATHS = Paths()
 
 

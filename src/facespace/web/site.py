@@ -16,7 +16,7 @@ from facespace.embed import Embedder
 from facespace.errors import CorrectionError, FacespaceError, LibraryError
 from facespace.faces.detect import Detector
 from facespace.http.lines import printable
-from facespace.library import CATALOGUE, Counts, Library
+from facespace.library import CATALOGUE, Counts, Library, PhotoView
 from facespace.models.devices import AUTO
 from facespace.web.background import Background
 from facespace.web.rendering import render
@@ -74,6 +74,19 @@ class Site:
         """
         with self.reading(), Library(self.folder, create=False) as library:
             yield library
+
+    def photo(self, library: Library, number: int) -> tuple[Path, PhotoView]:
+        """A photo or video of the open library, and the folder that its path is relative to.
+
+        Raises:
+            CorrectionError: no such photo.
+            LibraryError: nobody knows where the photos are, or the path leads out of their folder.
+        """
+        view = library.browse.photo(number)
+        path = Path(view.photo)
+        if path.is_absolute() or ".." in path.parts:
+            raise LibraryError(f"{printable(view.photo)}: expected a path below the photo folder")
+        return self.photo_folder(library), view
 
     def photo_folder(self, library: Library) -> Path:
         """Where the photos of the open library are.

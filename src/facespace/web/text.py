@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["counted", "day", "one_in"]
+__all__ = ["clock", "counted", "day", "one_in"]
 
 
 def one_in(far: float) -> str:
@@ -13,6 +13,13 @@ def one_in(far: float) -> str:
 def counted(n: int, one: str, many: str = "") -> str:
     """1 photo, 2 photos."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def clock(seconds: float) -> str:
+    """75.3 -> 1:15; 3671 -> 1:01:11."""
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def day(taken_at: str | None) -> str:

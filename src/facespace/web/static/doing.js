@@ -68,6 +68,12 @@ export const DO = {
   async scan() {
     try { await post("/scan"); tell("Looking for new photos"); begun(); } catch (error) { tell(error.message, { trouble: true }); }
   },
+  play(from) {
+    const film = document.getElementById("film"), at = from?.closest("[data-at]")?.dataset.at;
+    if (!film || at === undefined) return;
+    film.currentTime = Number(at);
+    film.play().catch(() => {});  // a browser may want a click on the video itself
+  },
   show() { location.reload(); },
   help() { document.getElementById("help").showModal(); },
   clear,

@@ -29,7 +29,7 @@ document.addEventListener("submit", event => {
 });
 
 const KEYS = {
-  y: "confirm", n: "reject", f: "not-a-face", s: "split", m: "merge", u: "undo", "?": "help",
+  y: "confirm", n: "reject", f: "not-a-face", s: "split", m: "merge", p: "play", u: "undo", "?": "help",
 };
 
 document.addEventListener("keydown", event => {

@@ -3,6 +3,7 @@
 "use strict";
 const viewer = document.querySelector(".viewer");
 const photo = viewer.querySelector("img"), box = viewer.querySelector(".box"), link = viewer.querySelector("a");
+const FACE = ".tile .face[data-shown]";  // a moment of a video is a plain link to it
 let current = null;
 
 function show(face) {
@@ -17,12 +18,12 @@ function show(face) {
 }
 
 function step(by) {
-  const faces = [...current.closest("section").querySelectorAll(".tile .face")];
+  const faces = [...current.closest("section").querySelectorAll(FACE)];
   show(faces[(faces.indexOf(current) + by + faces.length) % faces.length]);
 }
 
 document.getElementById("main").addEventListener("click", event => {
-  const face = event.target.closest(".tile .face");
+  const face = event.target.closest(FACE);
   if (face && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); show(face); }
 });
 viewer.addEventListener("click", event => {

@@ -15,7 +15,9 @@ export async function refresh() {
   if (!answer.ok) { location.assign("/"); return; }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (typing(document.activeElement) && main.contains(document.activeElement)) return;
-  main.replaceChildren(...page.getElementById("main").childNodes);
+  // A film plays on: of its page only the faces can have changed.
+  if (document.getElementById("film")) main.querySelector(".faces").replaceWith(page.querySelector(".faces"));
+  else main.replaceChildren(...page.getElementById("main").childNodes);
   document.querySelector("footer").replaceWith(page.querySelector("footer"));
   picked();
   observe();
