@@ -129,6 +129,7 @@ class OpenGallery:
         address: its file, or where it is.
         pictures: folder of kept pictures; there only where the gallery was told to keep them.
         n_busy: requests that use it just now.
+        indexes: what the last search rested on, by the label of each model; recall where it is not exact.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class OpenGallery:
     ) -> None:
         self.name, self.address, self.pictures = name, address, pictures
         self.n_busy = 0
+        self.indexes: dict[str, Any] = {}
         self._embedder: FaceEmbedder | None = None
         self._moment: Moment | None = None
         self._embedders, self._metrics = embedders, metrics
@@ -230,6 +232,13 @@ class OpenGallery:
         if now != self._moment:
             self._embedder, self._moment = self._embedders.of(gallery), now
 
+    def _see_index(self, gallery: Gallery) -> None:
+        """In the thread that reads: what the last search rested on."""
+        states = gallery.index_states()
+        self.indexes = {label: state.to_json() for label, state in states.items()}
+        recalls = [state.recall.share for state in states.values() if state.recall is not None]
+        self._metrics.recall.labels(self.name).set(min(recalls, default=1.0))
+
     def _look(self, key: Any, items: Sequence[NDArray[np.float32]]) -> Sequence[Any]:
         """In the thread that reads: identify or search for several requests in one pass."""
         what, _, how, spec = key
@@ -242,6 +251,7 @@ class OpenGallery:
                 who = self._reader.call(lambda gallery: gallery.identify(probes, spec, fpir=how))
                 return [_part(who, part) for part in parts]
             found = self._reader.call(lambda g: g.search(probes, spec, k=how[0], far=how[1]))
+            self._reader.call(self._see_index)
             return [found[part] for part in parts]
 
 

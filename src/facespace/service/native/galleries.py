@@ -72,8 +72,11 @@ def router(service: Service) -> APIRouter:
 
 
 async def _shown(gallery: OpenGallery) -> dict[str, Any]:
-    spec, (subjects, faces) = await gallery.read(lambda opened: (opened.model(), opened.count()))
+    spec, (subjects, faces), states = await gallery.read(
+        lambda opened: (opened.model(), opened.count(), opened.index_states())
+    )
     return {
         "name": gallery.name, "model": None if spec is None else answers.model(spec), "n_subjects": subjects,
         "n_faces": faces, "keep_pictures": gallery.keeps_pictures,
+        "index": {label: state.to_json() for label, state in states.items()},
     }  # fmt: skip

@@ -68,6 +68,6 @@ def router(service: Service) -> APIRouter:
             {**probes.face(i), "matches": [answers.match(m, key_of(opened, m.face)) for m in row]}
             for i, row in enumerate(near)
         ]
-        return JSONResponse({**probes.document(opened), "far": far, "faces": found})
+        return JSONResponse({**probes.document(opened), "index": opened.indexes, "far": far, "faces": found})
 
     return routes

@@ -153,9 +153,18 @@ class WithMatches(MaybeFace):
     matches: list[Near]
 
 
+Index = Annotated[
+    dict[str, Any],
+    Field(
+        description="What a search of the templates of each model rests on; its measured recall, or null: exact."
+    ),
+]
+
+
 class Searched(Answer):
     """The enrolled faces nearest to each face."""
 
+    index: Index
     far: Annotated[
         float, Field(description="False-accept rate of the threshold, of one comparison.", examples=[1e-3])
     ]
@@ -224,7 +233,7 @@ class GalleryShown(GalleryName):
     n_subjects: int
     n_faces: int
     keep_pictures: bool
-    index: dict[str, Any] | None = None
+    index: Index
 
 
 class SubjectListed(Document):
