@@ -76,7 +76,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(CORE): pyproject.toml constraints.txt | $(BIN)/python
-	@$(PIP) install --constraint constraints.txt --editable '.[heif,serve]'
+	@$(PIP) install --constraint constraints.txt --editable '.[heif,video,serve]'
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python

@@ -31,14 +31,21 @@ def write_video(
     rotation: int = 0,
     times_s: Sequence[float] | None = None,
     metadata: dict[str, str] | None = None,
+    pix_fmt: str | None = None,
+    aspect: int = 1,
+    gop: int | None = None,
 ) -> Path:
-    """Frames as a video; ``times_s`` in place of an even rate."""
+    """Frames as a video; ``times_s`` in place of an even rate, ``aspect`` of a pixel's width to its height."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as out:
+    options = {"movflags": "use_metadata_tags"} if path.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path), "w", options=options) as out:
         out.metadata.update(metadata or {})
         stream = out.add_stream(codec, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "rgb24" if codec == "libx264rgb" else "yuv420p"
+        stream.pix_fmt = pix_fmt or ("rgb24" if codec == "libx264rgb" else "yuv420p")
+        stream.codec_context.sample_aspect_ratio = Fraction(aspect)
+        if gop:
+            stream.codec_context.gop_size = gop
         if codec.startswith("libx264"):
             stream.options = (
                 {"crf": "0", "preset": "ultrafast"} if codec == "libx264rgb" else {"preset": "ultrafast"}

@@ -1,19 +1,24 @@
 """The jobs as one call each, with the built-in models unless others are given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facespace.embed import Embedder
-from facespace.errors import ImageError, NoFaceError
-from facespace.extract import PhotoFaces, extract_photos
+from facespace.errors import ImageError, InputError, NoFaceError
+from facespace.extract import PhotoFaces, VideoFaces, extract_files
 from facespace.faces.addresses import face_at, split_address
 from facespace.faces.detect import Detector
+from facespace.faces.detections import Detections
+from facespace.images import Unreadable
 from facespace.library import Library, People, Rule, library_of
 from facespace.library.progress import OnProgress
 from facespace.models import VERIFY_FAR, common_threshold
 from facespace.models.devices import AUTO
-from facespace.verification import choose_face, verify_faces
+from facespace.verification import choose_face, verify_tracks
 
 __all__ = ["ComparedFace", "Verdict", "people", "verify"]
 
@@ -24,24 +29,37 @@ class ComparedFace:
 
     Attributes:
         photo: its file.
-        box_xyxy: the face that was compared, in pixels of the upright picture.
+        box_xyxy: the face that was compared, in pixels of the upright picture; of a track in a video the best one.
         score: the detector's.
-        n_faces: so many faces does the photo show.
+        n_faces: so many faces does the photo show, or so many tracks the video.
+        time_s: of the face in a video; None for photos.
     """
 
     photo: Path
     box_xyxy: tuple[float, ...]
     score: float
     n_faces: int
+    time_s: float | None = None
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The faces of a photo, or the tracks of a video."""
+
+    photo: Path
+    boxes_xyxy: NDArray[np.float32]
+    faces: list[ComparedFace]
+    embeddings: list[NDArray[np.float32]]
+    largest: int
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether two photos show the same person.
+    """Whether two photos or videos show the same person.
 
     Attributes:
         same: whether distance <= threshold.
-        distance: squared L2 of the two embeddings, in [0, 4].
+        distance: squared L2 of the two embeddings, in [0, 4]; with a video the mean over the faces of the track.
         similarity: their cosine.
         threshold: the distance up to which two faces count as one person.
         far: the false-accept rate that the threshold stands for.
@@ -105,10 +123,12 @@ def verify(
     embedder: Embedder | None = None,
     device: str = AUTO,
 ) -> Verdict:
-    """Do two photos show the same person?
+    """Do two photos or videos show the same person?
 
     Args:
-        a: a photo, whose largest face is compared; or `PHOTO#K`, its K-th face from the left.
+        a: a photo, whose largest face is compared; or `PHOTO#K`, its K-th face from the left. Of a video the longest
+            track is compared, or the K-th by time: by the mean distance of its best faces, as the paper's protocol for
+            videos has it.
         b: another one, likewise.
         far: false-accept rate of the threshold.
         any_face: compare all faces, and take the closest pair.
@@ -127,11 +147,11 @@ def verify(
     places = split_address(a), split_address(b)
     sides = _sides([Path(photo) for photo, _ in places], detector or Detector(device=device), embedder)
     chosen = [_chosen(side, k) for side, (_, k) in zip(sides, places, strict=True)]
-    found = verify_faces(
+    found = verify_tracks(
         sides[0].embeddings, sides[1].embeddings, threshold=threshold, far=far,
         face_idx=None if any_face else (chosen[0], chosen[1]),
     )  # fmt: skip
-    faces = [_compared(side, i) for side, i in zip(sides, found.face_idx, strict=True)]
+    faces = [side.faces[i] for side, i in zip(sides, found.face_idx, strict=True)]
     return Verdict(
         found.same,
         found.distance,
@@ -143,22 +163,47 @@ def verify(
     )
 
 
-def _sides(photos: Sequence[Path], detector: Detector, embedder: Embedder) -> list[PhotoFaces]:
+def _sides(paths: Sequence[Path], detector: Detector, embedder: Embedder) -> list[_Side]:
     sides = []
-    for found in extract_photos(photos, detector, embedder):
-        if not isinstance(found, PhotoFaces):
+    for found in extract_files(paths, detector, embedder):
+        if isinstance(found, Unreadable):
             raise ImageError(found.photo, found.reason)
-        if not len(found.faces):
+        side = _side_of_video(found) if isinstance(found, VideoFaces) else _side_of_photo(found)
+        if not side.faces:
             raise NoFaceError(f"{found.photo}: expected a face, found none; try a larger or sharper picture")
-        sides.append(found)
+        sides.append(side)
     return sides
 
 
-def _chosen(side: PhotoFaces, k: int | None) -> int:
-    boxes = side.faces.boxes_xyxy
-    return choose_face(boxes) if k is None else face_at(boxes, k, side.photo)
+def _side_of_photo(found: PhotoFaces) -> _Side:
+    boxes, n = found.faces.boxes_xyxy, len(found.faces)
+    faces = [_compared(found.photo, found.faces, i, n) for i in range(n)]
+    return _Side(
+        found.photo, boxes, faces, [row[None] for row in found.embeddings], choose_face(boxes) if n else -1
+    )
 
 
-def _compared(side: PhotoFaces, i: int) -> ComparedFace:
-    box = tuple(round(float(v), 2) for v in side.faces.boxes_xyxy[i])
-    return ComparedFace(side.photo, box, float(side.faces.scores[i]), len(side.faces))
+def _side_of_video(found: VideoFaces) -> _Side:
+    faces = [
+        replace(_compared(found.photo, track.faces, 0, len(found)), time_s=round(float(track.time_s[0]), 3))
+        for track in found
+    ]
+    longest = max(range(len(found)), key=lambda i: found.tracks[i].n_frames, default=-1)
+    return _Side(
+        found.photo, found.best.faces.boxes_xyxy, faces, [track.embeddings for track in found], longest
+    )
+
+
+def _chosen(side: _Side, k: int | None) -> int:
+    if k is None:
+        return side.largest
+    if side.faces[0].time_s is None:
+        return face_at(side.boxes_xyxy, k, side.photo)
+    if not 1 <= k <= len(side.faces):
+        raise InputError(f"{side.photo}#{k}: expected one of its {len(side.faces)} tracks, from 1 by time")
+    return k - 1
+
+
+def _compared(photo: Path, faces: Detections, i: int, n_faces: int) -> ComparedFace:
+    box = tuple(round(float(v), 2) for v in faces.boxes_xyxy[i])
+    return ComparedFace(photo, box, float(faces.scores[i]), n_faces)

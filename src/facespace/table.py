@@ -12,7 +12,7 @@ import shutil
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +25,7 @@ from facespace.saved_files import write_beside, written_beside
 from facespace.table_files import (
     FORMAT_VERSION,
     MANIFEST,
+    has_array,
     load_array,
     lock_folder,
     read_manifest,
@@ -42,6 +43,9 @@ COLUMNS = {
     "score": (np.float32, ()),
     "quality": (np.float32, ()),
 }
+# What only faces of videos have, with the value of those that are none.
+VIDEO_COLUMNS = {"frame": (np.int64, -1), "time_s": (np.float64, np.nan), "track": (np.int32, -1)}
+ALL_COLUMNS = [*COLUMNS, *VIDEO_COLUMNS, "embedding"]
 
 
 def face_id(photo_sha256: str, index: int) -> int:
@@ -67,6 +71,10 @@ class FaceTable:
             crop alone for ready crops; nan where it is not known.
         embedding: float32 unit rows, shape (N, D).
         identities: the person of each photo where it is known, else None.
+        frame: int64, shape (N,), number of the frame in the video, from 0; -1 for photos.
+        time_s: float64, shape (N,), from the beginning of the video; nan for photos.
+        track: int32, shape (N,), which appearance in the video, from 0 by time, the best face of each first; -1 for
+            photos. The faces of a track are one person's.
     """
 
     model: str
@@ -80,6 +88,9 @@ class FaceTable:
     quality: NDArray[np.float32]
     embedding: NDArray[np.float32]
     identities: tuple[str, ...] | None = None
+    frame: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    time_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    track: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
     def __post_init__(self) -> None:
         n = len(self.face_id)
@@ -87,6 +98,12 @@ class FaceTable:
             array = np.asarray(getattr(self, name), kind)
             if array.shape != (n, *shape):
                 raise InputError(f"FaceTable.{name}: expected shape {(n, *shape)}, got {array.shape}")
+            object.__setattr__(self, name, array)
+        for name, (kind, value) in VIDEO_COLUMNS.items():
+            given = np.asarray(getattr(self, name), kind)
+            array = np.full(n, value, kind) if not len(given) else given
+            if array.shape != (n,):
+                raise InputError(f"FaceTable.{name}: expected shape ({n},), got {array.shape}")
             object.__setattr__(self, name, array)
         embedding = np.asarray(self.embedding, np.float32)
         if embedding.ndim != 2 or len(embedding) != n:
@@ -112,8 +129,7 @@ class FaceTable:
 
     def __getitem__(self, index: slice | NDArray[np.int_] | NDArray[np.bool_]) -> "FaceTable":
         """A part of the faces; the list of photos stays whole."""
-        names = [*COLUMNS, "embedding"]
-        return dataclasses.replace(self, **{name: getattr(self, name)[index] for name in names})
+        return dataclasses.replace(self, **{name: getattr(self, name)[index] for name in ALL_COLUMNS})
 
     @property
     def labels(self) -> NDArray[np.int64] | None:
@@ -136,8 +152,7 @@ class FaceTable:
             raise InputError("FaceTable.merge: expected tables of one model; embed the photos again with one")
         starts = np.cumsum([0, *(len(table.photos) for table in tables)])
         columns: dict[str, Any] = {
-            name: np.concatenate([getattr(table, name) for table in tables])
-            for name in [*COLUMNS, "embedding"]
+            name: np.concatenate([getattr(table, name) for table in tables]) for name in ALL_COLUMNS
         }
         columns["photo_idx"] = np.concatenate(
             [table.photo_idx + start for table, start in zip(tables, starts, strict=False)]
@@ -176,7 +191,7 @@ class FaceTable:
 
     def save_npz(self, path: Path) -> None:
         """Export as one .npz file with a column a key, and the person of each face where it is known."""
-        columns = {name: getattr(self, name) for name in [*COLUMNS, "embedding"]}
+        columns = {name: getattr(self, name) for name in ALL_COLUMNS}
         if self.identities is not None:
             columns["identities"] = np.array(self.identities, object).astype(str)[self.photo_idx]
         with written_beside(path, private=True) as partial, partial.open("wb") as file:
@@ -315,7 +330,7 @@ class FaceTableWriter:
                 f"{self.folder}: another run has written to this table; run the same command again"
             )
         name = f"{self._next:06d}"
-        columns = {column: getattr(table, column) for column in [*COLUMNS, "embedding"]}
+        columns = {column: getattr(table, column) for column in ALL_COLUMNS}
         photos = {"photos": table.photos, "photo_sha256": table.photo_sha256, "identities": table.identities}
         write_shard(self.folder, name, columns, photos)
         self._next += 1
@@ -355,7 +370,8 @@ def _read_shard(folder: Path, name: str, model: str) -> FaceTable:
     identities = photos["identities"]
     columns = {
         column: load_array(folder, name, column, mapped=column == "embedding")
-        for column in [*COLUMNS, "embedding"]
+        for column in ALL_COLUMNS
+        if column not in VIDEO_COLUMNS or has_array(folder, name, column)  # tables of format 1 have none
     }
     try:
         return FaceTable(

@@ -17,6 +17,7 @@ from facespace.saved_files import make_folder, written_beside
 __all__ = [
     "FORMAT_VERSION",
     "MANIFEST",
+    "has_array",
     "load_array",
     "lock_folder",
     "read_manifest",
@@ -24,7 +25,7 @@ __all__ = [
     "write_shard",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 has no columns of videos
 MANIFEST = "manifest.json"
 
 
@@ -101,6 +102,11 @@ def load_array(folder: Path, name: str, column: str, *, mapped: bool = False) ->
         return np.asarray(np.load(folder / name / f"{column}.npy", mmap_mode="r" if mapped else None))
     except Exception as error:  # of many kinds, for a damaged header
         raise DataError(f"{folder}: the FaceTable is damaged: {name}/{column}.npy: {error}") from error
+
+
+def has_array(folder: Path, name: str, column: str) -> bool:
+    """Whether a shard has that column."""
+    return (folder / name / f"{column}.npy").exists()
 
 
 def write_shard(folder: Path, name: str, columns: dict[str, NDArray[Any]], photos: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Verification, 1:1: do two pictures show the same person? Arrays in, a verdict out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from facespace.distances import check_embeddings, distance_matrix, similarity
 from facespace.errors import InputError, NoFaceError
 
-__all__ = ["Verification", "choose_face", "verify_faces"]
+__all__ = ["Verification", "choose_face", "verify_faces", "verify_tracks"]
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,37 @@ def verify_faces(
         InputError: rows that are not of unit length, or numbers out of range.
     """
     rows_a, rows_b = check_embeddings(a, "a"), check_embeddings(b, "b")
-    if len(rows_a) == 0 or len(rows_b) == 0:
+    return _verdict(distance_matrix(rows_a, rows_b), threshold, far, face_idx)
+
+
+def verify_tracks(
+    a: Sequence[NDArray[np.float32]],
+    b: Sequence[NDArray[np.float32]],
+    *,
+    threshold: float,
+    far: float,
+    face_idx: tuple[int, int] | None = None,
+) -> Verification:
+    """Compare one track of each side, by the mean distance of all pairs of their faces (paper, section 5.7).
+
+    Arguments and errors as of `verify_faces`, but ``a`` and ``b`` have the faces of each track, unit rows (K, D), K at
+    least 1; a photo's face is a track of one.
+    """
+    rows_a, rows_b = ([check_embeddings(rows, name) for rows in side] for side, name in ((a, "a"), (b, "b")))
+    distances = np.array([[distance_matrix(x, y).mean() for y in rows_b] for x in rows_a], np.float32)
+    return _verdict(distances.reshape(len(a), len(b)), threshold, far, face_idx)
+
+
+def _verdict(
+    distances: NDArray[np.float32], threshold: float, far: float, face_idx: tuple[int, int] | None
+) -> Verification:
+    if 0 in distances.shape:
         raise NoFaceError("expected a face on both sides, one side has none")
-    distances = distance_matrix(rows_a, rows_b)
     if face_idx is None:
         i, j = np.unravel_index(int(distances.argmin()), distances.shape)
         face_idx = (int(i), int(j))
-    if not (0 <= face_idx[0] < len(rows_a) and 0 <= face_idx[1] < len(rows_b)):
-        raise InputError(f"face_idx: expected below ({len(rows_a)}, {len(rows_b)}), got {face_idx}")
+    if not (0 <= face_idx[0] < distances.shape[0] and 0 <= face_idx[1] < distances.shape[1]):
+        raise InputError(f"face_idx: expected below {distances.shape}, got {face_idx}")
     value = float(distances[face_idx])
     return Verification(
         value <= threshold, value, float(similarity(value)), float(threshold), float(far), face_idx

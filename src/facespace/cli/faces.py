@@ -50,7 +50,7 @@ def embed(
         list[str],
         typer.Argument(
             metavar="PATHS...",
-            help="Photos, or folders of them; also addresses such as s3://bucket/folder.",
+            help="Photos and videos, or folders of them; also addresses such as s3://bucket/folder.",
             show_default=False,
         ),
     ],
@@ -66,7 +66,9 @@ def embed(
     on: On = None,
     json: AsJson = False,
 ) -> None:
-    """Embed every face of photos into a table.
+    """Embed every face of photos and videos into a table.
+
+    Of a video each appearance of a person gives its best faces.
 
     Photos that are in the table already are skipped; those that are gone or were replaced leave it.
 
@@ -236,7 +238,9 @@ def _write_csv(path: Path, table: FaceTable, labels: NDArray[np.int32]) -> None:
         partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(["photo", "x0", "y0", "x1", "y1", "person"])
+        writer.writerow(["photo", "x0", "y0", "x1", "y1", "person", "time"])
         for i in range(len(table)):
             box = ["" if v != v else f"{v:.2f}" for v in table.box_xyxy[i].tolist()]
-            writer.writerow([table.photos[table.photo_idx[i]], *box, int(labels[i])])
+            time_s = float(table.time_s[i])
+            seconds = "" if time_s != time_s else f"{time_s:.3f}"
+            writer.writerow([table.photos[table.photo_idx[i]], *box, int(labels[i]), seconds])

@@ -30,12 +30,12 @@ from facespace.web.text import counted
 __all__ = ["people"]
 
 ROWS_SHOWN = 40
-LOOKED_FOR = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG 2000, GIF and BMP"
+LOOKED_FOR = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG 2000, GIF, BMP and video"
 
 
 def people(
     photos: Annotated[
-        Path, typer.Argument(help="Folder of photos. They are never changed.", show_default=False)
+        Path, typer.Argument(help="Folder of photos and videos. They are never changed.", show_default=False)
     ],
     library: Annotated[
         Path | None,

@@ -14,12 +14,17 @@ from facespace.models.devices import AUTO
 
 __all__ = ["verify"]
 
-PHOTO = "The largest face is compared; PHOTO#K names the K-th face from the left."
+PHOTO = (
+    "The largest face is compared; PHOTO#K names the K-th face from the left. Of a video the longest appearance is "
+    "compared; VIDEO#K names the K-th by time."
+)
 
 
 def verify(
-    a: Annotated[str, typer.Argument(metavar="PHOTO", help=f"First photo. {PHOTO}", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="OTHER", help="Second photo, likewise.", show_default=False)],
+    a: Annotated[
+        str, typer.Argument(metavar="PHOTO", help=f"First photo or video. {PHOTO}", show_default=False)
+    ],
+    b: Annotated[str, typer.Argument(metavar="OTHER", help="Second one, likewise.", show_default=False)],
     any_face: Annotated[
         bool, typer.Option("--any", help="Compare all faces, and take the closest pair.")
     ] = False,
@@ -29,7 +34,7 @@ def verify(
     device: NetworkDevice = AUTO,
     json: AsJson = False,
 ) -> None:
-    """Compare two photos: the same person or not?
+    """Compare two photos or videos: the same person or not?
 
     Exit code 0: the same person. 1: different people. 2: an error.
 
@@ -41,8 +46,9 @@ def verify(
     )  # fmt: skip
     for name, face in zip((a, b), verdict.faces, strict=True):
         if face.n_faces > 1 and name == str(face.photo) and not any_face:
+            shown, used = ("faces", "largest") if face.time_s is None else ("appearances", "longest")
             say(
-                f"{name}: {face.n_faces} faces, the largest is used; {name}#K names another, --any takes the closest"
+                f"{name}: {face.n_faces} {shown}, the {used} is used; {name}#K names another, --any takes the closest"
             )
     if json:
         show_json(verdict)

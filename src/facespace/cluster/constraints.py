@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = ["Constraints", "Resolved", "chains", "components"]
+__all__ = ["Constraints", "Resolved", "chains", "components", "overlapping"]
 
 SHOWN = 3
 
@@ -129,6 +129,27 @@ def _cliques(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         found.append(np.stack([order[:-step][alike], order[step:][alike]], axis=1))
         step += 1
     return np.concatenate(found)
+
+
+def overlapping(
+    video: NDArray[np.integer], begin_s: NDArray[np.float64], end_s: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Pairs of tracks of one video that share a moment, shape (P, 2): they show two people.
+
+    Args:
+        video: shape (N,), of each track; below 0 for what is no track.
+        begin_s: shape (N,), when it begins.
+        end_s: when it ends; that moment included.
+    """
+    tracks = np.flatnonzero(np.asarray(video) >= 0)
+    tracks = tracks[np.lexsort((begin_s[tracks], video[tracks]))]
+    pairs = []
+    for at, i in enumerate(tracks.tolist()):
+        for j in tracks[at + 1 :].tolist():
+            if video[j] != video[i] or begin_s[j] > end_s[i]:
+                break
+            pairs.append((i, j))
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def components(n: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

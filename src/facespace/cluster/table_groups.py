@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster.constraints import Constraints
+from facespace.cluster.constraints import Constraints, overlapping
 from facespace.cluster.explain import Explanation, check_pair, explain
 from facespace.cluster.heaps import Heap, find_heaps
 from facespace.cluster.incremental import group_good_faces
@@ -93,7 +93,9 @@ def group_table(
     saved: Saved | None = None,
     on_progress: Progress | None = None,
 ) -> TableGroups:
-    """Group the faces of a table by person, two of one photo apart.
+    """Group the faces of a table by person, two of one photo apart, and two tracks of a video at one time.
+
+    A track of a video counts as one face, the mean of its own.
 
     Args:
         table: of one model.
@@ -118,17 +120,17 @@ def group_table(
         )
     if options.explain:
         check_pair(*options.explain, len(table))
+    rows, quality, of, constraints = _appearances(table)
     collection = None
     if options.threshold is None:
         collection = collection_threshold(
-            spec.distances, len(table), strangers=options.strangers, far=options.far
+            spec.distances, len(rows), strangers=options.strangers, far=options.far
         )
     limit = options.threshold if collection is None else collection.distance
     assert limit is not None
-    rows, constraints = np.asarray(table.embedding), Constraints(photo=table.photo_idx)
     if options.min_quality > 0:
         labels = group_good_faces(
-            rows, table.quality, threshold=limit, min_quality=options.min_quality, constraints=constraints
+            rows, quality, threshold=limit, min_quality=options.min_quality, constraints=constraints
         )
         tree = Clustering(labels, np.zeros((0, 4)))
     else:
@@ -137,9 +139,40 @@ def group_table(
         )
     why = None
     if options.explain:
-        why = explain(rows, tree, *options.explain, threshold=limit, constraints=constraints)
-    heaps = tuple(find_heaps(rows, tree.labels, threshold=limit, quality=table.quality))
-    return TableGroups(tree.labels, limit, collection, tree.recall, heaps, _scores(table, tree.labels), why)
+        a, b = (int(of[face]) for face in options.explain)
+        why = explain(rows, tree, a, b, threshold=limit, constraints=constraints)
+    heaps = tuple(find_heaps(rows, tree.labels, threshold=limit, quality=quality))
+    labels = tree.labels[of]
+    return TableGroups(labels, limit, collection, tree.recall, heaps, _scores(table, labels), why)
+
+
+def _appearances(
+    table: FaceTable,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], Constraints]:
+    """What is grouped: faces of photos and tracks of videos, with their quality, which one each face of the table
+    belongs to, and what may not come together.
+    """
+    if not (table.track >= 0).any():
+        every = np.arange(len(table))
+        return np.asarray(table.embedding), table.quality, every, Constraints(photo=table.photo_idx)
+    alone = np.where(table.track < 0, np.arange(len(table)), -1)
+    keys = np.stack([table.photo_idx, table.track, alone], axis=1)
+    _, first, of = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    first, of = first[order], place[of.ravel()]
+    means = np.zeros((len(first), table.embedding.shape[1]), np.float32)
+    np.add.at(means, of, np.asarray(table.embedding))
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    times = np.where(np.isnan(table.time_s), 0.0, table.time_s)
+    begin_s, end_s = np.full(len(first), np.inf), np.full(len(first), -np.inf)
+    np.minimum.at(begin_s, of, times)
+    np.maximum.at(end_s, of, times)
+    in_video = table.track[first] >= 0
+    photo = np.where(in_video, -1, table.photo_idx[first])
+    apart = overlapping(np.where(in_video, table.photo_idx[first], -1), begin_s, end_s)
+    return means, table.quality[first], of, Constraints(photo=photo, cannot_link=apart)
 
 
 def _scores(table: FaceTable, labels: NDArray[np.int32]) -> dict[str, float] | None:

@@ -25,7 +25,7 @@ from facespace.extract.tables import (
     extract_tables,
 )
 from facespace.extract.tracks import Track
-from facespace.extract.videos import VideoFaces, embed_known_frames, extract_video
+from facespace.extract.videos import VideoFaces, embed_known_frames, extract_files, extract_video, file_hash
 
 __all__ = [
     "CROPS_PER_BATCH",
@@ -44,12 +44,14 @@ __all__ = [
     "embed_photos",
     "expand_paths",
     "extract_crops",
+    "extract_files",
     "extract_image",
     "extract_photo",
     "extract_photos",
     "extract_table",
     "extract_tables",
     "extract_video",
+    "file_hash",
     "find_faces",
     "in_order",
 ]

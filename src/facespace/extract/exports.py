@@ -56,7 +56,11 @@ def _labels(table: FaceTable) -> tuple[NDArray[np.int64], list[str]]:
 
 
 def _photos(table: FaceTable) -> list[str]:
-    return [table.photos[i] for i in table.photo_idx]
+    """The photo of each face; of videos with the time, as W3C's media fragments have it."""
+    return [
+        table.photos[i] if time_s != time_s else f"{table.photos[i]}#t={time_s:.3f}"
+        for i, time_s in zip(table.photo_idx, table.time_s.tolist(), strict=True)
+    ]
 
 
 def _reps_csv(table: FaceTable, path: Path) -> None:

@@ -3,11 +3,12 @@
 import dataclasses
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,9 @@ from facespace.extract.photos import (
     FaceEmbedder,
     PhotoFaces,
     extract_crops,
-    extract_photo,
-    extract_photos,
 )
-from facespace.extract.videos import file_hash
+from facespace.extract.tracks import Track
+from facespace.extract.videos import VideoFaces, extract_file, extract_files, file_hash
 from facespace.faces.quality import face_quality
 from facespace.images import Unreadable, list_photos, read_bytes
 from facespace.images.addresses import Address
@@ -43,6 +43,7 @@ __all__ = [
 # A shard grows with the job, so that the manifest stays short.
 PHOTOS_PER_SHARD, MANY_SHARDS, MAX_PHOTOS_PER_SHARD = 500, 1000, 50_000
 READY_CROPS = ""  # in place of a detector
+THREADS_PER_VIDEO = 2  # where several are read at a time
 Crop = tuple[Path, str, NDArray[np.uint8]]
 
 
@@ -82,7 +83,9 @@ def embed_photos(
     workers: int | Workers | None = None,
     on_photo: Callable[[int, int], None] | None = None,
 ) -> EmbedResult:
-    """Embed all faces of photos, and of the photos below folders, into the table at ``output``.
+    """Embed all faces of photos and videos, and of those below folders, into the table at ``output``.
+
+    Of a video each track gives its best faces.
 
     Stopping loses at most the shard in hand; photos whose content the table holds are passed over, and those below
     ``paths`` that are gone or were replaced leave it.
@@ -101,7 +104,7 @@ def embed_photos(
         WorkersError: the machines that should do it are away.
         WriteError: the disk is full, or does not let us write there.
     """
-    work = partial(_read_photo, detector=detector, embedder=embedder)
+    work = partial(_read_file, detector=detector, embedder=embedder)
     return _embed(paths, output, work, 1, embedder.spec, detector.spec.sha256, as_workers(workers), on_photo)
 
 
@@ -140,7 +143,7 @@ def _embed(
     workers: Workers,
     on_photo: Callable[[int, int], None] | None,
 ) -> EmbedResult:
-    photos, unreadable = expand_paths(paths)
+    photos, unreadable = expand_paths(paths, videos=detector != READY_CROPS)
     with FaceTableWriter(output, model=spec.sha256, detector=detector) as writer:
         todo, n_left = _put_right(writer, paths, photos, unreadable, workers)
         groups = [todo[i : i + at_once] for i in range(0, len(todo), at_once)]
@@ -156,9 +159,9 @@ def _embed(
         )
 
 
-def _read_photo(photos: list[Path], detector: FaceDetector, embedder: FaceEmbedder) -> _Read:
+def _read_file(photos: list[Path], detector: FaceDetector, embedder: FaceEmbedder) -> _Read:
     (photo,) = photos
-    found = extract_photo(photo, detector, embedder)
+    found = extract_file(photo, detector, embedder, workers=THREADS_PER_VIDEO)
     if isinstance(found, Unreadable):
         return _Read(1, None, (found,))
     return _Read(1, _table([found], embedder), partial=(Unreadable(photo, found.note),) if found.note else ())
@@ -262,7 +265,7 @@ def extract_tables(
     *,
     workers: int | None = None,
 ) -> Iterator[FaceTable | Unreadable]:
-    """The faces of each photo as a table of their own, in the order asked for.
+    """The faces of each photo or video as a table of their own, in the order asked for.
 
     Args:
         photos: files.
@@ -273,8 +276,8 @@ def extract_tables(
     if detector is None:
         yield from in_order(lambda path: _one_crop(path, embedder), photos, workers=workers)
         return
-    for found in extract_photos(photos, detector, embedder, workers=workers):
-        yield _table([found], embedder) if isinstance(found, PhotoFaces) else found
+    for found in extract_files(photos, detector, embedder, workers=workers):
+        yield found if isinstance(found, Unreadable) else _table([found], embedder)
 
 
 def extract_table(
@@ -285,14 +288,14 @@ def extract_table(
     workers: int | None = None,
     on_photo: Callable[[int, int], None] | None = None,
 ) -> tuple[FaceTable, tuple[Unreadable, ...]]:
-    """All faces of photos, and of the photos below folders, in memory; and what could not be read.
+    """All faces of photos and videos, and of those below folders, in memory; and what could not be read.
 
     Arguments are those of `extract_tables`; ``on_photo`` is called with (photos done, photos in all).
 
     Raises:
         DataError: a path that is not there.
     """
-    photos, unreadable = expand_paths(paths)
+    photos, unreadable = expand_paths(paths, videos=detector is not None)
     tables = [FaceTable.empty(dim=embedder.spec.dim, model=embedder.spec.sha256)]
     for done, found in enumerate(extract_tables(photos, detector, embedder, workers=workers), 1):
         if isinstance(found, Unreadable):
@@ -317,8 +320,12 @@ def _read_crop(path: Path, embedder: FaceEmbedder) -> Crop | Unreadable:
     return crop
 
 
-def expand_paths(paths: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
+def expand_paths(paths: Sequence[Path], *, videos: bool = True) -> tuple[list[Path], list[Unreadable]]:
     """The photos themselves and those below folders; and what could not be looked into.
+
+    Args:
+        paths: files and folders.
+        videos: with the videos below folders.
 
     Raises:
         DataError: a path that is not there.
@@ -327,7 +334,7 @@ def expand_paths(paths: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
     unreadable: list[Unreadable] = []
     for path in paths:
         if path.is_dir():
-            listing = list_photos(path)
+            listing = list_photos(path, videos=videos)
             photos += listing.photos
             unreadable += listing.unreadable
         elif path.exists():
@@ -347,20 +354,38 @@ def content_hash(photo: Path) -> str:
         return ""
 
 
-def _table(found: list[PhotoFaces], embedder: FaceEmbedder) -> FaceTable:
-    counts = [len(item.faces) for item in found]
+def _table(found: list[PhotoFaces | VideoFaces], embedder: FaceEmbedder) -> FaceTable:
+    """Of tracks all kept faces, the best of each first."""
+    parts: list[tuple[int, PhotoFaces | Track, int]] = []  # each with its file, and which track it is
+    for i, item in enumerate(found):
+        parts += [(i, item, -1)] if isinstance(item, PhotoFaces) else [(i, t, k) for k, t in enumerate(item)]
+    counts = [len(part.faces) for _, part, _ in parts]
+    rank = Counter[str]()
+    ids = []
+    for i, part, _ in parts:
+        digest = found[i].sha256
+        ids += [face_id(digest, rank[digest] + k) for k in range(len(part.faces))]
+        rank[digest] += len(part.faces)
+    none = FaceTable.empty(dim=embedder.spec.dim, model=embedder.spec.sha256)
     return FaceTable(
         embedder.spec.sha256,
         tuple(str(item.photo) for item in found),
         tuple(item.sha256 for item in found),
-        np.array([face_id(item.sha256, i) for item in found for i in range(len(item.faces))], np.int64),
-        np.repeat(np.arange(len(found), dtype=np.int32), counts),
-        np.concatenate([item.faces.boxes_xyxy for item in found]),
-        np.concatenate([item.faces.landmarks_xy for item in found]),
-        np.concatenate([item.faces.scores for item in found]),
-        np.concatenate([item.quality for item in found]),
-        np.concatenate([item.embeddings for item in found]),
+        np.array(ids, np.int64),
+        np.repeat(np.array([i for i, _, _ in parts], np.int32), counts),
+        np.concatenate([none.box_xyxy, *(part.faces.boxes_xyxy for _, part, _ in parts)]),
+        np.concatenate([none.landmarks_xy, *(part.faces.landmarks_xy for _, part, _ in parts)]),
+        np.concatenate([none.score, *(part.faces.scores for _, part, _ in parts)]),
+        np.concatenate([none.quality, *(part.quality for _, part, _ in parts)]),
+        np.concatenate([none.embedding, *(part.embeddings for _, part, _ in parts)]),
+        frame=np.concatenate([none.frame, *(_of_video(part, "frame", -1) for _, part, _ in parts)]),
+        time_s=np.concatenate([none.time_s, *(_of_video(part, "time_s", np.nan) for _, part, _ in parts)]),
+        track=np.repeat(np.array([k for _, _, k in parts], np.int32), counts),
     )
+
+
+def _of_video(part: PhotoFaces | Track, name: str, none: float) -> NDArray[Any]:
+    return getattr(part, name) if isinstance(part, Track) else np.full(len(part.faces), none)
 
 
 def _crop_table(crops: list[Crop], embedder: FaceEmbedder) -> FaceTable:

@@ -5,29 +5,34 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import ImageError
+from facespace.errors import ImageError, MissingExtraError
 from facespace.extract.photos import (
     THUMBNAIL_PX,
     FaceDetector,
     FaceEmbedder,
     ImageFaces,
+    PhotoFaces,
     extract_image,
-    in_order,
+    extract_photo,
+    extract_photos,
     tiles_of,
 )
 from facespace.extract.tracks import Track, Tracker, joined
 from facespace.faces.align import crop_faces
 from facespace.faces.detections import Detections
 from facespace.faces.tiles import decoded_side_px
-from facespace.images import EVERY_S, Exif, Video, VideoFrame
+from facespace.images import EVERY_S, Exif, Unreadable, Video, VideoFrame, is_video
+from facespace.images.addresses import Address
 from facespace.regular_files import open_regular
+from facespace.workers import in_order
 
-__all__ = ["VideoFaces", "embed_known_frames", "extract_video", "file_hash"]
+__all__ = ["VideoFaces", "embed_known_frames", "extract_file", "extract_files", "extract_video", "file_hash"]
 
 SAME_FRAME_S = 1e-3
 NOTHING = np.zeros((0, 0, 3), np.uint8)
@@ -128,6 +133,37 @@ def extract_video(
     )
 
 
+def extract_files(
+    paths: Sequence[Path], detector: FaceDetector, embedder: FaceEmbedder, *, workers: int | None = None
+) -> Iterator[PhotoFaces | VideoFaces | Unreadable]:
+    """The faces of each photo and video, in the order asked for; photos on all cores, and each video alone on them.
+
+    Arguments are those of `facespace.extract.extract_photos`.
+    """
+    for in_videos, group in groupby(paths, is_video):
+        if not in_videos:
+            yield from extract_photos(list(group), detector, embedder, workers=workers)
+            continue
+        for path in group:
+            yield extract_file(path, detector, embedder, workers=workers)
+
+
+def extract_file(
+    path: Path, detector: FaceDetector, embedder: FaceEmbedder, *, workers: int | None = None
+) -> PhotoFaces | VideoFaces | Unreadable:
+    """The faces of one photo or video; arguments as of `extract_files`."""
+    if not is_video(path):
+        return extract_photo(path, detector, embedder)
+    if isinstance(path, Address):
+        return Unreadable(path, "a video, which is read from a disk only; copy it there")
+    try:
+        return extract_video(path, detector, embedder, workers=workers)
+    except ImageError as error:
+        return Unreadable(path, error.reason)
+    except MissingExtraError as error:
+        return Unreadable(path, str(error))
+
+
 def embed_known_frames(
     path: Path, times_s: Sequence[float], faces: Detections, embedder: FaceEmbedder
 ) -> NDArray[np.float32]:
@@ -149,9 +185,12 @@ def embed_known_frames(
     rows = np.zeros((len(times_s), embedder.spec.dim), np.float32)
     for time_s in sorted(set(times_s)):
         which = np.flatnonzero(np.asarray(times_s) == time_s)
-        with Video(path) as video:
+        with Video(path, threads=1) as video:
             frames = video.frames(0.0, longest_side_px=decoded_side_px, since_s=time_s - SAME_FRAME_S)
-            picture = next(frames).picture
+            frame = next(frames, None)
+        if frame is None:
+            raise ImageError(path, f"expected a frame at {time_s:.3f} s, the video ends before")
+        picture = frame.picture
         here = faces[which].scaled(picture.scale) if picture.scale < 1.0 else faces[which]
         rows[which] = embedder.embed(
             crop_faces(picture.pixels, here.boxes_xyxy, here.landmarks_xy, embedder.spec)

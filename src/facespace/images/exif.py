@@ -55,10 +55,12 @@ class Exif:
         orientation: 1 to 8 as EXIF has it, 1 where nothing is said.
         taken_at: by the camera's clock as ISO 8601, "2024-07-01T12:30:00", with "+02:00" behind it where the camera
             knew its zone; None where nothing is said.
+        motion_offset: where in the file a film of the moment begins; see `facespace.images.motion`.
     """
 
     orientation: int = 1
     taken_at: str | None = None
+    motion_offset: int | None = None
 
 
 @dataclass(frozen=True)

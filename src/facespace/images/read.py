@@ -17,6 +17,7 @@ from facespace.errors import ImageError, MissingExtraError
 from facespace.images.addresses import Address
 from facespace.images.containers import bare, beside_pixels, kind_of
 from facespace.images.exif import Exif, exif_of, tiff_entries
+from facespace.images.motion import motion_offset
 from facespace.images.opening import NO_END_MARK, TooLargeError, open_header, open_pixels
 from facespace.images.pixels import shrink, to_rgb, turn
 from facespace.images.raw import RAW_SUFFIXES, raw_preview
@@ -145,9 +146,11 @@ def read_exif(path: Path | str) -> Exif:
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
             if kind_of(content) != "HEIF":
-                return exif_of(*beside_pixels(content))
-            with QUIET:
-                return _exif_of_heif(open_header(content[:]))
+                said = exif_of(*beside_pixels(content))
+            else:
+                with QUIET:
+                    said = _exif_of_heif(open_header(content[:]))
+            return dataclasses.replace(said, motion_offset=motion_offset(content))
     except Exception:  # as many kinds as there are decoders
         return Exif()
 
@@ -246,6 +249,7 @@ def _decode(content: bytes, said: Exif | None, longest_side_px: Side, max_pixels
     opened = open_pixels(content, upright, longest_side_px=side, max_pixels=max_pixels)
     width, height = opened.size_wh
     size_hw = (width, height) if exif.orientation > 4 else (height, width)
+    exif = dataclasses.replace(exif, motion_offset=motion_offset(content))
     return Picture(np.asarray(opened.image), size_hw, exif, opened.note)
 
 

@@ -142,7 +142,7 @@ class Video:
         shown = [s for s in self._container.streams.video if not _is_cover(s)]
         if not shown:
             raise self._unreadable("expected a video, it shows no pictures")
-        self._stream = shown[0]
+        self._stream: Any = shown[0]
         context = self._stream.codec_context
         if context is None:
             raise self._unreadable("of a kind that is not read")
@@ -158,7 +158,7 @@ class Video:
         self.content_id = said.get("com.apple.quicktime.content.identifier")
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or DEFAULT_RATE)
         self.duration_s = self._said_duration()
-        self._start_s = (self._container.start_time or 0) / self._av.time_base
+        self._start_s = float((self._container.start_time or 0) / self._av.time_base)
 
     def _said_duration(self) -> float | None:
         seconds = 0.0

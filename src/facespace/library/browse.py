@@ -92,6 +92,7 @@ class PhotoView:
         note: what is missing of a photo that is cut short, else None.
         kind: "photo" or "video".
         duration_s: of a video that could be read.
+        has_motion: of a photo: a film of its moment belongs to it; see `facespace.library.Library.motion`.
     """
 
     photo_id: int
@@ -103,6 +104,7 @@ class PhotoView:
     note: str | None = None
     kind: str = "photo"
     duration_s: float | None = None
+    has_motion: bool = False
 
 
 class Browse:
@@ -238,7 +240,8 @@ class Browse:
             CorrectionError: no photo of that id stands in the folder.
         """
         row = self._catalogue.row(
-            "SELECT path, height, width, taken_at, unreadable, note, kind, duration_s"
+            "SELECT path, height, width, taken_at, unreadable, note, kind, duration_s,"
+            " motion_offset NOTNULL OR EXISTS (SELECT 1 FROM films WHERE still = photos.path) AS has_motion"
             " FROM photos WHERE photo_id = ? AND path NOTNULL",
             (photo_id,),
         )
@@ -254,6 +257,7 @@ class Browse:
             row["note"],
             row["kind"],
             row["duration_s"],
+            bool(row["has_motion"]),
         )
 
     def photos(

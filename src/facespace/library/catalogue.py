@@ -202,9 +202,10 @@ class Catalogue:
         ]  # fmt: skip
 
     def stamps(self) -> dict[str, Stamp]:
-        """Of each photo that is there, by path."""
+        """Of each photo that is there, and of each film of a still, by path."""
         rows = self.stream(
             "SELECT path, device, inode, size_bytes, mtime_ns FROM photos WHERE path IS NOT NULL"
+            " UNION ALL SELECT path, device, inode, size_bytes, mtime_ns FROM films"
         )
         return {path_out(row["path"]): stamp_of(row) for row in rows}
 

@@ -21,6 +21,7 @@ from facespace.cluster import (
     collection_threshold,
     labels_by_size,
 )
+from facespace.cluster.constraints import overlapping
 from facespace.cluster.groups import Groups
 from facespace.errors import IncompatibleModelsError
 from facespace.library.catalogue import Catalogue, StoredFaces
@@ -109,17 +110,11 @@ class Standing:
 
     def _overlapping(self) -> list[tuple[int, int]]:
         """Two tracks of a video at one time are two people, likewise."""
-        begin_s, end_s, photo_id = self.faces.begin_s, self.faces.end_s, self.faces.photo_id
-        tracks = np.flatnonzero(~np.isnan(begin_s))
-        tracks = tracks[np.lexsort((begin_s[tracks], photo_id[tracks]))]
-        apart = []
-        for at, i in enumerate(tracks):
-            for j in tracks[at + 1 :]:
-                if photo_id[j] != photo_id[i] or begin_s[j] > end_s[i]:
-                    break
-                if not (self.confirmed[i] and self.confirmed[j] and self.person[i] == self.person[j]):
-                    apart.append((int(i), int(j)))
-        return apart
+        faces = self.faces
+        video = np.where(np.isnan(faces.begin_s), NOBODY, faces.photo_id)
+        a, b = overlapping(video, faces.begin_s, faces.end_s).T
+        same = self.confirmed[a] & self.confirmed[b] & (self.person[a] == self.person[b])
+        return [(int(i), int(j)) for i, j in zip(a[~same], b[~same], strict=True)]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from facespace.library.exchange.folders import sort_into_folders
 from facespace.library.exchange.importing import Imported, import_names
 from facespace.library.exchange.sidecars import write_sidecars
 from facespace.library.exchange.tables import export_people
+from facespace.library.films import Motion, motion_of
 from facespace.library.forget import Forgotten, forget
 from facespace.library.grouping import Rule, last_rule
 from facespace.library.history import Entry, History
@@ -112,6 +113,10 @@ class Library:
     def thumbnail(self, face_id: int) -> bytes:
         """The thumbnail of a face as JPEG, empty where its photo is gone; LibraryError where there is no such face."""
         return self._catalogue.thumbnail(face_id)
+
+    def motion(self, photo_id: int) -> Motion | None:
+        """The film of a photo's moment: of a motion photo in its own file, of a live photo in one beside it."""
+        return motion_of(self._catalogue, photo_id)
 
     def model(self) -> ModelSpec | None:
         """The model that the library stands on: its faces are grouped and searched by the templates of that model."""

@@ -218,15 +218,15 @@ def check_exif(catalogue: Catalogue, root: Path) -> None:
                 row["height"],
                 row["width"],
             )
-            looked.append((found.orientation, found.taken_at, *size_hw, row["photo_id"]))
+            looked.append((found.orientation, found.taken_at, found.motion_offset, *size_hw, row["photo_id"]))
         else:
             turned.append((row["photo_id"],))
     if not (looked or turned):
         return
     with catalogue.transaction():
         catalogue.execute_all(
-            "UPDATE photos SET orientation = ?, taken_at = ?, height = ?, width = ?, note = NULLIF(note, '')"
-            " WHERE photo_id = ?",
+            "UPDATE photos SET orientation = ?, taken_at = ?, motion_offset = ?, height = ?, width = ?,"
+            " note = NULLIF(note, '') WHERE photo_id = ?",
             looked,
         )
         catalogue.execute_all(
@@ -256,9 +256,11 @@ def _insert_photo(
     height, width = found.size_hw
     cursor = catalogue.execute(
         "INSERT INTO photos (path, device, inode, size_bytes, mtime_ns, sha256, width, height, orientation, taken_at,"
-        " note, detector, embedder, kind, duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " motion_offset, note, detector, embedder, kind, duration_s)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             path_in(path), *stamp, found.sha256, width, height, found.exif.orientation, found.exif.taken_at,
+            found.exif.motion_offset,
             found.note, *models, *(("video", found.duration_s) if isinstance(found, VideoFaces) else ("photo", None)),
         ),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from facespace.extract import FaceDetector, FaceEmbedder, extract_photo, extract
 from facespace.images import StampedFiles, Unreadable, Video, is_video, unread_videos
 from facespace.library.catalogue import Catalogue
 from facespace.library.differences import QUICK, Differences, Look, compare
+from facespace.library.films import without_films
 from facespace.library.photos import (
     Found,
     add_faces,
@@ -96,6 +97,7 @@ def scan_files(
         raise ModelError(f"{embedder.spec.label}: expected a model with a byte form, its byte_scale is 0")
     with keep_progress(catalogue, progress) as tell:
         tell("comparing", 0, 0)
+        files = without_films(catalogue, photos, files)
         check_exif(catalogue, photos)
         work = compare(catalogue, photos, files, look, workers=workers, progress=tell)
         _put_right(catalogue, photos, work)

@@ -32,7 +32,7 @@ __all__ = ["Upgrade", "check_model", "drop_old", "library_model", "reading_embed
 
 # Confirmed faces and named people first.
 WAITING = (
-    "SELECT face_id, photo_id, path, sha256, x0, y0, x1, y1, landmarks, faces.quality AS quality"
+    "SELECT face_id, photo_id, path, sha256, x0, y0, x1, y1, landmarks, faces.quality AS quality, time_s"
     " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id) LEFT JOIN people USING (person_id)"
     " WHERE path NOTNULL AND sha256 NOTNULL AND length(landmarks) = 40"
     " ORDER BY state IS NOT 'confirmed', name ISNULL, faces.quality DESC, face_id"

@@ -18,8 +18,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import ImageError, IncompatibleModelsError
-from facespace.extract import FaceEmbedder, content_hash, embed_known_faces, in_order
+from facespace.errors import ImageError, IncompatibleModelsError, MissingExtraError
+from facespace.extract import (
+    FaceEmbedder,
+    content_hash,
+    embed_known_faces,
+    embed_known_frames,
+    file_hash,
+    in_order,
+)
 from facespace.faces.detections import Detections
 from facespace.images import Unreadable, list_photos, read_bytes
 from facespace.models import ModelSpec, far_curve
@@ -39,6 +46,7 @@ class Job:
         faces: N of them, in pixels of the whole upright picture; None where the photo is one ready crop.
         quality: float32, shape (N,); nan where it is not known.
         name: of the photo, for messages.
+        times_s: of the faces in a video, N of them; None for photos.
     """
 
     photo: Path
@@ -47,6 +55,7 @@ class Job:
     faces: Detections | None
     quality: NDArray[np.float32]
     name: Path
+    times_s: tuple[float, ...] | None = None
 
 
 def job_of(photo: Path, rows: Sequence[sqlite3.Row], *, name: Path) -> Job:
@@ -61,7 +70,9 @@ def job_of(photo: Path, rows: Sequence[sqlite3.Row], *, name: Path) -> Job:
         faces = Detections(boxes, np.stack(points).astype(np.float32), np.zeros(len(rows), np.float32))
     ids = np.array([row["face_id"] for row in rows], np.int64)
     quality = np.array([row["quality"] for row in rows], np.float32)  # None becomes nan
-    return Job(photo, rows[0]["sha256"], ids, faces, quality, name)
+    in_video = "time_s" in rows[0].keys() and rows[0]["time_s"] is not None  # noqa: SIM118 - of a row of SQLite
+    times_s = tuple(row["time_s"] for row in rows) if in_video else None
+    return Job(photo, rows[0]["sha256"], ids, faces, quality, name, times_s)
 
 
 class Movable(Protocol):
@@ -162,12 +173,17 @@ def _embedded(
 
 def _embed(job: Job, embedder: FaceEmbedder) -> Outcome:
     try:
+        if job.times_s is not None and job.faces is not None:
+            same = file_hash(job.photo) == job.sha256
+            return embed_known_frames(job.photo, job.times_s, job.faces, embedder) if same else ""
         content = read_bytes(job.photo)
         if hashlib.sha256(content).hexdigest() != job.sha256:
             return ""
         rows = embed_known_faces(content, job.photo, job.faces, embedder)
     except ImageError as error:
         return error.reason
+    except MissingExtraError as error:
+        return str(error)
     # Several faces of one ready crop are the same picture.
     return np.repeat(rows, len(job.face_id), 0) if len(rows) < len(job.face_id) else rows
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from drawn_context import drawn_context
-from facespace.errors import DataError, MissingExtraError
-from facespace.measure import video
+from facespace.errors import DataError, ImageError, MissingExtraError
+from facespace.images import Video
 from facespace.measure.context import Context, Setup
 from facespace.measure.experiments.youtube import EXPERIMENT, Options, measure_videos
 from facespace.measure.pair_list import read_splits
@@ -143,11 +143,11 @@ def test_a_video_without_the_extra_or_that_is_none_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no video")
-    with pytest.raises(DataError, match=r"a\.mp4: expected a video"):
-        list(video.read_frames(tmp_path / "a.mp4"))
+    with pytest.raises(ImageError, match=r"a\.mp4: damaged, cut short or no video"):
+        Video(tmp_path / "a.mp4")
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"facespace\[video\]"):
-        list(video.read_frames(tmp_path / "a.mp4"))
+        Video(tmp_path / "a.mp4")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facespace.embed import Embedder
 from facespace.errors import DataError, InputError
 from facespace.extract import FaceDetector, FaceEmbedder, in_order
-from facespace.images import read_image
+from facespace.images import VIDEO_SUFFIXES, Video, read_image
 from facespace.measure.context import Context
 from facespace.measure.differences import training_differs
 from facespace.measure.embedding import find_place
@@ -30,7 +30,6 @@ from facespace.measure.pairs import PairDistances, PairExtras, PairFigures, scor
 from facespace.measure.paper import YOUTUBE_100, YOUTUBE_1000
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, not_run, plain
 from facespace.measure.text import mean_se, percent
-from facespace.measure.video import VIDEO_SUFFIXES, read_frames
 from facespace.measure.views import AS_IT_IS, crop_face
 
 __all__ = ["EXPERIMENT", "Options", "measure_videos"]
@@ -111,7 +110,8 @@ def measure_videos(
             "centre": all frames are.
 
     Raises:
-        DataError: videos are missing or cannot be read.
+        DataError: videos are missing.
+        ImageError: a video cannot be read.
         MissingExtraError: a video file, without the extra `video`.
     """
     sources = _find_videos(root, listed.names)
@@ -153,7 +153,7 @@ def _find_videos(root: Path, names: list[str]) -> dict[str, Path]:
 
 
 def _find_video(path: Path) -> Path | None:
-    files = (path.with_name(path.name + suffix) for suffix in VIDEO_SUFFIXES)
+    files = (path.with_name(path.name + suffix) for suffix in sorted(VIDEO_SUFFIXES))
     return path if path.is_dir() else next((file for file in files if file.is_file()), None)
 
 
@@ -190,7 +190,8 @@ def _sum(crops: Iterator[NDArray[np.uint8]], embedder: FaceEmbedder) -> tuple[ND
 def _frames(source: Path) -> Iterator[NDArray[np.uint8]]:
     """uint8 RGB frames, in order."""
     if not source.is_dir():
-        yield from read_frames(source)
+        with Video(source, threads=1) as video:
+            yield from (frame.picture.pixels for frame in video.frames(0.0))
         return
     for path in sorted((f for f in source.iterdir() if f.suffix.lower() in SUFFIXES), key=_frame_order):
         yield read_image(path).pixels
