@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what `EXPORTS` says, for type checkers; a test compares the
     from facespace.errors import FacespaceError as FacespaceError
     from facespace.extract import extract_image as extract_image
     from facespace.extract import extract_photos as extract_photos
+    from facespace.extract import extract_video as extract_video
     from facespace.faces.align import align_faces as align_faces
     from facespace.faces.detect import Detector as Detector
     from facespace.faces.detections import Detections as Detections
@@ -42,7 +43,7 @@ EXPORTS = {
     "facespace.distances": ("distance", "distance_matrix", "same_person", "similarity"),
     "facespace.embed": ("Embedder", "dequantise", "quantise"),
     "facespace.errors": ("FacespaceError",),
-    "facespace.extract": ("extract_image", "extract_photos"),
+    "facespace.extract": ("extract_image", "extract_photos", "extract_video"),
     "facespace.faces.align": ("align_faces",),
     "facespace.faces.detect": ("Detector",),
     "facespace.faces.detections": ("Detections",),

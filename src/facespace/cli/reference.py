@@ -16,7 +16,7 @@ is one line and exit code 2. Ctrl-C keeps what is done (exit code 130). The same
 [python.md](python.md).
 
 A face is named `PHOTO#K`: the K-th face of the photo, counted from the left, from 1. `PHOTO` alone will do if it shows
-one face.
+one face. Of a video, `VIDEO#K` is the K-th appearance by time.
 """
 
 
