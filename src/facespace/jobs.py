@@ -1,8 +1,9 @@
 """The jobs as one call each, with the built-in models unless others are given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,15 @@ class Verdict:
     far: float
     model: str
     faces: tuple[ComparedFace, ComparedFace]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `facespace verify --json` prints; faces of videos have a `time`."""
+        document = asdict(self)
+        for face in document["faces"]:
+            time_s = face.pop("time_s")
+            if time_s is not None:
+                face["time"] = time_s
+        return document
 
 
 def people(

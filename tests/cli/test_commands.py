@@ -179,7 +179,7 @@ def test_embed_then_cluster(
     poor = json.loads(call(*named, "--min-quality", "1", "--json").stdout)
     assert poor["n_faces"] == 3
     rows = (tmp_path / "people.csv").read_text().splitlines()
-    assert rows[0] == "photo,x0,y0,x1,y1,person" and len(rows) == 4
+    assert rows[0] == "photo,x0,y0,x1,y1,person,time" and len(rows) == 4
 
 
 def test_cluster_scores_crops_of_known_people(

@@ -51,7 +51,7 @@ def verify(
                 f"{name}: {face.n_faces} {shown}, the {used} is used; {name}#K names another, --any takes the closest"
             )
     if json:
-        show_json(verdict)
+        show_json(verdict.to_json())
     else:
         show(
             f"{'same person' if verdict.same else 'different people'}: distance {verdict.distance:.3f}, "

@@ -3,26 +3,24 @@
 import dataclasses
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, ImageError
+from facespace.extract.file_tables import table_of
 from facespace.extract.photos import (
     CROPS_PER_BATCH,
     FaceDetector,
     FaceEmbedder,
-    PhotoFaces,
     extract_crops,
 )
-from facespace.extract.tracks import Track
-from facespace.extract.videos import VideoFaces, extract_file, extract_files, file_hash
+from facespace.extract.videos import extract_file, extract_files, file_hash
 from facespace.faces.quality import face_quality
 from facespace.images import Unreadable, list_photos, read_bytes
 from facespace.images.addresses import Address
@@ -164,7 +162,9 @@ def _read_file(photos: list[Path], detector: FaceDetector, embedder: FaceEmbedde
     found = extract_file(photo, detector, embedder, workers=THREADS_PER_VIDEO)
     if isinstance(found, Unreadable):
         return _Read(1, None, (found,))
-    return _Read(1, _table([found], embedder), partial=(Unreadable(photo, found.note),) if found.note else ())
+    return _Read(
+        1, table_of([found], embedder), partial=(Unreadable(photo, found.note),) if found.note else ()
+    )
 
 
 def _read_crops(photos: list[Path], embedder: FaceEmbedder) -> _Read:
@@ -277,7 +277,7 @@ def extract_tables(
         yield from in_order(lambda path: _one_crop(path, embedder), photos, workers=workers)
         return
     for found in extract_files(photos, detector, embedder, workers=workers):
-        yield found if isinstance(found, Unreadable) else _table([found], embedder)
+        yield found if isinstance(found, Unreadable) else table_of([found], embedder)
 
 
 def extract_table(
@@ -352,40 +352,6 @@ def content_hash(photo: Path) -> str:
         )
     except ImageError:
         return ""
-
-
-def _table(found: list[PhotoFaces | VideoFaces], embedder: FaceEmbedder) -> FaceTable:
-    """Of tracks all kept faces, the best of each first."""
-    parts: list[tuple[int, PhotoFaces | Track, int]] = []  # each with its file, and which track it is
-    for i, item in enumerate(found):
-        parts += [(i, item, -1)] if isinstance(item, PhotoFaces) else [(i, t, k) for k, t in enumerate(item)]
-    counts = [len(part.faces) for _, part, _ in parts]
-    rank = Counter[str]()
-    ids = []
-    for i, part, _ in parts:
-        digest = found[i].sha256
-        ids += [face_id(digest, rank[digest] + k) for k in range(len(part.faces))]
-        rank[digest] += len(part.faces)
-    none = FaceTable.empty(dim=embedder.spec.dim, model=embedder.spec.sha256)
-    return FaceTable(
-        embedder.spec.sha256,
-        tuple(str(item.photo) for item in found),
-        tuple(item.sha256 for item in found),
-        np.array(ids, np.int64),
-        np.repeat(np.array([i for i, _, _ in parts], np.int32), counts),
-        np.concatenate([none.box_xyxy, *(part.faces.boxes_xyxy for _, part, _ in parts)]),
-        np.concatenate([none.landmarks_xy, *(part.faces.landmarks_xy for _, part, _ in parts)]),
-        np.concatenate([none.score, *(part.faces.scores for _, part, _ in parts)]),
-        np.concatenate([none.quality, *(part.quality for _, part, _ in parts)]),
-        np.concatenate([none.embedding, *(part.embeddings for _, part, _ in parts)]),
-        frame=np.concatenate([none.frame, *(_of_video(part, "frame", -1) for _, part, _ in parts)]),
-        time_s=np.concatenate([none.time_s, *(_of_video(part, "time_s", np.nan) for _, part, _ in parts)]),
-        track=np.repeat(np.array([k for _, _, k in parts], np.int32), counts),
-    )
-
-
-def _of_video(part: PhotoFaces | Track, name: str, none: float) -> NDArray[Any]:
-    return getattr(part, name) if isinstance(part, Track) else np.full(len(part.faces), none)
 
 
 def _crop_table(crops: list[Crop], embedder: FaceEmbedder) -> FaceTable:
