@@ -64,6 +64,10 @@ CREATE TABLE ignored (                 -- faces that take no part
     face_id INTEGER PRIMARY KEY REFERENCES faces ON DELETE CASCADE,
     why TEXT NOT NULL CHECK (why IN ('not a face', 'forgotten'))
 ) STRICT;
+CREATE TABLE index_settings (
+    setting TEXT PRIMARY KEY,          -- a field of IndexSettings
+    value REAL NOT NULL
+) STRICT;
 CREATE TABLE models (
     model_id INTEGER PRIMARY KEY AUTOINCREMENT,
     sha256 TEXT NOT NULL UNIQUE,
@@ -123,7 +127,7 @@ CREATE TABLE template_indexes (        -- the file of the index of a model's tem
     model_id INTEGER PRIMARY KEY REFERENCES models,
     token TEXT NOT NULL,
     removed_to INTEGER NOT NULL,       -- the position up to which it knows what was removed
-    state TEXT NOT NULL                -- as JSON
+    built TEXT NOT NULL                -- ISO 8601, UTC
 ) STRICT;
 CREATE TABLE templates (
     template_id INTEGER PRIMARY KEY AUTOINCREMENT,
