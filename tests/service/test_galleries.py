@@ -1,9 +1,13 @@
 """Galleries over HTTP."""
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
+from facespace.service.settings import Limits
+from facespace.service.upkeep import Upkeep
 from service.asked import PNG, ask, make_service, photo
 
 
@@ -55,3 +59,19 @@ def test_the_description_is_whole(tmp_path: Path) -> None:
         document = asked.get("/openapi.json").json()
     assert "/v1/galleries/{gallery}/identify" in document["paths"]
     assert "urn:facespace:queue-full" in document["info"]["description"]
+
+
+def test_upkeep_removes_pictures_of_faces_that_are_gone_and_closes_idle_galleries(tmp_path: Path) -> None:
+    service = make_service(tmp_path, limits=Limits(galleries=1))
+    with ask(service) as asked:
+        for name in ("one", "two"):
+            asked.put(f"/v1/galleries/{name}", json={"keep_pictures": True})
+            asked.put(f"/v1/galleries/{name}/faces/a1?subject=Ann", content=photo("red"), headers=PNG)
+        kept = {path: tmp_path / "one.pictures" / path for path in ("a1", "old", "new")}
+        for path in ("old", "new"):
+            kept[path].write_bytes(b"x")
+        for path in ("a1", "old"):
+            os.utime(kept[path], (0, 0))
+        asyncio.run(Upkeep(service).round())
+        assert [path for path, picture in kept.items() if picture.exists()] == ["a1", "new"]
+        assert asked.get("/v1/galleries/one").json()["n_faces"] == 1

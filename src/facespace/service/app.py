@@ -18,6 +18,7 @@ from facespace.service.native import jobs
 from facespace.service.native.description import describe
 from facespace.service.problems import Problem, ProblemError, problem_of
 from facespace.service.service import Service
+from facespace.service.upkeep import Upkeep
 from facespace.service.working import Working
 
 __all__ = ["create_app"]
@@ -30,15 +31,17 @@ PARTS = (native.router, operations.router, compreface.router)
 def create_app(service: Service) -> Front:
     """The app of a service, which starts and stops with it."""
 
-    working = Working(service)
+    working, upkeep = Working(service), Upkeep(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
         working.start()
+        upkeep.start()
         try:
             yield
         finally:
+            await upkeep.stop()
             await working.stop()
             await service.stop()
 
