@@ -8,7 +8,7 @@ import pytest
 from drawn_video import draw_frame, write_video
 from facespace.errors import ImageError, MissingExtraError
 from facespace.extract import ImageFaces, embed_known_frames, extract_files, extract_video
-from facespace.extract.tracks import KEPT_FACES, Track, Tracker
+from facespace.extract.tracks import APART_S, KEPT_FACES, Track, Tracker
 from facespace.faces.detections import Detections
 from facespace.images import Unreadable
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
@@ -82,7 +82,7 @@ def test_the_best_views_of_different_moments_are_kept() -> None:
     (track,) = tracks(frames)
     assert len(track) == KEPT_FACES and track.quality[0] == pytest.approx(quality.max())
     assert (np.diff(track.quality) <= 0).all()
-    assert np.diff(np.sort(track.time_s)).min() >= 1.0
+    assert np.diff(np.sort(track.time_s)).min() >= APART_S
     assert track.path_xyxy.shape == (40, 4) and track.path_s.tolist() == list(frames)
 
 

@@ -1,9 +1,12 @@
 """Videos in a library: tracks grouped with photos, named, corrected, searched, read again and forgotten."""
 
+import csv
 import dataclasses
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -11,6 +14,7 @@ from drawn_album import person_at, scanned
 from drawn_video import draw_frame, write_video
 from facespace.images import Unreadable, listing
 from facespace.library import Library, Look
+from facespace.models import ModelSpec
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from inside import sql
 
@@ -31,8 +35,8 @@ def library(tmp_path: Path, photos: Path) -> Iterator[Library]:
         yield scanned(opened, photos)
 
 
-def groups(library: Library) -> set[frozenset[str]]:
-    return {frozenset(face.address for face in person.faces) for person in library.group(SPEC).people}
+def groups(library: Library, spec: ModelSpec = SPEC) -> set[frozenset[str]]:
+    return {frozenset(face.address for face in person.faces) for person in library.group(spec).people}
 
 
 def test_a_track_is_one_face_of_its_person_with_its_times(library: Library) -> None:
@@ -115,6 +119,62 @@ def test_nothing_of_a_forgotten_track_stays(library: Library, photos: Path) -> N
     scanned(library, photos)
     assert sql(library).execute(left).fetchone() == (0,)
     assert groups(library) == {frozenset({"clip.mp4#2"}), frozenset({"clip.mp4#3"})}
+
+
+def test_names_and_times_go_to_other_programs(library: Library, photos: Path, tmp_path: Path) -> None:
+    library.name(person_at(library, "clip.mp4#1"), "Red")
+    library.write_sidecars()
+    packet = (photos / "clip.mp4.xmp").read_text(encoding="utf-8")
+    assert "PersonInImage" in packet and "Red" in packet and "RegionInfo" not in packet
+    assert "RegionInfo" in (photos / "red.png.xmp").read_text(encoding="utf-8")
+    assert library.write_sidecars().written == []
+    library.export_people(tmp_path / "people.csv")
+    with (tmp_path / "people.csv").open(encoding="utf-8") as file:
+        rows = {row["face"]: row for row in csv.DictReader(file)}
+    assert (rows["clip.mp4#2"]["track"], rows["clip.mp4#2"]["begin"], rows["clip.mp4#2"]["end"]) == (
+        "2",
+        "3.0",
+        "4.5",
+    )
+    assert rows["red.png#1"]["time"] == "" and rows["clip.mp4#1"]["time"] != ""
+    library.export_people(tmp_path / "people.json")
+    people = json.loads((tmp_path / "people.json").read_text(encoding="utf-8"))["people"]
+    (red,) = (person["faces"] for person in people if person["name"] == "Red")
+    assert sorted("time" in face for face in red) == [False, True]
+    assert library.sort_into_folders(tmp_path / "sorted").written == [
+        tmp_path / "sorted" / "Red" / "clip.mp4", tmp_path / "sorted" / "Red" / "red.png",
+    ]  # fmt: skip
+
+
+def test_a_library_with_videos_moves_to_another_model(library: Library, photos: Path) -> None:
+    class Newer(DrawnEmbedder):
+        spec = dataclasses.replace(SPEC, version="2", sha256="a" * 64)
+
+    moved = library.upgrade(photos, Newer())
+    assert moved.is_complete and not moved.not_at_hand
+    assert library.templates.count()["a" * 64] == library.templates.count()[SPEC.sha256]
+    assert groups(library, Newer.spec) >= {frozenset({"red.png#1", "clip.mp4#1"})}
+
+
+def test_a_scan_that_is_stopped_loses_the_video_in_flight_alone(tmp_path: Path, photos: Path) -> None:
+    write_video(photos / "later.mp4", [RED] * 30)
+    stop, told = Event(), []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage == "videos":
+            told.append((done, total))
+            if done >= 5:  # the first is kept
+                stop.set()
+
+    with Library(tmp_path / "library") as library:
+        result = library.scan(photos, DrawnDetector(), DrawnEmbedder(), progress=progress, stop=stop)
+        assert [photo.path for photo in library.photos()] == ["clip.mp4", "red.png"] and result.n_new == 2
+        assert {total for _, total in told} == {8} and [done for done, _ in told] == sorted(
+            done for done, _ in told
+        )
+        assert library.scan_progress() is not None and library.scan_progress().stage == "videos"  # type: ignore[union-attr]
+        scanned(library, photos)
+        assert [photo.path for photo in library.photos()] == ["clip.mp4", "later.mp4", "red.png"]
 
 
 def test_what_cannot_be_read_is_named_and_tried_once(library: Library, photos: Path) -> None:

@@ -4,6 +4,7 @@ A face joins the track whose last face it overlaps and looks like; one that has 
 much alike is told by the model's own false-accept rates, so that this holds for every model.
 """
 
+from bisect import bisect
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,10 +20,10 @@ from facespace.models import ModelSpec
 __all__ = ["Track", "Tracker", "joined"]
 
 KEPT_FACES = 4
-APART_S = 1.0  # kept faces are of different moments where there are such
+APART_S = 0.5  # kept faces are of different moments where there are such
 # A face that is not seen for longer is another appearance.
 GAP_S, GAPS = 1.5, 3.0  # seconds, or intervals of sampling if these are longer
-MIN_IOU = 0.25
+MIN_IOU = 0.1
 REACH = 2.5  # sides of a face that it may move unseen
 LARGER = 2.0  # times its side
 # Without a calibration: distances at rates of 1e-2, 1e-3 and 1e-4 of an ordinary model.
@@ -146,7 +147,14 @@ class Tracker:
 
     def tracks(self) -> list[tuple[Track, NDArray[np.int64]]]:
         """All tracks by time, each with the stamps of its kept faces; single blurs, perhaps no faces, are left out."""
-        whole = [_whole(track) for track in (*self._done, *self._open) if _counts(track)]
+        found = [*self._done, *self._open]
+        long = [track for track in found if len(track.times) > 1]
+        whole = [
+            _whole(track)
+            for track in found
+            if len(track.times) > 1
+            or (track.kept[0].quality >= SET_ASIDE and not any(_fills_gap(track, one) for one in long))
+        ]
         return sorted(whole, key=lambda one: (one[0].begin_s, float(one[0].path_xyxy[0, 0])))
 
     def _links(self, faces: list[_Seen]) -> dict[int, _Open]:
@@ -190,8 +198,14 @@ def _within_reach(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.
     return (moved <= REACH * side) & (side <= LARGER * np.minimum(side_a[:, None], side_b[None]))
 
 
-def _counts(track: _Open) -> bool:
-    return len(track.times) > 1 or track.kept[0].quality >= SET_ASIDE
+def _fills_gap(single: _Open, track: _Open) -> bool:
+    """Whether a face seen once is a track's own in a moment when it was not known, blurred or turned away."""
+    time_s = single.times[0]
+    after = bisect(track.times, time_s)
+    if not 0 < after < len(track.times) or track.times[after - 1] == time_s:
+        return False
+    around = np.stack(track.boxes[after - 1 : after + 1])
+    return bool(box_iou(single.boxes[0][None], around).max() >= MIN_IOU)
 
 
 def _whole(track: _Open) -> tuple[Track, NDArray[np.int64]]:

@@ -45,6 +45,7 @@ class ListedPhoto:
         mtime_ns: likewise.
         faces: all, those that take no part too.
         rejected: names that a face must not have, by its id; earlier names of those persons too.
+        is_video: it is one.
     """
 
     path: str
@@ -55,6 +56,7 @@ class ListedPhoto:
     mtime_ns: int
     faces: tuple[Face, ...]
     rejected: dict[int, tuple[str, ...]]
+    is_video: bool = False
 
     def changed(self, folder: Path) -> str | None:
         """Why the catalogue does not know the photo as it stands now; None where it does."""
@@ -86,7 +88,8 @@ class ListedPhoto:
             )
             for face in self.faces
         )
-        return SaidPhoto(faces, self.size_hw, self.stored_orientation(folder))
+        orientation = 1 if self.is_video else self.stored_orientation(folder)
+        return SaidPhoto(faces, self.size_hw, orientation, self.is_video)
 
 
 def is_told(face: Face, suggested: bool) -> bool:
@@ -122,7 +125,7 @@ def listed_photos(library: Catalogue) -> Iterator[ListedPhoto]:
     """All photos that could be read, by path, one at a time."""
     rejected = _rejected(library)
     with_faces = groupby(
-        stream_faces(library, " AND unreadable IS NULL ORDER BY path, x0, face_id", forgotten=True),
+        stream_faces(library, " AND unreadable IS NULL ORDER BY path, begin_s, x0, face_id", forgotten=True),
         key=lambda face: face.photo_id,
     )
     photo_id, faces = next(with_faces, (None, iter(())))
@@ -135,6 +138,7 @@ def listed_photos(library: Catalogue) -> Iterator[ListedPhoto]:
             path_out(row["path"]), (row["height"], row["width"]), row["orientation"], row["taken_at"],
             row["size_bytes"], row["mtime_ns"], shown,
             {face.face_id: tuple(sorted(rejected[face.face_id])) for face in shown if face.face_id in rejected},
+            row["kind"] == "video",
         )  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def write_sidecars(
     dry_run: bool = False,
     on_photo: OnPhoto | None = None,
 ) -> Written:
-    """Write names and regions of people to sidecars. The photos stay as they are.
+    """Write names and regions of people to sidecars; of videos the names. The photos stay as they are.
 
     Confirmed persons with a name are written, hidden ones are not. What other programs wrote is kept
     (`facespace.library.exchange.xmp`). A sidecar that cannot be parsed or written is left alone and reported.
@@ -132,7 +132,9 @@ def write_sidecars(
             result.skipped.append(Skipped(photo.path, reason))
             return
         old = read_file(target)
-        base = old or (read_file(beside) if beside else _embedded(folder / photo.path))
+        base = old or (
+            read_file(beside) if beside else None if photo.is_video else _embedded(folder / photo.path)
+        )
         said = photo.said(folder, suggested=suggested)
         try:
             content = merge_packet(base, said, keywords=keywords) or (base if told and old is None else None)

@@ -22,7 +22,7 @@ __all__ = ["COLUMNS", "TABLES", "export_people"]
 
 COLUMNS = (
     "photo", "person", "name", "state", "hidden", "x0", "y0", "x1", "y1", "score", "quality", "distance", "far",
-    "extrapolated", "taken_at", "face", "face_id",
+    "extrapolated", "taken_at", "face", "face_id", "time", "track", "begin", "end",
 )  # fmt: skip
 
 
@@ -56,7 +56,9 @@ def export_people(history: History, file: Path, *, formulas: str = "names") -> i
 
 def _faces(library: Catalogue) -> Iterator[Face]:
     """Each face that takes part, by photo and place."""
-    return stream_faces(library, " AND unreadable IS NULL AND why IS NULL ORDER BY path, x0, face_id")
+    return stream_faces(
+        library, " AND unreadable IS NULL AND why IS NULL ORDER BY path, begin_s, x0, face_id"
+    )
 
 
 def _csv(history: History, formulas: str) -> tuple[bytes, int]:
@@ -65,7 +67,11 @@ def _csv(history: History, formulas: str) -> tuple[bytes, int]:
     writer.writerow(COLUMNS)
     n = 0
     for face in _faces(history.catalogue):
-        row = face.to_json() | {"person": face.person, "name": face.name, "taken_at": face.taken_at}
+        row = (
+            face.to_json()
+            | face.times
+            | {"person": face.person, "name": face.name, "taken_at": face.taken_at}
+        )
         row |= dict(zip(("x0", "y0", "x1", "y1"), row["box_xyxy"], strict=True))
         row |= {"hidden": int(face.hidden), "extrapolated": int(face.extrapolated)}
         cells = [row[column] for column in COLUMNS]

@@ -74,11 +74,13 @@ class SaidPhoto:
         faces: all that the library sees.
         size_hw: of the upright picture.
         orientation: of the stored one, 1 to 8.
+        moves: it is a video, for which nobody has a convention of regions: names alone are written.
     """
 
     faces: tuple[SaidFace, ...]
     size_hw: tuple[int, int]
     orientation: int = 1
+    moves: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -123,8 +125,9 @@ def merge_packet(content: bytes | None, said: SaidPhoto, *, keywords: bool = Fal
     if content is None and not said.names:
         return None
     merge = _Merge(rdf.make_packet() if content is None else rdf.parse_packet(content), said)
-    merge.regions(MWG)
-    merge.regions(MP)
+    if not said.moves:
+        merge.regions(MWG)
+        merge.regions(MP)
     merge.names("Iptc4xmpExt:PersonInImage", "Bag", str)
     if keywords:
         merge.names("dc:subject", "Bag", flat_keyword)
