@@ -184,6 +184,10 @@ class OpenGallery:
             self._embedder = await self.read(self._embedders.of)
         return self._embedder
 
+    def renew(self) -> None:
+        """The gallery has gone over to another model: look which it is."""
+        self._embedder = None
+
     async def identify(self, rows: NDArray[np.float32], spec: ModelSpec, *, fpir: float) -> Identities:
         """See `Gallery.identify`; together with what other requests ask at the moment."""
         with self._busy():

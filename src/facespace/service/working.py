@@ -181,7 +181,10 @@ class _Work:
     async def upgrade(self) -> None:
         """Move the gallery to another model, face by face."""
         gallery = self._service.galleries.get(self.job.gallery)
-        result = await asyncio.get_running_loop().run_in_executor(None, self._upgraded, gallery)
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(None, self._upgraded, gallery)
+        finally:
+            gallery.renew()
         missing = [{"key": Path(one.photo).name, "problem": one.reason} for one in result.not_at_hand]
         self.job = replace(
             self.job, done=result.progress.n_done, todo=result.progress.n_faces, refused=tuple(missing[:100]),
