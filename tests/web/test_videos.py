@@ -23,6 +23,7 @@ from facespace.web.sessions import Sessions
 from facespace.web.site import Site
 from facespace.web.text import clock
 from fakes import SPEC, draw_photo
+from inside import sql
 from served import make_site
 
 HOST = "127.0.0.1:8128"
@@ -176,6 +177,29 @@ def test_only_videos_are_sent_as_they_are(asked: TestClient, number: int) -> Non
     assert asked.get(f"/photos/{other}/large").status_code == 200
     answer = asked.get(f"/photos/{other}/video")
     assert answer.status_code == 404 and "expected a video" in answer.json()["error"]
+
+
+def test_the_film_of_a_still_is_played_with_it(site: Site, photos: Path, clip: bytes) -> None:
+    """Of a live photo the file beside it; of a motion photo what stands behind its pixels."""
+    short = write_video(photos / "live.mov", [RED] * 30).read_bytes()
+    draw_photo(photos / "live.png", "red").rename(photos / "live.jpg")
+    with Library(site.folder) as library:
+        scanned(library, photos)
+        views = {view.photo: view for view in library.browse.photos()}
+        motion = views["red.png"]
+        sql(library).execute("UPDATE photos SET motion_offset = 100 WHERE photo_id = ?", (motion.photo_id,))
+    asked = TestClient(create_app(site), base_url=f"http://{HOST}")
+    assert "live.mov" not in views and views["live.jpg"].has_motion
+    assert asked.get(f"/photos/{views['live.jpg'].photo_id}/video").content == short
+    behind = (photos / "red.png").read_bytes()[100:]
+    part = asked.get(f"/photos/{motion.photo_id}/video", headers={"range": "bytes=5-"})
+    assert (part.status_code, part.content) == (206, behind[5:])
+    assert part.headers["content-range"] == f"bytes 5-{len(behind) - 1}/{len(behind)}"
+    assert asked.get(f"/photos/{motion.photo_id}/video").content == behind
+    for view in (views["live.jpg"], motion):
+        assert "Play the moment" in asked.get(f"/photos/{view.photo_id}").text
+    assert "Play the moment" not in asked.get(f"/photos/{views[CLIP].photo_id}").text
+    assert asked.get("/photos").text.count("with the film of its moment") == 2
 
 
 def test_nobody_who_was_not_let_in_gets_a_part(site: Site, number: int) -> None:

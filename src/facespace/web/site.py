@@ -83,10 +83,18 @@ class Site:
             LibraryError: nobody knows where the photos are, or the path leads out of their folder.
         """
         view = library.browse.photo(number)
-        path = Path(view.photo)
-        if path.is_absolute() or ".." in path.parts:
-            raise LibraryError(f"{printable(view.photo)}: expected a path below the photo folder")
+        self.check_path(view.photo)
         return self.photo_folder(library), view
+
+    def check_path(self, photo: str) -> None:
+        """Whether a path of the library stays in the photo folder.
+
+        Raises:
+            LibraryError: it leads out of it.
+        """
+        path = Path(photo)
+        if path.is_absolute() or ".." in path.parts:
+            raise LibraryError(f"{printable(photo)}: expected a path below the photo folder")
 
     def photo_folder(self, library: Library) -> Path:
         """Where the photos of the open library are.

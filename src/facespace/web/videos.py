@@ -1,4 +1,4 @@
-"""Videos as the page of one plays them: parts of the file itself, by range, read under the guards of photos."""
+"""Videos, and the films of stills, as pages play them: by range, of the file itself, under the guards of photos."""
 
 import hashlib
 import os
@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from facespace.errors import CorrectionError
-from facespace.http.ranges import UnsatisfiableError, asked_span
+from facespace.http.ranges import Span, UnsatisfiableError, asked_span
+from facespace.library.films import Motion
 from facespace.web.parameters import Number
 from facespace.web.photo_files import open_shown
 from facespace.web.site import Site
@@ -24,7 +25,7 @@ TYPES = {
     ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".qt": "video/mp4", ".3gp": "video/mp4",
     ".webm": "video/webm", ".mkv": "video/x-matroska", ".ogv": "video/ogg",
 }  # fmt: skip
-UNKNOWN_TYPE = "application/octet-stream"
+STILLS_TYPE = "video/mp4"
 
 
 def router(site: Site) -> APIRouter:
@@ -35,12 +36,13 @@ def router(site: Site) -> APIRouter:
     def video(number: Number, request: Request) -> Response:
         with site.library() as library:
             folder, view = site.photo(library, number)
-        if view.kind != "video":
-            raise CorrectionError(f"photo {number}: expected a video, it is a photo")
-        file = open_shown(folder, view.photo)
+            film = Motion(view.photo, 0, 0) if view.kind == "video" else library.motion(number)
+        if film is None:
+            raise CorrectionError(f"photo {number}: expected a video, it is a photo without a film")
+        site.check_path(film.path)
+        file = open_shown(folder, film.path)
         try:
-            suffix = os.path.splitext(view.photo)[1].lower()  # noqa: PTH122 - of a name that may be no path here
-            return _answer(file, TYPES.get(suffix, UNKNOWN_TYPE), request)
+            return _answer(Film(file, film.offset), _media_type(film.path), request)
         except BaseException:
             file.close()
             raise
@@ -48,40 +50,61 @@ def router(site: Site) -> APIRouter:
     return routes
 
 
-def _answer(file: BinaryIO, media_type: str, request: Request) -> Response:
-    """The whole file, or the part that is asked for; closes the file, at the latest when it is sent."""
-    status = os.fstat(file.fileno())
-    size, tag = status.st_size, _tag(status)
-    headers = {"Accept-Ranges": "bytes", "ETag": tag}
-    unchanged = request.headers.get("if-range", tag) == tag
+def _media_type(path: str) -> str:
+    """That of a film behind the pixels of a still is MP4."""
+    return TYPES.get("." + path.rpartition(".")[2].lower(), STILLS_TYPE)
+
+
+class Film:
+    """What of an open file is a film: all of it, or what stands behind the pixels of a still.
+
+    Args:
+        file: open; closed by `close`, and by whoever reads it to the end.
+        offset: where the film begins, in bytes.
+    """
+
+    def __init__(self, file: BinaryIO, offset: int) -> None:
+        status = os.fstat(file.fileno())
+        self._file, self._offset = file, offset
+        self.size = max(status.st_size - offset, 0)
+        stamp = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {offset}"
+        # Another one for another content; tells nothing of the disk.
+        self.tag = f'"{hashlib.sha256(stamp.encode()).hexdigest()[:24]}"'
+
+    def read(self, span: Span) -> bytes:
+        """These bytes of the film."""
+        self._file.seek(self._offset + span.start)
+        return self._file.read(len(span))
+
+    def chunks(self) -> Iterator[bytes]:
+        """All of it, and not what comes to the file meanwhile; closes the file."""
+        with self._file:
+            for start in range(0, self.size, CHUNK_BYTES):
+                if not (chunk := self.read(Span(start, min(start + CHUNK_BYTES, self.size)))):
+                    return
+                yield chunk
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _answer(film: Film, media_type: str, request: Request) -> Response:
+    """The whole film, or the part that is asked for; the file is closed, at the latest when all is sent."""
+    headers = {"Accept-Ranges": "bytes", "ETag": film.tag}
+    unchanged = request.headers.get("if-range", film.tag) == film.tag
     try:
-        span = asked_span(request.headers.get("range"), size) if unchanged else None
+        span = asked_span(request.headers.get("range"), film.size) if unchanged else None
     except UnsatisfiableError:
-        file.close()
-        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+        film.close()
+        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{film.size}"})
+    whole = headers | {"Content-Length": str(film.size)}
     if request.method == "HEAD":
-        file.close()
-        return Response(media_type=media_type, headers=headers | {"Content-Length": str(size)})
+        film.close()
+        return Response(media_type=media_type, headers=whole)
     if span is None:
-        return StreamingResponse(
-            _chunks(file), media_type=media_type, headers=headers | {"Content-Length": str(size)}
-        )
-    with file:
-        file.seek(span.start)
-        content = file.read(min(len(span), MOST_BYTES))
-    sent = type(span)(span.start, span.start + len(content))
-    return Response(content, 206, headers | {"Content-Range": sent.header(size)}, media_type)
-
-
-def _tag(status: os.stat_result) -> str:
-    """Another one for another content; tells nothing of the disk."""
-    stamp = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
-    return f'"{hashlib.sha256(stamp.encode()).hexdigest()[:24]}"'
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        left = os.fstat(file.fileno()).st_size  # not what comes to the file meanwhile
-        while left > 0 and (chunk := file.read(min(CHUNK_BYTES, left))):
-            left -= len(chunk)
-            yield chunk
+        return StreamingResponse(film.chunks(), media_type=media_type, headers=whole)
+    content = film.read(Span(span.start, min(span.end, span.start + MOST_BYTES)))
+    film.close()
+    sent = Span(span.start, span.start + len(content))
+    return Response(content, 206, headers | {"Content-Range": sent.header(film.size)}, media_type)
