@@ -1,5 +1,6 @@
 """What the commands of `facespace gallery` print: tables for people, documents for scripts."""
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 from facespace.cli.console import say, show, show_json, warn
 from facespace.cli.progress import show_table
 from facespace.gallery import EnrolledFace, Enrolment, Identities, Match, Overview, Upgrade
+from facespace.gallery.plan import Plan
 from facespace.images import Unreadable
 from facespace.store import UNKNOWN, IndexState, shown_name
 from facespace.table import FaceTable
 
-__all__ = ["enrolment", "faces", "identities", "index", "matches", "overview", "upgrade"]
+__all__ = ["enrolment", "faces", "identities", "index", "matches", "overview", "plan", "upgrade"]
 
 SHOWN = 10
 
@@ -122,6 +124,46 @@ def index(states: dict[str, IndexState], file: str, *, is_built: bool, json: boo
     if not is_built:
         say(f"{file}: another process is building the index")
     show(*([f"{label}: {state.line()}" for label, state in states.items()] or ["nobody is enrolled"]))
+
+
+def plan(found: Plan) -> None:
+    """What many faces cost, for people."""
+    show(f"{found.n:,} faces, thresholds of {found.model}")
+    rows = [
+        (
+            one.store, _size(one.memory_bytes), _size(one.disk_bytes), _duration(one.load_s), _duration(one.build_s),
+            _milliseconds(one.ms_single), _milliseconds(one.ms_batch),
+        )
+        for one in found.stores
+    ]  # fmt: skip
+    show("derived from a calibration of seconds on this machine; times are those of one processor")
+    show_table(("store", "memory", "disk", "enrol", "build", "a probe", "one of many"), rows)
+    show(*(f"{one.store}: {one.note}" for one in found.stores))
+    show_table(
+        ("FAR of a threshold", "false hits a probe"), [(f, f"{n:,.3g}") for f, n in found.false_hits.items()]
+    )
+    how = "" if found.far_is_measured else ", for which the model's distance is extrapolated"
+    show(
+        f"for 1 in 100 unknown people taken for somebody a comparison may err once in {1 / found.far_needed:,.0f}{how}"
+    )
+
+
+def _size(n_bytes: float) -> str:
+    unit = max(0, min(4, int(math.log10(max(n_bytes, 1)) // 3)))
+    return f"{n_bytes / 1000**unit:.3g} {('B', 'kB', 'MB', 'GB', 'TB')[unit]}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    for size, name in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.2g} {name}"
+    return f"{seconds:.2g} s"
+
+
+def _milliseconds(ms: float | None) -> str:
+    return "-" if ms is None else f"{ms:.3g} ms" if ms < 10_000 else f"{ms / 1000:.3g} s"
 
 
 def overview(seen: Overview, file: str, *, json: bool) -> None:

@@ -102,6 +102,7 @@ GALLERY = Group(
             "upgrade": Command("gallery:upgrade", "Move the gallery to a newer model."),
             "check": Command("gallery:check", "Check that a gallery's file is sound."),
             "backup": Command("gallery:backup", "Copy a gallery as it is now."),
+            "plan": Command("gallery_scale:plan", "Say what a gallery of many faces costs."),
             "index": Command("gallery_scale:index", "Build the index that searches use."),
         }
     },

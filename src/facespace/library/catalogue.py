@@ -168,7 +168,11 @@ class Catalogue:
         return self._database.snapshot()
 
     def checkpoint(self) -> None:
-        """Bring the log into the file, so that deleted bytes go, unless another process still reads them."""
+        """Bring the log into the file, so that deleted bytes go, unless another process still reads them.
+
+        They go from the files of the index too.
+        """
+        self.templates.overwrite_removed()
         self._database.checkpoint()
 
     def drop_kept(self) -> None:
@@ -177,6 +181,7 @@ class Catalogue:
 
     def scrub(self) -> None:
         """Write the file again without what was deleted; see `facespace.store.Database.scrub`."""
+        self.templates.overwrite_removed()
         self._database.scrub()
 
     def problems(self) -> tuple[str, ...]:

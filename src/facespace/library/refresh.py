@@ -97,6 +97,7 @@ def refresh(
         catalogue, photos, stamp_photos(photos, videos=True), detector, reader, look=look, **how
     )
     done, stop = regroup(scan), how.get("stop")
+    catalogue.templates.refresh_indexes()
     if stop is not None and stop.is_set():
         return done
     before = library_model(catalogue)

@@ -6,6 +6,7 @@ number of cells that are looked into is chosen by it.
 """
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from facespace.store.candidates import Recall
 from facespace.store.nearest import ByteRows
 from facespace.store.scan import faiss_if_there, one_thread
 
-__all__ = ["Cells", "Wanted"]
+__all__ = ["Cells", "Wanted", "n_cells", "timed_build"]
 
 # The codes tell the best few hundred; their bytes tell the best of these.
 CODES_KEPT = 256
@@ -87,9 +88,7 @@ class Cells:
         Raises:
             MissingExtraError: faiss is not installed.
         """
-        faiss = faiss_if_there()
-        if faiss is None:
-            raise MissingExtraError("an index of cells", "index")
+        faiss = _faiss()
         rng = np.random.default_rng(seed)
         # Threads that wait for one another at every step cost more than they bring.
         with threadpool_limits(1) if len(rows) < ROWS_FOR_THREADS else nullcontext():
@@ -172,15 +171,57 @@ class Cells:
             return None
 
 
+def n_cells(n: int) -> int:
+    """How many cells so many rows are put into."""
+    return 1 << max(2, int(np.log2(2.1 * np.sqrt(n))))
+
+
+def timed_build(rows: ByteRows) -> tuple[Callable[[NDArray[np.int8], int], object], float, float]:
+    """Cells of these rows, for a forecast.
+
+    Returns:
+        what looks into so many cells for some probes; the processor seconds of finding the cell of one row, for each
+        cell there is, and of coding it.
+
+    Raises:
+        MissingExtraError: faiss is not installed.
+    """
+    faiss = _faiss()
+    index, values = (
+        _trained(rows, faiss, np.random.default_rng(0)),
+        rows.vectors(slice(None)).astype(np.float32),
+    )
+    start = time.process_time()
+    index.quantizer.search(values, 1)
+    between = time.process_time()
+    index.add_with_ids(values, np.arange(len(rows)))
+    end = time.process_time()
+    of_cell, of_both = (between - start) / len(rows), (end - between) / len(rows)
+
+    def find(probes: NDArray[np.int8], cells: int) -> object:
+        parameters = faiss.IVFSearchParameters(nprobe=cells)
+        with one_thread(faiss):
+            return index.search(probes.astype(np.float32), CODES_KEPT, params=parameters)
+
+    return find, of_cell / index.nlist, max(0.0, of_both - of_cell)
+
+
+def _faiss() -> Any:
+    faiss = faiss_if_there()
+    if faiss is None:
+        raise MissingExtraError("an index of cells", "index")
+    return faiss
+
+
 def _trained(rows: ByteRows, faiss: Any, rng: np.random.Generator) -> Any:
     """An index without rows, whose cells and codes are found by a sample."""
     n, dim = rows.codes.shape
-    n_cells = 1 << max(2, int(np.log2(2.1 * np.sqrt(n))))
-    index = faiss.index_factory(dim, f"IVF{n_cells},PQ{dim // 2}x4fs", faiss.METRIC_L2)
+    cells = n_cells(n)
+    index = faiss.index_factory(dim, f"IVF{cells},PQ{dim // 2}x4fs", faiss.METRIC_L2)
     # Codes of what is left after a cell's mean do not work on bytes.
     index.by_residual = False
     index.cp.niter = ITERATIONS
-    sample = rng.choice(n, min(n, ROWS_PER_CELL * n_cells), replace=False)
+    sample = rng.choice(n, min(n, ROWS_PER_CELL * cells), replace=False)
     index.train(rows.vectors(np.sort(sample)).astype(np.float32))
     return index
 
