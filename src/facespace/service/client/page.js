@@ -8,12 +8,12 @@ const SAME_FACE_IOU = 0.4;
 const [form, camera, chooser, state, stage, list, worth, speed] =
   ["ask", "camera", "choose", "status", "stage", "faces", "worth", "speed"].map(id => document.getElementById(id));
 const video = stage.querySelector("video"), canvas = stage.querySelector("canvas"), file = chooser.querySelector("input");
-const shown = { answered: [], looks: [] };
+const shown = { answered: [], looks: [], turn: 0 };
 let faces = null, stream = null, photo = null;
 
 form.gallery.value = new URLSearchParams(location.search).get("gallery") ?? "";
 form.addEventListener("submit", event => event.preventDefault());
-form.addEventListener("change", () => { shown.answered = []; if (photo) lookAtPhoto(); });
+form.addEventListener("change", () => { forget(); if (faces) tell("Ready."); if (photo) lookAtPhoto(); });
 camera.addEventListener("click", () => (stream ? stop() : start()));
 file.addEventListener("change", () => { photo = file.files[0]; file.value = ""; if (photo) lookAtPhoto(); });
 document.addEventListener("dragover", event => event.preventDefault());
@@ -61,8 +61,10 @@ function stop() {
   camera.textContent = "Start camera";
 }
 
+/** What is answered to earlier questions counts no more. */
 function forget() {
-  Object.assign(shown, { answered: [], looks: [] });
+  Object.assign(shown, { answered: [], looks: [], turn: shown.turn + 1 });
+  worth.textContent = "";
 }
 
 /** Frame by frame, as long as it is this camera. */
@@ -91,7 +93,7 @@ async function lookAtPhoto() {
     if (photo !== mine) return;
     show(image, look);
     await ask(look);
-    if (photo === mine) show(image, look);
+    if (photo === mine && !stream) show(image, look);
   } catch (error) {
     tell(error.name === "InvalidStateError" ? "This browser cannot read the picture." : error.message, true);
   }
@@ -99,13 +101,16 @@ async function lookAtPhoto() {
 
 /** Who they are, if a gallery is named. */
 async function ask(look) {
-  const gallery = form.gallery.value.trim();
+  const gallery = form.gallery.value.trim(), { turn } = shown;
   if (!gallery || !look.found.length) return;
   try {
     const answer = await faces.identify(gallery, look.found, { key: form.key.value });
+    if (turn !== shown.turn) return;
+    tell(count(look.found.length));
     shown.answered = look.found.map((face, i) => ({ box: face.box, ...answer.faces[i] }));
     worth.textContent = answer.meaning ?? "";
   } catch (error) {
+    if (turn !== shown.turn) return;
     shown.answered = [];
     tell(error.message, true);
   }
@@ -118,7 +123,8 @@ function show(source, { found, width, height, ms }) {
   const context = canvas.getContext("2d");
   context.drawImage(source, 0, 0, width, height);
   const known = found.map(face => shown.answered.find(other => overlap(face.box, other.box) > SAME_FACE_IOU));
-  found.forEach((face, i) => draw(context, face, label(known[i]), Math.max(width, height)));
+  const unit = width / (canvas.clientWidth || width); // a pixel of the screen
+  found.forEach((face, i) => draw(context, face, label(known[i]), unit));
   list.replaceChildren(...found.map((face, i) => item(face, known[i])));
   if (!state.classList.contains("trouble") || found.length === 0) tell(count(found.length));
   measure(ms, found.length);
@@ -127,18 +133,19 @@ function show(source, { found, width, height, ms }) {
 const count = n => (n === 0 ? "No face in the picture." : n === 1 ? "1 face" : `${n} faces`);
 const label = answer => (answer ? answer.subject ?? "unknown" : "");
 
-function draw(context, { box: [x0, y0, x1, y1] }, text, longest) {
-  const style = getComputedStyle(document.documentElement), unit = longest / 320;
+function draw(context, { box: [x0, y0, x1, y1] }, text, unit) {
+  const style = getComputedStyle(document.documentElement), { width, height } = context.canvas, high = 22 * unit;
   context.strokeStyle = style.getPropertyValue("--mark");
-  context.lineWidth = 1.2 * unit;
+  context.lineWidth = 2.5 * unit;
   context.strokeRect(x0, y0, x1 - x0, y1 - y0);
   if (!text) return;
-  context.font = `600 ${9 * unit}px system-ui, sans-serif`;
-  const across = context.measureText(text).width + 4 * unit, top = y0 >= 12 * unit ? y0 - 12 * unit : y1;
+  context.font = `600 ${14 * unit}px system-ui, sans-serif`;
+  const across = context.measureText(text).width + 10 * unit, left = Math.max(Math.min(x0 - unit, width - across), 0);
+  const top = y0 >= high ? y0 - high : Math.min(y1, height - high);
   context.fillStyle = context.strokeStyle;
-  context.fillRect(x0 - 0.6 * unit, top, across, 12 * unit);
+  context.fillRect(left, top, across, high);
   context.fillStyle = style.getPropertyValue("--on-mark");
-  context.fillText(text, x0 + 1.5 * unit, top + 9 * unit);
+  context.fillText(text, left + 5 * unit, top + 16 * unit);
 }
 
 function item(face, answer) {
