@@ -62,15 +62,31 @@ class _Calls(Generic[Answer]):
         params = {"subject": subject, "min_quality": min_quality}
         return self._send(method, path, params=params, **_body(face, model))
 
-    def identify(self, probes: Probes, *, fpir: float | None = None, model: str = "") -> Answer:
-        """Who each face is, or nobody who is enrolled; ``model`` names the one that made embeddings."""
-        return self._send("POST", "/identify", params=_given(fpir=fpir), **_body(probes, model))
+    def identify(
+        self, probes: Probes, *, fpir: float | None = None, faces: str = "all", model: str = ""
+    ) -> Answer:
+        """Who each face is, or nobody who is enrolled.
+
+        Args:
+            probes: a picture, or embeddings.
+            fpir: share of unknown people who may be taken for somebody; the service's default when None.
+            faces: of the picture, "all" or the "largest".
+            model: sha256 or name of the one that made embeddings; the gallery's when empty.
+        """
+        return self._send("POST", "/identify", params=_given(fpir=fpir, faces=faces), **_body(probes, model))
 
     def search(
-        self, probes: Probes, *, k: int | None = None, far: float | None = None, model: str = ""
+        self,
+        probes: Probes,
+        *,
+        k: int | None = None,
+        far: float | None = None,
+        faces: str = "all",
+        model: str = "",
     ) -> Answer:
-        """The enrolled faces nearest to each face."""
-        return self._send("POST", "/search", params=_given(k=k, far=far), **_body(probes, model))
+        """The enrolled faces nearest to each face; see `identify`."""
+        params = _given(k=k, far=far, faces=faces)
+        return self._send("POST", "/search", params=params, **_body(probes, model))
 
     def add_subject(self, name: str) -> Answer:
         """Add a person without faces."""

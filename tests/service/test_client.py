@@ -57,6 +57,7 @@ def test_a_gallery_is_asked_by_the_names_of_gallery(running: tuple[str, str], tm
         for probes in (photo("green"), row_of("green"), quantise(row_of("green"), SPEC.byte_scale)):
             told = gallery.identify(probes, fpir=0.01)
             assert [face["subject"] for face in told["faces"]] == ["Bob"] and told["fpir"] == 0.01
+        assert len(gallery.identify(photo("red", "green"), faces="largest")["faces"]) == 1
         (found,) = gallery.search(photo("red"), k=3)["faces"]
         assert [m["subject"] for m in found["matches"]] == ["Ann Lee", "Ann Lee", "Bob"]
         assert gallery.add_subject("Cy/Dee?")["n_faces"] == 0 and gallery.faces_of("Cy/Dee?")["faces"] == []
@@ -188,6 +189,19 @@ class TestCommands:
         assert there.subject == here.subject and there.meaning() == here.meaning()
         np.testing.assert_allclose(there.distance, here.distance, atol=1e-6)
         np.testing.assert_allclose(there.threshold, here.threshold, atol=1e-6)
+
+    def test_an_upgrade_is_followed_to_its_end(self, call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        ended = {"ended": "now", "todo": 3, "done": 3, "state": "done", "trouble": None, "job_id": "1"}
+        jobs = [
+            {"ended": None, "todo": 3, "done": 0, "job_id": "1"},
+            ended | {"outcomes": {"embedded_again": 2, "not_available": 1}},
+            ended | {"state": "failed", "trouble": "no such model"},
+        ]
+        monkeypatch.setattr(RemoteGallery, "_send", lambda *_, **__: jobs.pop(0))
+        monkeypatch.setattr("facespace.cli.gallery_remote.LOOK_AGAIN_S", 0)
+        assert "2 embedded again, 1 not available" in call("upgrade", "--to", "newer").stdout
+        assert "no such model" in str(call("upgrade", "--to", "newer").exception)
+        assert "expected --to MODEL alone" in str(call("upgrade", "--back").exception)
 
     @pytest.mark.parametrize(
         ("command", "arguments", "key", "reason"),

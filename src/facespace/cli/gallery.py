@@ -8,7 +8,7 @@ import typer
 
 from facespace.cli import gallery_shown
 from facespace.cli.console import agreed, say, show, show_json, warn
-from facespace.cli.gallery_remote import enrol_asked, is_address, of_file, open_gallery
+from facespace.cli.gallery_remote import enrol_asked, is_address, of_file, open_gallery, upgrade_asked
 from facespace.cli.gallery_scale import refresh_index
 from facespace.cli.options import (
     AsJson,
@@ -225,7 +225,7 @@ def export(
 
 
 def upgrade(
-    file: GalleryFile,
+    file: GalleryPlace,
     to: Annotated[
         str | None,
         typer.Option(
@@ -247,6 +247,7 @@ def upgrade(
     yes: Yes = False,
     device: NetworkDevice = AUTO,
     workers: Workers = None,
+    key: GalleryKey = None,
     json: AsJson = False,
 ) -> None:
     """Move the gallery to a newer model.
@@ -258,7 +259,10 @@ def upgrade(
     """
     if sum([bool(to or at_once or photos), back, drop_old]) > 1:
         raise InputError("expected one of --to, --back and --drop-old")
-    with Gallery(of_file(file), create=False) as gallery:
+    if is_address(file):
+        upgrade_asked(file, key, None if photos or at_once or back or drop_old else to, json=json)
+        return
+    with Gallery(file, create=False) as gallery:
         if back:
             _step_back(gallery, json=json)
         elif drop_old:

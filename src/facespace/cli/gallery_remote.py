@@ -5,6 +5,7 @@ embed, and to keep where the gallery is told to.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.cli.console import show, show_json
 from facespace.cli.progress import progress
 from facespace.client import RemoteGallery
 from facespace.embed import Embedder
@@ -34,10 +36,11 @@ from facespace.models.devices import AUTO
 from facespace.store import IndexState, same_name
 from facespace.table import face_id
 
-__all__ = ["AskedGallery", "enrol_asked", "is_address", "of_file", "open_gallery"]
+__all__ = ["AskedGallery", "enrol_asked", "is_address", "of_file", "open_gallery", "upgrade_asked"]
 
 PROBES_AT_ONCE = 128
 PHOTOS_AT_ONCE = 4
+LOOK_AGAIN_S = 0.5
 PER_FACE = ("distance", "threshold", "chance")
 
 
@@ -66,6 +69,22 @@ def enrol_asked(address: str, key: str | None, photos: NamedPhotos, *, min_quali
     """Enrol photos in a gallery behind a service, and say how far it is."""
     with AskedGallery(address, key) as gallery, progress("enrolling") as on_photo:
         return gallery.enrol(photos, min_quality=min_quality, on_photo=on_photo)
+
+
+def upgrade_asked(address: str, key: str | None, to: str | None, *, json: bool) -> None:
+    """Move a gallery behind a service to another model, and follow the job until it has ended."""
+    if to is None:
+        raise InputError(f"{address}: expected --to MODEL alone, by a name that the service knows")
+    with RemoteGallery(address, key=key) as remote, progress("embedding again") as on_face:
+        job = remote.upgrade(to)
+        while job["ended"] is None:
+            on_face(job["done"], job["todo"])
+            time.sleep(LOOK_AGAIN_S)
+            job = remote.job(job["job_id"])
+    if job["state"] != "done":
+        raise GalleryError(f"{address}: the upgrade has {job['state']}: {job['trouble'] or 'it was stopped'}")
+    outcomes = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in job["outcomes"].items()) or "no faces"
+    show_json(job) if json else show(f"{address} is a gallery of {to}: {outcomes}")
 
 
 class AskedGallery:

@@ -16,11 +16,37 @@ from facespace.service.native.sent import media_type, read_json
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service
 
-__all__ = ["Options", "Subject", "collection", "door", "face_of", "image_of", "read_pictures"]
+__all__ = [
+    "FILE",
+    "TWO_FILES",
+    "Options",
+    "Subject",
+    "collection",
+    "door",
+    "face_of",
+    "image_of",
+    "read_pictures",
+]
 
 FILLED = ("landmarks", "calculator")
 UNFILLED = ("age", "gender", "pose", "mask", "landmarks2d106")
 Subject = Annotated[str | None, Query(max_length=1000, description="Name of a person.", examples=["Ann Lee"])]
+
+
+def _files(*names: str) -> dict[str, Any]:
+    """The body of a route, described: files of a form, or base64 in JSON."""
+    kinds = {
+        "multipart/form-data": {"type": "string", "format": "binary"},
+        "application/json": {"type": "string", "contentEncoding": "base64"},
+    }
+    content = {
+        kind: {"schema": {"type": "object", "required": list(names), "properties": dict.fromkeys(names, one)}}
+        for kind, one in kinds.items()
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+FILE, TWO_FILES = _files("file"), _files("source_image", "target_image")
 
 
 class Options:
@@ -81,9 +107,13 @@ def collection(service: Service, access: Access, right: str) -> OpenGallery:
         if len(names) > 1:
             raise refused(400, 36, "this key is for several galleries; make one for this gallery alone")
         name = next(iter(names), None)
-    if name is None or name not in service.galleries.names():
-        raise no_service("Recognition")
-    return service.gallery(name, access, right)
+    try:
+        if name is not None:
+            return service.gallery(name, access, right)
+    except ProblemError as error:
+        if error.problem.kind != "not-found":
+            raise
+    raise no_service("Recognition") from None
 
 
 def image_of(face_id: int) -> str:

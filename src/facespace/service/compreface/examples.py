@@ -10,6 +10,7 @@ from facespace.gallery import EnrolledFace, Gallery
 from facespace.service.access import Access
 from facespace.service.compreface.answers import look
 from facespace.service.compreface.asked import (
+    FILE,
     Options,
     Subject,
     collection,
@@ -36,7 +37,7 @@ def router(service: Service) -> APIRouter:
     enter = Annotated[Access, Depends(door(service))]
     options = Annotated[Options, Depends()]
 
-    @routes.post(PREFIX, summary="Add an example: a picture of one face")
+    @routes.post(PREFIX, summary="Add an example: a picture of one face", status_code=201, openapi_extra=FILE)
     async def add(request: Request, access: enter, chosen: options, subject: Subject = None) -> JSONResponse:
         name = (subject or "").strip()
         if subject is None:
@@ -105,7 +106,9 @@ def router(service: Service) -> APIRouter:
         raise unsupported(f"keys in addresses; ask {PREFIX}/IMAGE_ID/img with the header x-api-key")
 
     @routes.post(
-        f"{PREFIX}/{{image_id}}/verify", summary="How alike the faces of a picture are to an example"
+        f"{PREFIX}/{{image_id}}/verify",
+        summary="How alike the faces of a picture are to an example",
+        openapi_extra=FILE,
     )
     async def verify(image_id: UUID, request: Request, access: enter, chosen: options) -> JSONResponse:
         opened = collection(service, access, "read")

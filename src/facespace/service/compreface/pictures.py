@@ -10,7 +10,7 @@ from facespace.distances import distance
 from facespace.models import far_curve
 from facespace.service.access import Access
 from facespace.service.compreface.answers import look, similarities
-from facespace.service.compreface.asked import Options, collection, door, read_pictures
+from facespace.service.compreface.asked import FILE, TWO_FILES, Options, collection, door, read_pictures
 from facespace.service.compreface.comparing import most_alike
 from facespace.service.compreface.errors import unsupported
 from facespace.service.service import Service
@@ -26,7 +26,7 @@ def router(service: Service) -> APIRouter:
     enter = Annotated[Access, Depends(door(service))]
     options = Annotated[Options, Depends()]
 
-    @routes.post("/recognition/recognize", summary="The subjects most like each face")
+    @routes.post("/recognition/recognize", summary="The subjects most like each face", openapi_extra=FILE)
     async def recognize(
         request: Request,
         access: enter,
@@ -44,14 +44,18 @@ def router(service: Service) -> APIRouter:
         result = [{**seen.face(i), "subjects": subjects} for i, subjects in enumerate(near)]
         return JSONResponse({"result": result, **seen.versions()})
 
-    @routes.post("/detection/detect", summary="Where the faces of a picture are")
+    @routes.post("/detection/detect", summary="Where the faces of a picture are", openapi_extra=FILE)
     async def detect(request: Request, access: enter, chosen: options) -> JSONResponse:
         access.need_any("read")
         (content,) = await read_pictures(request, "file")
         seen = await look(service, content, service.embedders.default(), chosen)
         return JSONResponse({"result": [seen.face(i) for i in range(len(seen.faces))], **seen.versions()})
 
-    @routes.post("/verification/verify", summary="How alike the faces of a picture are to the one of another")
+    @routes.post(
+        "/verification/verify",
+        summary="How alike the faces of a picture are to the one of another",
+        openapi_extra=TWO_FILES,
+    )
     async def verify(request: Request, access: enter, chosen: options) -> JSONResponse:
         access.need_any("read")
         source, target = await read_pictures(request, "source_image", "target_image")
