@@ -57,8 +57,17 @@ def test_an_empty_gallery_knows_nobody(tmp_path: Path) -> None:
 def test_the_description_is_whole(tmp_path: Path) -> None:
     with ask(make_service(tmp_path)) as asked:
         document = asked.get("/openapi.json").json()
-    assert "/v1/galleries/{gallery}/identify" in document["paths"]
+    assert "/v1/galleries/{gallery}/identify" in document["paths"] and "security" not in document
     assert "urn:facespace:queue-full" in document["info"]["description"]
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            if path.startswith("/v1") and path != "/v1/galleries/{gallery}/export":
+                assert route["summary"] and ("4XX" in route["responses"] or method == "delete"), (
+                    method,
+                    path,
+                )
+    with ask(make_service(tmp_path, keys=True)) as asked:
+        assert asked.get("/openapi.json").json()["security"] == [{"bearer": []}, {"key": []}]
 
 
 def test_upkeep_removes_pictures_of_faces_that_are_gone_and_closes_idle_galleries(tmp_path: Path) -> None:

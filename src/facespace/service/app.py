@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -25,7 +26,25 @@ __all__ = ["create_app"]
 
 # Errors of routes below a path in a form of their own.
 FORMS: tuple[tuple[str, Callable[[Problem], Response]], ...] = (("/api/v1", compreface.answer),)
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
 PARTS = (native.router, operations.router, compreface.router)
+
+
+class Described(FastAPI):
+    """An app whose description says how a key is sent."""
+
+    needs_keys = True
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        document = super().openapi()
+        if self.needs_keys:
+            document["components"]["securitySchemes"] = SCHEMES
+            document["security"] = [{name: []} for name in SCHEMES]
+        return document
 
 
 def create_app(service: Service) -> Front:
@@ -46,10 +65,11 @@ def create_app(service: Service) -> Front:
             await service.stop()
 
     settings = service.settings
-    app = FastAPI(
+    app = Described(
         title="facespace", version=__version__, description=describe(settings), docs_url=None, redoc_url=None,
         lifespan=lifespan, root_path=settings.root_path,
     )  # fmt: skip
+    app.needs_keys = settings.keys
     for part in PARTS:
         # Taken over one by one: routers within routers are searched several times a request.
         app.router.routes.extend(part(service).routes)
