@@ -16,16 +16,11 @@ from facespace.service.access import Access
 from facespace.service.enrolling import enrol, key_of, numbers_of, remove_faces
 from facespace.service.galleries import OpenGallery
 from facespace.service.native import answers, schemas
+from facespace.service.native.bodies import PICTURE_OR_EMBEDDINGS
 from facespace.service.native.paging import cursor_after, entry_of, limited
 from facespace.service.native.parameters import PAGE, Cursor, FaceKey, GalleryName, PageSize, Quality, Subject
 from facespace.service.native.probes import one_probe
-from facespace.service.native.schemas import (
-    PICTURE_OR_EMBEDDINGS,
-    EnrolledFaces,
-    PutFace,
-    RemovedFaces,
-    answers_with,
-)
+from facespace.service.native.schemas import EnrolledFaces, PutFace, RemovedFaces, answers_with
 from facespace.service.native.sent import read_sent
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service

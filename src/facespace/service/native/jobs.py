@@ -10,8 +10,9 @@ from starlette.responses import JSONResponse
 
 from facespace.service.access import Access
 from facespace.service.jobs import ENDED, JOB_ID, Job, JobFolder
+from facespace.service.native.bodies import BULK
 from facespace.service.native.parameters import GalleryName
-from facespace.service.native.schemas import BULK, JobShown, JobsShown, answers_with
+from facespace.service.native.schemas import JobShown, JobsShown, answers_with
 from facespace.service.native.sent import media_type
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service

@@ -14,9 +14,10 @@ from facespace.models import VERIFY_FAR, common_threshold
 from facespace.service.access import Access
 from facespace.service.engine import Faces
 from facespace.service.native import answers
+from facespace.service.native.bodies import PAIR, PICTURE
 from facespace.service.native.parameters import Far, WhichFaces
 from facespace.service.native.probes import named_spec
-from facespace.service.native.schemas import PAIR, PICTURE, Detected, Embedded, Verified, answers_with
+from facespace.service.native.schemas import Detected, Embedded, Verified, answers_with
 from facespace.service.native.sent import Sent, embedding_rows, read_pair, read_sent
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service

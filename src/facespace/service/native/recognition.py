@@ -11,9 +11,10 @@ from facespace.models import VERIFY_FAR
 from facespace.service.access import Access
 from facespace.service.enrolling import key_of
 from facespace.service.native import answers
+from facespace.service.native.bodies import PICTURE_OR_EMBEDDINGS
 from facespace.service.native.parameters import Far, Fpir, GalleryName, Nearest, WhichFaces
 from facespace.service.native.probes import many_probes
-from facespace.service.native.schemas import PICTURE_OR_EMBEDDINGS, Identified, Searched, answers_with
+from facespace.service.native.schemas import Identified, Searched, answers_with
 from facespace.service.native.sent import read_sent
 from facespace.service.service import Service
 
