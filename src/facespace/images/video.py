@@ -133,12 +133,15 @@ class Video:
         self._container.close()
         self._file.close()
 
-    def _open(self, threads: int | None) -> None:
+    def _opened(self) -> Any:
         options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
         try:
-            self._container: Any = self._av.open(self._file, options=options, metadata_errors="replace")
+            return self._av.open(self._file, options=options, metadata_errors="replace")
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
             raise self._unreadable("is empty" if not self._size_bytes else _reason(error)) from error
+
+    def _open(self, threads: int | None) -> None:
+        self._container = self._opened()
         shown = [s for s in self._container.streams.video if not _is_cover(s)]
         if not shown:
             raise self._unreadable("expected a video, it shows no pictures")
@@ -158,14 +161,18 @@ class Video:
         self.content_id = said.get("com.apple.quicktime.content.identifier")
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or DEFAULT_RATE)
         self.duration_s = self._said_duration()
-        self._start_s = float((self._container.start_time or 0) / self._av.time_base)
+        self._start_s = self._seconds(self._container.start_time)
+
+    def _seconds(self, stamp: int | None) -> float:
+        """Of the container's clock."""
+        return float((stamp or 0) / self._av.time_base)
 
     def _said_duration(self) -> float | None:
         seconds = 0.0
         if self._stream.duration and self._stream.time_base:
             seconds = float(self._stream.duration * self._stream.time_base)
-        elif self._container.duration:
-            seconds = self._container.duration / self._av.time_base
+        else:
+            seconds = self._seconds(self._container.duration)
         return seconds if 0 < seconds < 1e7 else None
 
     def frames(
