@@ -156,6 +156,14 @@ def test_a_library_with_videos_moves_to_another_model(library: Library, photos: 
     assert groups(library, Newer.spec) >= {frozenset({"red.png#1", "clip.mp4#1"})}
 
 
+def test_every_frame_can_be_looked_at(tmp_path: Path, photos: Path) -> None:
+    detector = DrawnDetector()
+    with Library(tmp_path / "library") as library:
+        library.scan(photos, detector, DrawnEmbedder(), look=Look(every_s=0.0))
+        assert detector.calls == 51
+        assert library.browse.face("clip.mp4#1").end_s == pytest.approx(2.9)
+
+
 def test_a_scan_that_is_stopped_loses_the_video_in_flight_alone(tmp_path: Path, photos: Path) -> None:
     write_video(photos / "later.mp4", [RED] * 30)
     stop, told = Event(), []

@@ -22,6 +22,7 @@ from facespace.cluster import STRANGERS_IN_REACH
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
 from facespace.faces.tiles import read_tiles
+from facespace.images import EVERY_S
 from facespace.library import Library, Look, People, Person, Rule, library_of
 from facespace.library.files import PAGE
 from facespace.models.devices import AUTO
@@ -50,6 +51,12 @@ def people(
     tiles: TileChoice = "auto",
     device: NetworkDevice = AUTO,
     workers: Workers = None,
+    video_every: Annotated[
+        float,
+        typer.Option(
+            min=0.0, metavar="SECONDS", help="Look at a frame of videos as often as this; 0: at every frame."
+        ),
+    ] = EVERY_S,
     watch: Annotated[
         bool,
         typer.Option("--watch", help="Follow the folder until Ctrl-C, which ends with exit code 0."),
@@ -100,9 +107,11 @@ def people(
         say(f"no photos in {photos}: looked for {LOOKED_FOR} files, subfolders included")
         return
     finder = Detector(detector, tiles=read_tiles(tiles), device=device)
-    look = Look(verify, finder.spec.sha256 if detect_again else None, drop_missing)
+    look = Look(verify, finder.spec.sha256 if detect_again else None, drop_missing, video_every)
     with Library(folder) as opened:
-        run = PeopleRun(opened, photos, finder, Embedder(model, device=device), Rule(strangers, far), workers)
+        run = PeopleRun(
+            opened, photos, finder, Embedder(model, device=device), Rule(strangers, far), workers, video_every
+        )
         done = run.refresh(look=look, old_model=old_model, drop_old=drop_old)
         show_json(done.people.to_json()) if json else _show(done.people, done.scan.n_new)
         say(f"library: {folder}")

@@ -10,7 +10,7 @@ from facespace.cli.console import say, warn
 from facespace.cli.progress import progress
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
-from facespace.images import Unreadable, list_photos
+from facespace.images import EVERY_S, Unreadable, list_photos
 from facespace.library import CATALOGUE, Library, Look, People, Refreshed, Rule, ScanResult, Stage
 from facespace.web.page import write_page
 from facespace.web.text import counted
@@ -37,6 +37,7 @@ class PeopleRun:
         embedder: the one that is wanted.
         rule: of the groups.
         workers: threads; all cores when None.
+        every_s: seconds between the frames of a video that are looked at.
     """
 
     library: Library
@@ -45,6 +46,7 @@ class PeopleRun:
     embedder: Embedder
     rule: Rule
     workers: int | None
+    every_s: float = EVERY_S
 
     def refresh(self, *, look: Look, old_model: str | None, drop_old: bool) -> Refreshed:
         """Bring the library up to date, and say what is amiss."""
@@ -66,7 +68,8 @@ class PeopleRun:
         known = set(told)
         try:
             for done in self.library.watch(
-                self.photos, self.detector, self.embedder, stop=Event(), rule=self.rule, workers=self.workers,
+                self.photos, self.detector, self.embedder, stop=Event(), rule=self.rule,
+                look=Look(every_s=self.every_s), workers=self.workers,
                 write_page=write_page, on_trouble=warn,
             ):  # fmt: skip
                 amiss = {*done.scan.unreadable, *done.scan.partial}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facespace.errors import DataError
 from facespace.extract import content_hash, in_order
-from facespace.images import Stamp, StampedFiles
+from facespace.images import EVERY_S, Stamp, StampedFiles
 from facespace.library.catalogue import Catalogue, StoredPhoto
 from facespace.library.progress import OnProgress
 
@@ -15,17 +15,20 @@ __all__ = ["QUICK", "Differences", "Look", "Move", "compare"]
 
 @dataclass(frozen=True)
 class Look:
-    """How closely a folder is compared with its library.
+    """How closely a folder is compared with its library, and a video is looked at.
 
     Attributes:
         verify: photos whose stamp has not changed are hashed too, and unreadable ones are tried again.
         detector: sha256 of a detector; photos that another one has read are read again. None leaves them.
         drop_missing: let go of missing photos also where nothing tells that their disk is there.
+        every_s: seconds between the frames of a video that are looked at, 0 for every frame; of videos that are read
+            from now on.
     """
 
     verify: bool = False
     detector: str | None = None
     drop_missing: bool = False
+    every_s: float = EVERY_S
 
     def is_content_with(self, photo: StoredPhoto) -> bool:
         """Whether a photo whose content has not changed may stay as it was read."""

@@ -169,7 +169,7 @@ class Library:
             detector: finds the faces.
             embedder: of the model that is wanted; must have a byte form.
             rule: how near faces must lie to be put together; that of the last groups unless given.
-            look: how closely the folder is compared with the library.
+            look: how closely the folder is compared with the library, and videos are looked at.
             old_model: name or file of the library's model, where it is neither built in nor among the user's.
             drop_old: delete the old model's templates, for good, once all faces have new ones.
             workers: threads; all cores when absent.
@@ -195,6 +195,7 @@ class Library:
         *,
         stop: Event,
         rule: Rule | None = None,
+        look: Look = QUICK,
         workers: int | None = None,
         quiet_s: float = QUIET_S,
         write_page: "PageWriter | None" = None,
@@ -221,7 +222,7 @@ class Library:
         """
         bring_up = self._regroup(photos, embedder, rule, write_page, progress)
         for scan in follow(
-            self._catalogue, photos, detector, embedder, stop=stop, workers=workers, quiet_s=quiet_s,
+            self._catalogue, photos, detector, embedder, stop=stop, look=look, workers=workers, quiet_s=quiet_s,
             progress=progress, on_trouble=on_trouble,
         ):  # fmt: skip
             yield bring_up(scan)

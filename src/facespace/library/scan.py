@@ -112,7 +112,7 @@ def scan_files(
                 break
         else:
             videos = [] if unread else [path for path in work.todo if is_video(path)]
-            for read in _read_videos(photos, videos, detector, embedder, workers, tell, stop):
+            for read in _read_videos(photos, videos, detector, embedder, look.every_s, workers, tell, stop):
                 _keep(catalogue, read, work, detector.spec, embedder.spec)
                 n_read += 1
     return ScanResult(
@@ -147,6 +147,7 @@ def _read_videos(
     paths: list[str],
     detector: FaceDetector,
     embedder: FaceEmbedder,
+    every_s: float,
     workers: int | None,
     tell: OnProgress,
     stop: Event | None,
@@ -163,7 +164,7 @@ def _read_videos(
     for path, length in zip(paths, lengths, strict=True):
         try:
             found: Found | Unreadable = extract_video(
-                root / path, detector, embedder, workers=workers, on_time=on_time
+                root / path, detector, embedder, every_s=every_s, workers=workers, on_time=on_time
             )
         except ImageError as error:
             found = Unreadable(root / path, error.reason)

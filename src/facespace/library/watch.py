@@ -13,6 +13,7 @@ from facespace.errors import DataError
 from facespace.extract import FaceEmbedder
 from facespace.images import Stamp, StampedFiles, stamp_photos
 from facespace.library.catalogue import Catalogue
+from facespace.library.differences import QUICK, Look
 from facespace.library.progress import OnProgress, read_progress
 from facespace.library.scan import ScanningDetector, ScanResult, scan_files
 
@@ -32,6 +33,7 @@ def follow(
     embedder: FaceEmbedder,
     *,
     stop: Event,
+    look: Look = QUICK,
     workers: int | None = None,
     quiet_s: float = QUIET_S,
     progress: OnProgress | None = None,
@@ -44,7 +46,9 @@ def follow(
         found = follower.look()
         looked = time.monotonic() - begin
         if found is not None:
-            result = follower.scan(found, detector, embedder, workers=workers, progress=progress, stop=stop)
+            result = follower.scan(
+                found, detector, embedder, look=look, workers=workers, progress=progress, stop=stop
+            )
             if result is not None:
                 yield result
         rest = max(REST_PER_LOOK * looked, time.monotonic() - begin)
@@ -100,13 +104,15 @@ class Follower:
         embedder: FaceEmbedder,
         *,
         stop: Event,
+        look: Look = QUICK,
         workers: int | None = None,
         progress: OnProgress | None = None,
     ) -> ScanResult | None:
         """None where the folder shows none of the known photos."""
         try:
             result = scan_files(
-                self._catalogue, self._photos, found, detector, embedder, workers=workers, progress=progress, stop=stop
+                self._catalogue, self._photos, found, detector, embedder, look=look, workers=workers,
+                progress=progress, stop=stop
             )  # fmt: skip
         except DataError as error:
             self._seen, self._state = found.stamps, _state(self._catalogue)
