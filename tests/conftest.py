@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from in_milvus import lite_address, milvus_server, server_address
+
+__all__ = ["lite_address", "milvus_server", "server_address"]
+
 # The same cases every time, and no clock: a busy machine must not fail a test.
 settings.register_profile("facespace", deadline=None, derandomize=True)
 settings.load_profile("facespace")

@@ -21,6 +21,7 @@ from facespace.gallery import Gallery
 from facespace.models import ModelSpec, common_threshold, far_curve
 from facespace.store import Hits, TemplateStore, building
 from facespace.table import FaceTable
+from in_milvus import emptied
 from store.memory_templates import MemoryTemplates
 from stored import DIM, STRANGE, V1, V2, faces
 
@@ -82,6 +83,20 @@ class Scanned(InFiles):
         return pytest.importorskip("faiss")
 
 
+class InMilvus(InGallery):
+    """The store of a gallery in Milvus, which is emptied."""
+
+    def __init__(self, address: str) -> None:
+        self.gallery = emptied(address)
+        self.store: TemplateStore = self.gallery.templates
+
+    def another(self) -> "InMilvus":
+        again = object.__new__(InMilvus)
+        again.gallery = Gallery(self.gallery.place)
+        again.store = again.gallery.templates
+        return again
+
+
 class InMemory:
     """The store without a file."""
 
@@ -115,9 +130,10 @@ ALL = [InGallery, InFiles, Scanned, InMemory]
 KINDS = pytest.mark.parametrize("kind", ALL)
 
 
-@pytest.fixture(params=ALL)
+@pytest.fixture(params=[*ALL, "lite_address", "server_address"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
-    one = request.param(tmp_path / "g")
+    kind = request.param
+    one = InMilvus(request.getfixturevalue(kind)) if isinstance(kind, str) else kind(tmp_path / "g")
     yield one
     one.close()
 

@@ -8,7 +8,8 @@ import typer
 
 from facespace.cli import gallery_shown
 from facespace.cli.console import agreed, say, show, show_json, warn
-from facespace.cli.gallery_remote import enrol_asked, is_address, of_file, open_gallery, upgrade_asked
+from facespace.cli.gallery_opened import own_gallery
+from facespace.cli.gallery_remote import enrol_asked, is_address, open_gallery, upgrade_asked
 from facespace.cli.gallery_scale import refresh_index
 from facespace.cli.options import (
     AsJson,
@@ -90,7 +91,7 @@ def enrol(
         result = enrol_asked(file, key, named, min_quality=min_quality)
         gallery_shown.enrolment(_with_unreadable(result, unreadable), file, json=json)
         return
-    with Gallery(file) as gallery, progress("enrolling") as on_photo:
+    with own_gallery(file) as gallery, progress("enrolling") as on_photo:
         embedder = gallery.open_embedder(model, device=device)
         result = gallery.enrol(
             named, _detector(crops, detector, device), embedder, model_file=_named_file(model, embedder),
@@ -178,7 +179,7 @@ def remove(
         result = gallery.remove(subjects=subject or (), photos=photo or (), face_id=face or ())
         refresh_index(gallery)
     if not result.overwritten:
-        warn(f"{file}: open in another program; the deleted data leaves its log when the last one closes it")
+        warn(f"{file}: {result.left}")
     if json:
         show_json(result)
     else:
@@ -216,7 +217,7 @@ def export(
 
     Example: facespace gallery export team.gallery -o team.csv
     """
-    with Gallery(of_file(file), create=False) as gallery:
+    with own_gallery(file, create=False) as gallery:
         n_faces = gallery.export(output, formulas=csv_formulas)
     if json:
         show_json({"faces": n_faces, "output": str(output)})
@@ -262,7 +263,7 @@ def upgrade(
     if is_address(file):
         upgrade_asked(file, key, None if photos or at_once or back or drop_old else to, json=json)
         return
-    with Gallery(file, create=False) as gallery:
+    with own_gallery(file, create=False) as gallery:
         if back:
             _step_back(gallery, json=json)
         elif drop_old:
@@ -278,7 +279,7 @@ def check(file: GalleryFile, json: AsJson = False) -> None:
 
     Example: facespace gallery check team.gallery
     """
-    with Gallery(of_file(file), create=False) as gallery:
+    with own_gallery(file, create=False) as gallery:
         problems = gallery.check()
     if json:
         show_json({"is_sound": not problems, "problems": problems})
@@ -303,7 +304,7 @@ def backup(
 
     Example: facespace gallery backup team.gallery -o team.backup
     """
-    with Gallery(of_file(file), create=False) as gallery:
+    with own_gallery(file, create=False) as gallery:
         gallery.backup(output)
     show_json({"file": output}) if json else show(f"{file} copied to {output}")
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.cli.console import show, show_json
+from facespace.cli.gallery_opened import is_address, own_gallery
 from facespace.cli.progress import progress
 from facespace.client import RemoteGallery
 from facespace.embed import Embedder
@@ -36,7 +37,7 @@ from facespace.models.devices import AUTO
 from facespace.store import IndexState, same_name
 from facespace.table import face_id
 
-__all__ = ["AskedGallery", "enrol_asked", "is_address", "of_file", "open_gallery", "upgrade_asked"]
+__all__ = ["AskedGallery", "enrol_asked", "is_address", "open_gallery", "upgrade_asked"]
 
 PROBES_AT_ONCE = 128
 PHOTOS_AT_ONCE = 4
@@ -44,25 +45,9 @@ LOOK_AGAIN_S = 0.5
 PER_FACE = ("distance", "threshold", "chance")
 
 
-def is_address(place: str) -> bool:
-    """Whether a gallery is behind a service."""
-    return place.startswith(("https://", "http://"))
-
-
 def open_gallery(place: str, key: str | None) -> "Gallery | AskedGallery":
     """The gallery of a command that reads or removes: a file, or one of a service."""
-    return AskedGallery(place, key) if is_address(place) else Gallery(place, create=False)
-
-
-def of_file(place: str) -> str:
-    """A gallery for what a service does not do for others.
-
-    Raises:
-        InputError: it is behind a service.
-    """
-    if is_address(place):
-        raise InputError(f"{place}: expected a gallery's own place, run this where the service keeps it")
-    return place
+    return AskedGallery(place, key) if is_address(place) else own_gallery(place, create=False)
 
 
 def enrol_asked(address: str, key: str | None, photos: NamedPhotos, *, min_quality: float) -> Enrolment:

@@ -8,7 +8,8 @@ import typer
 
 from facespace.cli import gallery_shown
 from facespace.cli.console import say, show, show_json, warn
-from facespace.cli.gallery_remote import AskedGallery, of_file
+from facespace.cli.gallery_opened import is_there, own_gallery
+from facespace.cli.gallery_remote import AskedGallery
 from facespace.cli.options import AsJson, GalleryFile, ModelFile
 from facespace.cli.progress import progress
 from facespace.errors import GalleryError, InputError
@@ -58,9 +59,11 @@ def create(
 
     Example: facespace gallery create team.gallery --exact-up-to 2000000
     """
-    if Path(of_file(file)).exists() and Path(file).stat().st_size:
-        raise GalleryError(f"{file}: expected no file there; to change its settings: facespace gallery index")
-    with Gallery(file) as gallery:
+    if is_there(file):
+        raise GalleryError(
+            f"{file}: expected no gallery there; to change its settings: facespace gallery index"
+        )
+    with own_gallery(file) as gallery:
         settings = _set(gallery, exact_up_to, least_recall)
     if json:
         show_json({"gallery": file, "index_settings": dataclasses.asdict(settings)})
@@ -98,7 +101,7 @@ def load(
         name_of = names_by_labels(labels, on_broken=warn)
     n_new = n_done = n_passed = 0
     read_manifest(table)  # before a gallery is made for it
-    with Gallery(of_file(file)) as gallery, progress("enrolling") as on_face:
+    with own_gallery(file) as gallery, progress("enrolling") as on_face:
         spec = gallery.open_embedder(model).spec
         total = sum(map(len, FaceTable.shards(table)))
         for faces, names, passed in parts_of(table, name_of):
@@ -133,7 +136,7 @@ def index(
 
     Example: facespace gallery index team.gallery
     """
-    with Gallery(of_file(file), create=False) as gallery:
+    with own_gallery(file, create=False) as gallery:
         _set(gallery, exact_up_to, least_recall)
         is_built = refresh_index(gallery, again=again)
         gallery_shown.index(gallery.index_states(), file, is_built=is_built, json=json)

@@ -101,13 +101,18 @@ Data = Annotated[
     Path | None, typer.Option(help="Folder of the data sets. Default: FACESPACE_DATA in the environment.")
 ]
 GalleryFile = Annotated[
-    str, typer.Argument(metavar="GALLERY", help="The gallery, one file.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="GALLERY",
+        help="The gallery: one file, or milvus://HOST:PORT/NAME.",
+        show_default=False,
+    ),
 ]
 GalleryPlace = Annotated[
     str,
     typer.Argument(
         metavar="GALLERY",
-        help="The gallery: one file, or https://HOST/GALLERY of facespace api.",
+        help="The gallery: one file, milvus://HOST:PORT/NAME, or https://HOST/GALLERY of facespace api.",
         show_default=False,
     ),
 ]

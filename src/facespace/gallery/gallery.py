@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.embed import Embedder
-from facespace.errors import GalleryError
 from facespace.extract import FaceDetector, FaceEmbedder
-from facespace.gallery import enrolment, exporting, matches, upgrading, uses
+from facespace.gallery import enrolment, exporting, matches, removal, upgrading, uses
 from facespace.gallery.enrolment import Enrolment
 from facespace.gallery.glance import Overview, overview
-from facespace.gallery.identification import FPIR, Identities, identify
+from facespace.gallery.identification import FPIR, Identities, identify_in
 from facespace.gallery.matches import NEAREST, Match
 from facespace.gallery.naming import NamedPhotos
+from facespace.gallery.opening import open_roster
 from facespace.gallery.roster import EnrolledFace, Entry, Removal, Roster, Subject
-from facespace.gallery.sqlite_roster import SqliteRoster
 from facespace.gallery.upgrading import Progress, Upgrade
 from facespace.models import VERIFY_FAR, ModelSpec
 from facespace.models.devices import AUTO
@@ -34,16 +33,18 @@ class Gallery:
     call has returned. A file that cannot be written, on a read-only disk, is opened to be read.
 
     Args:
-        path: the file; made, for its owner alone, if absent.
-        create: False makes an absent file an error.
+        path: the file; made, for its owner alone, if absent. Or the address of a gallery in Milvus, such as
+            "milvus://host:19530/team"; what that promises less stands at `facespace.store.milvus.MilvusTemplates`.
+        create: False makes an absent gallery an error.
+        token: of Milvus, "user:password" or a key.
 
     Raises:
         GalleryError: here and by every method: the file cannot be opened, read or written, is no gallery, of a newer
             version, or damaged.
     """
 
-    def __init__(self, path: Path | str, *, create: bool = True) -> None:
-        self.roster: Roster = SqliteRoster(Path(path), create=create)
+    def __init__(self, path: Path | str, *, create: bool = True, token: str = "") -> None:
+        self.roster: Roster = open_roster(path, create=create, token=token)
 
     def __enter__(self) -> "Gallery":
         return self
@@ -228,9 +229,7 @@ class Gallery:
             IncompatibleModelsError: all templates are of models that may not meet the probes'.
             ModelError: a pair of models is not calibrated.
         """
-        with self.roster.snapshot():
-            sets, scale = self.roster.prototypes(spec), self.templates.byte_scale(spec)
-            return identify(probes, sets, self.roster.names_of, byte_scale=scale, fpir=fpir)
+        return identify_in(self.roster, probes, spec, fpir=fpir)
 
     def search(
         self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST, far: float = VERIFY_FAR
@@ -253,7 +252,8 @@ class Gallery:
     ) -> Removal:
         """Remove subjects with all their faces, the faces of photos, and single faces, for good.
 
-        What is deleted is overwritten in the file, and the kept file of an earlier version goes.
+        What is deleted is overwritten in a file, and the kept file of an earlier version goes; when it is gone from
+        another store, `Removal.left` says.
 
         Args:
             subjects: names.
@@ -263,21 +263,7 @@ class Gallery:
         Raises:
             GalleryError: a name, photo or face that is not there.
         """
-        with self.roster.transaction():
-            n_faces = sum(self.roster.remove_subject(name) for name in subjects)
-            for photo in photos:
-                n_faces += self._remove_faces(
-                    self.roster.faces_from(photo), "photo", f"no face is from {photo}"
-                )
-            for number in face_id:
-                n_faces += self._remove_faces([number], "face", f"none has the id {number}")
-        return Removal(len(subjects), n_faces, self.roster.erase())
-
-    def _remove_faces(self, face_id: list[int], what: str, met: str) -> int:
-        n = self.roster.remove_faces(face_id)
-        if not n:
-            raise GalleryError(f"{self.place}: expected a {what} of the gallery, {met}")
-        return n
+        return removal.remove(self.roster, subjects, photos, face_id)
 
     def export(self, path: Path, *, formulas: str = "names") -> int:
         """Write all faces to ``path`` in the form that its ending names; it is replaced once the new file is whole.

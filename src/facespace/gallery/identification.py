@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from facespace.distances import check_embeddings
 from facespace.embed import dequantise, quantise
 from facespace.errors import InputError
-from facespace.store import Prototypes
+from facespace.gallery.roster import Roster
+from facespace.models import ModelSpec
+from facespace.store import Census, Prototypes, check_rows
 
-__all__ = ["FPIR", "Identities", "comparison_far", "identify"]
+__all__ = ["FPIR", "Identities", "comparison_far", "identify", "identify_in"]
 
 # One unknown person in a hundred may be taken for somebody.
 FPIR = 1e-2
@@ -83,16 +85,18 @@ def comparison_far(fpir: float, n_comparisons: int) -> float:
 def identify(
     probes: NDArray[np.float32],
     sets: Sequence[Prototypes],
+    census: Census,
     names_of: Callable[[NDArray[np.int64]], dict[int, str]],
     *,
     byte_scale: float,
     fpir: float = FPIR,
 ) -> Identities:
-    """The subject of each probe by the nearest prototype, or nobody; see `Gallery.identify`.
+    """The subject of each probe by the nearest prototype, or nobody; see `identify_in`.
 
     Args:
         probes: float32 unit rows, shape (N, D).
-        sets: the prototypes that they are compared with, of each pair of models.
+        sets: the prototypes that may be the nearest, of each pair of models.
+        census: of all there are.
         names_of: the names of subjects, by id.
         byte_scale: at which the probes are compared.
         fpir: the share of different people who may be taken for somebody of the gallery, whatever its size.
@@ -105,7 +109,7 @@ def identify(
     if not sets:
         return Identities.nobody(len(rows), fpir)
     as_stored = dequantise(quantise(rows, byte_scale))
-    n = sum(prototypes.n_comparisons for prototypes in sets)
+    n = census.n_comparisons
     far = comparison_far(fpir, n)
     found = _Nearest.none(len(rows))
     for prototypes in sets:
@@ -125,9 +129,19 @@ def identify(
         fpir=fpir,
         far=far,
         measured=all(_is_measured(prototypes, far) for prototypes in sets),
-        n_subjects=_n_subjects(sets),
+        n_subjects=census.n_subjects,
         n_comparisons=n,
     )
+
+
+def identify_in(
+    roster: Roster, probes: NDArray[np.float32], spec: ModelSpec, *, fpir: float = FPIR
+) -> Identities:
+    """See `Gallery.identify`."""
+    with roster.snapshot():
+        scale = roster.templates.byte_scale(spec)
+        sets, census = roster.prototypes(quantise(check_rows(probes, spec, "probes"), scale), spec)
+        return identify(probes, sets, census, roster.names_of, byte_scale=scale, fpir=fpir)
 
 
 @dataclass(frozen=True)
@@ -161,13 +175,6 @@ def _nearest(rows: NDArray[np.float32], prototypes: Prototypes, far: float) -> _
         distance[part] = np.clip(2.0 - 2.0 * best, 0.0, 4.0)
     threshold = np.full(len(rows), prototypes.curve.distance(far))
     return _Nearest(prototypes.subject_id[place], distance, threshold, prototypes.curve.log_far(distance))
-
-
-def _n_subjects(sets: Sequence[Prototypes]) -> int:
-    """A subject may have a prototype in several sets, and has one in each at most."""
-    if len(sets) == 1:
-        return len(sets[0].subject_id)
-    return len(np.unique(np.concatenate([prototypes.subject_id for prototypes in sets])))
 
 
 def _chance(log_far: NDArray[np.float64], n_comparisons: int) -> NDArray[np.float64]:

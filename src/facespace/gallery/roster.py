@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
 from facespace.models import ModelSpec
-from facespace.store import IndexSettings, OnStep, Prototypes, TemplateStore, shown_name
+from facespace.store import Census, IndexSettings, OnStep, Prototypes, TemplateStore, shown_name
 from facespace.table import FaceTable
 
 __all__ = ["DROP", "USE", "EnrolledFace", "Entry", "Removal", "Roster", "Subject", "owned_by_another"]
@@ -66,14 +66,14 @@ class Removal:
     Attributes:
         n_subjects: named and removed.
         n_faces: removed with their templates.
-        overwritten: whether nothing of them is left in the file, its log and its index; False where others have the
-            gallery open just now: then the log goes when the last of them closes it, and what they build of an index
-            is without them when it is done.
+        overwritten: whether nothing of them is left where the gallery is kept: in a file, its log and its index.
+        left: where something is, what ends that.
     """
 
     n_subjects: int
     n_faces: int
     overwritten: bool
+    left: str = ""
 
 
 @dataclass(frozen=True)
@@ -239,8 +239,19 @@ class Roster(ABC):
         """
 
     @abstractmethod
-    def prototypes(self, spec: ModelSpec) -> tuple[Prototypes, ...]:
-        """The subjects' prototypes that probes of ``spec``'s model are compared with; call it inside a snapshot."""
+    def prototypes(self, probes: NDArray[np.int8], spec: ModelSpec) -> tuple[tuple[Prototypes, ...], Census]:
+        """The subjects' prototypes that probes of ``spec``'s model are compared with; call it inside a snapshot.
+
+        Args:
+            probes: byte vectors, shape (P, D): prototypes that are the nearest of none may be left out.
+            spec: of their embedder.
+
+        Returns:
+            the prototypes of each pair of models, and the census of all there are.
+
+        Raises:
+            IncompatibleModelsError, ModelError: see `PrototypeCache.of`.
+        """
 
     @abstractmethod
     def history(self) -> list[Entry]:
@@ -287,8 +298,8 @@ class Roster(ABC):
         return True
 
     @abstractmethod
-    def erase(self) -> bool:
-        """Do what can be done that nothing of removed rows stays anywhere; False where something may."""
+    def erase(self) -> str:
+        """Do what can be done that nothing of removed rows stays anywhere; where something may, what will end that."""
 
     @abstractmethod
     def problems(self) -> tuple[str, ...]:

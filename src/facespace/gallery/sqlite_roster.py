@@ -15,6 +15,7 @@ from facespace.gallery.schema import GALLERY_FILE
 from facespace.gallery.uses import model_in_use
 from facespace.models import ModelSpec
 from facespace.store import (
+    Census,
     ChangedSubjects,
     Database,
     IndexSettings,
@@ -40,6 +41,7 @@ FACES = (
 )
 # The file of the prototypes is written again when more of them are others.
 MOST_CHANGED = 1000
+LEFT_IN_LOG = "open in another program; the deleted data leaves its log when the last one closes it"
 # SQLite takes so many values in one statement, in every build.
 VALUES_AT_ONCE = 500
 
@@ -250,9 +252,10 @@ class SqliteRoster(Roster):
                 [(where, i, where) for i in face_id],
             )
 
-    def prototypes(self, spec: ModelSpec) -> tuple[Prototypes, ...]:
-        """See `Roster.prototypes`; they are kept in memory until the file changes."""
-        return self._prototypes.of(spec, file=self._subjects_file(spec))
+    def prototypes(self, probes: NDArray[np.int8], spec: ModelSpec) -> tuple[tuple[Prototypes, ...], Census]:
+        """See `Roster.prototypes`; all of them, kept in memory and followed as the file changes."""
+        sets = self._prototypes.of(spec, file=self._subjects_file(spec))
+        return sets, Census.of(sets)
 
     def history(self) -> list[Entry]:
         """See `Roster.history`."""
@@ -275,13 +278,13 @@ class SqliteRoster(Roster):
                 (entry.moment, entry.action, entry.file, entry.n_templates, entry.spec.sha256),
             )
 
-    def erase(self) -> bool:
+    def erase(self) -> str:
         """See `Roster.erase`: deleted bytes were overwritten; the log of writes and the kept file of an earlier
         version go, and what the index beside it holds of them."""
         self.database.drop_kept()
         from_index = self.templates.overwrite_removed()
         self._renew_subjects(only_there=True)
-        return self.database.checkpoint() and from_index
+        return "" if self.database.checkpoint() and from_index else LEFT_IN_LOG
 
     @property
     def index_settings(self) -> IndexSettings:

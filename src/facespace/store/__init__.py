@@ -13,12 +13,12 @@ from facespace.store.names import (
     shown_name,
     taken_by,
 )
-from facespace.store.prototypes import Census, Prototypes
+from facespace.store.prototypes import Census, Prototypes, work_out
 from facespace.store.schema import template_tables_1, template_tables_2
 from facespace.store.search import Hits, Pair
 from facespace.store.sqlite_templates import SqliteTemplates
 from facespace.store.subject_index import ChangedSubjects, SubjectIndex
-from facespace.store.template_store import Extent, Moment, TemplateStore
+from facespace.store.template_store import Extent, Moment, TemplateStore, check_rows
 from facespace.store.templates import Templates
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "SubjectIndex",
     "TemplateStore",
     "Templates",
+    "check_rows",
     "clean_name",
     "escaped",
     "name_key",
@@ -55,4 +56,5 @@ __all__ = [
     "taken_by",
     "template_tables_1",
     "template_tables_2",
+    "work_out",
 ]

@@ -56,6 +56,8 @@ class Census:
     @classmethod
     def of(cls, sets: Sequence[Prototypes]) -> "Census":
         """Of sets that are all there are."""
+        if len(sets) == 1:  # a subject has one prototype in a set at most
+            return cls(len(sets[0].subject_id), sets[0].n_comparisons)
         subjects = [np.zeros(0, np.int64), *(one.subject_id for one in sets)]
         return cls(len(np.unique(np.concatenate(subjects))), sum(one.n_comparisons for one in sets))
 

@@ -1,0 +1,284 @@
+"""The template store in Milvus: a collection of each model's templates, and candidates by its index of vectors."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.embed import dequantise, quantise
+from facespace.errors import InputError
+from facespace.models import ModelSpec
+from facespace.store.candidates import CandidateIndex, Candidates, IndexState
+from facespace.store.milvus.collection import PAGE, Collection, Row, from_text
+from facespace.store.milvus.database import UNKNOWN_QUALITY, MilvusDatabase
+from facespace.store.milvus.unit import Put
+from facespace.store.template_store import Extent, Moment, TemplateStore, check_new, merged_spec
+from facespace.store.templates import Templates
+
+__all__ = ["MilvusIndex", "MilvusTemplates"]
+
+# So many times k candidates are asked for, and so many at least: a cell's vectors are rounded.
+FACTOR, LEAST = 4, 64
+# Probes of one request: what it answers stays below the server's limit of a message.
+PROBES_AT_ONCE = 128
+CELLS_SEARCHED = 64
+
+
+class MilvusTemplates(TemplateStore):
+    """A `TemplateStore` in Milvus.
+
+    What it promises less than a file does: reads of a snapshot see at least what had been acknowledged when it began,
+    and may see later writes; a transaction that the server breaks off may be written in part, until the same call is
+    made again; template ids follow the server's clock; deleted bytes leave the server's disks with its compaction.
+
+    Args:
+        database: an open gallery.
+    """
+
+    def __init__(self, database: MilvusDatabase) -> None:
+        self._db = database
+
+    def snapshot(self) -> AbstractContextManager[object]:
+        """See `TemplateStore.snapshot`."""
+        return self._db.snapshot()
+
+    def moment(self) -> Moment:
+        """See `TemplateStore.moment`: every write leaves a new mark."""
+        return Moment(self._db.read_records().get("state"), self._db.unit is None)
+
+    def add_model(self, spec: ModelSpec) -> ModelSpec:
+        """See `TemplateStore.add_model`."""
+        with self._db.transaction() as unit:
+            record = f"model {spec.sha256}"
+            before = self._db.read_records().get(record)
+            came = self._db.server.now() if before is None else json.loads(before)["came"]
+            stored = merged_spec(spec, self.model(spec.sha256))
+            after = json.dumps({"came": came, "spec": stored.to_json()})
+            if after != before:
+                unit.records[record] = after
+        return stored
+
+    def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:
+        """See `TemplateStore.models`."""
+        with self._db.snapshot():
+            return tuple(spec for spec in self._db.models() if not in_use or self._count(spec))
+
+    def count(self) -> dict[str, int]:
+        """See `TemplateStore.count`."""
+        with self._db.snapshot():
+            counts = {spec.sha256: self._count(spec) for spec in self._db.models()}
+        return {sha256: n for sha256, n in counts.items() if n}
+
+    def extent(self, model: str) -> Extent:
+        """See `TemplateStore.extent`; reads the ids of all of them."""
+        with self._db.snapshot():
+            ids = [
+                row["template_id"]
+                for one in self._of(model)
+                for row in self._rows(one, ["face_id", "template_id"])
+            ]
+        return Extent(max(ids, default=0), len(ids))
+
+    def faces(self, model: str | None = None) -> NDArray[np.int64]:
+        """See `TemplateStore.faces`."""
+        with self._db.snapshot():
+            ids = [row["face_id"] for one in self._of(model) for row in self._rows(one, ["face_id"])]
+        return np.unique(np.array(ids, np.int64))
+
+    def add(
+        self,
+        face_id: NDArray[np.int64],
+        embeddings: NDArray[np.float32],
+        spec: ModelSpec,
+        *,
+        quality: NDArray[np.float32],
+    ) -> None:
+        """See `TemplateStore.add`."""
+        ids, rows, grades = check_new(face_id, embeddings, spec, quality)
+        with self._db.transaction() as unit:
+            stored = self.add_model(spec)
+            vectors = quantise(rows, stored.byte_scale)
+            unit.add_templates(Put(spec.sha256, ids, vectors, grades.astype(np.float32)))
+
+    def remove(self, face_id: NDArray[np.int64], *, model: str | None = None) -> int:
+        """See `TemplateStore.remove`."""
+        ids, n = np.unique(np.asarray(face_id, np.int64)), 0
+        with self._db.transaction() as unit:
+            specs = self._of(model)
+            for spec in specs:
+                n += len(self._there(spec, ids))
+            unit.remove(ids.tolist(), [spec.sha256 for spec in specs], whole=False)
+        return n
+
+    def batches(self, *, model: str | None = None, after: int = 0, size: int = 4096) -> Iterator[Templates]:
+        """See `TemplateStore.batches`; those of a model come by face id, and each batch has them by template id."""
+        if size < 1:
+            raise InputError(f"size: expected at least 1, got {size}")
+        for spec in self._of(model):
+            waiting: list[Row] = []
+            for row in self._rows(
+                spec, where=f"template_id > {after}" if after else "", size=min(size, PAGE)
+            ):
+                waiting.append(row)
+                if len(waiting) == size:
+                    yield _templates(spec, waiting)
+                    waiting = []
+            if waiting:
+                yield _templates(spec, waiting)
+
+    def of_faces(self, face_id: NDArray[np.int64], *, model: str | None = None) -> list[Templates]:
+        """See `TemplateStore.of_faces`."""
+        ids = np.unique(np.asarray(face_id, np.int64))
+        with self._db.snapshot():
+            found = [(spec, self._there(spec, ids, None)) for spec in reversed(self._of(model))]
+        return [_templates(spec, rows) for spec, rows in found if rows]
+
+    def index(self, spec: ModelSpec) -> "MilvusIndex":
+        """See `TemplateStore.index`."""
+        with self._db.snapshot():
+            return MilvusIndex(self._db, self._db.templates(spec), spec, self._count(spec), self._hidden())
+
+    def problems(self) -> tuple[str, ...]:
+        """See `TemplateStore.problems`."""
+        found = []
+        for spec in self._of(None):
+            broken = sum(
+                len(from_text(row["bytes"], "i1")) != spec.dim
+                for row in self._rows(spec, ["face_id", "bytes"])
+            )
+            if broken:
+                found.append(f"templates of {spec.label} that are not of {spec.dim} bytes: {broken}")
+        return tuple(found)
+
+    def _of(self, model: str | None) -> list[ModelSpec]:
+        with self._db.snapshot():
+            return [spec for spec in self._db.models() if model in (None, spec.sha256)]
+
+    def _hidden(self) -> frozenset[int]:
+        """Ids of faces that have templates and are not in the gallery: on their way out or not yet in."""
+        coming = self._db.coming().tolist()
+        there = {row["face_id"] for row in self._db.faces.get(coming, ["face_id"])}
+        return frozenset(self._db.gone().tolist()) | frozenset(one for one in coming if one not in there)
+
+    def _count(self, spec: ModelSpec) -> int:
+        hidden = self._hidden()
+        n = self._db.templates(spec).count()
+        return n - (len(self._db.templates(spec).get(sorted(hidden), ["face_id"])) if hidden else 0)
+
+    def _rows(
+        self, spec: ModelSpec, fields: Sequence[str] | None = None, *, where: str = "", size: int = PAGE
+    ) -> Iterator[Row]:
+        hidden = self._hidden()
+        rows = self._db.templates(spec).scan(fields, where=where, size=size)
+        return (row for row in rows if row["face_id"] not in hidden)
+
+    def _there(
+        self, spec: ModelSpec, face_id: NDArray[np.int64], fields: Sequence[str] | None = ("face_id",)
+    ) -> list[Row]:
+        hidden = self._hidden()
+        wanted = [one for one in face_id.tolist() if one not in hidden]
+        return self._db.templates(spec).get(wanted, fields)
+
+
+def _templates(spec: ModelSpec, rows: list[Row]) -> Templates:
+    rows = sorted(rows, key=lambda row: row["template_id"])
+    quality = np.array([row["quality"] for row in rows], np.float32)
+    quality[quality == UNKNOWN_QUALITY] = np.nan
+    return Templates(
+        spec.sha256, np.array([row["template_id"] for row in rows], np.int64),
+        np.array([row["face_id"] for row in rows], np.int64),
+        np.stack([from_text(row["bytes"], "i1") for row in rows]),
+        quality,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MilvusIndex(CandidateIndex):
+    """The templates of one model, found by Milvus's index of their vectors.
+
+    Attributes:
+        database: the open gallery.
+        templates: the collection.
+        spec: of the model.
+        n: how many there are.
+        hidden: ids of faces that take no part.
+    """
+
+    database: MilvusDatabase
+    templates: Collection
+    spec: ModelSpec
+    n: int
+    hidden: frozenset[int]
+
+    @property
+    def state(self) -> IndexState:
+        """See `CandidateIndex.state`."""
+        return IndexState("milvus", self.n)
+
+    def holds(self, face_id: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See `CandidateIndex.holds`."""
+        ids = np.unique(face_id[face_id >= 0] if len(face_id) else face_id).tolist()
+        there = [row["face_id"] for row in self.templates.get(ids, ["face_id"])]
+        return np.isin(face_id, [one for one in there if one not in self.hidden])
+
+    def search(
+        self, probes: NDArray[np.int8], k: int, *, before: Sequence[CandidateIndex] = ()
+    ) -> Candidates:
+        """See `CandidateIndex.search`; as far as Milvus names them."""
+        if k > PAGE:
+            raise InputError(f"k: expected at most {PAGE:,} in a gallery of Milvus, got {k}")
+        parts = (
+            [Candidates.none(len(probes), self.spec.dim)]
+            if not len(probes) or not self.n
+            else [
+                self._search(probes[start : start + PROBES_AT_ONCE], k, before)
+                for start in range(0, len(probes), PROBES_AT_ONCE)
+            ]
+        )
+        width = max(part.face_id.shape[1] for part in parts)
+        wide = [_widened(part, width) for part in parts]
+        return Candidates(
+            np.concatenate([part.face_id for part in wide]), np.concatenate([part.vectors for part in wide])
+        )
+
+    def _search(self, probes: NDArray[np.int8], k: int, before: Sequence[CandidateIndex]) -> Candidates:
+        limit = min(max(FACTOR * k, LEAST), PAGE)
+        while True:
+            with self.database.snapshot():
+                found = self.templates.nearest(
+                    dequantise(probes), limit, ["face_id", "bytes"], {"nprobe": CELLS_SEARCHED}
+                )
+            kept = self._taking_part(found, before)
+            # Where others' faces stand in front, more are asked for.
+            if limit >= min(self.n, PAGE) or min(map(len, kept)) >= min(k, self.n):
+                return _candidates(kept, self.spec.dim)
+            limit = min(4 * limit, PAGE)
+
+    def _taking_part(self, found: list[list[Row]], before: Sequence[CandidateIndex]) -> list[list[Row]]:
+        ids = np.unique([row["face_id"] for rows in found for row in rows]).astype(np.int64)
+        taken = set(self.hidden)
+        for other in before:
+            taken |= set(ids[other.holds(ids)].tolist())
+        return [[row for row in rows if row["face_id"] not in taken] for rows in found]
+
+
+def _candidates(found: list[list[Row]], dim: int) -> Candidates:
+    width = max(map(len, found))
+    ids = np.full((len(found), width), -1, np.int64)
+    vectors = np.zeros((len(found), width, dim), np.int8)
+    for i, rows in enumerate(found):
+        for j, row in enumerate(rows):
+            ids[i, j] = row["face_id"]
+            vectors[i, j] = from_text(row["bytes"], "i1")
+    return Candidates(ids, vectors)
+
+
+def _widened(part: Candidates, width: int) -> Candidates:
+    more = width - part.face_id.shape[1]
+    return Candidates(
+        np.pad(part.face_id, ((0, 0), (0, more)), constant_values=-1),
+        np.pad(part.vectors, ((0, 0), (0, more), (0, 0))),
+    )
