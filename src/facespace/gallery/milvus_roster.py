@@ -66,12 +66,12 @@ class MilvusRoster(Roster):
     def subjects(self, *, after: str = "", limit: int | None = None) -> list[Subject]:
         """See `Roster.subjects`; without a limit all faces are counted in one pass."""
         with self.snapshot():
-            where = f"name > {json.dumps(after, ensure_ascii=False)}" if after else ""
+            # Milvus gives no order but that of numbers that are keys.
+            found = [row for row in self.database.subjects.scan() if row["name"] > after]
+            rows = sorted(found, key=lambda row: row["name"])[:limit]
             if limit is None:
-                rows = list(self.database.subjects.scan(where=where))
                 n_faces = Counter(self.subjects_of_faces()[1].tolist())
                 return [Subject(row["subject_id"], row["name"], n_faces[row["subject_id"]]) for row in rows]
-            rows = self.database.subjects.page(where or 'name > ""', limit)
             return [Subject(row["subject_id"], row["name"], self._n_faces(row["subject_id"])) for row in rows]
 
     def find(self, name: str) -> tuple[int, str] | None:
@@ -88,7 +88,7 @@ class MilvusRoster(Roster):
         """See `Roster.names_of`."""
         ids = np.unique(np.asarray(subject_id, np.int64)).tolist()
         with self.snapshot():
-            rows = self.database.subjects.among("subject_id", ids)
+            rows = self.database.subjects.get(ids)
         found = {row["subject_id"]: row["name"] for row in rows}
         unit = self.database.unit
         if unit is not None:

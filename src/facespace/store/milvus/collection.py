@@ -103,17 +103,16 @@ class Collection:
     def scan(
         self, fields: Sequence[str] | None = None, *, where: str = "", size: int = PAGE
     ) -> Iterator[Row]:
-        """All rows of a condition, by key."""
-        text = self.fields[0].type == "VARCHAR"
-        last = '""' if text else str(-(2**63) + 1)
-        sign = ">" if text else ">="
+        """All rows of a condition; by key where that is a number. Of a text there may be one page."""
+        is_text = self.fields[0].type == "VARCHAR"
+        after = f'{self.key} > ""' if is_text else f"{self.key} >= {-(2**63) + 1}"
         while True:
-            after = f"{self.key} {sign} {last}"
             rows = self.page(f"{after} and ({where})" if where else after, size, fields)
             yield from rows
             if len(rows) < min(size, PAGE):
                 return
-            last, sign = json.dumps(rows[-1][self.key], ensure_ascii=False), ">"
+            assert not is_text, f"{self.name}: more rows than a page has"
+            after = f"{self.key} > {rows[-1][self.key]}"
 
     def count(self, where: str = "") -> int:
         """How many rows there are."""

@@ -37,7 +37,7 @@ BITS_OF_COUNTER = 18  # of a timestamp, below the milliseconds
 LONGEST = 65535
 
 RECORDS = (Field("record", "VARCHAR", 200), Field("value", "VARCHAR", LONGEST))
-SUBJECTS = (Field("name", "VARCHAR", 1000), Field("subject_id", "INT64"))
+SUBJECTS = (Field("subject_id", "INT64"), Field("name", "VARCHAR", 1000))
 FACES = (
     Field("face_id", "INT64"), Field("subject_id", "INT64"),
     Field("photo", "INT64"), Field("content", "INT64"),  # `key_of` the photo's path and of its content's hash
@@ -241,12 +241,11 @@ class MilvusDatabase:
         for model in models:
             self.templates(model).drop(lost)
         self.faces.drop(lost)
-        subjects = self.subjects.among("subject_id", step.subject_id.tolist())
-        self.subjects.drop([row["name"] for row in subjects if step.removes or not self._has_faces(row)])
+        self.subjects.drop([i for i in step.subject_id.tolist() if step.removes or not self._has_faces(i)])
         self.records.drop([step.record])
 
-    def _has_faces(self, subject: Row) -> bool:
-        return bool(self.faces.page(f"subject_id == {subject['subject_id']}", 1, ["face_id"]))
+    def _has_faces(self, subject_id: int) -> bool:
+        return bool(self.faces.page(f"subject_id == {subject_id}", 1, ["face_id"]))
 
 
 def _step_of(record: str, value: dict[str, Any]) -> Step:
@@ -310,9 +309,9 @@ class _Writer:
                 for spec in self.specs.values():
                     self.db.templates(spec).drop(ids)
                 self.db.faces.drop(ids)
-                self.db.subjects.drop(list(unit.gone_subjects.values()) if is_last else [])
+                self.db.subjects.drop(subjects if is_last else [])
         if not gone:
-            self.db.subjects.drop(list(unit.gone_subjects.values()))
+            self.db.subjects.drop(subjects)
         for model, lost in unit.gone_templates.items():
             self.db.templates(self.specs[model]).drop(sorted(lost - set(gone)))
 

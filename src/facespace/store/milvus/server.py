@@ -55,9 +55,9 @@ class MilvusServer:
 
     def now(self) -> int:
         """A timestamp of the server that is later than all before: milliseconds in the upper 46 bits."""
-        # milvus-lite keeps no time of its own.
-        found = self.ask("tell the time", lambda: self.client._get_connection().alloc_timestamp())
-        return int(found) or int(time.time() * 1000) << 18
+        if self.address.is_lite:  # which keeps no time of its own
+            return int(time.time() * 1000) << 18
+        return int(self.ask("tell the time", lambda: self.client._get_connection().alloc_timestamp()))
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -87,9 +87,10 @@ class MilvusServer:
             "consistency_level": "Customized", "guarantee_timestamp": self._moment, "timeout": REQUEST_S,
         }  # fmt: skip
 
-    def ask(self, what: str, request: Callable[[], Answer], *, patience_s: float = PATIENCE_S) -> Answer:
+    def ask(self, what: str, request: Callable[[], Answer], *, patience_s: float | None = None) -> Answer:
         """What a request answers, which is repeated with growing pauses while that can help."""
-        until, pause = time.monotonic() + patience_s, FIRST_PAUSE_S
+        until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
+        pause = FIRST_PAUSE_S
         while True:
             try:
                 return request()
