@@ -15,6 +15,7 @@ from browsers import camera_flags, listening, opened_browser
 from facespace.embed import Embedder, quantise
 from facespace.errors import ModelError
 from facespace.extract import extract_image
+from facespace.faces.align import warp
 from facespace.faces.detect import Detector
 from facespace.faces.tiles import decoded_side_px
 from facespace.gallery import Gallery
@@ -32,6 +33,12 @@ FIND = """async encoded => {
   const picture = new Blob([Uint8Array.from(atob(encoded), c => c.charCodeAt(0))]);
   const { found, width, height } = await client.find(picture);
   return { width, height, found: found.map(f => ({ ...f, embedding: [...f.embedding], bytes: [...f.bytes] })) };
+}"""
+PIXELS = """async ([encoded, width, height, call, given]) => {
+  const made = (await import("./pixels.js"))[call]({
+    data: Uint8ClampedArray.from(atob(encoded), c => c.charCodeAt(0)), width, height,
+  }, ...given);
+  return [made.width, made.height, [...made.data]];
 }"""
 FRAME = """() => {
   const video = document.querySelector("video"), canvas = document.createElement("canvas");
@@ -106,6 +113,34 @@ def compare(
         as_bytes = quantise(expected.embeddings, models[1].spec.byte_scale).astype(int)
         assert np.abs(np.array([f["bytes"] for f in found]) - as_bytes).max() <= bytes_within
     return len(found)
+
+
+@pytest.mark.parametrize(
+    ("size", "call", "given"),
+    [
+        ((70, 50), "resize", (64, 46)),
+        ((199, 133), "resize", (64, 43)),
+        ((400, 301), "resize", (128, 96)),
+        ((130, 3), "resize", (64, 1)),
+        ((64, 49), "reduce", (4,)),
+        ((100, 77), "reduce", (7,)),
+        ((90, 80), "warp", (0.9,)),
+        ((90, 80), "warp", (0.2,)),
+    ],
+)
+def test_pixels_are_pillow_s(page: Any, rng: Any, size: tuple[int, int], call: str, given: Any) -> None:
+    pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+    image = Image.fromarray(pixels)
+    if call == "resize":
+        expected = np.asarray(image.resize(given, Image.Resampling.BILINEAR, reducing_gap=2.0))
+    elif call == "reduce":
+        expected = np.asarray(image.reduce(*given))
+    else:
+        turn = given[0] * np.array([[0.8, -0.6, 40.0], [0.6, 0.8, -9.0]])
+        given, expected = (turn.tolist(), 33, 21), warp(pixels, turn[None], (21, 33))[0]
+    encoded = base64.b64encode(image.convert("RGBA").tobytes()).decode()
+    width, height, data = page.evaluate(PIXELS, [encoded, *size, call, list(given)])
+    assert np.array_equal(np.array(data).reshape(height, width, 4)[..., :3], expected)
 
 
 def png(image: Image.Image) -> bytes:
