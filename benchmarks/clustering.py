@@ -3,6 +3,7 @@
     python benchmarks/clustering.py exact --data DIR --n 20000
     python benchmarks/clustering.py large --data DIR --n 10000 30000 100000 300000 1000000 --plot growth.png
     python benchmarks/clustering.py agreement --data DIR
+    python benchmarks/clustering.py components --data DIR --n 10000 30000
 
 Every figure comes from a process of its own, so that peak memory is that of one method. The faces of `exact` and
 `large` are drawn with the spreads within and between people measured on DATA/faces/val. fastcluster is not a
@@ -22,8 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from facespace.cli.console import progress
+from facespace.cli.progress import progress
 from facespace.cluster import agglomerative, collection_threshold, partition
+from facespace.cluster.conflicts import Conflicts
+from facespace.cluster.constraints import components
+from facespace.cluster.groups import Groups
+from facespace.cluster.near import NEAR, all_pairs_of_blocks
 from facespace.embed import Embedder
 from facespace.extract import extract_crops
 from facespace.faces.detect import Detector
@@ -110,6 +115,30 @@ def agreement(rows: np.ndarray, truth: np.ndarray, threshold: float) -> dict[str
     }
 
 
+def graph(real: EmbeddedFaces, distances: dict[str, float | None], n: int) -> list[dict[str, Any]]:
+    """The components of the pairs up to shares of a collection's threshold."""
+    rows, _ = draw_faces(real, n)
+    limit = collection_threshold(distances, n).distance
+    groups, conflicts = Groups(rows, np.arange(n)), Conflicts(n, np.zeros((0, 2), np.int64))
+    found = []
+    for share in (1.0, 0.85, NEAR, 0.65):
+        pairs = all_pairs_of_blocks(groups, conflicts, share * limit)
+        edges = np.concatenate([pairs(block) for block in range(pairs.n_blocks)])
+        sizes = np.bincount(components(n, edges.astype(np.int64)))
+        sizes = np.sort(sizes[sizes > 0])[::-1]
+        found.append(
+            {
+                "n": n,
+                "share": share,
+                "distance": round(share * limit, 3),
+                "near_faces": round(2 * len(edges) / n, 1),
+                "components": len(sizes),
+                "largest": int(sizes[0]),
+            }
+        )
+    return found
+
+
 def real_faces(data: Path, embedder: Embedder, n: int, cache: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of faces/train, faces/val and LFW, filled to ``n`` with shifted and brightened copies."""
     if cache and cache.exists():
@@ -176,7 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["exact", "large", "agreement"])
+    parser.add_argument("what", choices=["exact", "large", "agreement", "components"])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--model", help="calibrated embedder; the built-in one unless given")
     parser.add_argument("--n", type=int, nargs="+", default=[20_000], help="faces, of exact and large")
@@ -195,6 +224,10 @@ def main() -> None:
     real = val.embedded(embed_faces(val, embedder)[0])
     if asked.what == "exact":
         _exact(real, asked.n)
+        return
+    if asked.what == "components":
+        for n in asked.n:
+            print(*graph(real, embedder.spec.distances, n), sep="\n", flush=True)
         return
     found = []
     for n in asked.n:

@@ -1,9 +1,11 @@
 """Work on a Ray cluster: a stand-in for Ray whose machines die at will, and Ray itself, a few times."""
 
+import gc
 import itertools
 import pickle
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -17,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facespace import ray_cluster, ray_workers
+from facespace.cluster import GroupOptions, group_table
 from facespace.embed import Embedder
 from facespace.errors import InputError, MissingExtraError, WorkersError
-from facespace.extract import embed_photos
+from facespace.extract import embed_crops, embed_photos
 from facespace.faces.detect import Detector
 from facespace.ray_workers import RayWorkers
 from facespace.table import COLUMNS, FaceTable
@@ -225,14 +228,23 @@ def assert_same(one: Path, other: Path) -> None:
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning:ray")
 
 
+def end_quietly(pool: RayWorkers) -> None:
+    """Ray leaves the processes that it ended to the garbage collector, which would warn of them in another test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pool.close()
+        gc.collect()
+
+
 NO_RAY = "ray is not installed: pip install 'facespace[ray]'"
 
 
 @pytest.fixture(scope="module")
 def ray_here() -> Iterator[Workers]:
     pytest.importorskip("ray", reason=NO_RAY)
-    with RayWorkers("ray", 2) as pool:
-        yield pool
+    pool = RayWorkers("ray", 2)
+    yield pool
+    end_quietly(pool)
 
 
 def test_a_table_is_the_one_of_threads(ray_here: Workers, tmp_path: Path) -> None:
@@ -250,6 +262,18 @@ def test_a_table_is_the_one_of_threads(ray_here: Workers, tmp_path: Path) -> Non
     draw_photo(photos / "08.png", "ochre", "red")
     again = embed_photos([photos], tmp_path / "there", DrawnDetector(), DrawnEmbedder(), workers=ray_here)
     assert (again.n_new, again.n_left, again.n_photos) == (2, 1, 30)
+
+
+def test_people_are_those_of_one_process(ray_here: Workers, data: Path, tmp_path: Path) -> None:
+    folders = sorted((data / "faces" / "val").iterdir())[:24]
+    embedder = Embedder("facespace-xs")
+    embed_crops(folders, tmp_path / "faces", embedder)
+    table = FaceTable.load(tmp_path / "faces")
+    for options in (GroupOptions(), GroupOptions(threshold=0.6, min_quality=0.05)):
+        here = group_table(table, embedder.spec, options)
+        there = group_table(table, embedder.spec, options, workers=ray_here)
+        np.testing.assert_array_equal(there.labels, here.labels)
+        assert there.scores == here.scores and 24 <= here.n_people < len(table)
 
 
 class SlowDetector(DrawnDetector):
@@ -292,5 +316,6 @@ def test_a_machine_that_is_killed_in_mid_job_costs_nothing(by_client: bool, tmp_
             )
     finally:
         machines.shutdown()
+        gc.collect()
     assert killed and (result.n_photos, result.n_new, result.unreadable) == (200, 200, ())
     assert_same(tmp_path / "here", tmp_path / "there")

@@ -7,12 +7,14 @@ are used, and Ray is asked for no more than it has: an actor that waits for a pl
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from types import ModuleType
 from typing import Any, Generic, Self, TypeVar
+
+from threadpoolctl import threadpool_limits
 
 from facespace import __version__
 from facespace.errors import WorkersError
@@ -82,7 +84,7 @@ class RayWorkers:
         items: Sequence[Item],
         *,
         on_lost: Callable[[Item], Result] | None = None,
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """See `facespace.workers.Workers`.
 
         Raises:
@@ -108,6 +110,7 @@ class _Actor:
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
         self._work = work
+        threadpool_limits(1, user_api="blas")  # as many calls at a time as there are processors
 
     def version(self) -> str:
         """Of facespace there."""

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeVar
@@ -22,7 +22,7 @@ class Workers(Protocol):
         items: Sequence[Item],
         *,
         on_lost: Callable[[Item], Result] | None = None,
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """``work`` of each item, in the order of the items, each once; few results wait at a time.
 
         Args:
@@ -49,7 +49,7 @@ class Threads:
         items: Sequence[Item],
         *,
         on_lost: Callable[[Item], Result] | None = None,
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """See `Workers`."""
         return in_order(work, items, workers=self.n)
 
@@ -80,7 +80,7 @@ def open_workers(on: str | None, n: int | None = None) -> AbstractContextManager
 
 def in_order(
     work: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """``work`` of each item, on several threads, in the order of the items; few results wait at a time.
 
     Closing the iterator (or Ctrl-C in its consumer) drops what has not begun and waits for what has.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from embeddings import unit_rows
-from facespace.cluster import Constraints, agglomerative, partition, plan, rounds
+from facespace.cluster import Constraints, agglomerative, linkage, partition, plan, rounds
 from facespace.metrics import pairwise_scores
 from facespace.saved_arrays import ArrayFolder
 
@@ -62,6 +62,7 @@ def test_an_interrupted_clustering_goes_on_from_what_it_kept(
     people: tuple[np.ndarray, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, _ = people
+    monkeypatch.setattr(linkage, "NEAR", 0.0)  # all faces are left for the long search
     whole = agglomerative(rows, threshold=0.8, search="partition")
 
     def stop(done: int, total: int) -> None:

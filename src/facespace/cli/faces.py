@@ -152,6 +152,8 @@ def cluster(
         int | None, typer.Option(help="With --pictures: draw the tree of this person alone.")
     ] = None,
     model: ModelFile = None,
+    workers: Workers = None,
+    on: On = None,
     json: AsJson = False,
 ) -> None:
     """Group the faces of a table by person.
@@ -165,8 +167,10 @@ def cluster(
     spec = read_spec(find_model(model, "embedder"))
     asked = (_row(table, explain[0]), _row(table, explain[1])) if explain else None
     options = GroupOptions(strangers, far, threshold, min_quality, asked)
-    with progress("grouping") as on_progress:
-        found = group_table(table, spec, options, saved=_kept(keep, table), on_progress=on_progress)
+    with open_workers(on, workers) as all_workers, progress("grouping") as on_progress:
+        found = group_table(
+            table, spec, options, saved=_kept(keep, table), on_progress=on_progress, workers=all_workers
+        )
     _write_csv(output, table, found.labels)
     if pictures:
         _draw(pictures, table, found, person)

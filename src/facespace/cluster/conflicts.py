@@ -39,21 +39,31 @@ class Conflicts:
 
     def of(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """All conflicts of the slots: (place in ``slots``, slot that it may not join), in two arrays."""
-        begin = np.searchsorted(self.keys, slots * self.n)
-        count = np.searchsorted(self.keys, (slots + 1) * self.n) - begin
-        place = np.repeat(np.arange(len(slots)), count)
-        offset = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
-        other = self.keys[np.repeat(begin, count) + offset] % self.n
+        place, other = self._listed(slots)
         if self.any_fixed and (mine := np.flatnonzero(self.fixed[slots])).size:
             everyone = np.flatnonzero(self.fixed)
             place = np.concatenate([place, np.repeat(mine, len(everyone))])
             other = np.concatenate([other, np.tile(everyone, len(mine))])
         return place, other
 
+    def subset(self, slots: NDArray[np.int64]) -> "Conflicts":
+        """Those among some slots, which are sorted and become 0, 1, ..."""
+        place, other = self._listed(slots)
+        at = np.minimum(np.searchsorted(slots, other), len(slots) - 1) if len(slots) else other
+        inside = slots[at] == other
+        return Conflicts(len(slots), np.stack([place[inside], at[inside]], axis=1), self.fixed[slots])
+
+    def _listed(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        begin = np.searchsorted(self.keys, slots * self.n)
+        count = np.searchsorted(self.keys, (slots + 1) * self.n) - begin
+        place = np.repeat(np.arange(len(slots)), count)
+        offset = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+        return place, self.keys[np.repeat(begin, count) + offset] % self.n
+
     def merge(self, kept: NDArray[np.integer], gone: NDArray[np.integer]) -> None:
-        """Slots ``gone`` became part of slots ``kept``, pairwise."""
+        """Slots ``gone`` became part of slots ``kept``, pairwise; none of ``kept`` is gone."""
         if self.any_fixed:
-            self.fixed[kept] |= self.fixed[gone]
+            np.logical_or.at(self.fixed, kept, self.fixed[gone])
             self.fixed[gone] = False
         if len(self.keys):
             slot = np.arange(self.n)

@@ -51,6 +51,23 @@ class Groups:
         self.scatter[self.size == 1] = 0.0
         self.mean = mean.astype(np.float32)
 
+    @classmethod
+    def of(
+        cls,
+        mean: NDArray[np.float32],
+        scatter: NDArray[np.float64],
+        size: NDArray[np.float64],
+        linkage: GroupLinkage,
+    ) -> "Groups":
+        """Groups whose sums are known; the arrays are theirs from now on."""
+        made = cls.__new__(cls)
+        made.mean, made.scatter, made.size, made.linkage = mean, scatter, size, linkage
+        return made
+
+    def subset(self, slots: NDArray[np.integer]) -> "Groups":
+        """Some of the groups, in slots 0, 1, ..."""
+        return Groups.of(self.mean[slots], self.scatter[slots], self.size[slots], self.linkage)
+
     def distance(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
         """Distances of slots ``a`` to slots ``b``, both of shape (P,); the same either way round, to the bit."""
         distance = np.empty(len(a), np.float32)

@@ -13,6 +13,7 @@ from facespace.cluster.search import BlockSearch
 from facespace.cluster.tree import labels_by_size
 from facespace.distances import check_embeddings
 from facespace.errors import InputError
+from facespace.workers import Workers
 
 __all__ = ["add_faces", "attach_faces", "group_good_faces"]
 
@@ -103,6 +104,7 @@ def group_good_faces(
     threshold: float,
     min_quality: float,
     constraints: Constraints | None = None,
+    workers: int | Workers | None = None,
 ) -> NDArray[np.int32]:
     """Set poor faces aside, group the others, and attach the poor ones where they fit; else they stand alone.
 
@@ -115,6 +117,7 @@ def group_good_faces(
         threshold: largest mean distance of two groups that joins them.
         min_quality: faces below it are set aside.
         constraints: as for `agglomerative`.
+        workers: likewise.
 
     Returns:
         Labels by size, shape (N,).
@@ -132,7 +135,8 @@ def group_good_faces(
     faces = np.flatnonzero(good)
     labels = np.full(len(rows), -1, np.int64)
     some = constraints.subset(faces, len(rows))
-    labels[faces] = agglomerative(rows[faces], threshold=threshold, constraints=some).labels
+    found = agglomerative(rows[faces], threshold=threshold, constraints=some, workers=workers)
+    labels[faces] = found.labels
     labels = attach_faces(rows, labels, threshold=threshold, constraints=constraints)
     alone = np.flatnonzero(labels < 0)
     labels[alone] = labels.max(initial=-1) + 1 + np.arange(len(alone))

@@ -9,12 +9,14 @@ from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.constraints import Constraints, Resolved
 from facespace.cluster.dense import chain, complete_matrix
 from facespace.cluster.groups import Groups
+from facespace.cluster.near import NEAR, merge_near
 from facespace.cluster.plan import Progress, Saved, SearchMethod, SearchPlan
 from facespace.cluster.rounds import Rounds
 from facespace.cluster.single import spanning_tree
 from facespace.cluster.tree import Clustering, Merges, cut, grow
 from facespace.distances import check_embeddings
 from facespace.errors import InputError
+from facespace.workers import Workers
 
 __all__ = ["MAX_COMPLETE", "Linkage", "agglomerative"]
 
@@ -33,12 +35,14 @@ def agglomerative(
     search: SearchMethod = "auto",
     saved: Saved | None = None,
     on_progress: Progress | None = None,
+    workers: int | Workers | None = None,
 ) -> Clustering:
     """Merge the two closest groups, again and again, up to a distance or down to a number of groups.
 
     Exact up to 100,000 faces. Beyond, average linkage and Ward look for neighbours among cells while more
     groups than that are left, and the result states the recall; distances of groups stay exact.
-    Memory is O(N D); complete linkage holds N x N.
+    Up to a threshold, faces that lie well within it are then merged first, component by component; so they are on other
+    machines, whatever the number. Memory is O(N D); complete linkage holds N x N.
 
     Args:
         embeddings: unit rows, shape (N, D).
@@ -51,6 +55,7 @@ def agglomerative(
         saved: a mapping that keeps the long searches, such as `facespace.saved_arrays.ArrayFolder`: the same call
             with the same mapping goes on from there.
         on_progress: called now and then with (done, in all), in faces.
+        workers: who searches and merges, in average linkage and Ward; a number of threads, all cores when None.
 
     Raises:
         InputError: other shapes, rows that are not of unit length, no or two goals, constraints that contradict
@@ -65,7 +70,7 @@ def agglomerative(
     resolved = (constraints or Constraints()).resolve(len(rows))
     _check_reachable(n_clusters, resolved)
     told = on_progress or (lambda done, total: None)
-    plan = SearchPlan(search, saved, lambda done, total: told(done, 2 * total))
+    plan = SearchPlan(search, saved, lambda done, total: told(done, 2 * total), workers)
     found = _found(rows, resolved, linkage, limit, plan, lambda done, most: told(most + done, 2 * most))
     tree = grow(Merges.join([_given(resolved.start), found]), len(rows))
     if threshold is not None:
@@ -116,8 +121,25 @@ def _found(
         kept, gone, distance = _complete(rows, resolved.start, conflicts, limit)
     else:
         groups = Groups(rows, resolved.start, linkage)
-        kept, gone, distance = Rounds(groups, conflicts, limit, make_search=plan, on_merge=on_merge).run()
+        kept, gone, distance = _by_rounds(groups, conflicts, limit, plan, on_merge)
     return Merges(firsts[kept], firsts[gone], distance)
+
+
+def _by_rounds(
+    groups: Groups, conflicts: Conflicts, limit: float, plan: SearchPlan, on_merge: Progress
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Components of what lies well within the limit first, where the plan has it so; then the whole."""
+    pairs = plan.near_pairs(groups, conflicts, NEAR * limit)
+    if pairs is None:
+        return Rounds(groups, conflicts, limit, make_search=plan, on_merge=on_merge).run()
+    near = merge_near(groups, conflicts, pairs, NEAR * limit, plan.workers)
+    del pairs
+    whole = Rounds(
+        near.groups, near.conflicts, limit, make_search=plan, on_merge=on_merge, height=near.height
+    ).run()
+    merges = [near.merges, (near.left[whole[0]], near.left[whole[1]], whole[2])]
+    kept, gone, distance = (np.concatenate(column) for column in zip(*merges, strict=True))
+    return kept, gone, distance
 
 
 def _complete(

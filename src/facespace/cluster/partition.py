@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.groups import Groups
+from facespace.cluster.near import NearPairs
 from facespace.cluster.search import FAR_AWAY, FOLD, BlockSearch, Search, fold, smallest, smallest_of
 
 __all__ = ["CELL_SIZE", "PROBES", "PartitionSearch", "recall"]
@@ -19,6 +20,7 @@ __all__ = ["CELL_SIZE", "PROBES", "PartitionSearch", "recall"]
 CELL_SIZE = 1024
 PROBES = 48
 FIRST_PROBES = 4
+NEAR_CELLS = 16
 SAMPLE_PER_CELL = 48
 N_ROUNDS = 6
 ROWS_AT_ONCE = 1024
@@ -58,6 +60,17 @@ class PartitionSearch:
         for cells in (probed[:, :FIRST_PROBES], probed[:, FIRST_PROBES:]):
             self._look_into(cells, queries, hidden, column, value)
         return self.columns.best(column, value, k)
+
+    def near_pairs(self, limit: float) -> NearPairs:
+        """Pairs up to a distance that is well below the farthest neighbours, in cells near each other."""
+        n_cells = len(self.centroids)
+        near = smallest(-(self.centroids @ self.centroids.T), min(NEAR_CELLS, n_cells))[0]
+        cell = np.repeat(np.arange(n_cells), near.shape[1])
+        pairs = np.stack([np.minimum(cell, near.ravel()), np.maximum(cell, near.ravel())])
+        pairs = np.unique(np.concatenate([pairs, np.tile(np.arange(n_cells), (2, 1))], axis=1), axis=1)
+        edges = np.searchsorted(pairs[0], np.arange(n_cells + 1))
+        partners = [pairs[1, edges[i] : edges[i + 1]] for i in range(n_cells)]
+        return NearPairs(self.columns, self.begin, partners, limit)
 
     def _nearest_cells(self, product: NDArray[np.float32]) -> NDArray[np.int64]:
         cells, value = smallest(-product, self.probes)

@@ -45,6 +45,7 @@ class Rounds:
         limit: largest distance of a merge; may be infinite.
         make_search: builds a search over the groups that are left.
         on_merge: called with (merges so far, most there can be).
+        height: float32, shape (M,), of the merges that made the groups; 0 unless given.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Rounds:
         *,
         make_search: MakeSearch = BlockSearch,
         on_merge: Callable[[int, int], None] | None = None,
+        height: NDArray[np.float32] | None = None,
     ) -> None:
         n = len(groups.size)
         self.groups, self.conflicts, self.limit = groups, conflicts, np.float32(limit)
@@ -63,7 +65,7 @@ class Rounds:
         self.bound = np.zeros(n, np.float32)
         self.nearest = np.full(n, -1, np.int32)
         self.distance = np.full(n, NOTHING)
-        self.height = np.zeros(n, np.float32)
+        self.height = np.zeros(n, np.float32) if height is None else height
         self.open = np.ones(n, bool)  # may still merge
         self.ready = np.zeros(n, bool)  # its nearest is known for certain
         self.root = np.arange(n, dtype=np.int32)

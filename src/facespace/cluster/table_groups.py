@@ -18,6 +18,7 @@ from facespace.errors import IncompatibleModelsError, InputError
 from facespace.metrics import bcubed_scores, pairwise_scores
 from facespace.models import ModelSpec
 from facespace.table import FaceTable
+from facespace.workers import Workers
 
 __all__ = ["GroupOptions", "TableGroups", "group_table"]
 
@@ -92,6 +93,7 @@ def group_table(
     *,
     saved: Saved | None = None,
     on_progress: Progress | None = None,
+    workers: int | Workers | None = None,
 ) -> TableGroups:
     """Group the faces of a table by person, two of one photo apart, and two tracks of a video at one time.
 
@@ -103,6 +105,7 @@ def group_table(
         options: how.
         saved: see `agglomerative`.
         on_progress: see `agglomerative`.
+        workers: see `agglomerative`.
 
     Raises:
         IncompatibleModelsError: the table was embedded by another model, and no distance is named.
@@ -130,12 +133,18 @@ def group_table(
     assert limit is not None
     if options.min_quality > 0:
         labels = group_good_faces(
-            rows, quality, threshold=limit, min_quality=options.min_quality, constraints=constraints
-        )
+            rows, quality, threshold=limit, min_quality=options.min_quality, constraints=constraints,
+            workers=workers,
+        )  # fmt: skip
         tree = Clustering(labels, np.zeros((0, 4)))
     else:
         tree = agglomerative(
-            rows, threshold=limit, constraints=constraints, saved=saved, on_progress=on_progress
+            rows,
+            threshold=limit,
+            constraints=constraints,
+            saved=saved,
+            on_progress=on_progress,
+            workers=workers,
         )
     why = None
     if options.explain:
