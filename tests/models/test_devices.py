@@ -10,14 +10,18 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from typer.testing import CliRunner
 
+from facespace.cli.app import app
 from facespace.embed import Embedder, dequantise, quantise
 from facespace.errors import InputError, ModelError
 from facespace.faces.detect import Detector
+from facespace.gallery import Gallery
 from facespace.models import find_model
 from facespace.models.devices import AGREEMENT, AUTO, DEVICES, candidates, installed_devices
 from facespace.models.gathering import Gathering
 from facespace.models.session import Network
+from fakes import draw_photo
 
 CPU = "CPUExecutionProvider"
 
@@ -269,3 +273,25 @@ def test_the_bound_is_no_more_than_bytes_take_away(rng: np.random.Generator) -> 
 def test_a_built_in_model_opens_on_every_installed_device() -> None:
     for name in installed_devices():
         assert Network(find_model(None, "embedder"), device=name).device.name == name
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["people", "photos"], ["verify", "a.jpg", "b.jpg"], ["embed", "photos", "-o", "t"], ["serve", "library"],
+        ["gallery", "identify", "team", "photos"], ["api", "start", "galleries", "--no-keys"], ["bench", "photos"],
+    ],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_commands_refuse_a_device_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """Before they do anything else that takes time, and without a word of it in Python's."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos/a.jpg", "a.jpg", "b.jpg"):
+        draw_photo(tmp_path / name, "red")
+    Gallery(tmp_path / "team").close()
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CPU])
+    done = CliRunner().invoke(app, [*command, "--device", "directml"])
+    assert isinstance(done.exception, ModelError)
+    assert str(done.exception).startswith("device directml: this onnxruntime has cpu; in place of it install")

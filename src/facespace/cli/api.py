@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from facespace.cli.console import say, show, show_json, warn
-from facespace.cli.options import AsJson, DetectorFile, ModelFile
+from facespace.cli.options import AsJson, DetectorFile, ModelFile, NetworkDevice
 from facespace.cli.progress import show_table
 from facespace.errors import InputError
+from facespace.models.devices import AUTO, candidates
 from facespace.service.keys import ANY, RIGHTS, Keys
 from facespace.service.serving import HOST, PORT, Listening, serve
 from facespace.service.settings import MB, Limits, Settings
@@ -71,6 +72,7 @@ def start(
     ] = None,
     model: ModelFile = None,
     detector: DetectorFile = None,
+    device: NetworkDevice = AUTO,
 ) -> None:
     """Answer HTTP requests: enrol, identify, search, verify.
 
@@ -81,11 +83,12 @@ def start(
     """
     if (tls_cert is None) != (tls_key is None):
         raise InputError("expected both --tls-cert and --tls-key, or neither")
+    candidates(device)  # before the server starts
     if keys and not Keys(folder).all():
         warn(f"there is no key yet: facespace api keys make {folder}")
     settings = Settings(
-        folder, addresses=_named(gallery or []), model=model, detector=detector, keys=keys, threads=threads,
-        workers=workers, root_path=root_path.rstrip("/"), origins=tuple(allow_origin or ()),
+        folder, addresses=_named(gallery or []), model=model, detector=detector, device=device, keys=keys,
+        threads=threads, workers=workers, root_path=root_path.rstrip("/"), origins=tuple(allow_origin or ()),
         hosts=tuple(allow_host or ()),
         limits=Limits(
             body_bytes=max_body * MB, pixels=round(max_pixels * 1e6), queue=queue, timeout_s=timeout, rate=rate

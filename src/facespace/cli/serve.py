@@ -11,7 +11,7 @@ from facespace.cli.console import say, warn
 from facespace.cli.options import DetectorFile, ModelFile, NetworkDevice
 from facespace.errors import InputError
 from facespace.library import find_library
-from facespace.models.devices import AUTO
+from facespace.models.devices import AUTO, candidates
 from facespace.web.serving import HOST, PORT, Address
 from facespace.web.serving import serve as serve_library
 
@@ -61,6 +61,8 @@ def serve(
     folder = library or photos
     if folder is None:
         raise InputError("expected the folder of the photos or of the library: facespace serve ~/Pictures")
+
+    candidates(device)  # before somebody searches
 
     def ready(address: Address) -> None:
         if not address.local:

@@ -19,6 +19,7 @@ from facespace.errors import GalleryError, InputError
 from facespace.extract import FaceEmbedder
 from facespace.gallery import Gallery, Identities, Match
 from facespace.models import ModelSpec, built_in_models, installed_models
+from facespace.models.devices import AUTO
 from facespace.service.batching import Batcher
 from facespace.service.metrics import Metrics
 from facespace.service.problems import ProblemError
@@ -39,10 +40,11 @@ class Embedders:
 
     Args:
         model: of new galleries, by name or file; the built-in one when None.
+        device: where their networks run.
     """
 
-    def __init__(self, model: str | None = None) -> None:
-        self._model = model
+    def __init__(self, model: str | None = None, device: str = AUTO) -> None:
+        self._model, self._device = model, device
         self._lock = Lock()
         self._loaded: dict[str | None, FaceEmbedder] = {}
         self._specs: list[ModelSpec] | None = None
@@ -53,7 +55,7 @@ class Embedders:
         Raises:
             ModelError: there is no such model.
         """
-        return self._once(None, lambda: Embedder(self._model))
+        return self._once(None, lambda: Embedder(self._model, device=self._device))
 
     def named(self, name: str | None) -> FaceEmbedder:
         """One that is known here by name; the default for None.
@@ -66,7 +68,7 @@ class Embedders:
             return self.default()
         if spec is None:
             raise InputError("model: expected the name of a model that is known here")
-        return self._once(spec.sha256, lambda: Embedder(spec.name))
+        return self._once(spec.sha256, lambda: Embedder(spec.name, device=self._device))
 
     def of(self, gallery: Gallery) -> FaceEmbedder:
         """That of a gallery; the default where it has none yet.
@@ -77,7 +79,7 @@ class Embedders:
         spec = gallery.model()
         if spec is None or spec.sha256 == self.default().spec.sha256:
             return self.default()
-        return self._once(spec.sha256, gallery.open_embedder)
+        return self._once(spec.sha256, lambda: gallery.open_embedder(device=self._device))
 
     def spec(self, named: str) -> ModelSpec | None:
         """The spec of a known model, built in or the user's, by name or sha256."""

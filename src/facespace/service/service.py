@@ -51,7 +51,7 @@ class Service:
         self.settings, self.metrics = settings, Metrics()
         self.door = Door(settings, self.metrics)
         self.audit = Audit(settings.folder)
-        self.embedders = embedders or Embedders(settings.model)
+        self.embedders = embedders or Embedders(settings.model, settings.device)
         self.galleries = Galleries(settings, self.embedders, self.metrics)
         self._detector = detector
         self.is_ready = False
@@ -61,8 +61,8 @@ class Service:
         """Finds and embeds faces; the models are loaded when it is first asked for."""
         settings = self.settings
         return Engine(
-            self._detector or Detector(settings.detector), settings.limits, threads=settings.n_threads,
-            metrics=self.metrics,
+            self._detector or Detector(settings.detector, device=settings.device), settings.limits,
+            threads=settings.n_threads, metrics=self.metrics,
         )  # fmt: skip
 
     def gallery(self, name: str, access: Access, right: str) -> OpenGallery:

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facespace.models.devices import AUTO
+
 __all__ = ["MB", "Limits", "Settings"]
 
 MB = 2**20
@@ -51,6 +53,7 @@ class Settings:
         addresses: further galleries by name, such as `milvus://host:19530/team`.
         model: embedder of new galleries, by name or file; the built-in one when None.
         detector: likewise, of all.
+        device: where the networks run; see `facespace.models.devices`.
         keys: whether requests need a key.
         threads: that find faces; all cores when None.
         workers: processes.
@@ -64,6 +67,7 @@ class Settings:
     addresses: dict[str, str] = field(default_factory=dict)
     model: str | None = None
     detector: str | None = None
+    device: str = AUTO
     keys: bool = True
     threads: int | None = None
     workers: int = 1
