@@ -8,7 +8,7 @@ from facespace.cluster import collection_threshold
 from facespace.gallery import read_labels
 from facespace.measure.album import evaluate_album, extract_album
 from facespace.measure.context import Context
-from facespace.measure.experiments import bytes, holdout, lfw, quality
+from facespace.measure.experiments import bytes, false_accepts, holdout, lfw, quality
 from facespace.measure.result import plain
 from facespace.measure.speed import time_embedder
 from facespace.models.summary import summarise
@@ -49,6 +49,7 @@ def measure_embedder(context: Context, *, on_part: Callable[[str], None] = lambd
         "quality": lambda: quality.EXPERIMENT.run(quality.Options(), context).figures,
         "lfw": lambda: lfw.EXPERIMENT.run(lfw.Options(), context).figures,
         "lfw_centre": lambda: lfw.EXPERIMENT.run(lfw.Options(mode="centre"), context).figures,
+        "false_accepts": lambda: false_accepts.EXPERIMENT.run(false_accepts.Options(), context).figures,
         "album": lambda: _album(context),
         "speed": lambda: _speed(context),
     }
@@ -75,7 +76,13 @@ def render_embedder(figures: Figures) -> str:
     """The figures as a Markdown table, each row with the command that gives it alone."""
     name = str(figures["model"])
     option = "" if name == "facespace-s" else f" --model {name}"
-    rows = [*_size_rows(figures), *_holdout_rows(figures), *_use_rows(figures), *_form_rows(figures)]
+    rows = [
+        *_size_rows(figures),
+        *_holdout_rows(figures),
+        *_use_rows(figures),
+        *_form_rows(figures),
+        *_group_rows(figures),
+    ]
     lines = [f"| {what} | {value} | {_command(by, name, option)} |" for what, value, by in rows]
     h, c = figures["holdout"], figures["cross_fit"][0]
     notes = (
@@ -151,6 +158,20 @@ def _form_rows(figures: Figures) -> list[tuple[str, str, str]]:
         ("bytes in place of floats, VAL at FAR 1e-3 (95 %)", change, "measure bytes"),
         ("dropping the worst tenth by quality, more than a random tenth (95 %)", gain, "measure quality"),
     ]
+
+
+def _group_rows(figures: Figures) -> list[tuple[str, str, str]]:
+    """How often the stated rate is exceeded within each group by age and origin."""
+    rows = []
+    for kind in ("age", "origin"):
+        groups = [
+            g for g in figures["false_accepts"]["groups"] if g["kind"] == kind and g["first"] == g["second"]
+        ]
+        value = ", ".join(f"{g['first']} {g['times']:.1f}" for g in groups)
+        rows.append((
+            f"two people of one {kind} taken for one, times the stated FAR 1e-3", value, "measure false-accepts"
+        ))  # fmt: skip
+    return rows
 
 
 def _points(value: float, interval: dict[str, float]) -> str:

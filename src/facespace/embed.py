@@ -87,6 +87,10 @@ class Embedder:
         other.spec = spec
         return other
 
+    def on_population(self, population: str | None) -> "Embedder":
+        """The same network with the thresholds of another population; see `ModelSpec.on_population`."""
+        return self.fed_as(self.spec.on_population(population))
+
     def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         chunks = range(0, len(crops), self._batch_size)
         return np.concatenate([self._run_chunk(crops[i : i + self._batch_size]) for i in chunks])

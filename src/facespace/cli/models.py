@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from facespace.cli.console import say, show, show_json, warn
+from facespace.cli.console import data_folder, say, show, show_json, warn
 from facespace.cli.holdout_faces import embed_val
 from facespace.cli.options import AsJson, Data
 from facespace.measure.calibration import calibrate as write_distances
 from facespace.measure.calibration import declare_compatible
+from facespace.measure.context import Context, Setup
+from facespace.measure.populations import measure_mixed, measure_populations
 from facespace.models import ModelSpec, built_in_models, find_model, installed_models, user_models_folder
 from facespace.models.summary import summarise
 
@@ -25,7 +27,17 @@ PRINTED = {
     "nns2": "4.3M weights, 20M multiply-adds; the layers are ours",
     "table6": "96x96, like NN2 without any 5x5",
 }
-SHOWN = ("name", "version", "sha256", "alignment", "distances", "calibration", "training_data", "licence")
+SHOWN = (
+    "name",
+    "version",
+    "sha256",
+    "alignment",
+    "distances",
+    "populations",
+    "calibration",
+    "training_data",
+    "licence",
+)
 
 
 def list_models(json: AsJson = False) -> None:
@@ -95,16 +107,25 @@ def calibrate(
 ) -> None:
     """Measure the distance at each false-accept rate.
 
-    It is measured on `DATA/faces/val` and written into the model's file.
+    It is measured on `DATA/faces/val`, and, where `DATA/faces/more` has faces of all ages and origins, on those too;
+    the distances of these are then the model's. They are written into the model's file.
 
     Example: facespace models calibrate my.onnx --data DIR
     """
-    other = embed_val(beside, data) if beside else None
-    embedder, faces = embed_val(model, data)
-    spec = write_distances(embedder.path, embedder.spec, faces, source="faces/val, all pairs")
+    root = data_folder(data)
+    other = embed_val(beside, root) if beside else None
+    embedder, faces = embed_val(model, root)
+    context, has_more = Context(Setup(root, model=str(embedder.path))), (root / "faces" / "more").is_dir()
+    populations = measure_populations(root, context) if has_more else None
+    spec = write_distances(
+        embedder.path, embedder.spec, faces, source="faces/val, all pairs", populations=populations
+    )
     distances = spec.distances
     if other is not None:
         met, of_met = other
-        spec = declare_compatible(embedder.path, spec, faces, other=met.spec, of_other=of_met)
+        mixed = measure_mixed(root, context, Context(Setup(root, model=str(met.path)))) if has_more else None
+        spec = declare_compatible(
+            embedder.path, spec, faces, other=met.spec, of_other=of_met, distances=mixed
+        )
         distances = spec.compatible_with[met.spec.sha256]
     show_json(distances) if json else show(f"{spec.label}: {distances}")

@@ -23,6 +23,7 @@ __all__ = [
     "On",
     "PairFar",
     "Photos",
+    "Population",
     "Resume",
     "RunFolder",
     "Strangers",
@@ -65,6 +66,13 @@ PairFar = Annotated[
 ]
 ModelFile = Annotated[
     str | None, typer.Option("--model", help="Embedder: a built-in name, or an ONNX file with a ModelSpec.")
+]
+Population = Annotated[
+    str | None,
+    typer.Option(
+        help="People for whom the false-accept rate holds: everyone, mixed (all ages and origins alike), "
+        "strictest-group (even pairs of children), public-figures. Default: everyone.",
+    ),
 ]
 DetectorFile = Annotated[
     str | None,

@@ -12,6 +12,7 @@ from facespace.cli.options import (
     ModelFile,
     NetworkDevice,
     PairFar,
+    Population,
     Strangers,
     TileChoice,
     Workers,
@@ -46,6 +47,7 @@ def people(
     ] = None,
     strangers: Strangers = STRANGERS_IN_REACH,
     far: PairFar = None,
+    population: Population = None,
     model: ModelFile = None,
     detector: DetectorFile = None,
     tiles: TileChoice = "auto",
@@ -107,11 +109,10 @@ def people(
         say(f"no photos in {photos}: looked for {LOOKED_FOR} files, subfolders included")
         return
     finder = Detector(detector, tiles=read_tiles(tiles), device=device)
+    embedder = Embedder(model, device=device).on_population(population)
     look = Look(verify, finder.spec.sha256 if detect_again else None, drop_missing, video_every)
     with Library(folder) as opened:
-        run = PeopleRun(
-            opened, photos, finder, Embedder(model, device=device), Rule(strangers, far), workers, video_every
-        )
+        run = PeopleRun(opened, photos, finder, embedder, Rule(strangers, far), workers, video_every)
         done = run.refresh(look=look, old_model=old_model, drop_old=drop_old)
         show_json(done.people.to_json()) if json else _show(done.people, done.scan.n_new)
         say(f"library: {folder}")

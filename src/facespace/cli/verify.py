@@ -6,10 +6,10 @@ import typer
 
 from facespace import jobs
 from facespace.cli.console import say, show, show_json
-from facespace.cli.options import AsJson, DetectorFile, Far, ModelFile, NetworkDevice
+from facespace.cli.options import AsJson, DetectorFile, Far, ModelFile, NetworkDevice, Population
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
-from facespace.models import VERIFY_FAR
+from facespace.models import VERIFY_FAR, ModelSpec
 from facespace.models.devices import AUTO
 
 __all__ = ["verify"]
@@ -29,6 +29,7 @@ def verify(
         bool, typer.Option("--any", help="Compare all faces, and take the closest pair.")
     ] = False,
     far: Far = VERIFY_FAR,
+    population: Population = None,
     model: ModelFile = None,
     detector: DetectorFile = None,
     device: NetworkDevice = AUTO,
@@ -40,10 +41,10 @@ def verify(
 
     Example: facespace verify passport.jpg selfie.jpg
     """
+    embedder = Embedder(model, device=device).on_population(population)
     verdict = jobs.verify(
-        a, b, far=far, any_face=any_face, detector=Detector(detector, device=device),
-        embedder=Embedder(model, device=device),
-    )  # fmt: skip
+        a, b, far=far, any_face=any_face, detector=Detector(detector, device=device), embedder=embedder
+    )
     for name, face in zip((a, b), verdict.faces, strict=True):
         if face.n_faces > 1 and name == str(face.photo) and not any_face:
             shown, used = ("faces", "largest") if face.time_s is None else ("appearances", "longest")
@@ -55,6 +56,13 @@ def verify(
     else:
         show(
             f"{'same person' if verdict.same else 'different people'}: distance {verdict.distance:.3f}, "
-            f"threshold {verdict.threshold:.3f} (about 1 in {round(1 / far):,} pairs of different people are closer)"
+            f"threshold {verdict.threshold:.3f} (about 1 in {round(1 / far):,} pairs of different people are closer"
+            f"{_among(population, embedder.spec)})"
         )
     raise typer.Exit(0 if verdict.same else 1)
+
+
+def _among(population: str | None, spec: ModelSpec) -> str:
+    """Among whom the rate was measured, where the model says it."""
+    named = population or next(iter(spec.populations), None)
+    return f", population: {named}" if named else ""

@@ -6,13 +6,16 @@ from pathlib import Path
 from facespace.errors import InputError
 from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.holdout import evaluate_holdout
+from facespace.measure.populations import EVERYONE, MIXED, PUBLIC_FIGURES, Populations, stricter
 from facespace.metrics import OperatingPoint, all_pairs, count_mixed_pairs
 from facespace.models import FARS, VERIFY_FAR, ModelSpec, far_key, write_spec
 
 __all__ = ["calibrate", "calibrate_twin", "declare_compatible", "mixed_points"]
 
 
-def calibrate(model: Path, spec: ModelSpec, faces: EmbeddedFaces, *, source: str) -> ModelSpec:
+def calibrate(
+    model: Path, spec: ModelSpec, faces: EmbeddedFaces, *, source: str, populations: Populations | None = None
+) -> ModelSpec:
     """Write the distance at each FAR that the pairs support, and the TAR, into the model's own file.
 
     Args:
@@ -20,13 +23,20 @@ def calibrate(model: Path, spec: ModelSpec, faces: EmbeddedFaces, *, source: str
         spec: its spec so far.
         faces: embedded by this model; of people that it was not trained on.
         source: what the faces are, for the spec.
+        populations: distances by population, see `facespace.measure.populations`; the model's own are then the
+            stricter of these people's, all ages and origins, and of ``faces``.
 
     Returns:
         The spec that was written.
     """
     figures = evaluate_holdout(faces)
     calibration = f"{source}: {figures.n_same} same and {figures.n_diff} different pairs"
-    spec = dataclasses.replace(spec, distances=_rounded(figures.threshold), calibration=calibration)
+    distances, measured = _rounded(figures.threshold), {}
+    if populations:
+        distances = _rounded(stricter(figures.threshold, populations[MIXED]))
+        of_all = {EVERYONE: distances, **populations, PUBLIC_FIGURES: figures.threshold}
+        measured = {name: _rounded(found) for name, found in of_all.items()}
+    spec = dataclasses.replace(spec, distances=distances, calibration=calibration, populations=measured)
     return write_spec(model, _with_tar(spec, figures.tar[far_key(VERIFY_FAR)]["all"]))
 
 
@@ -59,7 +69,13 @@ def calibrate_twin(
 
 
 def declare_compatible(
-    model: Path, spec: ModelSpec, faces: EmbeddedFaces, *, other: ModelSpec, of_other: EmbeddedFaces
+    model: Path,
+    spec: ModelSpec,
+    faces: EmbeddedFaces,
+    *,
+    other: ModelSpec,
+    of_other: EmbeddedFaces,
+    distances: dict[str, float | None] | None = None,
 ) -> ModelSpec:
     """Write into the model's own file that its embeddings may meet another model's, at which distances, and how well.
 
@@ -69,6 +85,7 @@ def declare_compatible(
         faces: embedded by this model; of people that neither model was trained on.
         other: spec of the other model, such as an older version.
         of_other: the same faces embedded by that.
+        distances: at each FAR of mixed comparison on another population than ``faces``; the stricter ones count.
 
     Returns:
         The spec that was written; its `options["tar_mixed"]` holds the TAR at VERIFY_FAR by the other's sha256.
@@ -77,8 +94,9 @@ def declare_compatible(
         InputError: the two models did not see the same faces.
     """
     points = mixed_points(faces, of_other)
-    distances = _rounded({key: point.threshold for key, point in points.items()})
-    spec = dataclasses.replace(spec, compatible_with={**spec.compatible_with, other.sha256: distances})
+    found = {key: point.threshold for key, point in points.items()}
+    found = _rounded(stricter(found, distances) if distances else found)
+    spec = dataclasses.replace(spec, compatible_with={**spec.compatible_with, other.sha256: found})
     return write_spec(model, _with_tar(spec, points[far_key(VERIFY_FAR)].tar, mixed=other.sha256))
 
 

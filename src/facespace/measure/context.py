@@ -93,6 +93,11 @@ class Context:
         return Embedder(self.setup.model)
 
     @cached_property
+    def built_in(self) -> Embedder:
+        """The embedder that ships: it judges what must not depend on the model that is measured."""
+        return Embedder()
+
+    @cached_property
     def detector(self) -> Detector:
         """The detector that finds its faces."""
         return Detector(self.setup.detector)

@@ -65,6 +65,7 @@ ENTRIES = (
     Entry("lfw", "Section 5.6: Labeled Faces in the Wild", PROTOCOLS),
     Entry("figure6", "Figure 6: errors on LFW", FIGURES),
     Entry("cross-age", "Pairs of people at different ages", PROTOCOLS),
+    Entry("false-accepts", "False accepts by age, sex and origin", PROTOCOLS),
     Entry("youtube", "Section 5.7: YouTube Faces", PROTOCOLS),
     Entry("leaks", "Identities that stand in two sets which should be disjoint", PROTOCOLS),
     Entry("figure7", "Figure 7: face clustering", FIGURES),

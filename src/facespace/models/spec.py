@@ -49,6 +49,8 @@ class ModelSpec:
         distances: largest distance that counts as the same person, at each FAR ("1e-3": 0.9);
             None where the calibration's pairs cannot support that FAR.
         calibration: on what the distances were measured.
+        populations: the distances at each FAR by the people whose pairs they were measured on; ``distances`` are those
+            of the first. One distance stands for different rates among children and among adults.
         byte_scale: components times this, rounded and clipped to +-127, are the byte template; 0 for none.
         training_data: what the weights saw.
         licence: of the weights.
@@ -72,6 +74,7 @@ class ModelSpec:
     sha256: str = ""
     distances: dict[str, float | None] = field(default_factory=dict)
     calibration: str = ""
+    populations: dict[str, dict[str, float | None]] = field(default_factory=dict)
     byte_scale: float = 0.0
     training_data: str = ""
     licence: str = ""
@@ -100,6 +103,19 @@ class ModelSpec:
     def label(self) -> str:
         """Name, version and the beginning of the hash: enough to tell two models apart in a message."""
         return f"{self.name} {self.version} ({self.sha256[:8]})"
+
+    def on_population(self, population: str | None) -> "ModelSpec":
+        """The spec with the distances of another population; None leaves them.
+
+        Raises:
+            ModelError: it was not calibrated on that population.
+        """
+        if population is None:
+            return self
+        if population not in self.populations:
+            known = ", ".join(self.populations) or "none: run `facespace models calibrate`"
+            raise ModelError(f"{self.label}: expected one of its populations ({known}), got '{population}'")
+        return dataclasses.replace(self, distances=self.populations[population])
 
     def to_json(self) -> str:
         """The spec as one JSON document."""
