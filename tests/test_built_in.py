@@ -22,8 +22,18 @@ from facespace.measure.experiments.lfw import Options
 from facespace.measure.experiments.quality import drop_worst, measure_quality
 from facespace.measure.faces import EmbeddedFaces, open_crops
 from facespace.measure.holdout import evaluate_holdout
-from facespace.metrics import all_pairs, pairwise_scores
-from facespace.models import BUILT_IN, ModelSpec, built_in_models, find_model, find_weights, weights_sha256
+from facespace.measure.populations import EVERYONE, MIXED, PUBLIC_FIGURES, STRICTEST
+from facespace.measure.unnamed_faces import embed_unnamed, open_unnamed
+from facespace.metrics import all_pairs, pairwise_scores, rates_at
+from facespace.models import (
+    BUILT_IN,
+    ModelSpec,
+    built_in_models,
+    common_threshold,
+    find_model,
+    find_weights,
+    weights_sha256,
+)
 from facespace.models.summary import summarise
 from lab.cards.cross_fit import cross_fit
 
@@ -39,10 +49,6 @@ TRACES = (
     b"/home/",
     b"/usr/",
 )
-WITH_TRACES = {
-    "fad6dcd75180305090b67dbd9ae8cd48f92c5d8bbe81b81af506fbdc2747c842",  # facespace-s 3
-    "d5cdc3b37bda293b4c043ed9f577d8b989e76e9e35a4b267b0635e3b8f7e0c95",  # facespace-xs 1
-}
 EMBEDDERS = [spec for spec in SPECS if spec.task == "embedder"]
 
 
@@ -76,8 +82,6 @@ def test_a_built_in_model_says_all_of_itself(spec: ModelSpec) -> None:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.name)
 def test_a_built_in_model_tells_nothing_of_the_machine_that_made_it(spec: ModelSpec) -> None:
-    if spec.sha256 in WITH_TRACES:
-        pytest.skip("libraries name these weights by a sha256 that covers the traces")
     content = find_model(spec.name, spec.task).read_bytes()
     assert [mark for mark in TRACES if mark in content] == []
 
@@ -115,6 +119,12 @@ def val(data: Path, embedder: Embedder) -> EmbeddedFaces:
     return faces.embedded(embed_faces(faces, embedder)[0])
 
 
+def context_of(embedder: Embedder, data: Path) -> Context:
+    context = Context(Setup(data))
+    vars(context)["embedder"] = embedder
+    return context
+
+
 def test_val_at_far_on_the_hold_out_faces(val: EmbeddedFaces, embedder: Embedder) -> None:
     result, card = evaluate_holdout(val), card_of(embedder.spec.name)["holdout"]
     for key in ("n_same", "n_diff", "n_faces", "n_identities"):
@@ -125,10 +135,27 @@ def test_val_at_far_on_the_hold_out_faces(val: EmbeddedFaces, embedder: Embedder
 
 
 def test_the_spec_holds_the_thresholds_of_the_hold_out_faces(val: EmbeddedFaces, embedder: Embedder) -> None:
+    spec = embedder.spec
+    assert list(spec.populations) == [EVERYONE, MIXED, STRICTEST, PUBLIC_FIGURES]
     for key, found in evaluate_holdout(val).threshold.items():
-        assert (found is None) == (embedder.spec.distances[key] is None)
+        held = spec.populations[PUBLIC_FIGURES][key]
+        assert (found is None) == (held is None)
         if found is not None:
-            assert embedder.spec.distances[key] == pytest.approx(found, abs=2e-3)
+            assert held == pytest.approx(found, abs=2e-3)
+            assert spec.distances[key] == spec.populations[EVERYONE][key] <= held
+
+
+@pytest.mark.parametrize(("kind", "group", "most"), [("age", "0 to 9", 5.0), ("origin", "Black", 3.5)])
+def test_the_stated_rate_holds_among_people_whom_public_figures_do_not_show(
+    data: Path, embedder: Embedder, kind: str, group: str, most: float
+) -> None:
+    faces = open_unnamed(data / "faces" / "more")
+    (members,) = (g.members for g in faces.groups() if (g.kind, g.name) == (kind, group))
+    chosen = members[faces.held_out[members]]
+    assert len(chosen) > 400
+    rows = embed_unnamed(faces, chosen, context_of(embedder, data))
+    rates = rates_at(rows, chosen, threshold=common_threshold(embedder.spec, embedder.spec, 1e-3), n_draws=10)
+    assert rates.far is not None and 1e-4 < rates.far < most * 1e-3
 
 
 def test_thresholds_from_other_people_do_as_well_as_the_card_says(
@@ -149,7 +176,7 @@ def test_bytes_are_as_good_as_floats(val: EmbeddedFaces, embedder: Embedder) -> 
 def test_prototypes_identify_better_and_the_share_of_strangers_asked_for_is_met(
     val: EmbeddedFaces, embedder: Embedder
 ) -> None:
-    result = evaluate_identification(val, embedder.spec, n_draws=4)
+    result = evaluate_identification(val, embedder.spec.on_population(PUBLIC_FIGURES), n_draws=4)
     nearest, prototype = (
         {row.fpir: row for row in result.rows if row.method == name}
         for name in ("nearest template", "prototype")
@@ -157,15 +184,13 @@ def test_prototypes_identify_better_and_the_share_of_strangers_asked_for_is_met(
     assert result.rank_1["prototype"][0] > result.rank_1["nearest template"][0] > 0.85
     assert prototype[0.01].fnir < nearest[0.01].fnir - 0.02  # type: ignore[operator]
     for row in result.rows:
-        assert 0.6 * row.fpir < row.fpir_met < 1.15 * row.fpir
+        assert 0.6 * row.fpir < row.fpir_met < 1.25 * row.fpir
 
 
 def test_dropping_blurred_faces_helps_more_than_dropping_any(
     val: EmbeddedFaces, embedder: Embedder, data: Path
 ) -> None:
-    context = Context(Setup(data))
-    vars(context)["embedder"] = embedder
-    result = drop_worst(val, measure_quality(context), n_random=5, n_draws=100)
+    result = drop_worst(val, measure_quality(context_of(embedder, data)), n_random=5, n_draws=100)
     assert result.gain == pytest.approx(card_of(embedder.spec.name)["quality"]["gain"], abs=0.006)
     assert result.gain_interval.low > 0
 
@@ -186,7 +211,7 @@ def test_two_folds_of_lfw_with_our_own_detector(data: Path, tmp_path: Path) -> N
     lines = (data / "lfw" / "pairs.txt").read_text(encoding="utf-8").splitlines()
     (tmp_path / "pairs.txt").write_text("\n".join(["2\t300", *lines[1:1201]]), encoding="utf-8")
     figures = LFW.run(Options(pairs=tmp_path / "pairs.txt"), Context(Setup(data))).figures
-    assert figures["accuracy_mean"] == pytest.approx(0.9658, abs=0.004)
+    assert figures["accuracy_mean"] == pytest.approx(0.9700, abs=0.004)
     assert figures["tar"]["1e-1"] == pytest.approx(0.992, abs=0.005) and figures["detector_failures"] <= 2
 
 
