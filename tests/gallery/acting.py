@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facespace.gallery import Gallery
+from facespace.gallery import Gallery, sqlite_roster
+from facespace.store import IndexSettings
 from fakes import SPEC, DrawnEmbedder
 from stored import V1, faces
 
@@ -51,13 +52,27 @@ def upgrade_slowly(path: str, acknowledge: object) -> None:
         gallery.upgrade(embedder, workers=1, on_face=lambda now: acknowledge(now.n_done))  # type: ignore[operator]
 
 
+def index_all_the_while(path: str, start: int, n: int, acknowledge: object) -> None:
+    """Enrol pairs, remove one of each third, and build every file of the index again each time."""
+    sqlite_roster.LEAST_TEMPLATES = 1
+    sqlite_roster.MOST_CHANGED = 0
+    with Gallery(path) as gallery:
+        gallery.roster.set_index(IndexSettings(exact_up_to=40, least_recall=0.6))
+        for i in range(start, start + 2 * n, 2):
+            gallery.load(faces(2, start=i), ["Ann", f"Nr {i}"], V1)
+            acknowledge(i)  # type: ignore[operator]
+            if i % 3 == 0:
+                gallery.remove(face_id=[i])
+            gallery.refresh_index(again=True)
+
+
 def act(what: str, path: str, *rest: int, acks: str) -> None:
     out = os.open(acks, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     ACTS[what](path, *rest, lambda number: os.write(out, f"{number}\n".encode()))
     os.write(out, b"done\n")
 
 
-ACTS = {"enrol": enrol_pairs, "upgrade": upgrade_slowly}
+ACTS = {"enrol": enrol_pairs, "upgrade": upgrade_slowly, "index": index_all_the_while}
 
 
 def acknowledged(acks: Path) -> list[str]:

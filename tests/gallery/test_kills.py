@@ -1,5 +1,6 @@
 """Processes are killed in the middle of their work: what they acknowledged is there, and nothing is half done."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from facespace.distances import distance
 from facespace.embed import dequantise, quantise
 from facespace.extract import extract_table
 from facespace.gallery import Gallery
+from facespace.store import SubjectIndex
+from facespace.store.nearest import ByteRows
 from fakes import COLOURS, SPEC, DrawnEmbedder
 from gallery.acting import NEWER, NewerEmbedder
 from gallery.conftest import Start
-from stored import database_of
+from stored import V1, database_of, faces
 
 
 def whole(path: Path) -> list[int]:
@@ -45,6 +48,37 @@ def test_processes_that_make_and_fill_a_gallery_together_lose_nothing(tmp_path: 
         together = [start("enrol", path, 1 + 1000 * p, 10) for p in range(2)]
         assert [actor.wait()[-1] for actor in together] == ["done", "done"]
         assert whole(path) == [1000 * p + i for p in range(2) for i in range(1, 21)]
+
+
+@pytest.mark.parametrize("n_kills", [4, pytest.param(30, marks=pytest.mark.slow)])
+def test_no_kill_parts_the_index_from_the_gallery(tmp_path: Path, start: Start, n_kills: int) -> None:
+    path, safe = tmp_path / "g", set[int]()
+    probes = faces(3, V1, seed=9).embedding
+    for round_ in range(n_kills):
+        first = 1 + 1000 * round_
+        actor = start("index", path, first, 5000)
+        actor.wait(1 + (7 * round_) % 13)
+        time.sleep(0.003 * (round_ % 11))  # at another point of what it does
+        safe |= {int(line) + 1 for line in actor.kill()}
+        ids = whole(path)
+        assert safe <= set(ids)
+        with Gallery(path, create=False) as gallery:
+            assert gallery.check() == ()
+            ((state),) = gallery.index_states().values()
+            assert state.n == len(ids)
+            hits = gallery.templates.search(probes, V1, k=len(ids))
+            rows = ByteRows.joined(
+                [ByteRows.of(b.template_id, b.face_id, b.vectors) for b in gallery.templates.batches()]
+            )
+            place, distances = rows.nearest(quantise(probes, V1.byte_scale), len(ids))
+            assert hits.face_id.tolist() == rows.face_id[place].tolist()
+            assert np.array_equal(hits.distance, distances)
+            followed = gallery.roster.prototypes(V1)  # type: ignore[call-arg]
+            afresh = SubjectIndex(gallery.roster.templates, gallery.roster).of(V1)  # type: ignore[arg-type]
+            for one, other in zip(followed, afresh, strict=True):
+                assert np.array_equal(one.subject_id, other.subject_id) and np.array_equal(
+                    one.rows, other.rows
+                )
 
 
 def draw_crops(folder: Path, n: int) -> list[tuple[Path, str]]:

@@ -236,6 +236,9 @@ def test_an_index_of_cells_answers_with_the_distances_of_the_bytes_and_says_so(g
         everything = as_compared(gallery, k=900)
         for row, plain in zip(found(gallery, k=4), everything, strict=True):
             assert len(row) == 4 and all(pair in plain for pair in row)
+        with Gallery(gallery.place) as other, other.templates.snapshot():
+            finders = [one.templates.index(V1).finder for one in (gallery, other)]  # type: ignore[attr-defined]
+            assert finders[0] is finders[1]
         # Asked for more than any cell holds, it compares all.
         assert found(gallery, k=900) == everything and exact
         enrol(gallery, 30, start=5000)

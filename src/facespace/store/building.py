@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,7 @@ LEAST_CHANGED, CHANGED_SHARE = 20_000, 0.1
 # A log of removals that no index needs is cut at so many.
 LONGEST_LOG = 20_000
 
+_shared: WeakValueDictionary[Path, Cells] = WeakValueDictionary()
 OnStep = Callable[[int, int], None]
 
 
@@ -102,8 +105,11 @@ class SqliteIndexes:
         )
 
     def _finder(self, token: str, rows: ByteRows) -> Finder | None:
-        cells = Cells.read(self.files.cells_path(token), rows)
+        # What one connection has read serves all others of the process.
+        path = self.files.cells_path(token)
+        cells = _shared.get(path) or Cells.read(path, rows)
         if cells is not None:
+            _shared[path] = cells
             return cells
         faiss = faiss_if_there()
         return None if faiss is None or not len(rows) else ByteScan(rows, faiss)
