@@ -221,6 +221,8 @@ def _trained(rows: ByteRows, faiss: Any, rng: np.random.Generator) -> Any:
     # Codes of what is left after a cell's mean do not work on bytes.
     index.by_residual = False
     index.cp.niter = ITERATIONS
+    for clustering in (index.cp, index.pq.cp):
+        clustering.min_points_per_centroid = 1  # faiss would print that there are few
     sample = rng.choice(n, min(n, ROWS_PER_CELL * cells), replace=False)
     index.train(rows.vectors(np.sort(sample)).astype(np.float32))
     return index
