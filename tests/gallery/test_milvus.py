@@ -213,3 +213,14 @@ def test_what_is_no_address(text: str) -> None:
     with pytest.raises(InputError) as error:
         Gallery(text)
     assert ":p@" not in str(error.value)
+
+
+def test_what_milvus_finds_is_measured_and_told(two: tuple[Gallery, Gallery]) -> None:
+    gallery, _ = two
+    gallery.load(faces(60), NAMES, V1)
+    (state,) = gallery.index_states().values()
+    assert not state.is_exact and "not measured" in state.line()
+    assert gallery.refresh_index()
+    (state,) = gallery.index_states().values()
+    assert not state.is_exact and state.recall is not None and state.recall.share == 1.0 and state.n == 60
+    assert "60 templates finds 100.0% of" in state.line()

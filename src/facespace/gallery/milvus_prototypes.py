@@ -67,7 +67,7 @@ class MilvusPrototypes:
             "n_subjects": found.n_subjects, "n_comparisons": found.n_comparisons,
         }  # fmt: skip
         with suppress(GalleryError):  # who may only read counts again
-            self.database.records.put([{"record": record, "value": json.dumps(value)}])
+            self.database.put_record(record, json.dumps(value))
         return found
 
     def _count_census(self, pairs: Sequence[Pair]) -> Census:

@@ -15,7 +15,7 @@ from facespace.gallery.milvus_prototypes import MilvusPrototypes
 from facespace.gallery.milvus_rows import Row, enrolled_face, row_of, subject_id_of
 from facespace.gallery.roster import EnrolledFace, Entry, Roster, Subject, owned_by_another
 from facespace.models import ModelSpec
-from facespace.store import Census, Prototypes, clean_name, name_key, same_name
+from facespace.store import Census, OnStep, Prototypes, clean_name, name_key, same_name
 from facespace.store.milvus import MilvusAddress, MilvusDatabase, MilvusTemplates, key_of
 from facespace.table import FaceTable
 
@@ -264,6 +264,13 @@ class MilvusRoster(Roster):
                     "n": entry.n_templates,
                 }
             )  # fmt: skip
+
+    def refresh_index(self, *, again: bool = False, on_step: OnStep | None = None) -> bool:
+        """See `Roster.refresh_index`: Milvus builds its own index; what it finds is measured here where that is due."""
+        for spec in self.templates.models(in_use=True):
+            if again or self.templates.is_due(spec):
+                self.templates.measure(spec)
+        return True
 
     def erase(self) -> str:
         """See `Roster.erase`: Milvus is asked to write its files again."""

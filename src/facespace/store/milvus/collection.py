@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facespace.store.milvus.server import REQUEST_S, MilvusServer
 
-__all__ = ["Collection", "Field", "from_text", "key_of", "to_text"]
+__all__ = ["CELLS", "Collection", "Field", "from_text", "key_of", "to_text"]
 
 # Rows of one request to write, ids of one to read, and rows of one page; the server's limit is 16,384.
 ROWS_AT_ONCE, IDS_AT_ONCE, PAGE = 2048, 4096, 16384
@@ -151,7 +151,8 @@ class Collection:
 
 
 # One byte a component; a segment of a million rows has so many cells.
-VECTOR_INDEX = {"index_type": "IVF_SQ8", "metric_type": "IP", "params": {"nlist": 1024}}
+CELLS = 1024
+VECTOR_INDEX = {"index_type": "IVF_SQ8", "metric_type": "IP", "params": {"nlist": CELLS}}
 NO_INDEX = {"index_type": "FLAT", "metric_type": "L2"}
 
 

@@ -179,6 +179,12 @@ class MilvusDatabase:
                 _Writer(self, unit).write()
                 self._seen = None
 
+    def put_record(self, record: str, value: str) -> None:
+        """Keep what was worked out of the gallery, which is no change of it."""
+        self.records.put([{"record": record, "value": value}])
+        if self._seen is not None:
+            self._seen = {**self._seen, record: value}
+
     def compact(self) -> None:
         """Ask the server to write its files again without what was deleted; it does so in its own time."""
         if self.address.is_lite:

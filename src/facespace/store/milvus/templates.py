@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +13,12 @@ from numpy.typing import NDArray
 from facespace.embed import dequantise, quantise
 from facespace.errors import InputError
 from facespace.models import ModelSpec
-from facespace.store.candidates import CandidateIndex, Candidates, IndexState
-from facespace.store.milvus.collection import PAGE, Collection, Row, from_text
+from facespace.store.building import rarest
+from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall
+from facespace.store.milvus.collection import CELLS, PAGE, Collection, Row, from_text
 from facespace.store.milvus.database import UNKNOWN_QUALITY, MilvusDatabase
 from facespace.store.milvus.unit import Put
+from facespace.store.nearest import distances
 from facespace.store.template_store import Extent, Moment, TemplateStore, check_new, merged_spec
 from facespace.store.templates import Templates
 
@@ -24,7 +28,10 @@ __all__ = ["MilvusIndex", "MilvusTemplates"]
 FACTOR, LEAST = 4, 64
 # Probes of one request: what it answers stays below the server's limit of a message.
 PROBES_AT_ONCE = 128
+# Of the cells of a segment so many are searched.
 CELLS_SEARCHED = 64
+# Stored templates by which the recall is measured, and how many of the nearest faces of each count.
+N_PROBES, NEAREST = 200, 5
 
 
 class MilvusTemplates(TemplateStore):
@@ -139,7 +146,39 @@ class MilvusTemplates(TemplateStore):
     def index(self, spec: ModelSpec) -> "MilvusIndex":
         """See `TemplateStore.index`."""
         with self._db.snapshot():
-            return MilvusIndex(self._db, self._db.templates(spec), spec, self._count(spec), self._hidden())
+            kept = json.loads(self._db.read_records().get(f"recall {spec.sha256}", "null"))
+            n, hidden = self._count(spec), self._hidden()
+            return MilvusIndex(self._db, self._db.templates(spec), spec, n, hidden, kept)
+
+    def measure(self, spec: ModelSpec) -> Recall:
+        """How many of the hits within the threshold Milvus names, by comparison with a search of all its cells.
+
+        The probes are stored templates, without themselves; what was measured is kept, and told by the index.
+        """
+        far, near = rarest(spec)
+        with self.snapshot():
+            index, start = self.index(spec), int(np.random.default_rng(0).integers(2**62))
+            rows = index.templates.page(f"face_id >= {start}", N_PROBES) or index.templates.page(
+                "face_id >= 0", N_PROBES
+            )
+            probes = _templates(spec, rows)
+            some, all_ = (_within(index, probes, near, cells) for cells in (CELLS_SEARCHED, CELLS))
+        n_hits = sum(map(len, all_))
+        n_found = sum(len(a & b) for a, b in zip(some, all_, strict=True))
+        recall = Recall(n_found / n_hits if n_hits else 1.0, n_hits, NEAREST, far, "stored")
+        value = {
+            "recall": asdict(recall),
+            "n": index.n,
+            "built": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        self._db.put_record(f"recall {spec.sha256}", json.dumps(value))
+        return recall
+
+    def is_due(self, spec: ModelSpec) -> bool:
+        """Whether the recall was never measured, or for half as many templates."""
+        with self.snapshot():
+            kept = json.loads(self._db.read_records().get(f"recall {spec.sha256}", "null"))
+            return kept is None or self._count(spec) > 2 * kept["n"]
 
     def problems(self) -> tuple[str, ...]:
         """See `TemplateStore.problems`."""
@@ -195,6 +234,32 @@ def _templates(spec: ModelSpec, rows: list[Row]) -> Templates:
     )  # fmt: skip
 
 
+def _within(index: "MilvusIndex", probes: Templates, near: float, cells: int) -> list[set[int]]:
+    """The faces within a distance of each of some stored templates, among the nearest ones, without itself."""
+    found = replace(index, cells=cells).search(probes.vectors, NEAREST + 1)
+    distance = distances(probes.vectors, found.vectors)
+    distance[(found.face_id < 0) | (found.face_id == probes.face_id[:, None])] = np.inf
+    best = np.argsort(distance, axis=1, kind="stable")[:, :NEAREST]
+    ids, apart = np.take_along_axis(found.face_id, best, 1), np.take_along_axis(distance, best, 1)
+    return [set(row[d <= near].tolist()) for row, d in zip(ids, apart, strict=True)]
+
+
+@dataclass(frozen=True)
+class MilvusState(IndexState):
+    """What a search by Milvus rests on, which may miss hits."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Never certain."""
+        return False
+
+    def line(self) -> str:
+        """For people."""
+        if self.recall is not None:
+            return super().line()
+        return f"{self.kind} index of {self.n:,} templates; its recall is not measured yet: facespace gallery index"
+
+
 @dataclass(frozen=True)
 class MilvusIndex(CandidateIndex):
     """The templates of one model, found by Milvus's index of their vectors.
@@ -205,6 +270,8 @@ class MilvusIndex(CandidateIndex):
         spec: of the model.
         n: how many there are.
         hidden: ids of faces that take no part.
+        measured: what `MilvusTemplates.measure` kept; None where nothing was.
+        cells: of each segment of Milvus that are searched.
     """
 
     database: MilvusDatabase
@@ -212,11 +279,17 @@ class MilvusIndex(CandidateIndex):
     spec: ModelSpec
     n: int
     hidden: frozenset[int]
+    measured: dict[str, Any] | None = None
+    cells: int = CELLS_SEARCHED
 
     @property
     def state(self) -> IndexState:
         """See `CandidateIndex.state`."""
-        return IndexState("milvus", self.n)
+        if self.measured is None:
+            return MilvusState("milvus", self.n)
+        return MilvusState(
+            "milvus", self.n, recall=Recall(**self.measured["recall"]), built=self.measured["built"]
+        )
 
     def holds(self, face_id: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See `CandidateIndex.holds`."""
@@ -249,7 +322,7 @@ class MilvusIndex(CandidateIndex):
         while True:
             with self.database.snapshot():
                 found = self.templates.nearest(
-                    dequantise(probes), limit, ["face_id", "bytes"], {"nprobe": CELLS_SEARCHED}
+                    dequantise(probes), limit, ["face_id", "bytes"], {"nprobe": self.cells}
                 )
             kept = self._taking_part(found, before)
             # Where others' faces stand in front, more are asked for.
