@@ -4,6 +4,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.constraints import Constraints, Resolved
@@ -132,7 +133,8 @@ def _by_rounds(
     pairs = plan.near_pairs(groups, conflicts, NEAR * limit)
     if pairs is None:
         return Rounds(groups, conflicts, limit, make_search=plan, on_merge=on_merge).run()
-    near = merge_near(groups, conflicts, pairs, NEAR * limit, plan.workers)
+    with threadpool_limits(1, user_api="blas"):  # as in a search: many products at a time, of one thread each
+        near = merge_near(groups, conflicts, pairs, NEAR * limit, plan.workers)
     del pairs
     whole = Rounds(
         near.groups, near.conflicts, limit, make_search=plan, on_merge=on_merge, height=near.height
