@@ -1,6 +1,6 @@
 """Where scenes of a video begin: frames unlike the one before, and more so than frames around."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["Scenes"]
 
 ROWS = 36
+BLOCK = 3  # pixels a side whose mean is one value, since single ones change with every movement
 # Mean difference of grey values, 0 to 255, between the frames of a cut, and by what factor it exceeds that of moving
 # pictures before. Fades stay below: they are sampled by time.
 LEAST_CHANGE, TIMES_MOTION = 12.0, 3.0
@@ -32,23 +33,30 @@ class Scenes:
             return before is not None
         change = float(np.abs(grey - before).mean())
         is_cut = change > max(LEAST_CHANGE, TIMES_MOTION * self._motion)
-        if not is_cut:
-            self._motion = MEMORY * self._motion + (1 - MEMORY) * change
+        # Also after a cut: what goes on changing is motion.
+        self._motion = MEMORY * self._motion + (1 - MEMORY) * change
         return is_cut
 
 
 def _grey(frame: "Decoded") -> NDArray[np.int16]:
-    """Some of the frame's grey values, shape (about ROWS, W): single pixels, since decoding is what may cost."""
+    """Some of the frame's grey values, shape (about ROWS, W): means of few pixels, since decoding is what may cost."""
     form = frame.format
-    step = max(1, frame.height // ROWS)
+    step = max(1, frame.height // (BLOCK * ROWS))
     if form.is_planar and not form.is_rgb and form.components[0].bits == 8:
         plane = frame.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        return rows[: frame.height : step, : frame.width : step].astype(np.int16)
+        return _means(rows[: frame.height : step, : frame.width : step])
     small = frame.reformat(
         width=max(1, frame.width // step),
         height=max(1, frame.height // step),
         format="gray",
         interpolation="POINT",
     )
-    return small.to_ndarray().astype(np.int16)
+    return _means(small.to_ndarray())
+
+
+def _means(pixels: NDArray[Any]) -> NDArray[np.int16]:
+    height, width = (max(side // BLOCK, 1) for side in pixels.shape)
+    whole = pixels[: height * BLOCK, : width * BLOCK]
+    parts = whole.reshape(height, whole.shape[0] // height, width, whole.shape[1] // width)
+    return parts.mean((1, 3), dtype=np.float32).astype(np.int16)
