@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from facespace.errors import GalleryError
+from facespace.errors import FacespaceError, GalleryError
 from facespace.store.milvus.address import MilvusAddress
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ class MilvusServer:
         while True:
             try:
                 return request()
+            except FacespaceError:
+                raise
             except Exception as error:
                 if not _may_pass(error) or time.monotonic() + pause > until:
                     raise GalleryError(f"{self.address.text}: cannot {what}: {_reason(error)}") from error

@@ -255,8 +255,10 @@ class MilvusState(IndexState):
 
     def line(self) -> str:
         """For people."""
-        if self.recall is not None:
+        if self.recall is not None and self.recall.n_hits:
             return super().line()
+        if self.recall is not None:
+            return f"{self.kind} index of {self.n:,} templates; no two are near enough to measure its recall"
         return f"{self.kind} index of {self.n:,} templates; its recall is not measured yet: facespace gallery index"
 
 
