@@ -41,7 +41,9 @@ def test_the_nearest_are_those_of_brute_force_with_ties_by_face_id(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nearest, "ROWS_AT_ONCE", at_once)
         patch.setattr(nearest, "PROBES_AT_ONCE", 2)
+        patch.setattr(nearest, "LEAST_PROBES", 1)
         patch.setattr(nearest, "WAITING", waiting)
+        patch.setattr(nearest, "ROWS_FOR_THREADS", 1 if seed % 9 == 0 else 1000)
         halves = (slice(n // 2), slice(n // 2, None))
         held = ByteRows.joined([ByteRows.of(ids[part], ids[part], vectors[part]) for part in halves])
         for mask in (None, among):

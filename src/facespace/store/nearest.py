@@ -1,17 +1,22 @@
 """Exact search: byte templates of one model, and the nearest of them by matrix product in blocks."""
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 __all__ = ["ByteRows", "block_limits", "distances", "row_lengths", "smallest_of_each"]
 
 # A block of templates and the products of a chunk of probes with it stay in the processor's cache.
 ROWS_AT_ONCE = 2048
 PROBES_AT_ONCE = 256
+LEAST_PROBES = 32  # of a chunk, for which a block is made float32
+ROWS_FOR_THREADS = 20_000
 # Of what was found so far so much waits to be put in order.
 WAITING = 2**16
 # Below any product, and not infinite, so that rows without a part, at -inf, stay below it.
@@ -97,10 +102,16 @@ class ByteRows:
         k = min(k, len(self) if among is None else int(among.sum()))
         if not k or not len(probes):
             return np.zeros((len(probes), k), np.int64), np.zeros((len(probes), k))
-        parts = [
-            self._nearest(probes[start : start + PROBES_AT_ONCE], k, among)
-            for start in range(0, len(probes), PROBES_AT_ONCE)
-        ]
+        workers = os.cpu_count() or 1
+        size = min(PROBES_AT_ONCE, max(LEAST_PROBES, -(-len(probes) // workers)))
+        chunks = [probes[start : start + size] for start in range(0, len(probes), size)]
+        # A thread a chunk: those of the matrix product would wait for one another at every block.
+        with _thread_pools().limit(limits=1, user_api="blas"):
+            if len(chunks) == 1 or len(self) < ROWS_FOR_THREADS:
+                parts = [self._nearest(chunk, k, among) for chunk in chunks]
+            else:
+                with ThreadPoolExecutor(workers) as threads:
+                    parts = list(threads.map(lambda chunk: self._nearest(chunk, k, among), chunks))
         rows, distance = zip(*parts, strict=True)
         return np.concatenate(rows), np.concatenate(distance)
 
@@ -128,6 +139,12 @@ class ByteRows:
             np.bitwise_xor(block, np.uint8(128), out=bits[: len(block)])
             np.copyto(values[: len(block)], bits[: len(block)].view(np.int8))
             yield start, values[: len(block)]
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Found once, which takes a thousand times as long as to limit them."""
+    return ThreadpoolController()
 
 
 class _Best:
