@@ -73,7 +73,7 @@ def test_no_kill_parts_the_index_from_the_gallery(tmp_path: Path, start: Start, 
             place, distances = rows.nearest(quantise(probes, V1.byte_scale), len(ids))
             assert hits.face_id.tolist() == rows.face_id[place].tolist()
             assert np.array_equal(hits.distance, distances)
-            followed = gallery.roster.prototypes(V1)  # type: ignore[call-arg]
+            followed = gallery.roster.prototypes(quantise(probes, V1.byte_scale), V1)[0]
             afresh = SubjectIndex(gallery.roster.templates, gallery.roster).of(V1)  # type: ignore[arg-type]
             for one, other in zip(followed, afresh, strict=True):
                 assert np.array_equal(one.subject_id, other.subject_id) and np.array_equal(
