@@ -74,8 +74,12 @@ def keep(folder: Path) -> None:
         if server.server_proc.poll() is None:
             _share_programs(folder / "bin")
             print(server.listen_port, server.server_proc.pid, flush=True)
-            sys.stdin.read()
-            server.stop()
+            # Tests that are broken off end this process too, and must not leave the server behind.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+            try:
+                sys.stdin.read()
+            finally:
+                server.stop()
             return
         # One that follows a killed one ends itself until the registration of that one has run out.
         server.stop()

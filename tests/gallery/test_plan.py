@@ -20,7 +20,7 @@ def test_memory_and_time_of_an_exact_search_grow_with_the_faces(n: int, expected
     assert (exact.store, cells.store, milvus.store) == ("exact", "cells", "milvus")
     assert exact.memory_bytes == expected and exact.ms_single == pytest.approx(36e-6 * n)
     assert exact.load_s == pytest.approx(n / 20_000) and exact.disk_bytes == n * 544
-    assert milvus.ms_single is None
+    assert milvus.ms_single is None and milvus.memory_bytes == n * (128 + 172 + 340)
 
 
 def test_cells_cost_less_where_there_are_many() -> None:

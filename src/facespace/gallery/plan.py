@@ -27,6 +27,8 @@ ID_BYTES = 16
 CELL_ID_BYTES = 8
 # Milvus keeps vectors as float32 in its object store, and IVF_SQ8 in the memory of its query nodes.
 MILVUS_DISK, MILVUS_MEMORY = 4, 1
+# Both also hold a template as text, four characters for three bytes, and a face's details and ids.
+MILVUS_DETAILS = 340
 # Of the cells, for 98 % of the hits among a million drawn faces; more faces need a smaller share, so this is a bound.
 SHARE_LOOKED_INTO = 1 / 8
 N_ROWS, N_LOADED, N_PROBES = 40_000, 5_000, 64
@@ -156,8 +158,9 @@ def _cells(n: int, known: Calibration) -> StorePlan:
 
 
 def _milvus(n: int, known: Calibration) -> StorePlan:
+    texts = 4 * -(-known.dim // 3) + MILVUS_DETAILS
     return StorePlan(
-        "milvus", n * (known.dim * MILVUS_MEMORY + ID_BYTES), n * known.dim * (MILVUS_DISK + MILVUS_MEMORY), None, None,
+        "milvus", n * (known.dim * MILVUS_MEMORY + texts), n * (known.dim * MILVUS_DISK + texts), None, None,
         None, None, "over all query nodes, for one replica; its speed is that of the cluster and is not derived here",
     )  # fmt: skip
 
