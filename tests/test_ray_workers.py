@@ -282,10 +282,7 @@ class SlowDetector(DrawnDetector):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "by_client", [False, True], ids=["from a machine of the cluster", "by its client port"]
-)
-def test_a_machine_that_is_killed_in_mid_job_costs_nothing(by_client: bool, tmp_path: Path) -> None:
+def test_a_machine_that_is_killed_in_mid_job_costs_nothing(tmp_path: Path) -> None:
     with suppress(MissingExtraError):
         ray_cluster.load_ray()  # first, since it looks for the cluster's token
     pytest.importorskip("ray", reason=NO_RAY)
@@ -295,11 +292,7 @@ def test_a_machine_that_is_killed_in_mid_job_costs_nothing(by_client: bool, tmp_
     for i in range(200):
         draw_photo(photos / f"{i:03}.png", *["red", "blue", "green"][: i % 4])
     embed_photos([photos], tmp_path / "here", DrawnDetector(), DrawnEmbedder())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    head = {"num_cpus": 1, "include_dashboard": False, "ray_client_server_port": port}
-    machines = Cluster(initialize_head=True, head_node_args=head)
+    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     killed: list[int] = []
     try:
         second = machines.add_node(num_cpus=2)
@@ -309,8 +302,7 @@ def test_a_machine_that_is_killed_in_mid_job_costs_nothing(by_client: bool, tmp_
                 machines.remove_node(second, allow_graceful=False)
                 killed.append(done)
 
-        address = f"ray://127.0.0.1:{port}" if by_client else machines.address
-        with RayWorkers(address) as pool:
+        with RayWorkers(machines.address) as pool:
             result = embed_photos(
                 [photos], tmp_path / "there", SlowDetector(), DrawnEmbedder(), workers=pool, on_photo=kill
             )
