@@ -60,6 +60,9 @@ class Machines:
         self.numbers = itertools.count()
         self.n_done: dict[Any, int] = {}
 
+    def is_initialized(self) -> bool:
+        return True
+
     def nodes(self) -> list[dict[str, Any]]:
         return [{"Alive": True, "Resources": one} for one in self.resources]
 

@@ -174,6 +174,8 @@ class _Job(Generic[Item, Result]):
 
     def close(self) -> None:
         """Let the machines go."""
+        if not self.ray.is_initialized():  # a call would join, or start, another cluster
+            return
         for worker in (*self.workers, *self.starting.values()):
             with suppress(Exception):  # it is gone, or the cluster is
                 self.ray.kill(worker.actor)

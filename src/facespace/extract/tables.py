@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -146,12 +147,13 @@ def _embed(
         todo, n_left = _put_right(writer, paths, photos, unreadable, workers)
         groups = [todo[i : i + at_once] for i in range(0, len(todo), at_once)]
         n_new, partly = 0, list[Unreadable]()
-        for reads in _shards(workers.map(work, groups, on_lost=_lost), len(todo), on_photo):
-            unreadable += [one for read in reads for one in read.unreadable]
-            partly += [one for read in reads for one in read.partial]
-            if tables := [read.table for read in reads if read.table is not None]:
-                writer.append(FaceTable.merge(tables))
-                n_new += sum(len(table.photos) for table in tables)
+        with closing(workers.map(work, groups, on_lost=_lost)) as found:
+            for reads in _shards(found, len(todo), on_photo):
+                unreadable += [one for read in reads for one in read.unreadable]
+                partly += [one for read in reads for one in read.partial]
+                if tables := [read.table for read in reads if read.table is not None]:
+                    writer.append(FaceTable.merge(tables))
+                    n_new += sum(len(table.photos) for table in tables)
         return EmbedResult(
             writer.n_faces, len(writer.photos), n_new, n_left, tuple(unreadable), tuple(partly)
         )
