@@ -54,7 +54,7 @@ def upgrade_slowly(path: str, acknowledge: object) -> None:
 
 def index_all_the_while(path: str, start: int, n: int, acknowledge: object) -> None:
     """Enrol pairs, remove one of each third, and build every file of the index again each time."""
-    sqlite_roster.LEAST_TEMPLATES = 1
+    sqlite_roster.LEAST_TEMPLATES = 1  # type: ignore[attr-defined]
     sqlite_roster.MOST_CHANGED = 0
     with Gallery(path) as gallery:
         gallery.roster.set_index(IndexSettings(exact_up_to=40, least_recall=0.6))

@@ -67,7 +67,7 @@ class InFiles(InGallery):
     def build(self) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(building, "faiss_if_there", self.faiss)
-            assert self.gallery.templates.refresh_indexes(again=True)
+            assert self.gallery.refresh_index(again=True)
             with self.store.snapshot():  # read by what is there now
                 for spec in self.store.models(in_use=True):
                     assert self.store.index(spec).state.built
