@@ -227,10 +227,10 @@ def test_new_photos_are_read_by_the_librarys_model_where_it_is_at_hand(
     library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("facespace.library.upgrading.find_weights", lambda sha256: Path(sha256))
-    monkeypatch.setattr("facespace.library.upgrading.Embedder", lambda path: DrawnEmbedder())
+    monkeypatch.setattr("facespace.library.upgrading.Embedder", lambda path, **_: DrawnEmbedder())
     reader = library.reading_embedder(LaterEmbedder())
     assert reader.spec == SPEC
-    monkeypatch.setattr("facespace.library.upgrading.Embedder", lambda path: LaterEmbedder())
+    monkeypatch.setattr("facespace.library.upgrading.Embedder", lambda path, **_: LaterEmbedder())
     with pytest.raises(ModelError, match="expected the library's model drawn 1"):
         library.reading_embedder(LaterEmbedder(COMPATIBLE))
 

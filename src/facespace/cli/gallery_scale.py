@@ -1,6 +1,8 @@
 """`facespace gallery` for many faces: create, load a table, build the index."""
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +14,7 @@ from facespace.cli.gallery_opened import is_there, own_gallery
 from facespace.cli.gallery_remote import AskedGallery
 from facespace.cli.options import AsJson, GalleryFile, ModelFile
 from facespace.cli.progress import progress
-from facespace.errors import GalleryError, InputError
+from facespace.errors import FacespaceError, GalleryError, InputError
 from facespace.gallery import (
     Gallery,
     NameOf,
@@ -101,7 +103,7 @@ def load(
         name_of = names_by_labels(labels, on_broken=warn)
     n_new = n_done = n_passed = 0
     read_manifest(table)  # before a gallery is made for it
-    with own_gallery(file) as gallery, progress("enrolling") as on_face:
+    with _taken_back(file), own_gallery(file) as gallery, progress("enrolling") as on_face:
         spec = gallery.open_embedder(model).spec
         total = sum(map(len, FaceTable.shards(table)))
         for faces, names, passed in parts_of(table, name_of):
@@ -119,6 +121,21 @@ def load(
     show(f"{n_new:,} faces enrolled from {table} in {file}; {n_done - n_new:,} were enrolled already")
     if n_passed:
         show(f"{n_passed:,} faces passed over: no name, or not the largest of their photo")
+
+
+@contextmanager
+def _taken_back(file: str) -> Iterator[None]:
+    """A gallery that is made here goes again where nobody could be enrolled in it."""
+    is_new = "://" not in file and not Path(file).exists()
+    try:
+        yield
+    except FacespaceError:
+        if is_new and Path(file).is_file():
+            with Gallery(file) as gallery:
+                is_empty = not gallery.subjects()
+            if is_empty:
+                Path(file).unlink()
+        raise
 
 
 def index(

@@ -163,7 +163,7 @@ TREE = Group(
         "Main commands": {
             "people": Command("people:people", "Group the photos of a folder by person."),
             "serve": Command("serve:serve", "Open a photo library in the browser."),
-            "verify": Command("verify:verify", "Compare two photos: the same person or not?"),
+            "verify": Command("verify:verify", "Compare two photos or videos: the same person or not?"),
         },
         "Groups of commands": {
             "library": LIBRARY,
@@ -179,7 +179,7 @@ TREE = Group(
             ),
         },
         "Tables of faces": {
-            "embed": Command("faces:embed", "Embed every face of photos into a table."),
+            "embed": Command("faces:embed", "Embed every face of photos and videos into a table."),
             "cluster": Command("faces:cluster", "Group the faces of a table by person."),
             "convert": Command("faces:convert", "Write a table of faces for other programs."),
             "bench": Command("bench:bench", "Measure speed and memory on this machine."),

@@ -104,13 +104,14 @@ class Keys:
         Raises:
             InputError: there is no such key.
         """
+        known = {key.key_id: key for key in self.all()}
+        if key_id not in known:
+            raise InputError(f"{key_id}: expected the id of a key, as `facespace api keys list` has them")
         with self._alone():
             left = dict(self._current())
-            gone = left.pop(key_id, None)
-            if gone is None:
-                raise InputError(f"{key_id}: expected the id of a key, as `facespace api keys list` has them")
+            left.pop(key_id, None)
             self._write(left)
-        return gone
+        return known[key_id]
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
