@@ -149,6 +149,8 @@ def test_the_spec_holds_the_thresholds_of_the_hold_out_faces(val: EmbeddedFaces,
 def test_the_stated_rate_holds_among_people_whom_public_figures_do_not_show(
     data: Path, embedder: Embedder, kind: str, group: str, most: float
 ) -> None:
+    if not (data / "faces" / "more").is_dir():
+        pytest.skip("there are no faces by age and origin in the data folder")
     faces = open_unnamed(data / "faces" / "more")
     (members,) = (g.members for g in faces.groups() if (g.kind, g.name) == (kind, group))
     chosen = members[faces.held_out[members]]
