@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import os
 import pickle
 import socket
 import sys
@@ -242,8 +243,17 @@ def end_quietly(pool: RayWorkers) -> None:
 NO_RAY = "ray is not installed: pip install 'facespace[ray]'"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _found_by_workers() -> Iterator[None]:
+    """Processes that Ray starts import the drawn networks too."""
+    with pytest.MonkeyPatch.context() as patch:
+        here = Path(__file__).parent
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parent), *filter(None, sys.path)]))
+        yield
+
+
 @pytest.fixture(scope="module")
-def ray_here() -> Iterator[Workers]:
+def ray_here(_found_by_workers: None) -> Iterator[Workers]:
     pytest.importorskip("ray", reason=NO_RAY)
     pool = RayWorkers("ray", 2)
     yield pool
