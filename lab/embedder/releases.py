@@ -19,7 +19,7 @@ from facespace.measure.cache import Cache
 from facespace.measure.context import Context, Setup
 from facespace.measure.faces import FaceSet, open_crops
 from facespace.measure.populations import balanced
-from facespace.measure.unnamed_faces import embed_unnamed, held_out_once, open_unnamed
+from facespace.measure.unnamed_faces import embed_unnamed, read_held_out
 from facespace.metrics import mean_and_se
 from lab.embedder.faces import set_aside_families
 
@@ -59,11 +59,10 @@ def main() -> None:
     """Print the table."""
     old, new, data, more = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
     contexts = [Context(Setup(data, model=model), Cache()) for model in (old, new)]
-    faces = open_unnamed(data / "faces" / "more")
-    chosen, kept = held_out_once(faces, contexts[1])
-    chosen = chosen[kept]
-    chosen = chosen[balanced(faces, chosen)]
-    impostors = [embed_unnamed(faces, chosen, context) for context in contexts]
+    held_out = read_held_out(data / "faces" / "more", contexts[1])
+    mixed = balanced(held_out)
+    chosen = held_out.chosen[mixed]
+    impostors = [embed_unnamed(held_out.faces, chosen, contexts[0]), held_out.rows[mixed]]
     sets: list[FaceSet] = [contexts[0].holdout, set_aside_families(open_crops(more / "fiw"))]
     rows = [[context.rows(of) for context in contexts] for of in sets]
     print(

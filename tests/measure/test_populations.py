@@ -5,7 +5,7 @@ import pytest
 
 from facespace.errors import ModelError
 from facespace.measure.populations import PER_AGE, balanced, measure_populations
-from facespace.measure.unnamed_faces import UnnamedFaces, open_unnamed
+from facespace.measure.unnamed_faces import HeldOut, UnnamedFaces, open_unnamed, read_held_out
 from facespace.models import FARS, ModelSpec, common_threshold, far_key
 from measure.experiments.test_false_accepts import context_of_pixels, write_faces
 
@@ -15,15 +15,19 @@ def faces(ages: list[int], origins: list[str]) -> UnnamedFaces:
     return UnnamedFaces(Path(), files, {"age": tuple(map(str, ages)), "group": tuple(origins)})
 
 
+def held(of: UnnamedFaces, chosen: np.ndarray) -> HeldOut:
+    return HeldOut(of, chosen, np.zeros((len(chosen), 1), np.float32), 0)
+
+
 def test_no_faces_are_balanced() -> None:
-    assert balanced(faces([], []), np.zeros(0, np.int64)).tolist() == []
+    assert balanced(held(faces([], []), np.zeros(0, np.int64))).tolist() == []
 
 
 def test_each_age_has_as_many_faces_and_each_origin_its_share() -> None:
     ages = [5] * 700 + [30] * 3000
     origins = ["Asian"] * 100 + ["White"] * 600 + ["Asian"] * 1000 + ["Black"] * 1000 + ["White"] * 1000
     of = faces(ages, origins)
-    taken = balanced(of, np.arange(3700))
+    taken = balanced(held(of, np.arange(3700)))
     assert len(set(taken.tolist())) == len(taken) == 2 * PER_AGE
     young, origin = taken < 700, np.array(origins)[taken]
     assert young.sum() == PER_AGE
@@ -34,13 +38,13 @@ def test_each_age_has_as_many_faces_and_each_origin_its_share() -> None:
 
 def test_only_chosen_faces_take_part() -> None:
     of = faces([5, 5, 5, 70], ["Asian", "Black", "Asian", "White"])
-    assert balanced(of, np.array([1, 3])).tolist() == [0, 1]
+    assert balanced(held(of, np.array([1, 3]))).tolist() == [0, 1]
 
 
 def test_distances_are_those_of_all_pairs_of_held_out_faces(tmp_path: Path) -> None:
     root = write_faces(tmp_path / "faces" / "more", ["5"] * 110 + ["30"] * 110, origin="Asian")
     context = context_of_pixels()
-    found = measure_populations(tmp_path, context)
+    found = measure_populations(read_held_out(root, context))
     of = open_unnamed(root)
     chosen = np.flatnonzero(of.held_out)
     assert 45 < len(chosen) < 80

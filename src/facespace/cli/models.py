@@ -12,6 +12,7 @@ from facespace.measure.calibration import calibrate as write_distances
 from facespace.measure.calibration import declare_compatible
 from facespace.measure.context import Context, Setup
 from facespace.measure.populations import measure_mixed, measure_populations
+from facespace.measure.unnamed_faces import read_held_out
 from facespace.models import ModelSpec, built_in_models, find_model, installed_models, user_models_folder
 from facespace.models.summary import summarise
 
@@ -115,15 +116,16 @@ def calibrate(
     root = data_folder(data)
     other = embed_val(beside, root) if beside else None
     embedder, faces = embed_val(model, root)
-    context, has_more = Context(Setup(root, model=str(embedder.path))), (root / "faces" / "more").is_dir()
-    populations = measure_populations(root, context) if has_more else None
+    more = root / "faces" / "more"
+    held_out = read_held_out(more, Context(Setup(root, model=str(embedder.path)))) if more.is_dir() else None
+    populations = measure_populations(held_out) if held_out else None
     spec = write_distances(
         embedder.path, embedder.spec, faces, source="faces/val, all pairs", populations=populations
     )
     distances = spec.distances
     if other is not None:
         met, of_met = other
-        mixed = measure_mixed(root, context, Context(Setup(root, model=str(met.path)))) if has_more else None
+        mixed = measure_mixed(held_out, Context(Setup(root, model=str(met.path)))) if held_out else None
         spec = declare_compatible(
             embedder.path, spec, faces, other=met.spec, of_other=of_met, distances=mixed
         )

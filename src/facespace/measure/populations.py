@@ -5,13 +5,12 @@ among children. The faces behind these populations are those that no built-in mo
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.measure.context import Context
-from facespace.measure.unnamed_faces import Group, UnnamedFaces, embed_unnamed, held_out_once, open_unnamed
+from facespace.measure.unnamed_faces import Group, HeldOut, embed_unnamed
 from facespace.metrics import PairCounts, count_mixed_pairs, count_pairs
 from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
 from facespace.models import FARS, far_key
@@ -37,21 +36,12 @@ STRICT_KINDS = ("age", "origin")
 Populations = dict[str, dict[str, float | None]]
 
 
-def measure_populations(data: Path, context: Context) -> Populations:
-    """The distances of the context's model on all ages and origins in equal shares, and of the strictest group.
-
-    Args:
-        data: the data sets' folder; its `faces/more` is read.
-        context: of the model.
-
-    Raises:
-        DataError: the faces are missing or cannot be read.
-    """
-    faces, chosen, rows = _held_out(data, context)
-    mixed = balanced(faces, chosen)
-    found = {MIXED: _distances(rows[mixed])}
-    groups = [g for g in faces.groups() if g.kind in STRICT_KINDS]
-    of_groups = [_distances(rows[_rows(chosen, g)]) for g in groups if len(_rows(chosen, g)) >= LEAST]
+def measure_populations(held_out: HeldOut) -> Populations:
+    """The distances of a model on all ages and origins in equal shares, and of the strictest group."""
+    chosen, rows = held_out.chosen, held_out.rows
+    found = {MIXED: _distances(rows[balanced(held_out)])}
+    groups = [_rows(chosen, g) for g in held_out.faces.groups() if g.kind in STRICT_KINDS]
+    of_groups = [_distances(rows[members]) for members in groups if len(members) >= LEAST]
     strictest = {
         far_key(far): min((d for of in of_groups if (d := of[far_key(far)]) is not None), default=None)
         for far in FARS
@@ -64,17 +54,21 @@ def stricter(a: Mapping[str, float | None], b: Mapping[str, float | None]) -> di
     return {key: min((d for d in (a[key], b.get(key)) if d is not None), default=None) for key in a}
 
 
-def measure_mixed(data: Path, context: Context, other: Context) -> dict[str, float | None]:
-    """The distance at each FAR between faces by one model and other faces by another, on the mixed population."""
-    faces, chosen, rows = _held_out(data, context)
-    mixed = balanced(faces, chosen)
-    of_other = embed_unnamed(faces, chosen[mixed], other)
-    return _at_each(count_mixed_pairs(rows[mixed], of_other, np.arange(len(mixed))))
+def measure_mixed(held_out: HeldOut, other: Context) -> dict[str, float | None]:
+    """The distance at each FAR between faces by one model and other faces by another, on the mixed population.
+
+    Args:
+        held_out: by the one.
+        other: context of the other.
+    """
+    mixed = balanced(held_out)
+    of_other = embed_unnamed(held_out.faces, held_out.chosen[mixed], other)
+    return _at_each(count_mixed_pairs(held_out.rows[mixed], of_other, np.arange(len(mixed))))
 
 
-def balanced(faces: UnnamedFaces, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Places in ``chosen`` of at most `PER_AGE` faces of each age group, of its origins equally many."""
-    groups = faces.groups()
+def balanced(held_out: HeldOut) -> NDArray[np.int64]:
+    """Rows of at most `PER_AGE` faces of each age group, of its origins equally many."""
+    groups, chosen = held_out.faces.groups(), held_out.chosen
     origins = [set(g.members.tolist()) for g in groups if g.kind == "origin"]
     taken: list[int] = []
     for age in (g for g in groups if g.kind == "age"):
@@ -87,13 +81,6 @@ def balanced(faces: UnnamedFaces, chosen: NDArray[np.int64]) -> NDArray[np.int64
                     taken.append(queue.pop())
                     n += 1
     return np.sort(np.array(taken, np.int64))
-
-
-def _held_out(data: Path, context: Context) -> tuple[UnnamedFaces, NDArray[np.int64], NDArray[np.float32]]:
-    """The faces, those of them that are held out and stand there once, and their embeddings."""
-    faces = open_unnamed(data / "faces" / "more")
-    chosen, kept = held_out_once(faces, context)
-    return faces, chosen[kept], embed_unnamed(faces, chosen[kept], context)
 
 
 def _rows(chosen: NDArray[np.int64], group: Group) -> NDArray[np.int64]:

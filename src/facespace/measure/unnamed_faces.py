@@ -23,11 +23,12 @@ from facespace.metrics import near_pairs
 __all__ = [
     "AGES",
     "Group",
+    "HeldOut",
     "UnnamedFaces",
     "embed_unnamed",
-    "held_out_once",
     "is_held_out",
     "open_unnamed",
+    "read_held_out",
     "without_doubles",
 ]
 
@@ -184,18 +185,41 @@ def without_doubles(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
     return kept
 
 
-def held_out_once(
-    faces: UnnamedFaces, context: Context, *, everything: bool = False
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The faces to measure on, and which of them show somebody for the first time; (N,) each.
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Faces to measure on, embedded.
+
+    Attributes:
+        faces: all faces.
+        chosen: int64, shape (N,), increasing, into ``faces``: those to measure on who stand there for the first time.
+        rows: float32 unit rows, shape (N, D), of the chosen faces by the model that is measured.
+        n_left_out: faces that show somebody again.
+    """
+
+    faces: UnnamedFaces
+    chosen: NDArray[np.int64]
+    rows: NDArray[np.float32]
+    n_left_out: int
+
+
+def read_held_out(root: Path, context: Context, *, everything: bool = False) -> HeldOut:
+    """The held-out faces of the folder ``root`` by the context's model, each person once.
 
     Args:
-        faces: all faces.
-        context: of any model.
+        root: of the index.
+        context: of the model.
         everything: also faces that built-in models were trained on.
+
+    Raises:
+        DataError: the faces are missing or cannot be read.
     """
+    faces = open_unnamed(root)
     chosen = np.flatnonzero(faces.held_out | everything)
-    return chosen, without_doubles(embed_unnamed(faces, chosen, context, context.built_in))
+    judged = embed_unnamed(faces, chosen, context, context.built_in)
+    kept = without_doubles(judged)
+    is_judge = context.embedder.spec.sha256 == context.built_in.spec.sha256
+    rows = judged[kept] if is_judge else embed_unnamed(faces, chosen[kept], context)
+    return HeldOut(faces, chosen[kept], rows, int((~kept).sum()))
 
 
 def _age_text(k: int) -> str:

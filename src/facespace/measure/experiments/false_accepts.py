@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.result import MEASURED, Column, Result, Table, not_run, plain
-from facespace.measure.unnamed_faces import Group, UnnamedFaces, embed_unnamed, held_out_once, open_unnamed
+from facespace.measure.unnamed_faces import Group, read_held_out
 from facespace.metrics import RateIntervals, rates_at
 from facespace.models import VERIFY_FAR, common_threshold
 
@@ -64,18 +64,13 @@ def run(options: Options, context: Context) -> Result:
     root = options.root or context.data / "faces" / "more"
     if options.root is None and not root.is_dir():
         return not_run("There are no faces by age, sex and origin.", remedy=f"lay out {root} (docs/data.md)")
-    faces = open_unnamed(root)
-    chosen, kept = held_out_once(faces, context, everything=options.everything)
-    chosen = chosen[kept]
-    rows = embed_unnamed(faces, chosen, context)
+    held_out = read_held_out(root, context, everything=options.everything)
+    rows, n_looked_at = held_out.rows, len(held_out.rows) + held_out.n_left_out
     spec = context.embedder.spec
     threshold = common_threshold(spec, spec, options.far)
-    groups = [_thinned(faces, group, chosen, options) for group in faces.groups()]
-    rates = list(
-        _rates(
-            [group for group in groups if len(group.members) >= options.least], rows, threshold, options.far
-        )
-    )
+    groups = [_thinned(group, held_out.chosen, options) for group in held_out.faces.groups()]
+    large = [group for group in groups if len(group.members) >= options.least]
+    rates = list(_rates(large, rows, threshold, options.far))
     within = sorted((rate for rate in rates if rate.first == rate.second), key=lambda rate: -rate.times)
     between = sorted((rate for rate in rates if rate.first != rate.second), key=lambda rate: -rate.times)
     return Result(
@@ -83,14 +78,14 @@ def run(options: Options, context: Context) -> Result:
         _headline(within, options.far),
         (_table("Within each group.", within), _table("Between groups.", between)),
         (
-            f"{len(kept) - int(kept.sum())} of {len(kept):,} pictures are left out: they show somebody again.",
+            f"{held_out.n_left_out} of {n_looked_at:,} pictures are left out: they show somebody again.",
             "All other pairs count as different people; a person whose two pictures differ much counts wrongly.",
         ),
         figures={"far": options.far, "threshold": threshold, "n_faces": len(rows), "groups": plain(rates)},
     )
 
 
-def _thinned(faces: UnnamedFaces, group: Group, chosen: NDArray[np.int64], options: Options) -> Group:
+def _thinned(group: Group, chosen: NDArray[np.int64], options: Options) -> Group:
     """A group as rows of the chosen faces, evenly spaced where they are too many."""
     rows = np.flatnonzero(np.isin(chosen, group.members))
     if len(rows) > options.faces:
