@@ -43,3 +43,26 @@ def test_a_transaction_left_open_by_an_interrupt_ends_in_silence_with_the_file(d
     again = Database(database.path, GALLERY_FILE)
     assert names(again) == []
     again.close()
+
+
+@pytest.mark.parametrize("moment", ["BEGIN IMMEDIATE", "SAVEPOINT part", "RELEASE part", "COMMIT"])
+def test_ctrl_c_just_after_a_statement_of_a_transaction_leaves_none_open(
+    database: Database, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = database.connection.execute
+
+    def interrupted(sql: str, *values: object) -> object:
+        found = execute(sql, *values)
+        if sql == moment:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(database.connection, "execute", interrupted)
+    with pytest.raises(KeyboardInterrupt), database.transaction():
+        add(database, "Ann")
+    assert not database.is_writing and not database.connection.in_transaction
+    assert names(database) == (["Ann"] if moment == "COMMIT" else [])
+    add(database, "Bob")
+    assert "Bob" in names(database)
+    database.close()

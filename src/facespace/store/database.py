@@ -134,8 +134,9 @@ class Database:
         begin, commit, undo = _NESTED if self.is_writing else _OUTERMOST
         self._depth += 1
         try:
-            self.connection.execute(begin)
+            # Inside what undoes it: Ctrl-C may come when it has begun and `execute` has not returned yet.
             try:
+                self.connection.execute(begin)
                 yield self.connection
                 self.connection.execute(commit)
             except BaseException:
@@ -154,9 +155,9 @@ class Database:
             FacespaceError: of the file's kind: the file cannot be read.
         """
         nested = self.connection.in_transaction
-        if not nested:
-            self.connection.execute("BEGIN")
         try:
+            if not nested:
+                self.connection.execute("BEGIN")
             yield self.connection
         finally:
             if not nested:
@@ -265,12 +266,12 @@ class Database:
         return self.kind.error(f"{self.path}: cannot {verb} the {self.kind.noun}: {error}")
 
     def _undo(self, statements: tuple[str, ...]) -> None:
-        # A file that an interrupt has closed already has nothing to undo.
-        with suppress(sqlite3.ProgrammingError):
+        # Nothing to undo: an interrupt has closed the file already, or came before the part began or after it ended.
+        with suppress(sqlite3.Error):
             # SQLite itself ends the transaction where the disk is full.
             if self.connection.in_transaction:
                 for statement in statements:
-                    self.connection.execute(statement)
+                    sqlite3.Connection.execute(self.connection, statement)
 
     def _prepare(self) -> None:
         # Looked at before anything is set: a file of another program stays as it is to the byte.
@@ -289,8 +290,8 @@ class Database:
 
     def _bring_up_to_date(self) -> None:
         """Take the steps that are missing: all of them or none; another process may have been quicker."""
-        self.connection.execute("BEGIN IMMEDIATE")
         try:
+            self.connection.execute("BEGIN IMMEDIATE")
             version = self._checked_version()
             if version and version < self.kind.version and not self.read_only:
                 self._keep(version)
