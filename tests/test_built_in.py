@@ -13,16 +13,16 @@ from facespace.distances import distance
 from facespace.embed import Embedder, dequantise, quantise
 from facespace.faces.detect import Detector
 from facespace.gallery import read_labels
-from facespace.measure.album import evaluate_album, extract_album
+from facespace.measure.calibration import EVERYONE, MIXED, PUBLIC_FIGURES, STRICTEST
 from facespace.measure.context import Context, Setup
 from facespace.measure.embedding import embed_faces
+from facespace.measure.experiments.album import evaluate_album, extract_album
 from facespace.measure.experiments.identification import evaluate_identification
 from facespace.measure.experiments.lfw import EXPERIMENT as LFW
 from facespace.measure.experiments.lfw import Options
 from facespace.measure.experiments.quality import drop_worst, measure_quality
 from facespace.measure.faces import EmbeddedFaces, open_crops
 from facespace.measure.holdout import evaluate_holdout
-from facespace.measure.populations import EVERYONE, MIXED, PUBLIC_FIGURES, STRICTEST
 from facespace.measure.unnamed_faces import embed_unnamed, open_unnamed
 from facespace.metrics import all_pairs, pairwise_scores, rates_at
 from facespace.models import (

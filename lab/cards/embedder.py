@@ -6,9 +6,9 @@ from typing import Any
 
 from facespace.cluster import collection_threshold
 from facespace.gallery import read_labels
-from facespace.measure.album import evaluate_album, extract_album
 from facespace.measure.context import Context
 from facespace.measure.experiments import bytes, false_accepts, holdout, lfw, quality
+from facespace.measure.experiments.album import evaluate_album, extract_album
 from facespace.measure.result import plain
 from facespace.measure.speed import time_embedder
 from facespace.models.summary import summarise

@@ -12,8 +12,8 @@ from facespace.cluster import Constraints, agglomerative, collection_threshold, 
 from facespace.errors import DataError, InputError
 from facespace.extract import FaceDetector, FaceEmbedder
 from facespace.gallery import read_labels
-from facespace.measure.album import Album, extract_album
 from facespace.measure.embedding import embed_faces
+from facespace.measure.experiments.album import Album, extract_album
 from facespace.measure.faces import open_crops
 from facespace.metrics.clusters import ClusterReport, cluster_report
 from lab.clustering.methods import METHODS, SIZES

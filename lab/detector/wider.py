@@ -18,7 +18,7 @@ from PIL import Image
 from facespace.faces.detect import Detector
 from facespace.faces.detections import Detections
 from facespace.faces.matching import box_iou
-from facespace.measure.wider_layout import WiderPhoto, read_wider
+from facespace.measure.experiments.wider import WiderPhoto, read_wider
 from facespace.saved_files import write_beside
 from lab.detector.canvas import FaceSource
 from lab.detector.doubtful import PEERS

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from facespace.distances import distance_matrix
 from facespace.embed import Embedder
 from facespace.measure.cache import Cache
+from facespace.measure.calibration import balanced
 from facespace.measure.context import Context, Setup
 from facespace.measure.faces import FaceSet, open_crops
-from facespace.measure.populations import balanced
 from facespace.measure.unnamed_faces import embed_unnamed, read_held_out
 from facespace.metrics import mean_and_se
 from lab.embedder.faces import set_aside_families

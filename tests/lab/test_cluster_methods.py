@@ -6,7 +6,7 @@ import pytest
 from embeddings import unit_rows
 from facespace.cluster import agglomerative
 from facespace.errors import DataError, InputError
-from facespace.measure.album import Album
+from facespace.measure.experiments.album import Album
 from fakes import DrawnDetector, DrawnEmbedder
 from lab.clustering.methods import METHODS, chinese_whispers
 from lab.clustering.page import write_cluster_page

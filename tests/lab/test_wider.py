@@ -9,7 +9,7 @@ from PIL import Image
 
 from facespace.errors import DataError
 from facespace.faces.detections import Detections
-from facespace.measure.wider_layout import read_wider
+from facespace.measure.experiments.wider import read_wider
 from lab.detector.canvas import Canvas, FaceSource, Motion, show
 from lab.detector.data import DataOptions, Sources, pictures
 from lab.detector.faceless import faceless_pool, read_faceless

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facespace.errors import InputError
-from facespace.measure.compact import MAX_STEP, compact_forms, few_bits, fit_rotation
+from facespace.measure.experiments.bytes import MAX_STEP, compact_forms, few_bits, fit_rotation
 from fakes import SPEC
 
 

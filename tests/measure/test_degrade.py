@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from facespace.errors import InputError
-from facespace.measure.degrade import Recompress, Resize, jpeg_quality
+from facespace.measure.views import Recompress, Resize, jpeg_quality
 
 
 def noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from facespace.errors import DataError
-from facespace.measure.pair_list import PairList, read_pairs
-from facespace.measure.pairs import PairDistances, score_pairs
+from facespace.measure.pairs import PairDistances, PairList, read_pairs, score_pairs
 
 
 @pytest.mark.parametrize(

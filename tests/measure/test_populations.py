@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facespace.errors import ModelError
-from facespace.measure.populations import PER_AGE, balanced, measure_populations
+from facespace.measure.calibration import PER_AGE, balanced, measure_populations
 from facespace.measure.unnamed_faces import HeldOut, UnnamedFaces, open_unnamed, read_held_out
 from facespace.models import FARS, ModelSpec, common_threshold, far_key
 from measure.experiments.test_false_accepts import context_of_pixels, write_faces

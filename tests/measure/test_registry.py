@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from facespace.cli import app
 from facespace.errors import InputError
 from facespace.measure.context import Context, Setup
-from facespace.measure.experiment import Experiment, NoOptions, field_docs, option
+from facespace.measure.experiment import Experiment, NoOptions, option
 from facespace.measure.markdown import experiments_table
 from facespace.measure.registry import ENTRIES, HEADINGS, Entry, load
 from facespace.measure.report import in_report
@@ -23,8 +23,7 @@ from facespace.measure.result import MEASURED, NOT_RUN, Column, Result, Table, n
 def test_each_experiment_is_complete(line: Entry) -> None:
     experiment = line.load()
     assert line.heading in HEADINGS and experiment.paper.endswith(".") and experiment.run.__doc__
-    docs = field_docs(experiment.options)
-    assert [field.name for field in dataclasses.fields(experiment.options)] == list(docs)
+    assert all(field.metadata["help"][-1] in ".?" for field in dataclasses.fields(experiment.options))
     assert set(experiment.needs) <= {field.name for field in dataclasses.fields(Setup)}
     if experiment.report is not None:
         experiment.options(**experiment.report)
@@ -49,10 +48,6 @@ def test_the_list_of_commands_loads_no_experiment() -> None:
     assert "Protocols:" in run.stdout and run.stdout.strip().endswith("[]")
 
 
-def test_a_missing_description_has_no_text() -> None:
-    assert field_docs(NoOptions) == {}
-
-
 def made(options: NoOptions, context: Context) -> Result:
     """Count to two."""
     table = Table("By size.", (Column("size"), Column("VAL", "percent")), (("small", 0.5), ("large", None)))
@@ -63,7 +58,7 @@ def made(options: NoOptions, context: Context) -> Result:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    experiment = Experiment(paper="The paper counts.", run=made, options=NoOptions, needs=("model",))
+    experiment = Experiment(paper="The paper counts.", run=made, needs=("model",))
     monkeypatch.setattr(Entry, "load", lambda line: experiment)
 
 
@@ -75,17 +70,11 @@ def call(*arguments: object) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Repeated:
-    """Options of every kind.
+    """Options of every kind."""
 
-    Attributes:
-        names: May be repeated.
-        sizes: May be repeated.
-        near: Switch.
-    """
-
-    names: tuple[str, ...] = ()
-    sizes: tuple[int, ...] = option((1, 2), flag="--size")
-    near: bool = False
+    names: tuple[str, ...] = option((), "May be repeated.")
+    sizes: tuple[int, ...] = option((1, 2), "May be repeated.", flag="--size")
+    near: bool = option(False, "Switch.")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +92,7 @@ def test_options_come_as_their_class_holds_them(
         """Say what was asked for."""
         return Result(MEASURED, "", figures={"same": options == expected})
 
-    experiment = Experiment(paper="", run=run, options=Repeated, needs=())
+    experiment = Experiment(paper="", run=run, needs=())
     monkeypatch.setattr(Entry, "load", lambda line: experiment)
     assert json.loads(call("holdout", *arguments, "--json"))["same"]
 

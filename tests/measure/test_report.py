@@ -14,7 +14,7 @@ from facespace.measure import plots as plots_module
 from facespace.measure import registry, report
 from facespace.measure.cache import Cache
 from facespace.measure.context import Setup
-from facespace.measure.experiment import Experiment, NoOptions
+from facespace.measure.experiment import Experiment
 from facespace.measure.markdown import write_markdown
 from facespace.measure.page import write_page
 from facespace.measure.registry import Entry
@@ -71,7 +71,7 @@ def data(tmp_path: Path) -> Path:
 def experiment(
     run: Counted, paper: str, needs: tuple[str, ...] = ("data", "model"), version: int = 1
 ) -> Experiment:
-    return Experiment(paper=paper, run=run, options=NoOptions, needs=needs, report={}, version=version)
+    return Experiment(paper=paper, run=run, needs=needs, report={}, version=version)
 
 
 def list_experiments(monkeypatch: pytest.MonkeyPatch, experiments: dict[Entry, Experiment]) -> None:

@@ -14,9 +14,12 @@ from facespace.measure.result import (
     Result,
     Series,
     Table,
+    cell_text,
+    mean_se,
+    percent,
     plain,
+    with_interval,
 )
-from facespace.measure.text import cell_text, mean_se, percent, with_interval
 from facespace.metrics import Interval
 
 RESULTS = [

@@ -3,12 +3,12 @@ import pytest
 
 from facespace.errors import InputError
 from facespace.faces.align import TEMPLATE_XY, align_faces
-from facespace.measure.degrade import Resize
 from facespace.measure.views import (
     AS_IT_IS,
     BOX_CENTRE_XY,
     BOX_SIDE_PX,
     FacePlace,
+    Resize,
     View,
     crop_face,
     crop_span_px,

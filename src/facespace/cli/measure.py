@@ -14,14 +14,13 @@ from facespace.cli.options import AsJson
 from facespace.cli.progress import progress, show_table
 from facespace.measure.cache import Cache
 from facespace.measure.context import Context, Setup
-from facespace.measure.experiment import Experiment, field_docs
+from facespace.measure.experiment import Experiment
 from facespace.measure.markdown import write_markdown
 from facespace.measure.page import write_page
 from facespace.measure.plots import check_matplotlib
 from facespace.measure.registry import Entry, entry
 from facespace.measure.report import Made, describe, make_report
-from facespace.measure.result import Result, Table
-from facespace.measure.text import cell_text
+from facespace.measure.result import Result, Table, cell_text
 
 __all__ = ["command_of"]
 
@@ -42,7 +41,8 @@ Docs = Annotated[Path | None, typer.Option(help="Write the figures as Markdown t
 def __getattr__(name: str) -> Any:
     """The command of an experiment, by its name."""
     if name == "report":
-        return _with_signature(_report, [*_own_parameters(_report), *_parameters(Setup, fields(Setup))])
+        of_setup = _parameters(Setup, [field.name for field in fields(Setup)])
+        return _with_signature(_report, [*_own_parameters(_report), *of_setup])
     if name.startswith("_"):
         raise AttributeError(name)
     return command_of(entry(name))
@@ -65,7 +65,6 @@ def command_of(line: Entry) -> Any:
             _write_page(line, experiment, result, context, output)
         show_json(result.document()) if json else _show(result)
 
-    needed = [field for field in fields(Setup) if field.name in experiment.needs]
     example = f"facespace measure {line.name} {experiment.example}".strip()
     parts = (
         f"{line.title}.",
@@ -74,7 +73,7 @@ def command_of(line: Entry) -> Any:
         f"Example: {example}",
     )
     call.__doc__ = "\n\n".join(part or "" for part in parts)
-    chosen = [*_parameters(experiment.options, fields(experiment.options)), *_parameters(Setup, needed)]
+    chosen = [*_parameters(experiment.options, own), *_parameters(Setup, experiment.needs)]
     return _with_signature(call, [*chosen, *_own_parameters(call)])
 
 
@@ -126,23 +125,23 @@ def _own_parameters(call: Any) -> list[inspect.Parameter]:
     return [p for p in inspect.signature(call).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 
-def _parameters(options: type[Any], chosen: Iterable["Field[Any]"]) -> list[inspect.Parameter]:
-    """Fields of a dataclass as parameters of a command; the docstring's "Attributes:" are their help."""
-    docs, hints = field_docs(options), get_type_hints(options)
-    return [_parameter(field, hints[field.name], docs[field.name]) for field in chosen]
+def _parameters(options: type[Any], names: Iterable[str]) -> list[inspect.Parameter]:
+    """Fields of an options class as parameters of a command."""
+    hints = get_type_hints(options)
+    return [_parameter(field, hints[field.name]) for field in fields(options) if field.name in names]
 
 
-def _parameter(field: "Field[Any]", hint: Any, text: str) -> inspect.Parameter:
+def _parameter(field: "Field[Any]", hint: Any) -> inspect.Parameter:
     facts = field.metadata
     default = inspect.Parameter.empty if field.default is MISSING else field.default
     if get_origin(hint) is tuple:
         (kind, _) = get_args(hint)
         hint, default = (list[kind] | None, None) if default == () else (list[kind], default)  # type: ignore[valid-type]
-    limits = {name: facts[name] for name in ("min", "max") if facts.get(name) is not None}
-    if facts.get("argument"):
-        info: Any = typer.Argument(help=text, show_default=False, **limits)
+    if facts["argument"]:
+        info: Any = typer.Argument(help=facts["help"], show_default=False, **facts["limits"])
     else:
-        info = typer.Option(facts.get("flag") or f"--{field.name.replace('_', '-')}", help=text, **limits)
+        flag = facts["flag"] or f"--{field.name.replace('_', '-')}"
+        info = typer.Option(flag, help=facts["help"], **facts["limits"])
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, info]
     )
@@ -159,9 +158,7 @@ def _setup(given: dict[str, Any]) -> Setup:
     return Setup(**{**given, "data": given.get("data") or (Path(named) if named else None)})
 
 
-def _write_page(
-    line: Entry, experiment: Experiment[Any], result: Result, context: Context, output: Path
-) -> None:
+def _write_page(line: Entry, experiment: Experiment, result: Result, context: Context, output: Path) -> None:
     report = describe(context, [Made(line.name, line.title, experiment.paper, result)])
     write_page(report, output, data=context.setup.data)
     say(f"page: {output.resolve().as_uri()}")

@@ -9,9 +9,8 @@ from facespace.cli.console import data_folder, say, show, show_json, warn
 from facespace.cli.holdout_faces import embed_val
 from facespace.cli.options import AsJson, Data
 from facespace.measure.calibration import calibrate as write_distances
-from facespace.measure.calibration import declare_compatible
+from facespace.measure.calibration import declare_compatible, measure_mixed, measure_populations
 from facespace.measure.context import Context, Setup
-from facespace.measure.populations import measure_mixed, measure_populations
 from facespace.measure.unnamed_faces import read_held_out
 from facespace.models import ModelSpec, built_in_models, find_model, installed_models, user_models_folder
 from facespace.models.summary import summarise

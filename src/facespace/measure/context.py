@@ -17,9 +17,9 @@ from facespace.errors import DataError, InputError
 from facespace.faces.detect import Detector
 from facespace.measure.cache import Cache
 from facespace.measure.embedding import OnStep, embed_faces, find_places
+from facespace.measure.experiment import option
 from facespace.measure.faces import EmbeddedFaces, FaceSet, is_embedded, open_crops, read_embedded
-from facespace.measure.pair_list import PairList, check_present, read_pairs
-from facespace.measure.pairs import PairSet
+from facespace.measure.pairs import PairList, PairSet, check_present, read_pairs
 from facespace.measure.runs import RunModel, find_runs
 from facespace.measure.views import AS_IT_IS, View
 
@@ -31,27 +31,22 @@ TRAINING_FACES = 10_000
 
 @dataclass(frozen=True)
 class Setup:
-    """What is measured, and what may be spent.
+    """What is measured, and what may be spent."""
 
-    Attributes:
-        data: Folder of the data sets; FACESPACE_DATA in the environment unless given.
-        model: Embedder: a built-in name or an ONNX file with a ModelSpec.
-        detector: Detector: a built-in name or an ONNX file (YuNet, SCRFD layouts too).
-        runs: Folder of run folders of `facespace train`.
-        quick: Train nothing and cluster no large sets.
-        budget: Faces that each run of a trained sweep sees, repeated ones counted each time.
-        device: Where sweeps are trained: cpu, cuda or another of torch's names.
-        workers: Threads; all cores unless given.
-    """
-
-    data: Path | None = None
-    model: str | None = None
-    detector: str | None = None
-    runs: Path | None = None
-    quick: bool = False
-    budget: int = 200_000
-    device: str = "cpu"
-    workers: int | None = None
+    data: Path | None = option(
+        None, "Folder of the data sets; FACESPACE_DATA in the environment unless given."
+    )
+    model: str | None = option(None, "Embedder: a built-in name or an ONNX file with a ModelSpec.")
+    detector: str | None = option(
+        None, "Detector: a built-in name or an ONNX file (YuNet, SCRFD layouts too)."
+    )
+    runs: Path | None = option(None, "Folder of run folders of `facespace train`.")
+    quick: bool = option(False, "Train nothing and cluster no large sets.")
+    budget: int = option(
+        200_000, "Faces that each run of a trained sweep sees, repeated ones counted each time."
+    )
+    device: str = option("cpu", "Where sweeps are trained: cpu, cuda or another of torch's names.")
+    workers: int | None = option(None, "Threads; all cores unless given.")
 
     def __post_init__(self) -> None:
         if min(self.budget, 1 if self.workers is None else self.workers) < 1:

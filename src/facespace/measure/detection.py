@@ -45,48 +45,31 @@ Boxes = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class DetectionReport:
-    """What one detector did; every field can be written as JSON.
+    """What one detector did; every field can be written as JSON."""
 
-    Attributes:
-        model: its name.
-        sha256: of its weights.
-        input_px: longest side of the network's input; smaller pictures are not enlarged.
-        score_threshold: the least score that counted.
-        n_photos: held-out photos.
-        n_faces: labelled faces that count.
-        n_ignored: labelled faces and doubtful regions that do not count.
-        recall: share of the labelled faces found; with its 95 % interval.
-        precision: share of the found faces that are labelled; with its 95 % interval.
-        recall_by_size: "12-24", "24-48", ">48" px -> recall, on photos at full, half and quarter size.
-        n_by_size: labelled faces behind each.
-        false_alarms_per_100: faces found in a hundred faceless pictures.
-        n_faceless: faceless pictures.
-        landmark_error_pct: median over found faces of the five points' mean distance from the labels, in per
-            cent of the distance between the eyes.
-        stills_found: share of the faces that YuNet finds in the group stills, found here; nan without stills.
-        n_stills_faces: those faces.
-        ms: side of a square input in px -> median milliseconds.
-    """
-
-    model: str
-    sha256: str
-    input_px: int
-    score_threshold: float
-    n_photos: int
-    n_faces: int
-    n_ignored: int
-    recall: float
+    model: str  # its name
+    sha256: str  # of its weights
+    input_px: int  # longest side of the network's input; smaller pictures are not enlarged
+    score_threshold: float  # the least score that counted
+    n_photos: int  # held-out photos
+    n_faces: int  # labelled faces that count
+    n_ignored: int  # labelled faces and doubtful regions that do not count
+    recall: float  # share of the labelled faces found; with its 95 % interval
     recall_interval: tuple[float, float]
-    precision: float
+    precision: float  # share of the found faces that are labelled; with its 95 % interval
     precision_interval: tuple[float, float]
+    # "12-24", "24-48", ">48" px -> recall, on photos at full, half and quarter size
     recall_by_size: dict[str, float]
-    n_by_size: dict[str, int]
-    false_alarms_per_100: float
-    n_faceless: int
+    n_by_size: dict[str, int]  # labelled faces behind each
+    false_alarms_per_100: float  # faces found in a hundred faceless pictures
+    n_faceless: int  # faceless pictures
+    # median over found faces of the five points' mean distance from the labels, in per cent of the distance
+    # between the eyes
     landmark_error_pct: float
+    # share of the faces that YuNet finds in the group stills, found here; nan without stills
     stills_found: float
-    n_stills_faces: int
-    ms: dict[str, float]
+    n_stills_faces: int  # those faces
+    ms: dict[str, float]  # side of a square input in px -> median milliseconds
 
 
 def evaluate_detector(

@@ -30,42 +30,27 @@ STANDARD = "cpu"
 
 @dataclass(frozen=True)
 class DeviceSpeed:
-    """What was measured of a device.
+    """What was measured of a device."""
 
-    Attributes:
-        device: its name.
-        photos_per_second: read, detected, aligned and embedded; None where it does not start.
-        ratio: its time over that of the processor, median over turns of the same photos; below 1 is faster.
-        n_faces: found in the photos.
-        moved: the largest L2 distance between its embedding of a crop and the processor's.
-        note: why it cannot be taken; None where it can.
-    """
-
-    device: str
+    device: str  # its name
+    # read, detected, aligned and embedded; None where it does not start
     photos_per_second: float | None = None
+    # its time over that of the processor, median over turns of the same photos; below 1 is faster
     ratio: float | None = None
-    n_faces: int = 0
-    moved: float | None = None
-    note: str | None = None
+    n_faces: int = 0  # found in the photos
+    moved: float | None = None  # the largest L2 distance between its embedding of a crop and the processor's
+    note: str | None = None  # why it cannot be taken; None where it can
 
 
 @dataclass(frozen=True)
 class DevicesCompared:
-    """All of them, and which one to take.
+    """All of them, and which one to take."""
 
-    Attributes:
-        n_photos: that each device read.
-        workers: threads.
-        agreement: the L2 distance that an embedding may move.
-        devices: the processor first.
-        take: the fastest that agrees, if it wins a tenth; else the processor.
-    """
-
-    n_photos: int
-    workers: int
-    agreement: float
-    devices: tuple[DeviceSpeed, ...]
-    take: str
+    n_photos: int  # that each device read
+    workers: int  # threads
+    agreement: float  # the L2 distance that an embedding may move
+    devices: tuple[DeviceSpeed, ...]  # the processor first
+    take: str  # the fastest that agrees, if it wins a tenth; else the processor
 
     def lines(self) -> list[str]:
         """The figures as text."""

@@ -1,70 +1,60 @@
-"""What an experiment is: a name, what the paper says, options, and a function from options and context to a result."""
+"""What an experiment is: what the paper says, options, and a function from options and context to a result."""
 
-import re
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from facespace.measure.context import Context
 from facespace.measure.result import Result
 
-__all__ = ["Experiment", "NoOptions", "field_docs", "option"]
-
-Options = TypeVar("Options")
+__all__ = ["Experiment", "NoOptions", "option"]
 
 
 @dataclass(frozen=True)
-class Experiment(Generic[Options]):
-    """One measurement: a table or figure of the paper, a protocol, or a sweep.
+class Experiment:
+    """One measurement: a table or figure of the paper, a protocol, or a sweep."""
 
-    Attributes:
-        paper: what the paper did, in a sentence or two.
-        run: measures.
-        options: a frozen dataclass with a default for each field; its "Attributes:" become the command's help.
-        needs: fields of `facespace.measure.context.Setup` that the result depends on; they are offered as options, and
-            a kept result holds while what they name is the same.
-        example: arguments to show in the help, after `facespace measure NAME`.
-        report: options by which the report runs it, by name; None where it is no part of the report.
-        version: raised when `run` changes so that older results no longer hold.
-    """
+    paper: str  # what the paper did, in a sentence or two
+    run: Callable[..., Result]  # measures, given a frozen dataclass of options and the context
+    # fields of `facespace.measure.context.Setup` that the result depends on: they are offered as options, and a kept
+    # result holds while what they name is the same
+    needs: tuple[str, ...] = ("data", "model", "workers")
+    example: str = "--data DIR"  # arguments to show in the help, after `facespace measure NAME`
+    report: Mapping[str, Any] | None = None  # options by which the report runs it; None: it is no part of it
+    version: int = 1  # raised when `run` changes so that older results no longer hold
 
-    paper: str
-    run: Callable[[Options, Context], Result]
-    options: type[Options]
-    needs: tuple[str, ...] = ("data", "model")
-    example: str = "--data DIR"
-    report: Mapping[str, Any] | None = None
-    version: int = 1
-
-
-@dataclass(frozen=True)
-class NoOptions:
-    """An experiment without options."""
+    @property
+    def options(self) -> type[Any]:
+        """The class of the options, whose fields are made by `option`: what the first argument of `run` is."""
+        first: type[Any] = next(iter(inspect.signature(self.run).parameters.values())).annotation
+        return first
 
 
 def option(
     default: Any = MISSING,
+    help: str = "",
     *,
     argument: bool = False,
     flag: str = "",
     min: float | None = None,
     max: float | None = None,
 ) -> Any:
-    """A field of an options class that needs more than a default.
+    """A field of an options class.
 
     Args:
         default: where it is not given; an argument without one is required.
+        help: for the command line.
         argument: a positional argument on the command line.
         flag: name on the command line, such as "--frames"; made from the field's name when absent.
         min: least value.
         max: largest value.
     """
-    return field(default=default, metadata={"argument": argument, "flag": flag, "min": min, "max": max})
+    limits = {name: limit for name, limit in (("min", min), ("max", max)) if limit is not None}
+    return field(
+        default=default, metadata={"help": help, "argument": argument, "flag": flag, "limits": limits}
+    )
 
 
-def field_docs(options: type[Any]) -> dict[str, str]:
-    """What the docstring of a dataclass says of its fields, under "Attributes:"."""
-    _, _, attributes = (options.__doc__ or "").partition("Attributes:")
-    entries = re.split(r"\n {8}(?=\w+: )", attributes)
-    pairs = (entry.partition(": ") for entry in entries if ": " in entry)
-    return {name.strip(): " ".join(text.split()) for name, _, text in pairs}
+@dataclass(frozen=True)
+class NoOptions:
+    """An experiment without options."""

@@ -34,20 +34,13 @@ FACES_HELP = "crops in folders <identity>/<image>, a FaceTable, or an .npz with 
 
 @dataclass(frozen=True, eq=False)
 class FaceSet:
-    """Pictures of known people.
+    """Pictures of known people."""
 
-    Attributes:
-        name: for people, such as "faces/val".
-        paths: the pictures, N of them.
-        labels: shape (N,), an index into ``identities``.
-        identities: names, each once.
-        places: where the face is in each picture; empty for ready crops, each of which is a face as a whole.
-    """
-
-    name: str
-    paths: tuple[Path, ...]
-    labels: NDArray[np.int64]
-    identities: tuple[str, ...]
+    name: str  # for people, such as "faces/val"
+    paths: tuple[Path, ...]  # the pictures, N of them
+    labels: NDArray[np.int64]  # shape (N,), an index into ``identities``
+    identities: tuple[str, ...]  # names, each once
+    # where the face is in each picture; empty for ready crops, each of which is a face as a whole
     places: tuple[FacePlace, ...] = ()
 
     @property
@@ -88,17 +81,12 @@ class FaceSet:
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedFaces:
-    """Embeddings of known people.
+    """Embeddings of known people."""
 
-    Attributes:
-        embeddings: unit rows, shape (N, D), float32, or int8 templates, whose directions count.
-        labels: shape (N,), an index into ``identities``.
-        identities: names, sorted.
-    """
-
+    # unit rows, shape (N, D), float32, or int8 templates, whose directions count
     embeddings: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    identities: tuple[str, ...]
+    labels: NDArray[np.int64]  # shape (N,), an index into ``identities``
+    identities: tuple[str, ...]  # names, sorted
 
 
 def prototypes(

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import DataError
 from facespace.measure.faces import EmbeddedFaces
-from facespace.measure.result import Cell, Column, Table
-from facespace.measure.text import with_interval
+from facespace.measure.result import Cell, Column, Table, with_interval
 from facespace.metrics import Interval, RateIntervals, mean_interval, rates_at
 from facespace.spreadsheets import read_table, refuse_rows
 
@@ -24,25 +23,15 @@ UNGROUPED = "(none given)"
 
 @dataclass(frozen=True)
 class GroupRates:
-    """TAR and FAR inside one group.
+    """TAR and FAR inside one group."""
 
-    Attributes:
-        kind: what the groups are, such as "sex".
-        group: which one.
-        threshold: the distance that decides, the same for all groups.
-        n_faces: faces, or listed pairs where the protocol lists pairs.
-        n_identities: people.
-        rates: with intervals that resample identities.
-        note: says that a group is empty or lacks a kind of pair, else None.
-    """
-
-    kind: str
-    group: str
-    threshold: float
-    n_faces: int
-    n_identities: int
-    rates: RateIntervals
-    note: str | None
+    kind: str  # what the groups are, such as "sex"
+    group: str  # which one
+    threshold: float  # the distance that decides, the same for all groups
+    n_faces: int  # faces, or listed pairs where the protocol lists pairs
+    n_identities: int  # people
+    rates: RateIntervals  # with intervals that resample identities
+    note: str | None  # says that a group is empty or lacks a kind of pair, else None
 
 
 def read_groups(path: Path) -> dict[str, dict[str, str]]:

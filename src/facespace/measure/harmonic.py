@@ -11,9 +11,8 @@ from facespace.errors import MissingExtraError
 from facespace.measure.context import Context
 from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.holdout import N_SPLITS
-from facespace.measure.result import Cell, Column, Plot, Series, Table
+from facespace.measure.result import Cell, Column, Plot, Series, Table, mean_se, percent
 from facespace.measure.runs import RunModel, open_run_model
-from facespace.measure.text import mean_se, percent
 from facespace.measure.versions import HarmonicFigures, RowMap, Versions, evaluate_harmonic
 
 __all__ = ["HarmonicPair", "ModelVersions", "compare_versions", "comparison", "find_pairs", "summary"]
@@ -42,14 +41,10 @@ class ModelVersions:
 
 @dataclass(frozen=True)
 class HarmonicPair:
-    """A harmonic run and what it is compared with.
+    """A harmonic run and what it is compared with."""
 
-    Attributes:
-        run: of v2.
-        models: v1, v2, v2's network alone where its run is still there, and runs that were distilled onto v1.
-    """
-
-    run: RunModel
+    run: RunModel  # of v2
+    # v1, v2, v2's network alone where its run is still there, and runs that were distilled onto v1
     models: ModelVersions
 
     @property

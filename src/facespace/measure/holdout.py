@@ -28,47 +28,33 @@ INTERVAL_FACES = 20_000
 
 @dataclass(frozen=True)
 class HoldoutFigures:
-    """TAR (VAL) at each FAR.
+    """TAR (VAL) at each FAR."""
 
-    Attributes:
-        tar: at each FAR the mean and standard error over disjoint splits of the identities, half of each split
-            against its other half ("mean", "se"), and the figure over all pairs i < j ("all"); None where the pairs
-            do not support the FAR.
-        threshold: the distance of each FAR over all pairs, else None.
-        n_same: pairs of one person, of all pairs.
-        n_diff: pairs of two persons, likewise.
-        n_faces: faces.
-        n_identities: identities.
-        n_splits: disjoint splits behind mean and se.
-        interval: of each "all", over draws of identities; None where it is not given.
-        tar_high: the most that each "all" can be; the same where it is exact to the pair.
-        split_pairs: pairs of one and of two persons in all the splits.
-        note: what was left out, else None.
-    """
-
+    # at each FAR the mean and standard error over disjoint splits of the identities, half of each split
+    # against its other half ("mean", "se"), and the figure over all pairs i < j ("all"); None where the pairs
+    # do not support the FAR
     tar: dict[str, dict[str, float | None]]
-    threshold: dict[str, float | None]
-    n_same: int
-    n_diff: int
-    n_faces: int
-    n_identities: int
-    n_splits: int
+    threshold: dict[str, float | None]  # the distance of each FAR over all pairs, else None
+    n_same: int  # pairs of one person, of all pairs
+    n_diff: int  # pairs of two persons, likewise
+    n_faces: int  # faces
+    n_identities: int  # identities
+    n_splits: int  # disjoint splits behind mean and se
+    # of each "all", over draws of identities; None where it is not given
     interval: dict[str, Interval | None] = dataclasses.field(default_factory=dict)
+    # the most that each "all" can be; the same where it is exact to the pair
     tar_high: dict[str, float | None] = dataclasses.field(default_factory=dict)
-    split_pairs: tuple[int, int] = (0, 0)
-    note: str | None = None
+    split_pairs: tuple[int, int] = (0, 0)  # pairs of one and of two persons in all the splits
+    note: str | None = None  # what was left out, else None
 
 
 @dataclass(frozen=True)
 class PhotosFigures:
-    """TAR (VAL) at each FAR over all pairs of personal photo collections.
+    """TAR (VAL) at each FAR over all pairs of personal photo collections."""
 
-    Attributes:
-        tar: at each FAR the mean over the collections and its standard error ("mean", "se").
-        collections: each collection's figures by its name, as `HoldoutFigures` without splits.
-    """
-
+    # at each FAR the mean over the collections and its standard error ("mean", "se")
     tar: dict[str, dict[str, float | None]]
+    # each collection's figures by its name, as `HoldoutFigures` without splits
     collections: dict[str, HoldoutFigures]
 
 

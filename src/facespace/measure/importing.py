@@ -49,19 +49,12 @@ USUAL_SCALINGS: dict[str, dict[str, object]] = {
 
 @dataclass(frozen=True)
 class Trial:
-    """One way to feed the network, measured on a sample of the hold-out faces.
+    """One way to feed the network, measured on a sample of the hold-out faces."""
 
-    Attributes:
-        change: from what was named; "as named" for that itself.
-        tar: TAR (VAL) at the sample's FAR.
-        gain: its TAR less that of what was named, in the same sample.
-        gain_interval: 95 %, identities resampled in pairs.
-    """
-
-    change: str
-    tar: float
-    gain: float
-    gain_interval: tuple[float, float]
+    change: str  # from what was named; "as named" for that itself
+    tar: float  # TAR (VAL) at the sample's FAR
+    gain: float  # its TAR less that of what was named, in the same sample
+    gain_interval: tuple[float, float]  # 95 %, identities resampled in pairs
 
     @property
     def clearly_better(self) -> bool:
@@ -72,21 +65,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """An imported model.
+    """An imported model."""
 
-    Attributes:
-        path: where it stands.
-        spec: with its thresholds.
-        trials: what was named and its alternatives; empty where the faces are too few to tell.
-        trial_far: the FAR that they were measured at, or None.
-        warnings: what to look at, a line each.
-    """
-
-    path: Path
-    spec: ModelSpec
+    path: Path  # where it stands
+    spec: ModelSpec  # with its thresholds
+    # what was named and its alternatives; empty where the faces are too few to tell
     trials: tuple[Trial, ...]
-    trial_far: float | None
-    warnings: tuple[str, ...]
+    trial_far: float | None  # the FAR that they were measured at, or None
+    warnings: tuple[str, ...]  # what to look at, a line each
 
 
 def import_embedder(

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from facespace.measure.registry import ENTRIES
 from facespace.measure.report import Made, Report
-from facespace.measure.result import NOT_RUN, Block, Pictures, Table
-from facespace.measure.text import cell_text
+from facespace.measure.result import NOT_RUN, Block, Pictures, Table, cell_text
 from facespace.saved_files import write_beside
 
 __all__ = ["experiments_table", "write_markdown"]

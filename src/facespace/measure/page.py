@@ -1,19 +1,24 @@
 """A report as one page that needs nothing else, and the JSON behind it."""
 
+import base64
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
+from PIL import Image
 
+from facespace.errors import ImageError
+from facespace.faces.align import square_crops
+from facespace.images import read_image
 from facespace.measure.plots import draw
 from facespace.measure.report import Report
-from facespace.measure.result import NOT_RUN, Picture, Plot
-from facespace.measure.text import cell_text
-from facespace.measure.thumbnails import inline_picture
+from facespace.measure.result import NOT_RUN, Picture, Plot, cell_text
 from facespace.saved_files import write_beside
 
-__all__ = ["write_page"]
+__all__ = ["inline_picture", "write_page"]
 
 
 def write_page(report: Report, out: Path, *, data: Path | None) -> Path:
@@ -50,3 +55,20 @@ def write_page(report: Report, out: Path, *, data: Path | None) -> Path:
 
 def _plot(block: Plot, part: str, number: int) -> Markup:
     return Markup(draw(block, name=f"{part}-{number}"))
+
+
+SIDE_PX, ZOOM_OUT, QUALITY = 112, 1.5, 80
+
+
+def inline_picture(picture: Picture, data: Path) -> str | None:
+    """A data URI of the face, or of the whole picture where no box is given; None where the file is gone."""
+    try:
+        pixels = read_image(data / picture.path).pixels
+    except ImageError:
+        return None
+    if picture.box_xyxy is not None:
+        boxes = np.array([picture.box_xyxy], np.float32)
+        pixels = square_crops(pixels, boxes, size_px=SIDE_PX, zoom_out=ZOOM_OUT)[0]
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

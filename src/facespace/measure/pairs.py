@@ -1,8 +1,9 @@
-"""Listed pairs judged by a model: pictures of a pair list, distances, accuracy over folds (paper, section 5.6).
+"""Listed pairs judged by a model: the lists, distances, accuracy over folds (paper, section 5.6).
 
 Protocol: Huang et al. 2007, "unrestricted, labeled outside data": the threshold is chosen on the other folds.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +13,136 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.distances import distance
+from facespace.errors import DataError
 from facespace.measure.faces import FaceSet
 from facespace.measure.groups import GroupRates, group_pairs, groups_table
-from facespace.measure.pair_list import PairList
 from facespace.measure.result import Table, plain
 from facespace.measure.views import FacePlace
 from facespace.metrics import McNemar, auc, eer, kfold_accuracy, kfold_tar, mcnemar, tar_at_far
 from facespace.models import far_key
 
-__all__ = ["PairDistances", "PairExtras", "PairFigures", "PairSet", "score_pairs"]
+__all__ = [
+    "PairDistances",
+    "PairExtras",
+    "PairFigures",
+    "PairList",
+    "PairSet",
+    "check_present",
+    "read_pairs",
+    "read_splits",
+    "score_pairs",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class PairList:
+    """Pairs by name, and who shows whom."""
+
+    # names of both pictures (`Name/Name_0001.jpg`) or videos (`Name/number`)
+    pairs: tuple[tuple[str, str], ...]
+    same: NDArray[np.bool_]  # shape (P,), True for pairs of one person
+    folds: NDArray[np.int64]  # shape (P,), 0 .. n_folds - 1.
+
+    @property
+    def names(self) -> list[str]:
+        """All pictures or videos, each once, in order of first use."""
+        return list(dict.fromkeys(name for pair in self.pairs for name in pair))
+
+    @property
+    def people(self) -> tuple[list[str], list[str]]:
+        """The person on each side of each pair."""
+        first, second = ([pair[side].split("/")[0] for pair in self.pairs] for side in (0, 1))
+        return first, second
+
+    def check_folds(self, path: Path) -> None:
+        """Refuse what no accuracy by folds can come from, before any picture is read.
+
+        Raises:
+            DataError: fewer than two folds, or pairs of one kind only.
+        """
+        if len(np.unique(self.folds)) < 2:
+            raise DataError(
+                f"{path}: expected at least two folds, since each threshold comes from the others"
+            )
+        if self.same.all() or not self.same.any():
+            raise DataError(f"{path}: expected pairs of one person and of two, met one kind only")
+
+
+def read_pairs(path: Path) -> PairList:
+    """Parse a pairs.txt: "folds n" (or "n"), then for each fold n same lines and n different lines.
+
+    Raises:
+        DataError: no such file, or lines that do not fit its header.
+    """
+    lines = [line.split() for line in _lines(path, "LFW's pairs.txt")]
+    try:
+        header = [int(field) for field in lines[0]]
+        n_folds, n_each = header if len(header) == 2 else (1, *header)
+    except (IndexError, ValueError) as error:
+        raise DataError(f"{path}: expected a first line 'folds pairs' or 'pairs'") from error
+    body = lines[1:]
+    if len(body) != 2 * n_folds * n_each:
+        raise DataError(f"{path}: expected {2 * n_folds * n_each} pairs by its header, met {len(body)}")
+    pairs, same = zip(*(_pair(fields, path) for fields in body), strict=True) if body else ((), ())
+    return PairList(tuple(pairs), np.array(same, bool), np.arange(len(body)) // (2 * n_each))
+
+
+def read_splits(path: Path) -> PairList:
+    """Parse a splits.txt: lines "split, pair, Name/video, Name/video, same".
+
+    Raises:
+        DataError: no such file, or lines of another form.
+    """
+    pairs, same, folds = [], [], []
+    for line in _lines(path, "YouTube Faces' splits.txt"):
+        fields = [field.strip() for field in line.split(",")]
+        if not fields[0].isdigit():
+            continue  # some copies begin with a line that names the columns
+        if len(fields) < 5 or fields[4] not in ("0", "1") or "/" not in fields[2] or "/" not in fields[3]:
+            raise DataError(f"{path}: expected 'split, pair, Name/video, Name/video, same', met '{line}'")
+        pairs.append((fields[2], fields[3]))
+        same.append(fields[4] == "1")
+        folds.append(int(fields[0]) - 1)
+    if not pairs:
+        raise DataError(f"{path}: expected lines 'split, pair, Name/video, Name/video, same', met none")
+    return PairList(tuple(pairs), np.array(same, bool), np.array(folds, np.int64))
+
+
+def check_present(root: Path, names: Iterable[str]) -> None:
+    """Refuse a pairs file some of whose pictures are missing.
+
+    Raises:
+        DataError: names the first of them, and how many more there are.
+    """
+    missing = [name for name in names if not (root / name).is_file()]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(f"{root}: pictures named in the pairs file are missing: {missing[0]}{more}")
+
+
+def _lines(path: Path, what: str) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise DataError(f"{path}: expected {what}, cannot read it: {error.strerror}") from error
+
+
+def _pair(fields: Sequence[str], path: Path) -> tuple[tuple[str, str], bool]:
+    try:
+        if len(fields) == 3:
+            name, first, second = fields
+            return (_picture(name, first), _picture(name, second)), True
+        name, first, other, second = fields
+        return (_picture(name, first), _picture(other, second)), False
+    except ValueError as error:
+        raise DataError(
+            f"{path}: expected 'name n m' or 'name n name m', met '{' '.join(fields)}'"
+        ) from error
+
+
+def _picture(name: str, number: str) -> str:
+    return f"{name}/{name}_{int(number):04d}.jpg"
+
 
 FARS = (1e-1, 1e-2, 1e-3)
 STANDARD_FOLDS = 10
@@ -62,19 +184,12 @@ class PairSet:
 
 @dataclass(frozen=True, eq=False)
 class PairDistances:
-    """What a model makes of listed pairs.
+    """What a model makes of listed pairs."""
 
-    Attributes:
-        listed: the pairs.
-        distance: float32, shape (P,).
-        failures: pictures (or videos) without a detected face, which were cropped at the centre.
-        mode: "detector" or "centre".
-    """
-
-    listed: PairList
-    distance: NDArray[np.float32]
-    failures: int
-    mode: str
+    listed: PairList  # the pairs
+    distance: NDArray[np.float32]  # float32, shape (P,)
+    failures: int  # pictures (or videos) without a detected face, which were cropped at the centre
+    mode: str  # "detector" or "centre"
 
     @cached_property
     def thresholds(self) -> NDArray[np.float64]:
@@ -89,41 +204,24 @@ class PairDistances:
 
 @dataclass(frozen=True)
 class PairFigures:
-    """The figures of LFW and protocols like it.
+    """The figures of LFW and protocols like it."""
 
-    Attributes:
-        accuracy_mean: mean accuracy of the folds.
-        accuracy_se: standard error of that mean.
-        thresholds: the distance chosen on the other folds, one a fold.
-        auc: area under the ROC of all pairs.
-        eer: equal error rate of all pairs.
-        tar: TAR at each FAR that the pairs support, else None.
-        n_same: pairs of one person.
-        n_diff: pairs of two persons.
-        detector_failures: pictures without a detected face, which were cropped at the centre.
-        mode: "detector" or "centre".
-        n_folds: how many folds; with other than ten the figure is not the standard one.
-        note: says so, or that folds are of unequal size, else None.
-        n_false_accepts: pairs of two persons taken for one, each at the threshold of its fold.
-        n_false_rejects: pairs of one person taken for two, likewise.
-        tar_folds: at each FAR the mean and standard error over folds of TAR ("mean", "se"), each at the distance of the
-            other folds; None where these do not support the FAR.
-    """
-
-    accuracy_mean: float
-    accuracy_se: float
-    thresholds: tuple[float, ...]
-    auc: float
-    eer: float
-    tar: dict[str, float | None]
-    n_same: int
-    n_diff: int
-    detector_failures: int
-    mode: str
-    n_folds: int
-    note: str | None
-    n_false_accepts: int = 0
-    n_false_rejects: int = 0
+    accuracy_mean: float  # mean accuracy of the folds
+    accuracy_se: float  # standard error of that mean
+    thresholds: tuple[float, ...]  # the distance chosen on the other folds, one a fold
+    auc: float  # area under the ROC of all pairs
+    eer: float  # equal error rate of all pairs
+    tar: dict[str, float | None]  # TAR at each FAR that the pairs support, else None
+    n_same: int  # pairs of one person
+    n_diff: int  # pairs of two persons
+    detector_failures: int  # pictures without a detected face, which were cropped at the centre
+    mode: str  # "detector" or "centre"
+    n_folds: int  # how many folds; with other than ten the figure is not the standard one
+    note: str | None  # says so, or that folds are of unequal size, else None
+    n_false_accepts: int = 0  # pairs of two persons taken for one, each at the threshold of its fold
+    n_false_rejects: int = 0  # pairs of one person taken for two, likewise
+    # at each FAR the mean and standard error over folds of TAR ("mean", "se"), each at the distance of the
+    # other folds; None where these do not support the FAR
     tar_folds: dict[str, dict[str, float] | None] = field(default_factory=dict)
 
 
@@ -158,14 +256,10 @@ def score_pairs(measured: PairDistances) -> PairFigures:
 
 @dataclass(frozen=True)
 class PairExtras:
-    """What `--against` and `--groups` add to the figures of listed pairs.
+    """What `--against` and `--groups` add to the figures of listed pairs."""
 
-    Attributes:
-        test: of the first model against a second; None without one.
-        groups: rates by group at the mean threshold of the folds; None where none were asked for.
-    """
-
-    test: McNemar | None
+    test: McNemar | None  # of the first model against a second; None without one
+    # rates by group at the mean threshold of the folds; None where none were asked for
     groups: list[GroupRates] | None
 
     @classmethod

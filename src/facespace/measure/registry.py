@@ -5,7 +5,7 @@ A new experiment is one file that ends with ``EXPERIMENT = Experiment(...)``, an
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from facespace.errors import InputError
 
@@ -20,28 +20,19 @@ HEADINGS = (PROTOCOLS, FIGURES, SWEEPS, TASKS)
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the list.
+    """One line of the list."""
 
-    Attributes:
-        name: of the command.
-        title: for people.
-        heading: under which the command is listed.
-        module: file of the experiment in `facespace.measure.experiments`; that of the name when absent.
-        constant: of the experiment in its module.
-    """
-
-    name: str
-    title: str
-    heading: str
+    name: str  # of the command
+    title: str  # for people
+    heading: str  # under which the command is listed
+    # file of the experiment in `facespace.measure.experiments`; that of the name when absent
     module: str = ""
-    constant: str = "EXPERIMENT"
+    constant: str = "EXPERIMENT"  # of the experiment in its module
 
-    def load(self) -> "Experiment[Any]":
+    def load(self) -> "Experiment":
         """Import the experiment."""
         name = self.module or self.name.replace("-", "_")
-        loaded: Experiment[Any] = getattr(
-            import_module(f"facespace.measure.experiments.{name}"), self.constant
-        )
+        loaded: Experiment = getattr(import_module(f"facespace.measure.experiments.{name}"), self.constant)
         return loaded
 
 
@@ -100,6 +91,6 @@ def entry(name: str) -> Entry:
     raise InputError(f"experiment '{name}': expected one of {', '.join(e.name for e in ENTRIES)}")
 
 
-def load(name: str) -> "Experiment[Any]":
+def load(name: str) -> "Experiment":
     """The experiment of a name; errors as for `entry`."""
     return entry(name).load()

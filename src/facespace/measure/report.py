@@ -35,36 +35,24 @@ class Made:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a page shows.
+    """Everything that a page shows."""
 
-    Attributes:
-        version: of facespace.
-        model: label of the embedder.
-        model_sha256: of its weights.
-        detector: label of the detector.
-        training_data: what the embedder saw.
-        quick: nothing was trained.
-        budget: faces that each run of a trained sweep was to see.
-        machine: processor and cores.
-        parts: in the paper's order.
-    """
-
-    version: str
-    model: str
-    model_sha256: str
-    detector: str
-    training_data: str
-    quick: bool
-    budget: int
-    machine: str
-    parts: tuple[Made, ...]
+    version: str  # of facespace
+    model: str  # label of the embedder
+    model_sha256: str  # of its weights
+    detector: str  # label of the detector
+    training_data: str  # what the embedder saw
+    quick: bool  # nothing was trained
+    budget: int  # faces that each run of a trained sweep was to see
+    machine: str  # processor and cores
+    parts: tuple[Made, ...]  # in the paper's order
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return plain(self)
 
 
-def in_report() -> list[tuple[Entry, Experiment[Any]]]:
+def in_report() -> list[tuple[Entry, Experiment]]:
     """The experiments of the report, in its order."""
     loaded = [(line, line.load()) for line in ENTRIES]
     return [(line, experiment) for line, experiment in loaded if experiment.report is not None]
@@ -122,7 +110,7 @@ def describe(context: Context, made: Sequence[Made]) -> Report:
     )
 
 
-def _made(line: Entry, experiment: Experiment[Any], context: Context, follow: Follow) -> Result:
+def _made(line: Entry, experiment: Experiment, context: Context, follow: Follow) -> Result:
     if kept := context.cache.result(line.name, _facts(experiment, context)):
         return kept
     started = time.monotonic()
@@ -136,11 +124,11 @@ def _made(line: Entry, experiment: Experiment[Any], context: Context, follow: Fo
     return result
 
 
-def _kept(line: Entry, experiment: Experiment[Any], context: Context) -> Result:
+def _kept(line: Entry, experiment: Experiment, context: Context) -> Result:
     kept = context.cache.result(line.name, _facts(experiment, context))
     return kept or not_run("Left out of this run.", remedy=f"facespace measure report --only {line.name}")
 
 
-def _facts(experiment: Experiment[Any], context: Context) -> dict[str, Any]:
+def _facts(experiment: Experiment, context: Context) -> dict[str, Any]:
     options = {name: plain(value) for name, value in (experiment.report or {}).items()}
     return {"version": experiment.version, "options": options, **context.facts(experiment.needs)}

@@ -1,12 +1,11 @@
-"""What an experiment comes to: figures, tables, plots and rows of pictures, as plain values that JSON can hold.
-
-Pictures stand as places in the data folder and never as pixels: they are looked up when a page is written.
-"""
+"""What an experiment comes to: figures, tables, plots and rows of pictures, as plain values; and numbers as text."""
 
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from facespace.metrics import Interval
 
 __all__ = [
     "COMPUTED",
@@ -22,8 +21,12 @@ __all__ = [
     "Result",
     "Series",
     "Table",
+    "cell_text",
+    "mean_se",
     "not_run",
+    "percent",
     "plain",
+    "with_interval",
 ]
 
 # A text, a number, a (mean, standard error), or None for what is not known.
@@ -34,18 +37,13 @@ MEASURED, COMPUTED, NOT_RUN = "measured", "computed", "not yet run"
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading and how its cells are written.
+    """A column's heading and how its cells are written."""
 
-    Attributes:
-        name: heading.
-        kind: "text", "percent" (a share of 1; "percent2" with two digits), "points" (a difference of two such),
-            "count", "millions", "seconds", "distance" or "rate" (such as 1.2e-04).
-        paper: its numbers are the paper's, not ours.
-    """
-
-    name: str
+    name: str  # heading
+    # "text", "percent" (a share of 1; "percent2" with two digits), "points" (a difference of two such),
+    # "count", "millions", "seconds", "distance" or "rate" (such as 1.2e-04)
     kind: str = "text"
-    paper: bool = False
+    paper: bool = False  # its numbers are the paper's, not ours
 
 
 @dataclass(frozen=True)
@@ -60,31 +58,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Series:
-    """Points of a plot, joined by a line or not.
+    """Points of a plot, joined by a line or not."""
 
-    Attributes:
-        name: for the legend.
-        x: shape (N,).
-        y: likewise.
-        paper: the paper's points, not ours.
-        line: join the points.
-        labels: a text beside each point; none where empty.
-        colour: number of the colour; the next one in turn when absent.
-        hollow: points as rings.
-        dashed: a broken line.
-        arrows: the points are pairs of from and to, each joined by an arrow.
-    """
-
-    name: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-    paper: bool = False
-    line: bool = True
-    labels: tuple[str, ...] = ()
-    colour: int | None = None
-    hollow: bool = False
-    dashed: bool = False
-    arrows: bool = False
+    name: str  # for the legend
+    x: tuple[float, ...]  # shape (N,)
+    y: tuple[float, ...]  # likewise
+    paper: bool = False  # the paper's points, not ours
+    line: bool = True  # join the points
+    labels: tuple[str, ...] = ()  # a text beside each point; none where empty
+    colour: int | None = None  # number of the colour; the next one in turn when absent
+    hollow: bool = False  # points as rings
+    dashed: bool = False  # a broken line
+    arrows: bool = False  # the points are pairs of from and to, each joined by an arrow
 
 
 @dataclass(frozen=True)
@@ -106,19 +91,13 @@ class Plot:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture to show.
+    """A picture to show."""
 
-    Attributes:
-        path: below the data folder, or absolute.
-        box_xyxy: the face in it, of which a square around it is shown; None for the picture as it is.
-        text: under it.
-        wrong: does not belong where it stands.
-    """
-
-    path: str
+    path: str  # below the data folder, or absolute
+    # the face in it, of which a square around it is shown; None for the picture as it is
     box_xyxy: tuple[float, float, float, float] | None = None
-    text: str = ""
-    wrong: bool = False
+    text: str = ""  # under it
+    wrong: bool = False  # does not belong where it stands
 
 
 @dataclass(frozen=True)
@@ -131,19 +110,12 @@ class PictureRow:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Rows of pictures.
+    """Rows of pictures."""
 
-    Attributes:
-        caption: what they are, and by which rule they were chosen.
-        rows: the rows, those to show first.
-        pairs: set the rows side by side, since each is only two pictures wide.
-        shown: at most so many rows on a page; the rest stands in the JSON alone.
-    """
-
-    caption: str
-    rows: tuple[PictureRow, ...]
-    pairs: bool = False
-    shown: int = 24
+    caption: str  # what they are, and by which rule they were chosen
+    rows: tuple[PictureRow, ...]  # the rows, those to show first
+    pairs: bool = False  # set the rows side by side, since each is only two pictures wide
+    shown: int = 24  # at most so many rows on a page; the rest stands in the JSON alone
     kind: str = "pictures"
 
 
@@ -152,24 +124,15 @@ Block = Table | Plot | Pictures
 
 @dataclass(frozen=True)
 class Result:
-    """What an experiment came to.
+    """What an experiment came to."""
 
-    Attributes:
-        status: "measured", "computed" (no data needed) or "not yet run".
-        headline: the outcome in a sentence.
-        blocks: tables, plots and pictures.
-        differs: what stands between our numbers and the paper's, and how it was measured.
-        remedy: what to run for what is missing; empty where nothing is.
-        seconds: that it took.
-        figures: the numbers for programs, plain values by name: the keys of `--json`.
-    """
-
-    status: str
-    headline: str
-    blocks: tuple[Block, ...] = ()
-    differs: tuple[str, ...] = ()
-    remedy: str = ""
-    seconds: float = 0.0
+    status: str  # "measured", "computed" (no data needed) or "not yet run"
+    headline: str  # the outcome in a sentence
+    blocks: tuple[Block, ...] = ()  # tables, plots and pictures
+    differs: tuple[str, ...] = ()  # what stands between our numbers and the paper's, and how it was measured
+    remedy: str = ""  # what to run for what is missing; empty where nothing is
+    seconds: float = 0.0  # that it took
+    # the numbers for programs, plain values by name: the keys of `--json`
     figures: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -237,3 +200,64 @@ def _pictures(values: dict[str, Any]) -> Pictures:
 def _tuples(value: Any) -> Any:
     """Lists, which JSON made of tuples, as tuples again."""
     return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """0.318 -> "31.8 %"."""
+    return "not supported by so few pairs" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def mean_se(mean: float | None, se: float | None, digits: int = 1) -> str:
+    """0.353, 0.017 -> "35.3 ± 1.7 %"."""
+    if mean is None or se is None:
+        return percent(mean, digits)
+    return f"{100 * mean:.{digits}f} ± {100 * se:.{digits}f} %"
+
+
+def with_interval(share: float | None, interval: Interval | None, digits: int = 2) -> str | None:
+    """0.744 and its interval -> "74.40 % (70.70 to 77.90)"; None where there is no figure."""
+    if share is None:
+        return None
+    if interval is None:
+        return percent(share, digits)
+    low, high = (f"{100 * end:.{digits}f}" for end in (interval.low, interval.high))
+    return f"{percent(share, digits)} ({low} to {high})"
+
+
+def cell_text(value: Cell, column: Column) -> str:
+    """A cell under its column; a dash for what is not known."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple):
+        mean, se = value
+        digits = 2 if column.kind == "percent2" else 1
+        spread = "" if se is None else f" ± {100 * se:.{digits}f}"
+        return f"{100 * mean:.{digits}f}{spread} %"
+    return _number(float(value), column.kind)
+
+
+def _number(value: float, kind: str) -> str:
+    match kind:
+        case "percent" | "percent2":
+            return f"{100 * value:.{2 if kind == 'percent2' else 1}f} %"
+        case "points":
+            return f"{100 * value:+.1f}".replace("-", "−") if abs(value) >= 5e-4 else "0.0"
+        case "millions":
+            return _millions(value)
+        case "distance":
+            return f"{value:.3f}"
+        case "seconds":
+            return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+        case "rate":
+            return f"{value:.2e}"
+        case "count":
+            return f"{value:,.0f}"
+    return f"{value:g}"
+
+
+def _millions(value: float) -> str:
+    if value >= 1e8:
+        return f"{value / 1e6:,.0f}M"
+    return f"{value / 1e6:.1f}M" if value >= 1e6 else f"{value / 1e3:.0f}K"

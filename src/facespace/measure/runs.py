@@ -13,19 +13,12 @@ __all__ = ["RunModel", "find_runs", "open_run_model"]
 
 @dataclass(frozen=True)
 class RunModel:
-    """A run's model and what its recipe says.
+    """A run's model and what its recipe says."""
 
-    Attributes:
-        name: of the run folder.
-        model: ONNX file with a ModelSpec.
-        sha256: of what it was exported from.
-        recipe: recipe.json, whole.
-    """
-
-    name: str
-    model: Path
-    sha256: str
-    recipe: dict[str, Any]
+    name: str  # of the run folder
+    model: Path  # ONNX file with a ModelSpec
+    sha256: str  # of what it was exported from
+    recipe: dict[str, Any]  # recipe.json, whole
 
     @property
     def network(self) -> str:

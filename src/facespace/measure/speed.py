@@ -32,31 +32,18 @@ FACE_PX = 112  # of a baseline embedder that leaves its size open
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured; ratios below 1 mean faster than what they are named against.
+    """What was measured; ratios below 1 mean faster than what they are named against."""
 
-    Attributes:
-        n_photos: photos in the folder.
-        workers: threads.
-        photos_per_second: read, detected, aligned and embedded.
-        ratio_to_decoding: time of all that over decoding the same photos at the same reduced scale alone.
-        embed_ms: one face on one thread, median.
-        embed_ratio: that over the baseline embedder's, or None.
-        detect_ms: one 320x320 picture on one thread, median.
-        detect_ratio: that over the baseline detector's, or None.
-        peak_mb: peak memory of this process, in 10^6 bytes; None on Windows.
-        empty_folder_s: `facespace people` on an empty folder, as a whole process.
-    """
-
-    n_photos: int
-    workers: int
-    photos_per_second: float
-    ratio_to_decoding: float
-    embed_ms: float
-    embed_ratio: float | None
-    detect_ms: float
-    detect_ratio: float | None
-    peak_mb: float | None
-    empty_folder_s: float
+    n_photos: int  # photos in the folder
+    workers: int  # threads
+    photos_per_second: float  # read, detected, aligned and embedded
+    ratio_to_decoding: float  # time of all that over decoding the same photos at the same reduced scale alone
+    embed_ms: float  # one face on one thread, median
+    embed_ratio: float | None  # that over the baseline embedder's, or None
+    detect_ms: float  # one 320x320 picture on one thread, median
+    detect_ratio: float | None  # that over the baseline detector's, or None
+    peak_mb: float | None  # peak memory of this process, in 10^6 bytes; None on Windows
+    empty_folder_s: float  # `facespace people` on an empty folder, as a whole process
 
     def lines(self) -> list[str]:
         """The figures as text."""

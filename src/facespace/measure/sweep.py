@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 from facespace.measure.context import Context
-from facespace.measure.degrade import jpeg_quality, own_px
-from facespace.measure.differences import holdout_differs, lfw_differs
 from facespace.measure.faces import EmbeddedFaces, FaceSet
 from facespace.measure.holdout import evaluate_holdout
 from facespace.measure.pairs import PairSet
+from facespace.measure.paper import holdout_differs, lfw_differs
 from facespace.measure.result import Cell
+from facespace.measure.views import jpeg_quality, own_px
 from facespace.metrics import kfold_accuracy, tar_at_far
 
 __all__ = [
@@ -35,23 +35,15 @@ SETS = ("both", "val", "lfw")
 
 @dataclass(frozen=True)
 class Score:
-    """How well pairs are told apart.
+    """How well pairs are told apart."""
 
-    Attributes:
-        far: the false accept rate that ``tar`` stands for.
-        tar: TAR (VAL) over all pairs; None where they do not support ``far``.
-        tar_mean: its mean over five disjoint splits of the identities; None for LFW, whose pairs are given.
-        tar_se: the standard error of that mean.
-        accuracy: mean accuracy over LFW's folds; None for a hold-out set.
-        accuracy_se: its standard error.
-    """
-
-    far: float
-    tar: float | None
+    far: float  # the false accept rate that ``tar`` stands for
+    tar: float | None  # TAR (VAL) over all pairs; None where they do not support ``far``
+    # its mean over five disjoint splits of the identities; None for LFW, whose pairs are given
     tar_mean: float | None = None
-    tar_se: float | None = None
-    accuracy: float | None = None
-    accuracy_se: float | None = None
+    tar_se: float | None = None  # the standard error of that mean
+    accuracy: float | None = None  # mean accuracy over LFW's folds; None for a hold-out set
+    accuracy_se: float | None = None  # its standard error
 
     @property
     def splits(self) -> Cell:
@@ -66,34 +58,22 @@ class Score:
 
 @dataclass(frozen=True)
 class Point:
-    """One setting.
+    """One setting."""
 
-    Attributes:
-        setting: for people, such as "quality 10".
-        value: the number that varies; None for the pictures as they are and for settings that are no number.
-        scores: what was reached on each set, by the set's name.
-        note: what else to know.
-    """
-
-    setting: str
+    setting: str  # for people, such as "quality 10"
+    # the number that varies; None for the pictures as they are and for settings that are no number
     value: float | None
-    scores: dict[str, Score]
-    note: str = ""
+    scores: dict[str, Score]  # what was reached on each set, by the set's name
+    note: str = ""  # what else to know
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A set of faces that sweeps measure on.
+    """A set of faces that sweeps measure on."""
 
-    Attributes:
-        name: short, for columns: "faces/val" or "LFW".
-        faces: the pictures.
-        score: what unit rows (N, D) of the pictures reach.
-    """
-
-    name: str
-    faces: FaceSet
-    score: Callable[[NDArray[np.float32]], Score]
+    name: str  # short, for columns: "faces/val" or "LFW"
+    faces: FaceSet  # the pictures
+    score: Callable[[NDArray[np.float32]], Score]  # what unit rows (N, D) of the pictures reach
 
     @property
     def own_px(self) -> int:

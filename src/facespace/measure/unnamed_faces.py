@@ -53,16 +53,11 @@ class Group:
 
 @dataclass(frozen=True)
 class UnnamedFaces:
-    """Ready crops, nearly all of different people.
+    """Ready crops, nearly all of different people."""
 
-    Attributes:
-        root: folder of the index.
-        files: of each face, `<archive>/<name>`: a member of `<archive>.zip` in ``root``.
-        columns: further columns of the index by name, one text a face, "" where it is not known.
-    """
-
-    root: Path
-    files: tuple[str, ...]
+    root: Path  # folder of the index
+    files: tuple[str, ...]  # of each face, `<archive>/<name>`: a member of `<archive>.zip` in ``root``
+    # further columns of the index by name, one text a face, "" where it is not known
     columns: dict[str, tuple[str, ...]]
 
     def __len__(self) -> int:
@@ -187,19 +182,14 @@ def without_doubles(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Faces to measure on, embedded.
+    """Faces to measure on, embedded."""
 
-    Attributes:
-        faces: all faces.
-        chosen: int64, shape (N,), increasing, into ``faces``: those to measure on who stand there for the first time.
-        rows: float32 unit rows, shape (N, D), of the chosen faces by the model that is measured.
-        n_left_out: faces that show somebody again.
-    """
-
-    faces: UnnamedFaces
+    faces: UnnamedFaces  # all faces
+    # int64, shape (N,), increasing, into ``faces``: those to measure on who stand there for the first time
     chosen: NDArray[np.int64]
+    # float32 unit rows, shape (N, D), of the chosen faces by the model that is measured
     rows: NDArray[np.float32]
-    n_left_out: int
+    n_left_out: int  # faces that show somebody again
 
 
 def read_held_out(root: Path, context: Context, *, everything: bool = False) -> HeldOut:

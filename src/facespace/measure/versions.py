@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import InputError
-from facespace.measure.curves import roc_points
 from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.holdout import N_SPLITS
 from facespace.metrics import PairCounts, count_mixed_pairs, count_pairs, mean_and_se
@@ -27,88 +26,55 @@ RowMap = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Versions:
-    """The same faces by several models.
+    """The same faces by several models."""
 
-    Attributes:
-        old: by the older model, v1.
-        new: by the newer, v2.
-        alone: by v2's network trained without regard to v1, if there is one.
-        others: by further newer models, such as one distilled onto v1, by name.
-    """
-
-    old: EmbeddedFaces
-    new: EmbeddedFaces
-    alone: EmbeddedFaces | None = None
+    old: EmbeddedFaces  # by the older model, v1
+    new: EmbeddedFaces  # by the newer, v2
+    alone: EmbeddedFaces | None = None  # by v2's network trained without regard to v1, if there is one
+    # by further newer models, such as one distilled onto v1, by name
     others: Mapping[str, EmbeddedFaces] | None = None
 
 
 @dataclass(frozen=True)
 class VersionScore:
-    """One comparison.
+    """One comparison."""
 
-    Attributes:
-        name: such as "v2-v1"; of each pair the first is the probe.
-        tar: at each FAR over all pairs; None where they do not support it.
-        threshold: the distance of each FAR, likewise.
-        mean: TAR at FAR 1e-3, mean over the splits.
-        se: its standard error.
-        splits: that TAR of each split.
-        curve_far: FARs of the ROC over all pairs.
-        curve_tar: TAR at each.
-    """
-
-    name: str
-    tar: dict[str, float | None]
-    threshold: dict[str, float | None]
-    mean: float | None
-    se: float | None
-    splits: tuple[float | None, ...]
-    curve_far: tuple[float, ...]
-    curve_tar: tuple[float, ...]
+    name: str  # such as "v2-v1"; of each pair the first is the probe
+    tar: dict[str, float | None]  # at each FAR over all pairs; None where they do not support it
+    threshold: dict[str, float | None]  # the distance of each FAR, likewise
+    mean: float | None  # TAR at FAR 1e-3, mean over the splits
+    se: float | None  # its standard error
+    splits: tuple[float | None, ...]  # that TAR of each split
+    curve_far: tuple[float, ...]  # FARs of the ROC over all pairs
+    curve_tar: tuple[float, ...]  # TAR at each
 
 
 @dataclass(frozen=True)
 class GapOfTars:
-    """TAR at FAR 1e-3 of one comparison less that of another, paired over the splits.
+    """TAR at FAR 1e-3 of one comparison less that of another, paired over the splits."""
 
-    Attributes:
-        higher: name of the comparison that is expected to be better.
-        lower: of the other.
-        mean: mean difference.
-        se: its standard error.
-        clear: it is larger than its standard error.
-    """
-
-    higher: str
-    lower: str
-    mean: float | None
-    se: float | None
-    clear: bool
+    higher: str  # name of the comparison that is expected to be better
+    lower: str  # of the other
+    mean: float | None  # mean difference
+    se: float | None  # its standard error
+    clear: bool  # it is larger than its standard error
 
 
 @dataclass(frozen=True)
 class HarmonicFigures:
-    """What Figure 8 shows.
+    """What Figure 8 shows."""
 
-    Attributes:
-        scores: the comparisons: v1-v1, v2-v1, v2-v2, then v2 alone, other newer models and maps.
-        gaps: v2-v2 over v2-v1 over v1-v1 (the figure's order), then the price, then v2-v1 over what else could be done.
-        in_order: the figure's order holds, each gap larger than its standard error.
-        far: of means and gaps.
-        n_splits: disjoint splits of the identities.
-        n_faces: faces.
-        n_identities: identities.
-        fitted_on: training faces that the maps were fitted on.
-    """
-
+    # the comparisons: v1-v1, v2-v1, v2-v2, then v2 alone, other newer models and maps
     scores: tuple[VersionScore, ...]
+    # v2-v2 over v2-v1 over v1-v1 (the figure's order), then the price, then v2-v1 over what else could be
+    # done
     gaps: tuple[GapOfTars, ...]
-    in_order: bool
-    far: float
-    n_splits: int
-    n_faces: int
-    n_identities: int
-    fitted_on: int = 0
+    in_order: bool  # the figure's order holds, each gap larger than its standard error
+    far: float  # of means and gaps
+    n_splits: int  # disjoint splits of the identities
+    n_faces: int  # faces
+    n_identities: int  # identities
+    fitted_on: int = 0  # training faces that the maps were fitted on
 
     def score(self, name: str) -> VersionScore:
         """A comparison by its name."""
@@ -206,7 +172,7 @@ def _score(
         {key: point.threshold for key, point in points.items()},
         *mean_and_se(splits),
         tuple(splits),
-        *roc_points(whole),
+        *whole.curve(),
     )
 
 

@@ -1,7 +1,9 @@
-"""How a picture is seen: changed first, then cropped where its face was found once and for all."""
+"""How a picture is seen: changed first (paper, section 5.4), then cropped where its face was found once and for all."""
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +18,32 @@ from facespace.faces.align import (
     similarity_transforms,
     tight_crops,
 )
+from facespace.images import read_image
 from facespace.models import ModelSpec
 
-__all__ = ["AS_IT_IS", "FacePlace", "View", "crop_face", "crop_span_px"]
+__all__ = [
+    "AS_IT_IS",
+    "Change",
+    "FacePlace",
+    "Recompress",
+    "Resize",
+    "View",
+    "crop_face",
+    "crop_span_px",
+    "jpeg_quality",
+    "own_px",
+]
 
 # Where boxes lie in aligned faces of the template's 112 px: geometric mean of the sides, and centre. Medians over the
 # 1,682 labelled faces of 40 px or more of photos/labels.jsonl.
 BOX_SIDE_PX, BOX_CENTRE_XY = 93.4, (55.9, 64.0)
+PICTURES_LOOKED_AT = 50
+# Luminance table of the JPEG standard (ITU-T T.81, Annex K), whose scaling libjpeg calls quality.
+STANDARD_LUMINANCE = (
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
+    14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+)  # fmt: skip
 PLACEMENTS = ("model", "similarity", "box", "tight")
 
 Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -30,19 +51,12 @@ Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 @dataclass(frozen=True, eq=False)
 class FacePlace:
-    """Where the face is in a picture, in its pixels.
+    """Where the face is in a picture, in its pixels."""
 
-    Attributes:
-        box_xyxy: shape (4,).
-        landmarks_xy: shape (5, 2).
-        span_px: side of the square of the picture that an aligned crop shows.
-        found: False where a detector found none and the centre crop's place was taken.
-    """
-
-    box_xyxy: NDArray[np.float32]
-    landmarks_xy: NDArray[np.float32]
-    span_px: float
-    found: bool
+    box_xyxy: NDArray[np.float32]  # shape (4,)
+    landmarks_xy: NDArray[np.float32]  # shape (5, 2)
+    span_px: float  # side of the square of the picture that an aligned crop shows
+    found: bool  # False where a detector found none and the centre crop's place was taken
 
     def to_array(self) -> NDArray[np.float32]:
         """float32, shape (16,)."""
@@ -57,19 +71,15 @@ class FacePlace:
 
 @dataclass(frozen=True)
 class View:
-    """How pictures are seen.
+    """How pictures are seen."""
 
-    Attributes:
-        change: what is done to the whole picture first; None for nothing. Its repr names it in the cache.
-        placement: how the face is cropped: "model" as the model's spec says, "similarity" by its five landmarks, "box"
-            by its box with scale and shift alone, so that boxes lie where they do in aligned faces, or "tight", the
-            box itself.
-        flip: add the embedding of the mirror image.
-    """
-
+    # what is done to the whole picture first; None for nothing. Its repr names it in the cache.
     change: Change | None = None
+    # how the face is cropped: "model" as the model's spec says, "similarity" by its five landmarks, "box" by
+    # its box with scale and shift alone, so that boxes lie where they do in aligned faces, or "tight", the
+    # box itself
     placement: str = "model"
-    flip: bool = False
+    flip: bool = False  # add the embedding of the mirror image
 
     def __post_init__(self) -> None:
         if self.placement not in PLACEMENTS:
@@ -120,3 +130,72 @@ def _resized(image: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.u
         return image
     height, width = size_hw
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+
+
+@dataclass(frozen=True)
+class Recompress:
+    """Compress as JPEG at a quality of 1 to 95 (libjpeg's scale, colour at half resolution) and decode again."""
+
+    quality: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality <= 95:
+            raise InputError(f"JPEG quality: expected 1 to 95, got {self.quality}")
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 RGB (H, W, 3) -> the same shape."""
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "JPEG", quality=self.quality, subsampling="4:2:0")
+        with Image.open(file) as decoded:
+            return np.asarray(decoded.convert("RGB"))
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Resize to a longest side, averaging where that is smaller and interpolating linearly where it is larger."""
+
+    side_px: int
+
+    def __post_init__(self) -> None:
+        if self.side_px < 8:
+            raise InputError(f"picture size: expected a side of 8 px or more, got {self.side_px}")
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 RGB (H, W, 3) -> (h, w, 3) with max(h, w) = side_px."""
+        factor = self.side_px / max(image.shape[:2])
+        height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+        resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+        return np.asarray(resized)
+
+
+def own_px(paths: Sequence[Path]) -> int:
+    """The longest side of these pictures: the median of some of them."""
+    return int(np.median([max(read_image(path).pixels.shape[:2]) for path in _some(paths)]))
+
+
+def jpeg_quality(paths: Sequence[Path]) -> int | None:
+    """The quality at which these files were compressed, read from their tables: the median of some; None without JPEGs.
+
+    A file that was compressed several times shows only the last one.
+    """
+    found = [quality for path in _some(paths) if (quality := _quality(path)) is not None]
+    return int(np.median(found)) if found else None
+
+
+def _some(paths: Sequence[Path]) -> Sequence[Path]:
+    return paths[:: max(1, len(paths) // PICTURES_LOOKED_AT)]
+
+
+def _quality(path: Path) -> int | None:
+    with Image.open(path) as image:
+        tables = getattr(image, "quantization", None)
+    if not tables:
+        return None
+    # The order of the coefficients differs between versions of Pillow; their sum does not.
+    total = sum(tables[0])
+    return min(range(1, 101), key=lambda quality: abs(sum(_luminance(quality)) - total))
+
+
+def _luminance(quality: int) -> list[int]:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return [min(max((value * scale + 50) // 100, 1), 255) for value in STANDARD_LUMINANCE]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 from facespace.metrics.near_pairs import NearPairs, gather
-from facespace.metrics.operating_point import OperatingPoint, supported
+from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS, OperatingPoint, supported
 from facespace.metrics.pair_blocks import (
     N_PLACES,
     N_STEPS,
@@ -28,6 +28,10 @@ from facespace.metrics.pair_blocks import (
 )
 
 __all__ = ["PairCounts", "all_pairs", "count_mixed_pairs", "count_pairs", "count_sorted", "exact_points"]
+
+# Of a curve to be drawn.
+POINTS_PER_DECADE = 12
+LOWEST_FAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,19 @@ class PairCounts:
         far = np.cumsum(self.diff)[steps] / max(1, self.n_diff)
         tar = np.cumsum(self.same)[steps] / max(1, self.n_same)
         return far, tar, steps / STEPS_PER_UNIT
+
+    def curve(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """FAR and TAR at rates evenly spaced on a log axis, from the lowest with ten false accepts behind it to 1."""
+        if not self.n_same or not self.n_diff:
+            return (), ()
+        lowest = max(LOWEST_FAR, MIN_FALSE_ACCEPTS / self.n_diff)
+        n = int(-np.log10(lowest) * POINTS_PER_DECADE)
+        rates = 10.0 ** (
+            -np.arange(n, -1, -1) / POINTS_PER_DECADE
+        )  # round rates, such as 1e-3, are among them
+        points = [(rate, self.tar_at_far(rate).tar) for rate in rates.tolist()]
+        known = [(rate, float(tar)) for rate, tar in points if tar is not None]
+        return tuple(far for far, _ in known), tuple(tar for _, tar in known)
 
     def distance_at(self, far: float) -> float:
         """The largest step of the grid whose FAR is at most ``far``, whatever its same-person pairs."""

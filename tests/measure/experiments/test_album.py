@@ -5,8 +5,7 @@ import pytest
 from drawn_context import drawn_context
 from facespace.errors import DataError
 from facespace.gallery import read_labels
-from facespace.measure.album import evaluate_album, extract_album
-from facespace.measure.experiments.album import EXPERIMENT, Options
+from facespace.measure.experiments.album import EXPERIMENT, Options, evaluate_album, extract_album
 from fakes import DrawnDetector, DrawnEmbedder, draw_photo
 
 

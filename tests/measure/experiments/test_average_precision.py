@@ -8,8 +8,7 @@ from PIL import Image
 
 from drawn_context import drawn_context
 from facespace.errors import DataError
-from facespace.measure.experiments.wider import EXPERIMENT, SUBSETS, Options, subset
-from facespace.measure.wider_layout import read_wider
+from facespace.measure.experiments.wider import EXPERIMENT, SUBSETS, Options, read_wider, subset
 
 
 def laid_out(folder: Path) -> Path:

@@ -7,8 +7,7 @@ import pytest
 from drawn_context import draw_lfw, drawn_context
 from facespace.errors import DataError
 from facespace.measure.experiments.cross_age import EXPERIMENT, Options, by_age_gap, read_ages
-from facespace.measure.pair_list import PairList
-from facespace.measure.pairs import PairDistances
+from facespace.measure.pairs import PairDistances, PairList
 
 NAMES = ["a/1", "a/2", "b/1", "b/2", "c/1", "c/2"]
 

@@ -11,8 +11,7 @@ from facespace.errors import DataError, ImageError, MissingExtraError
 from facespace.images import Video
 from facespace.measure.context import Context, Setup
 from facespace.measure.experiments.youtube import EXPERIMENT, Options, measure_videos
-from facespace.measure.pair_list import read_splits
-from facespace.measure.pairs import PairDistances
+from facespace.measure.pairs import PairDistances, read_splits
 from facespace.measure.result import NOT_RUN
 from fakes import COLOURS, DrawnEmbedder
 

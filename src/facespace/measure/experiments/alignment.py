@@ -1,11 +1,10 @@
 """Alignment by landmarks against plain crops of the detector's box, on LFW (paper, sections 4 and 5.6)."""
 
 from facespace.measure.context import Context
-from facespace.measure.differences import lfw_differs
 from facespace.measure.experiment import Experiment, NoOptions
-from facespace.measure.result import MEASURED, Cell, Column, Result, Table, plain
+from facespace.measure.paper import lfw_differs
+from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain
 from facespace.measure.sweep import Point, lfw_target, score_pair_set
-from facespace.measure.text import mean_se
 from facespace.measure.views import View
 
 __all__ = ["EXPERIMENT"]
@@ -46,7 +45,6 @@ EXPERIMENT = Experiment(
     paper="The paper crops tightly, scale and translation only, and found that a similarity transform improves "
     "results slightly; whether it is worth the trouble it leaves open. No number is given.",
     run=run,
-    options=NoOptions,
     needs=("data", "model", "detector", "workers"),
     report={},
 )

@@ -1,4 +1,4 @@
-"""Networks by cost, by VAL and by ROC (paper, Figure 4, Table 3 and Figure 5), and any models so."""
+"""Models by cost, by VAL and by ROC: the paper's networks (Figure 4, Table 3 and Figure 5), and any others."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,83 @@ from functools import partial
 
 from facespace.embed import Embedder
 from facespace.measure.context import Context
-from facespace.measure.curves import REMEDY, Measured, measure_model, measured_models, runs_of
-from facespace.measure.differences import holdout_differs, training_differs
 from facespace.measure.experiment import Experiment, NoOptions, option
-from facespace.measure.paper import NETWORKS
-from facespace.measure.result import MEASURED, Cell, Column, Plot, Result, Series, Table, plain
-from facespace.measure.text import mean_se, percent
+from facespace.measure.paper import NETWORKS, holdout_differs, training_differs
+from facespace.measure.result import (
+    MEASURED,
+    Cell,
+    Column,
+    Plot,
+    Result,
+    Series,
+    Table,
+    mean_se,
+    percent,
+    plain,
+)
+from facespace.measure.sweep import Score, score_holdout
+from facespace.metrics import count_pairs
+from facespace.models.summary import summarise
 
-__all__ = ["FIGURE4", "FIGURE5", "MODELS", "TABLE3", "Options"]
+__all__ = [
+    "FIGURE4",
+    "FIGURE5",
+    "MODELS",
+    "REMEDY",
+    "TABLE3",
+    "Measured",
+    "Options",
+    "measure_model",
+    "measured_models",
+    "runs_of",
+]
+
+REMEDY = "facespace train RECIPE --data DIR --out RUNS/NAME, then facespace measure report --runs RUNS"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model on the validation faces."""
+
+    title: str  # for people
+    network: str  # the recipe's; "" for a model that no run stands behind
+    budget: str  # how long it was trained, on what
+    dim: int  # components of its embedding
+    input_hw: tuple[int, int]  # rows and columns of its input
+    weights: int  # without biases
+    multiply_adds: int  # for one face
+    score: Score  # VAL at FAR 1e-3
+    far: tuple[float, ...]  # rates from the lowest that the pairs support to 1
+    tar: tuple[float, ...]  # VAL at each
+
+
+def measured_models(context: Context) -> list[Measured]:
+    """The context's own model, then the trained runs."""
+    own = context.embedder
+    runs = [(run, Embedder(run.model)) for run in context.runs]
+    return [
+        measure_model(context, own, own.spec.name, budget=own.spec.training_data),
+        *(measure_model(context, model, run.name, run.network, run.budget()) for run, model in runs),
+    ]
+
+
+def measure_model(
+    context: Context, embedder: Embedder, title: str, network: str = "", budget: str = ""
+) -> Measured:
+    """One model; what is told of it goes into the result as it is."""
+    faces, spec, cost = context.embedded(context.holdout, embedder), embedder.spec, summarise(embedder.path)
+    far, tar = count_pairs(faces.embeddings, faces.labels).curve()
+    return Measured(
+        title, network, budget, spec.dim, spec.input_hw, cost.weights, cost.multiply_adds, score_holdout(faces),
+        far, tar,
+    )  # fmt: skip
+
+
+def runs_of(network: str, models: list[Measured]) -> list[Measured]:
+    """The runs of a network of the paper: its own input, 128 components, and no other model in its place."""
+    printed = next(n for n in NETWORKS if n.key == network)
+    return [m for m in models if m.network == network and m.input_hw == printed.input_hw and m.dim == 128]
+
 
 FAR = "VAL at FAR 1e-3"
 LAYERS_OURS = (
@@ -26,13 +95,11 @@ Block = Plot | Table
 
 @dataclass(frozen=True)
 class Options:
-    """What is compared.
+    """What is compared."""
 
-    Attributes:
-        models: Embedders: built-in names or ONNX files with a ModelSpec.
-    """
-
-    models: tuple[str, ...] = option(argument=True)
+    models: tuple[str, ...] = option(
+        help="Embedders: built-in names or ONNX files with a ModelSpec.", argument=True
+    )
 
 
 def run_models(options: Options, context: Context) -> Result:
@@ -167,11 +234,11 @@ def _rate(far: float) -> str:
     return f"{far:.0e}".replace("e-0", "e-")
 
 
-def _experiment(show: Callable[[list[Measured]], tuple[Block, ...]], paper: str) -> Experiment[NoOptions]:
+def _experiment(show: Callable[[list[Measured]], tuple[Block, ...]], paper: str) -> Experiment:
     run = partial(run_papers, show=show)
     run.__doc__ = run_papers.__doc__
     return Experiment(
-        paper, run, NoOptions, needs=("data", "model", "runs", "workers"), example="--data DIR --runs RUNS", report={}
+        paper, run, needs=("data", "model", "runs", "workers"), example="--data DIR --runs RUNS", report={}
     )  # fmt: skip
 
 
@@ -190,7 +257,6 @@ FIGURE5 = _experiment(
 MODELS = Experiment(
     "Figures 4 and 5 compare networks by cost and by ROC.",
     run_models,
-    Options,
     needs=("data", "workers"),
     example="facespace-s my.onnx --data DIR -o models.html",
 )

@@ -11,7 +11,7 @@ from facespace.cluster import agglomerative, collection_threshold
 from facespace.cluster.plan import Progress, Saved
 from facespace.errors import InputError
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment
+from facespace.measure.experiment import Experiment, option
 from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.result import MEASURED, Column, Plot, Result, Series, Table, plain
 from facespace.metrics import pairwise_scores
@@ -26,34 +26,24 @@ ROWS_AT_ONCE = 50_000
 
 @dataclass(frozen=True)
 class Options:
-    """Which sizes are clustered.
+    """Which sizes are clustered."""
 
-    Attributes:
-        sizes: Numbers of faces; may be repeated. 10,000 to 1,000,000 unless given, with --quick 3,000 to 30,000.
-    """
-
-    sizes: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = option(
+        (),
+        "Numbers of faces; may be repeated. 10,000 to 1,000,000 unless given, with --quick 3,000 to 30,000.",
+    )
 
 
 @dataclass(frozen=True)
 class GrowthPoint:
-    """One clustering of drawn faces by average linkage.
+    """One clustering of drawn faces by average linkage."""
 
-    Attributes:
-        n: faces.
-        threshold: squared L2, by the collection's size.
-        seconds: by the clock.
-        processor_seconds: of all cores.
-        recall: recall@8 of the first search; 1 where all was exact.
-        f1: pairwise, against the people drawn.
-    """
-
-    n: int
-    threshold: float
-    seconds: float
-    processor_seconds: float
-    recall: float
-    f1: float
+    n: int  # faces
+    threshold: float  # squared L2, by the collection's size
+    seconds: float  # by the clock
+    processor_seconds: float  # of all cores
+    recall: float  # recall@8 of the first search; 1 where all was exact
+    f1: float  # pairwise, against the people drawn
 
 
 def run(options: Options, context: Context) -> Result:
@@ -188,7 +178,6 @@ def _table(points: Sequence[GrowthPoint]) -> Table:
 EXPERIMENT = Experiment(
     paper="Agglomerative clustering of a user's photos is shown; no size or time is given.",
     run=run,
-    options=Options,
     needs=("data", "model", "quick", "workers"),
     example="--data DIR --sizes 10000 --sizes 30000",
     report={},

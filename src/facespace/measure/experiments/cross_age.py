@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from facespace.errors import DataError
 from facespace.measure.context import Context
-from facespace.measure.differences import training_differs
 from facespace.measure.experiment import Experiment, option
-from facespace.measure.pair_list import PairList, read_pairs
-from facespace.measure.pairs import PairDistances, score_pairs
-from facespace.measure.result import MEASURED, Cell, Column, Result, Table, plain
-from facespace.measure.text import mean_se
+from facespace.measure.pairs import PairDistances, PairList, read_pairs, score_pairs
+from facespace.measure.paper import training_differs
+from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain
 from facespace.spreadsheets import read_table, refuse_rows
 
 __all__ = ["EXPERIMENT", "AgeGap", "Options", "by_age_gap", "read_ages"]
@@ -22,42 +20,33 @@ __all__ = ["EXPERIMENT", "AgeGap", "Options", "by_age_gap", "read_ages"]
 
 @dataclass(frozen=True)
 class Options:
-    """Which pairs.
+    """Which pairs."""
 
-    Attributes:
-        root: Folder of pictures <Name>/<Name>_0001.jpg.
-        pairs: Pairs file of any number of folds, in LFW's form; ROOT/pairs.txt unless given.
-        ages: CSV with the columns photo (below ROOT) and age; without it no figures by age gap.
-        mode: 'detector' (the crop of the face nearest the centre) or 'centre' (one fixed crop).
-        gap: Age gaps in years at which the next group begins; may be repeated.
-    """
-
-    root: Path = option(argument=True)
-    pairs: Path | None = None
-    ages: Path | None = None
-    mode: str = "detector"
-    gap: tuple[int, ...] = (0, 5, 10, 20, 30)
+    root: Path = option(help="Folder of pictures <Name>/<Name>_0001.jpg.", argument=True)
+    pairs: Path | None = option(
+        None, "Pairs file of any number of folds, in LFW's form; ROOT/pairs.txt unless given."
+    )
+    ages: Path | None = option(
+        None, "CSV with the columns photo (below ROOT) and age; without it no figures by age gap."
+    )
+    mode: str = option(
+        "detector", "'detector' (the crop of the face nearest the centre) or 'centre' (one fixed crop)."
+    )
+    gap: tuple[int, ...] = option(
+        (0, 5, 10, 20, 30), "Age gaps in years at which the next group begins; may be repeated."
+    )
 
 
 @dataclass(frozen=True)
 class AgeGap:
-    """Errors of the pairs whose ages differ by so many years, each pair at the threshold of its fold.
+    """Errors of the pairs whose ages differ by so many years, each pair at the threshold of its fold."""
 
-    Attributes:
-        low: least gap in years.
-        high: the first gap that no longer belongs here; None for no limit.
-        n_same: pairs of one person.
-        n_diff: pairs of two people.
-        false_rejects: share of the first taken for two people; None without such pairs.
-        false_accepts: share of the second taken for one person; None without such pairs.
-    """
-
-    low: int
-    high: int | None
-    n_same: int
-    n_diff: int
-    false_rejects: float | None
-    false_accepts: float | None
+    low: int  # least gap in years
+    high: int | None  # the first gap that no longer belongs here; None for no limit
+    n_same: int  # pairs of one person
+    n_diff: int  # pairs of two people
+    false_rejects: float | None  # share of the first taken for two people; None without such pairs
+    false_accepts: float | None  # share of the second taken for one person; None without such pairs
 
     @property
     def text(self) -> str:
@@ -160,7 +149,6 @@ def _table(gaps: list[AgeGap]) -> Table:
 EXPERIMENT = Experiment(
     paper="The paper shows that its clusters hold through age (Figure 7) and measures no pairs by age.",
     run=run,
-    options=Options,
     needs=("model", "detector", "workers"),
     example="agedb --ages ages.csv",
 )

@@ -26,15 +26,12 @@ __all__ = ["EXPERIMENT", "Options"]
 
 @dataclass(frozen=True)
 class Options:
-    """Which detectors, and which labels count.
+    """Which detectors, and which labels count."""
 
-    Attributes:
-        models: Detector file to set beside the built-in one; may be repeated.
-        every_label: Count also the labels that show no face to the eye.
-    """
-
-    models: tuple[str, ...] = option((), flag="--model")
-    every_label: bool = False
+    models: tuple[str, ...] = option(
+        (), "Detector file to set beside the built-in one; may be repeated.", flag="--model"
+    )
+    every_label: bool = option(False, "Count also the labels that show no face to the eye.")
 
 
 def run(options: Options, context: Context) -> Result:
@@ -119,6 +116,5 @@ def _face(context: Context, m: Matched, box: Sequence[float], text: str = "") ->
 EXPERIMENT = Experiment(
     paper="The paper's detector is not described.",
     run=run,
-    options=Options,
     needs=("data",),
 )

@@ -20,43 +20,34 @@ __all__ = ["EXPERIMENT", "Options", "PairRate"]
 
 @dataclass(frozen=True)
 class Options:
-    """Which faces, and at which rate.
+    """Which faces, and at which rate."""
 
-    Attributes:
-        root: Folder of index.csv.gz and zip archives of aligned crops of unnamed people; faces/more of the data folder
-            unless given.
-        far: Stated false-accept rate; the model's threshold for it is used.
-        faces: Most faces of a group.
-        least: Smaller groups are left out.
-        everything: Measure all faces, not only the quarter on which no built-in model was trained.
-    """
-
-    root: Path | None = option(None, argument=True)
-    far: float = option(VERIFY_FAR, min=1e-6, max=0.5)
-    faces: int = option(1200, min=2)
-    least: int = option(150, min=2)
-    everything: bool = False
+    root: Path | None = option(
+        None,
+        "Folder of index.csv.gz and zip archives of aligned crops of unnamed people; faces/more of the data "
+        "folder unless given.",
+        argument=True,
+    )
+    far: float = option(
+        VERIFY_FAR, "Stated false-accept rate; the model's threshold for it is used.", min=1e-6, max=0.5
+    )
+    faces: int = option(1200, "Most faces of a group.", min=2)
+    least: int = option(150, "Smaller groups are left out.", min=2)
+    everything: bool = option(
+        False, "Measure all faces, not only the quarter on which no built-in model was trained."
+    )
 
 
 @dataclass(frozen=True)
 class PairRate:
-    """False accepts between faces of two groups of a kind, or within one.
+    """False accepts between faces of two groups of a kind, or within one."""
 
-    Attributes:
-        kind: what the groups are, such as "age".
-        first: one group.
-        second: the other; the same for pairs within one.
-        n_faces: of both.
-        rates: FAR with its interval over draws of faces.
-        times: the FAR over the stated one.
-    """
-
-    kind: str
-    first: str
-    second: str
-    n_faces: int
-    rates: RateIntervals
-    times: float
+    kind: str  # what the groups are, such as "age"
+    first: str  # one group
+    second: str  # the other; the same for pairs within one
+    n_faces: int  # of both
+    rates: RateIntervals  # FAR with its interval over draws of faces
+    times: float  # the FAR over the stated one
 
 
 def run(options: Options, context: Context) -> Result:
@@ -147,7 +138,5 @@ def _interval(rates: RateIntervals) -> str:
 EXPERIMENT = Experiment(
     paper="The paper reports no figures by group.",
     run=run,
-    options=Options,
-    needs=("data", "model", "workers"),
     report={},
 )

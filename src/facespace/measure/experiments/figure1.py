@@ -10,9 +10,8 @@ from facespace.errors import DataError, ModelError
 from facespace.faces.detect import Detector
 from facespace.images import read_image
 from facespace.measure.context import Context
-from facespace.measure.differences import holdout_differs, training_differs
 from facespace.measure.experiment import Experiment, NoOptions
-from facespace.measure.paper import FIGURE1_THRESHOLD
+from facespace.measure.paper import FIGURE1_THRESHOLD, holdout_differs, training_differs
 from facespace.measure.result import MEASURED, Column, Picture, PictureRow, Pictures, Result, Table
 from facespace.models import distance_at
 
@@ -155,7 +154,6 @@ EXPERIMENT = Experiment(
     paper="Pairs of pictures of two people under different pose and light; the numbers between them are distances, and "
     "a threshold of 1.1 would classify every pair rightly.",
     run=run,
-    options=NoOptions,
     needs=("data", "model", "detector", "workers"),
     example="--data DIR -o figure1.html",
     report={},

@@ -24,16 +24,11 @@ class Moves:
 
     A person's place is the mean of their faces by the older version, for the newer one too: that is what a probe meets
     in an old gallery. The face itself is left out of its own person's mean.
-
-    Attributes:
-        old_nearest: int64, shape (N,), the identity whose place is nearest to the face by v1.
-        new_nearest: int64, shape (N,), by v2.
-        labels: int64, shape (N,), who it is.
     """
 
-    old_nearest: NDArray[np.int64]
-    new_nearest: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    old_nearest: NDArray[np.int64]  # int64, shape (N,), the identity whose place is nearest to the face by v1
+    new_nearest: NDArray[np.int64]  # int64, shape (N,), by v2
+    labels: NDArray[np.int64]  # int64, shape (N,), who it is
 
     @property
     def corrected(self) -> NDArray[np.bool_]:
@@ -48,23 +43,14 @@ class Moves:
 
 @dataclass(frozen=True)
 class PlaneView:
-    """Faces of three people in the plane through their places by v1.
+    """Faces of three people in the plane through their places by v1."""
 
-    Attributes:
-        face_idx: int64, shape (M,), which of the faces are shown.
-        old_xy: shape (M, 2), by v1.
-        new_xy: shape (M, 2), by v2.
-        person_idx: int64, shape (M,), who each is.
-        people: the three identities.
-        moved: bool, shape (M,), corrected, and misplaced at another of the three.
-    """
-
-    face_idx: NDArray[np.int64]
-    old_xy: NDArray[np.float64]
-    new_xy: NDArray[np.float64]
-    person_idx: NDArray[np.int64]
-    people: tuple[int, ...]
-    moved: NDArray[np.bool_]
+    face_idx: NDArray[np.int64]  # int64, shape (M,), which of the faces are shown
+    old_xy: NDArray[np.float64]  # shape (M, 2), by v1
+    new_xy: NDArray[np.float64]  # shape (M, 2), by v2
+    person_idx: NDArray[np.int64]  # int64, shape (M,), who each is
+    people: tuple[int, ...]  # the three identities
+    moved: NDArray[np.bool_]  # bool, shape (M,), corrected, and misplaced at another of the three
 
 
 def run(options: NoOptions, context: Context) -> Result:
@@ -180,7 +166,6 @@ def _columns(
 EXPERIMENT = Experiment(
     paper="A sketch of how embeddings of two versions lie in one space after harmonic training.",
     run=run,
-    options=NoOptions,
     needs=("data", "runs", "workers"),
     example="--data DIR --runs RUNS -o figure10.html",
     report={},

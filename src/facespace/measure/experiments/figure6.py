@@ -4,11 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.measure.context import Context
-from facespace.measure.differences import lfw_differs, training_differs
 from facespace.measure.experiment import Experiment, NoOptions
 from facespace.measure.pairs import PairDistances, PairSet, score_pairs
-from facespace.measure.result import MEASURED, Picture, PictureRow, Pictures, Result
-from facespace.measure.text import mean_se
+from facespace.measure.paper import lfw_differs, training_differs
+from facespace.measure.result import MEASURED, Picture, PictureRow, Pictures, Result, mean_se
 
 __all__ = ["EXPERIMENT"]
 
@@ -70,7 +69,6 @@ def _picture(context: Context, pictures: PairSet, i: int) -> Picture:
 EXPERIMENT = Experiment(
     paper="All pairs of LFW that were classified wrongly, false accepts and false rejects.",
     run=run,
-    options=NoOptions,
     needs=("data", "model", "detector", "workers"),
     example="--data DIR -o errors.html",
     report={},

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from facespace.cluster import CollectionThreshold, collection_threshold
 from facespace.gallery import read_labels
-from facespace.measure.album import Album, extract_album, group_album
 from facespace.measure.context import Context
-from facespace.measure.differences import training_differs
 from facespace.measure.experiment import Experiment, NoOptions
+from facespace.measure.experiments.album import Album, extract_album, group_album
+from facespace.measure.paper import training_differs
 from facespace.measure.result import (
     MEASURED,
     Column,
@@ -105,7 +105,6 @@ EXPERIMENT = Experiment(
     paper="One cluster of a user's photo collection, found by agglomerative clustering: invariant to occlusion, "
     "lighting, pose and even age.",
     run=run,
-    options=NoOptions,
     needs=("data", "model", "detector", "workers"),
     example="--data DIR -o figure7.html",
     report={},

@@ -83,7 +83,6 @@ EXPERIMENT = Experiment(
     paper="Which version the anchor, positive and negative of a harmonic triplet may come from; semi-hard negatives "
     "are chosen from both.",
     run=run,
-    options=NoOptions,
     needs=(),
     example="-o figure9.html",
     report={},

@@ -32,35 +32,21 @@ class NamedPoint:
 
 @dataclass(frozen=True)
 class GalleryScores:
-    """Counts over the named faces of photos that were not enrolled themselves.
+    """Counts over the named faces of photos that were not enrolled themselves."""
 
-    Attributes:
-        n_mated: faces of enrolled people.
-        n_rank_1: of these, the nearest subject is right.
-        n_missed: of these, not named rightly (FNIR = n_missed / n_mated): unknown, another's name, or no face found.
-        n_wrong: of these, another's name.
-        n_undetected: of these, no face was found at the point.
-        n_unmated: faces of unknown people.
-        n_false: of these, named (FPIR = n_false / n_unmated); one in whom no face is found is not.
-        n_same_picture: named faces left out, since the very picture is enrolled.
-        n_unnamed: faces found that the list does not name; they are not scored.
-        n_subjects: in the gallery.
-        fpir: asked for.
-        far: of one comparison in this gallery.
-    """
-
-    n_mated: int
-    n_rank_1: int
+    n_mated: int  # faces of enrolled people
+    n_rank_1: int  # of these, the nearest subject is right
+    # of these, not named rightly (FNIR = n_missed / n_mated): unknown, another's name, or no face found
     n_missed: int
-    n_wrong: int
-    n_undetected: int
-    n_unmated: int
-    n_false: int
-    n_same_picture: int
-    n_unnamed: int
-    n_subjects: int
-    fpir: float
-    far: float
+    n_wrong: int  # of these, another's name
+    n_undetected: int  # of these, no face was found at the point
+    n_unmated: int  # faces of unknown people
+    n_false: int  # of these, named (FPIR = n_false / n_unmated); one in whom no face is found is not
+    n_same_picture: int  # named faces left out, since the very picture is enrolled
+    n_unnamed: int  # faces found that the list does not name; they are not scored
+    n_subjects: int  # in the gallery
+    fpir: float  # asked for
+    far: float  # of one comparison in this gallery
 
 
 def read_named_points(path: Path, *, on_broken: OnBroken | None = None) -> list[NamedPoint]:
@@ -173,19 +159,14 @@ def _face_at(table: FaceTable, photo: int, point: NamedPoint) -> int | None:
 
 @dataclass(frozen=True)
 class Options:
-    """Whom to enrol, and where to look for them.
+    """Whom to enrol, and where to look for them."""
 
-    Attributes:
-        enrolled: Folder of photos of the people to enrol, a folder each.
-        photos: Folder of the photos to identify in.
-        labels: CSV file with columns photo,x,y,person: a point inside each face, and who it is.
-        fpir: Share of unknown people who may be taken for somebody.
-    """
-
-    enrolled: Path = option(argument=True)
-    photos: Path = option(argument=True)
-    labels: Path = option()
-    fpir: float = FPIR
+    enrolled: Path = option(help="Folder of photos of the people to enrol, a folder each.", argument=True)
+    photos: Path = option(help="Folder of the photos to identify in.", argument=True)
+    labels: Path = option(
+        help="CSV file with columns photo,x,y,person: a point inside each face, and who it is."
+    )
+    fpir: float = option(FPIR, "Share of unknown people who may be taken for somebody.")
 
 
 def run(options: Options, context: Context) -> Result:
@@ -227,7 +208,6 @@ def run(options: Options, context: Context) -> Result:
 EXPERIMENT = Experiment(
     paper="Recognition is a nearest-neighbour search in the space; no figure is given for it.",
     run=run,
-    options=Options,
     needs=("model", "detector", "workers"),
     example="bigbang/examples/images bigbang --labels benchmarks/bigbang.csv",
 )

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from facespace.embed import Embedder
 from facespace.measure.context import Context
-from facespace.measure.differences import holdout_differs
 from facespace.measure.experiment import Experiment, NoOptions, option
 from facespace.measure.harmonic import (
     ModelVersions,
@@ -15,6 +14,7 @@ from facespace.measure.harmonic import (
     summary,
 )
 from facespace.measure.holdout import N_SPLITS
+from facespace.measure.paper import holdout_differs
 from facespace.measure.result import MEASURED, Block, Result, not_run, plain
 
 __all__ = ["FIGURE8", "HARMONIC", "NOT_TRAINED", "Options"]
@@ -34,23 +34,18 @@ BUDGET = (
 
 @dataclass(frozen=True)
 class Options:
-    """Which models are compared.
+    """Which models are compared."""
 
-    Attributes:
-        old: The older model, by name or file.
-        new: The newer model, likewise.
-        alone: The newer network trained alone: the price, and where maps of the older model are fitted to.
-        other: Another newer model, such as one distilled onto the older; may be repeated.
-        fit_on: Faces of DATA/faces/train to fit maps on.
-        splits: Disjoint splits of the identities.
-    """
-
-    old: str = option()
-    new: str = option()
-    alone: str | None = None
-    other: tuple[str, ...] = ()
-    fit_on: int = option(10_000, min=0)
-    splits: int = option(N_SPLITS, min=1)
+    old: str = option(help="The older model, by name or file.")
+    new: str = option(help="The newer model, likewise.")
+    alone: str | None = option(
+        None, "The newer network trained alone: the price, and where maps of the older model are fitted to."
+    )
+    other: tuple[str, ...] = option(
+        (), "Another newer model, such as one distilled onto the older; may be repeated."
+    )
+    fit_on: int = option(10_000, "Faces of DATA/faces/train to fit maps on.", min=0)
+    splits: int = option(N_SPLITS, "Disjoint splits of the identities.", min=1)
 
 
 def run_models(options: Options, context: Context) -> Result:
@@ -88,14 +83,12 @@ def run_runs(options: NoOptions, context: Context) -> Result:
 HARMONIC = Experiment(
     paper="ROC of the newer model alone above newer against older, and that above the older model alone (Figure 8).",
     run=run_models,
-    options=Options,
     needs=("data", "workers"),
     example="--old v1.onnx --new v2.onnx --alone v2-alone.onnx --data DIR",
 )
 FIGURE8 = Experiment(
     paper="ROC of the newer model alone above newer against older, and that above the older model alone.",
     run=run_runs,
-    options=NoOptions,
     needs=("data", "runs", "workers"),
     example="--data DIR --runs RUNS",
     report={},

@@ -5,13 +5,22 @@ from pathlib import Path
 
 from facespace.errors import InputError
 from facespace.measure.context import Context
-from facespace.measure.differences import holdout_differs, training_differs
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.faces import EmbeddedFaces, is_embedded
 from facespace.measure.groups import GroupRates, group_faces, groups_table, read_groups
 from facespace.measure.holdout import N_SPLITS, HoldoutFigures, evaluate_holdout
-from facespace.measure.result import MEASURED, Cell, Column, Result, Table, plain
-from facespace.measure.text import mean_se, percent, with_interval
+from facespace.measure.paper import holdout_differs, training_differs
+from facespace.measure.result import (
+    MEASURED,
+    Cell,
+    Column,
+    Result,
+    Table,
+    mean_se,
+    percent,
+    plain,
+    with_interval,
+)
 from facespace.metrics import TarComparison, compare_tar
 
 __all__ = ["EXPERIMENT", "Options"]
@@ -22,21 +31,23 @@ GROUP_FARS, COMPARE_FAR = ("1e-3", "1e-2"), 1e-3
 
 @dataclass(frozen=True)
 class Options:
-    """Which faces, and what they are compared with.
+    """Which faces, and what they are compared with."""
 
-    Attributes:
-        faces: DATA/faces/val unless given: crops in folders <identity>/<image>, a FaceTable, or an .npz with
-            'embedding' and 'labels'.
-        splits: Disjoint splits of the identities.
-        against: A second model, or a second table of the same faces: is the first significantly better?
-        groups: Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other
-            one a kind of group.
-    """
-
-    faces: Path | None = option(None, argument=True)
-    splits: int = option(N_SPLITS, min=1)
-    against: str | None = None
-    groups: Path | None = None
+    faces: Path | None = option(
+        None,
+        "DATA/faces/val unless given: crops in folders <identity>/<image>, a FaceTable, or an .npz with "
+        "'embedding' and 'labels'.",
+        argument=True,
+    )
+    splits: int = option(N_SPLITS, "Disjoint splits of the identities.", min=1)
+    against: str | None = option(
+        None, "A second model, or a second table of the same faces: is the first significantly better?"
+    )
+    groups: Path | None = option(
+        None,
+        "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other "
+        "one a kind of group.",
+    )
 
 
 def run(options: Options, context: Context) -> Result:
@@ -133,8 +144,6 @@ EXPERIMENT = Experiment(
     paper="VAL at a FAR over all pairs: of a hold-out set of 1M faces in five splits (mean and standard error), and "
     "of three clean personal collections, 12k faces, all 12k x 12k pairs.",
     run=run,
-    options=Options,
-    needs=("data", "model", "workers"),
     example="--data DIR --groups DIR/faces/sources.json",
     report={},
 )

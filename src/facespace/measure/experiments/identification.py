@@ -36,50 +36,33 @@ FPIRS = (0.1, 0.05, 0.01)
 
 @dataclass(frozen=True)
 class IdentificationRow:
-    """One method at one share of unknown people; means over the draws.
+    """One method at one share of unknown people; means over the draws."""
 
-    Attributes:
-        method: "nearest template" or "prototype".
-        fpir: the share of unknown people asked for.
-        fnir: probes of enrolled people that are not named rightly, at the threshold that meets ``fpir`` on the draw's
-            own unknown people.
-        fnir_se: standard error over draws.
-        fpir_met: the share of unknown people named at the model's own threshold for ``fpir`` in such a gallery.
-        fpir_met_se: standard error over draws.
-        fnir_met: probes of enrolled people that are not named rightly at that threshold.
-    """
-
-    method: str
-    fpir: float
+    method: str  # "nearest template" or "prototype"
+    fpir: float  # the share of unknown people asked for
+    # probes of enrolled people that are not named rightly, at the threshold that meets ``fpir`` on the draw's
+    # own unknown people
     fnir: float | None
-    fnir_se: float | None
+    fnir_se: float | None  # standard error over draws
+    # the share of unknown people named at the model's own threshold for ``fpir`` in such a gallery
     fpir_met: float
-    fpir_met_se: float
-    fnir_met: float
+    fpir_met_se: float  # standard error over draws
+    fnir_met: float  # probes of enrolled people that are not named rightly at that threshold
 
 
 @dataclass(frozen=True)
 class IdentificationFigures:
-    """Figures over draws of the people who are enrolled.
+    """Figures over draws of the people who are enrolled."""
 
-    Attributes:
-        rows: by method and share.
-        rank_1: of each method, the share of probes of enrolled people whose nearest subject is right, and its standard
-            error.
-        n_subjects: enrolled.
-        n_templates: enrolled, mean over draws.
-        n_mated: probes of enrolled people, likewise.
-        n_unmated: probes of unknown people, likewise.
-        n_draws: draws.
-    """
-
-    rows: tuple[IdentificationRow, ...]
+    rows: tuple[IdentificationRow, ...]  # by method and share
+    # of each method, the share of probes of enrolled people whose nearest subject is right, and its standard
+    # error
     rank_1: dict[str, tuple[float, float]]
-    n_subjects: int
-    n_templates: float
-    n_mated: float
-    n_unmated: float
-    n_draws: int
+    n_subjects: int  # enrolled
+    n_templates: float  # enrolled, mean over draws
+    n_mated: float  # probes of enrolled people, likewise
+    n_unmated: float  # probes of unknown people, likewise
+    n_draws: int  # draws
 
 
 @dataclass(frozen=True)
@@ -174,18 +157,16 @@ def _mean(values: list[float]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Options:
-    """Who is enrolled.
+    """Who is enrolled."""
 
-    Attributes:
-        faces: DATA/faces/val unless given: crops in folders <identity>/<image>, a FaceTable, or an .npz with
-            'embedding' and 'labels'.
-        templates: Faces enrolled of each person.
-        draws: Random halves of the people.
-    """
-
-    faces: Path | None = option(None, argument=True)
-    templates: int = option(N_TEMPLATES, min=1)
-    draws: int = option(N_DRAWS, min=2)
+    faces: Path | None = option(
+        None,
+        "DATA/faces/val unless given: crops in folders <identity>/<image>, a FaceTable, or an .npz with "
+        "'embedding' and 'labels'.",
+        argument=True,
+    )
+    templates: int = option(N_TEMPLATES, "Faces enrolled of each person.", min=1)
+    draws: int = option(N_DRAWS, "Random halves of the people.", min=2)
 
 
 def run(options: Options, context: Context) -> Result:
@@ -223,6 +204,4 @@ def run(options: Options, context: Context) -> Result:
 EXPERIMENT = Experiment(
     paper="Recognition is a nearest-neighbour search in the space; no figure is given for it.",
     run=run,
-    options=Options,
-    needs=("data", "model", "workers"),
 )

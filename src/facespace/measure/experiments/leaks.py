@@ -24,65 +24,49 @@ LEAK_FAR = 1e-5
 
 @dataclass(frozen=True)
 class Options:
-    """Which sets, and when two identities seem to be one.
+    """Which sets, and when two identities seem to be one."""
 
-    Attributes:
-        train: One set: crops in folders <identity>/<image>, a FaceTable, or an .npz with 'embedding' and 'labels'.
-        test: The other set, likewise.
-        far: Share of pairs of different people that may seem to be one person; the least supported unless given.
-        threshold: Distance of prototypes in place of that of the FAR.
-    """
-
-    train: Path = option(argument=True)
-    test: Path = option(argument=True)
-    far: float | None = None
-    threshold: float | None = option(None, min=0.0, max=4.0)
+    train: Path = option(
+        help="One set: crops in folders <identity>/<image>, a FaceTable, or an .npz with 'embedding' and 'labels'.",
+        argument=True,
+    )
+    test: Path = option(help="The other set, likewise.", argument=True)
+    far: float | None = option(
+        None,
+        "Share of pairs of different people that may seem to be one person; the least supported unless given.",
+    )
+    threshold: float | None = option(
+        None, "Distance of prototypes in place of that of the FAR.", min=0.0, max=4.0
+    )
 
 
 @dataclass(frozen=True)
 class SharedIdentity:
-    """An identity of each set that seem to be one person.
+    """An identity of each set that seem to be one person."""
 
-    Attributes:
-        train: its name in the first set.
-        test: its name in the second.
-        same_name: whether the names say so.
-        distance: of their prototypes, the normalised means of their faces.
-        n_train: faces of the first.
-        n_test: faces of the second.
-    """
-
-    train: str
-    test: str
-    same_name: bool
-    distance: float
-    n_train: int
-    n_test: int
+    train: str  # its name in the first set
+    test: str  # its name in the second
+    same_name: bool  # whether the names say so
+    distance: float  # of their prototypes, the normalised means of their faces
+    n_train: int  # faces of the first
+    n_test: int  # faces of the second
 
 
 @dataclass(frozen=True)
 class LeakReport:
-    """Identities that seem to stand in both sets, nearest first.
+    """Identities that seem to stand in both sets, nearest first."""
 
-    Attributes:
-        shared: pairs of identities with one name, or with prototypes as near as the threshold.
-        threshold: that distance.
-        far: share of the pairs of identities inside a set, who are different people, that are as near; None where the
-            threshold was given.
-        n_train: identities of the first set.
-        n_test: of the second.
-        n_by_name: how many of the shared have one name.
-        n_by_embedding: how many are near.
-        expected_by_chance: near pairs that different people alone would give: all pairs of identities x ``far``.
-    """
-
+    # pairs of identities with one name, or with prototypes as near as the threshold
     shared: tuple[SharedIdentity, ...]
-    threshold: float
+    threshold: float  # that distance
+    # share of the pairs of identities inside a set, who are different people, that are as near; None where
+    # the threshold was given
     far: float | None
-    n_train: int
-    n_test: int
-    n_by_name: int
-    n_by_embedding: int
+    n_train: int  # identities of the first set
+    n_test: int  # of the second
+    n_by_name: int  # how many of the shared have one name
+    n_by_embedding: int  # how many are near
+    # near pairs that different people alone would give: all pairs of identities x ``far``
     expected_by_chance: float | None
 
 
@@ -191,7 +175,6 @@ def run(options: Options, context: Context) -> Result:
 EXPERIMENT = Experiment(
     paper="The test sets hold no person of the training set.",
     run=run,
-    options=Options,
     needs=("model", "workers"),
     example="faces/train faces/val",
 )

@@ -6,14 +6,11 @@ from pathlib import Path
 from facespace.embed import Embedder
 from facespace.errors import InputError
 from facespace.measure.context import Context
-from facespace.measure.differences import lfw_differs, training_differs
-from facespace.measure.experiment import Experiment
+from facespace.measure.experiment import Experiment, option
 from facespace.measure.groups import read_groups
-from facespace.measure.pair_list import read_pairs
-from facespace.measure.pairs import PairDistances, PairExtras, PairFigures, score_pairs
-from facespace.measure.paper import LFW_CENTRE, LFW_DETECTOR, LFW_THRESHOLD
-from facespace.measure.result import MEASURED, Cell, Column, Result, Table, plain
-from facespace.measure.text import mean_se
+from facespace.measure.pairs import PairDistances, PairExtras, PairFigures, read_pairs, score_pairs
+from facespace.measure.paper import LFW_CENTRE, LFW_DETECTOR, LFW_THRESHOLD, lfw_differs, training_differs
+from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain
 from facespace.measure.views import View
 
 __all__ = ["EXPERIMENT", "Options"]
@@ -27,22 +24,20 @@ CENTRE_CROP = (
 
 @dataclass(frozen=True)
 class Options:
-    """How LFW is measured.
+    """How LFW is measured."""
 
-    Attributes:
-        mode: 'detector' (the crop of the face nearest the centre), 'centre' (one fixed crop) or 'both'.
-        pairs: Pairs file in place of DATA/lfw/pairs.txt.
-        flip: Add the mirror image's embedding.
-        against: A second model, by name or file: is the first significantly better?
-        groups: Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other
-            one a kind of group.
-    """
-
-    mode: str = "detector"
-    pairs: Path | None = None
-    flip: bool = False
-    against: str | None = None
-    groups: Path | None = None
+    mode: str = option(
+        "detector",
+        "'detector' (the crop of the face nearest the centre), 'centre' (one fixed crop) or 'both'.",
+    )
+    pairs: Path | None = option(None, "Pairs file in place of DATA/lfw/pairs.txt.")
+    flip: bool = option(False, "Add the mirror image's embedding.")
+    against: str | None = option(None, "A second model, by name or file: is the first significantly better?")
+    groups: Path | None = option(
+        None,
+        "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other "
+        "one a kind of group.",
+    )
 
     def __post_init__(self) -> None:
         if self.mode not in (*MODES, "both"):
@@ -124,7 +119,6 @@ EXPERIMENT = Experiment(
     paper="98.87 ± 0.15 % with a fixed centre crop, 99.63 ± 0.09 % with the detector's; protocol 'unrestricted, "
     "labeled outside data', the threshold chosen on nine folds.",
     run=run,
-    options=Options,
     needs=("data", "model", "detector", "workers"),
     report={"mode": "both"},
 )

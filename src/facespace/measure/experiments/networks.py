@@ -87,7 +87,6 @@ TABLE1 = Experiment(
     paper="The Zeiler and Fergus network with 1x1 convolutions: 140M parameters, 1.6B multiply-adds (printed FLOPS) "
     "an image.",
     run=run_table1,
-    options=NoOptions,
     needs=(),
     example="",
     report={},
@@ -96,7 +95,6 @@ TABLE2 = Experiment(
     paper="The Inception network: 7.5M parameters, 1.6B multiply-adds an image, some 20 times fewer parameters than "
     "NN1.",
     run=run_table2,
-    options=NoOptions,
     needs=(),
     example="",
     report={},

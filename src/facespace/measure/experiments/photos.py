@@ -8,25 +8,25 @@ from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.groups import GroupRates, group_faces, groups_table, read_groups
 from facespace.measure.holdout import HoldoutFigures, PhotosFigures, evaluate_photos
-from facespace.measure.result import MEASURED, Cell, Column, Result, Table, plain
-from facespace.measure.text import mean_se, with_interval
+from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain, with_interval
 
 __all__ = ["EXPERIMENT", "Options"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """Which collections.
+    """Which collections."""
 
-    Attributes:
-        collections: One or more collections: crops in folders <identity>/<image>, a FaceTable, or an .npz with
-            'embedding' and 'labels'.
-        groups: Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other
-            one a kind of group.
-    """
-
-    collections: tuple[Path, ...] = option(argument=True)
-    groups: Path | None = None
+    collections: tuple[Path, ...] = option(
+        help="One or more collections: crops in folders <identity>/<image>, a FaceTable, or an .npz with 'embedding' "
+        "and 'labels'.",
+        argument=True,
+    )
+    groups: Path | None = option(
+        None,
+        "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other "
+        "one a kind of group.",
+    )
 
     def __post_init__(self) -> None:
         if len({str(path) for path in self.collections}) < len(self.collections):
@@ -87,7 +87,6 @@ def _row(name: str, one: HoldoutFigures, fars: list[str]) -> tuple[Cell, ...]:
 EXPERIMENT = Experiment(
     paper="VAL at FAR over all 12k x 12k pairs of three personal collections, with clean labels.",
     run=run,
-    options=Options,
     needs=("model", "workers"),
     example="anna.npz bela.npz carla.npz",
 )

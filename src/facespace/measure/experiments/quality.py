@@ -9,11 +9,10 @@ from facespace.errors import InputError
 from facespace.extract import CROPS_PER_BATCH, extract_crops
 from facespace.faces.quality import face_quality
 from facespace.measure.context import Context
-from facespace.measure.differences import holdout_differs
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.faces import EmbeddedFaces
-from facespace.measure.result import MEASURED, Column, Result, Table, plain
-from facespace.measure.text import percent, with_interval
+from facespace.measure.paper import holdout_differs
+from facespace.measure.result import MEASURED, Column, Result, Table, percent, plain, with_interval
 from facespace.metrics import Interval, all_pairs
 from facespace.metrics.resampling import interval_of
 from facespace.metrics.tar_intervals import tar_draws
@@ -27,42 +26,25 @@ N_RANDOM = 20
 
 @dataclass(frozen=True)
 class Options:
-    """What is dropped.
+    """What is dropped."""
 
-    Attributes:
-        share: Share of the faces to drop.
-        keep: A person with this many faces or fewer loses none.
-    """
-
-    share: float = option(0.1, min=0.0, max=0.9)
-    keep: int = option(5, min=1)
+    share: float = option(0.1, "Share of the faces to drop.", min=0.0, max=0.9)
+    keep: int = option(5, "A person with this many faces or fewer loses none.", min=1)
 
 
 @dataclass(frozen=True)
 class QualityFigures:
-    """TAR (VAL) at one FAR of all faces, and of what is left after dropping a share of them.
+    """TAR (VAL) at one FAR of all faces, and of what is left after dropping a share of them."""
 
-    Attributes:
-        far: false-accept rate; each threshold is chosen on the faces left.
-        tar_all: of all faces.
-        tar_without_worst: after dropping those of least quality.
-        tar_without_random: after dropping as many by chance, mean over ``n_random`` choices.
-        gain: of the first over the second; None where the pairs do not support the FAR.
-        gain_interval: 95 %, identities resampled in pairs.
-        n_faces: all faces.
-        n_dropped: faces dropped either way.
-        n_random: choices by chance.
-    """
-
-    far: float
-    tar_all: float | None
-    tar_without_worst: float | None
-    tar_without_random: float | None
-    gain: float | None
-    gain_interval: Interval | None
-    n_faces: int
-    n_dropped: int
-    n_random: int
+    far: float  # false-accept rate; each threshold is chosen on the faces left
+    tar_all: float | None  # of all faces
+    tar_without_worst: float | None  # after dropping those of least quality
+    tar_without_random: float | None  # after dropping as many by chance, mean over ``n_random`` choices
+    gain: float | None  # of the first over the second; None where the pairs do not support the FAR
+    gain_interval: Interval | None  # 95 %, identities resampled in pairs
+    n_faces: int  # all faces
+    n_dropped: int  # faces dropped either way
+    n_random: int  # choices by chance
 
 
 def run(options: Options, context: Context) -> Result:
@@ -167,6 +149,4 @@ def measure_quality(context: Context) -> NDArray[np.float32]:
 EXPERIMENT = Experiment(
     paper="The paper does not judge the quality of faces.",
     run=run,
-    options=Options,
-    needs=("data", "model", "workers"),
 )

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facespace.measure.context import Context
-from facespace.measure.degrade import JPEG_QUALITIES, SIDES_PX, Recompress, Resize
-from facespace.measure.differences import training_differs
-from facespace.measure.experiment import Experiment
-from facespace.measure.paper import JPEG_TAR, SIZE_TAR
-from facespace.measure.result import MEASURED, Cell, Column, Plot, Result, Series, Table, plain
+from facespace.measure.experiment import Experiment, option
+from facespace.measure.paper import JPEG_TAR, SIZE_TAR, training_differs
+from facespace.measure.result import MEASURED, Cell, Column, Plot, Result, Series, Table, percent, plain
 from facespace.measure.sweep import Point, Target, differs, targets
-from facespace.measure.text import percent
-from facespace.measure.views import AS_IT_IS, Change, View
+from facespace.measure.views import AS_IT_IS, Change, Recompress, Resize, View
 
 __all__ = ["EXPERIMENT", "Options"]
 
@@ -26,17 +23,14 @@ SIZES = (
 
 @dataclass(frozen=True)
 class Options:
-    """How the pictures are made worse.
+    """How the pictures are made worse."""
 
-    Attributes:
-        quality: JPEG quality; may be repeated.
-        side: Longest side in pixels; may be repeated. Sides beyond the pictures' own are marked as upsampled.
-        on: 'val' (DATA/faces/val), 'lfw' (whole pictures of DATA/lfw) or 'both'.
-    """
-
-    quality: tuple[int, ...] = JPEG_QUALITIES
-    side: tuple[int, ...] = SIDES_PX
-    on: str = "both"
+    quality: tuple[int, ...] = option(tuple(JPEG_TAR), "JPEG quality; may be repeated.")
+    side: tuple[int, ...] = option(
+        tuple(SIZE_TAR),
+        "Longest side in pixels; may be repeated. Sides beyond the pictures' own are marked as upsampled.",
+    )
+    on: str = option("both", "'val' (DATA/faces/val), 'lfw' (whole pictures of DATA/lfw) or 'both'.")
 
 
 def run(options: Options, context: Context) -> Result:
@@ -154,7 +148,6 @@ EXPERIMENT = Experiment(
     paper="VAL at FAR 1e-3 as pictures are compressed as JPEG and made smaller, without training on such pictures: "
     "little is lost down to quality 20 and 120 px, and it stays usable at 80 px.",
     run=run,
-    options=Options,
     needs=("data", "model", "detector", "workers"),
     example="--data DIR --quality 10 --on lfw",
     report={},

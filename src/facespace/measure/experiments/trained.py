@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 from facespace.embed import Embedder
 from facespace.errors import InputError, MissingExtraError
 from facespace.measure.context import Context
-from facespace.measure.degrade import Resize
-from facespace.measure.differences import holdout_differs
-from facespace.measure.experiment import Experiment
-from facespace.measure.paper import DIMENSION_TAR, IMAGES_TAR
+from facespace.measure.experiment import Experiment, option
+from facespace.measure.paper import DIMENSION_TAR, IMAGES_TAR, holdout_differs
 from facespace.measure.result import (
     MEASURED,
     Block,
@@ -25,12 +23,12 @@ from facespace.measure.result import (
     Series,
     Table,
     not_run,
+    percent,
     plain,
 )
 from facespace.measure.runs import RunModel, find_runs
 from facespace.measure.sweep import Point, Score, val_target
-from facespace.measure.text import percent
-from facespace.measure.views import AS_IT_IS, View
+from facespace.measure.views import AS_IT_IS, Resize, View
 
 if TYPE_CHECKING:
     from facespace.training.recipe import Recipe
@@ -50,15 +48,14 @@ PATTERNS = {"table5": "dim-*", "table6": "images-*", "resolution": "no-low-resol
 
 @dataclass(frozen=True)
 class Options:
-    """What is trained.
+    """What is trained."""
 
-    Attributes:
-        out: Folder of the run folders; sweeps in one folder share what they have in common. RUNS/sweeps unless given.
-        recipe: Recipe to vary; a small network at 56 px unless given.
-    """
-
-    out: Path | None = None
-    recipe: Path | None = None
+    out: Path | None = option(
+        None,
+        "Folder of the run folders; sweeps in one folder share what they have in common. RUNS/sweeps unless "
+        "given.",
+    )
+    recipe: Path | None = option(None, "Recipe to vary; a small network at 56 px unless given.")
 
 
 def run(
@@ -215,11 +212,11 @@ def _curve(points: list[Point]) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _experiment(
     name: str, show: Callable[[list[Point]], tuple[Block, ...]], paper: str, note: str = ""
-) -> Experiment[Options]:
+) -> Experiment:
     made = partial(run, name=name, show=show, note=note)
     made.__doc__ = run.__doc__
     return Experiment(
-        paper, made, Options, needs=("data", "runs", "quick", "budget", "device", "workers"),
+        paper, made, needs=("data", "runs", "quick", "budget", "device", "workers"),
         example="--data DIR --runs RUNS --budget 200000", report={},
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Average precision of detectors on WIDER FACE's layout, side by side, with their time per picture.
+"""Average precision of detectors on WIDER FACE's layout (Yang et al., 2016), with their time per picture.
 
 WIDER's own lists of easy, medium and hard faces are of its val part. The subsets here are ours, by height in the
 picture and by occlusion: *large* from 50 px, *middle* from 30 px, both without heavily occluded faces, *all* from
@@ -9,21 +9,75 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError
 from facespace.faces.detect import DEFAULT_INPUT_PX, Detector
+from facespace.faces.split import read_label_lines
 from facespace.images import read_image
 from facespace.measure.context import Context
 from facespace.measure.embedding import OnStep
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.result import MEASURED, Column, Result, Table, plain
-from facespace.measure.wider_layout import WiderPhoto, read_wider
 from facespace.metrics.detection import FoundFaces, LabelledFaces, average_precision
 
-__all__ = ["EXPERIMENT", "SUBSETS", "Options", "WiderFigures", "measure_wider", "subset"]
+__all__ = [
+    "EXPERIMENT",
+    "HELD_OUT_EVENTS",
+    "SUBSETS",
+    "Options",
+    "WiderFigures",
+    "WiderPhoto",
+    "measure_wider",
+    "read_wider",
+    "subset",
+]
+
+HELD_OUT_EVENTS = ("20--Family_Group", "13--Interview")  # to choose models by; no training step sees them
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class WiderPhoto:
+    """One photograph."""
+
+    path: Path  # of the picture
+    name: str  # its event's folder and file name
+    size_hw: tuple[int, int]  # rows and columns
+    boxes_xyxy: Floats  # float32, shape (N, 4), in pixels
+    invalid: NDArray[np.bool_]  # bool, shape (N,): boxes that WIDER itself marks as not to be used
+    occlusion: NDArray[np.int64]  # int64, shape (N,): 0 none, 1 part, 2 heavy
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether its event is kept from training."""
+        return self.name.split("/")[0] in HELD_OUT_EVENTS
+
+
+def read_wider(folder: Path) -> list[WiderPhoto]:
+    """The photos that ``folder``/labels.jsonl lists, in its order.
+
+    Raises:
+        DataError: no such file, or a line that is no label.
+    """
+    return read_label_lines(folder, "WIDER's labels", _photo)
+
+
+def _photo(folder: Path, entry: dict[str, Any]) -> WiderPhoto:
+    faces = entry["faces"]
+    return WiderPhoto(
+        path=folder / entry["photo"],
+        name=entry["photo"],
+        size_hw=(int(entry["height"]), int(entry["width"])),
+        boxes_xyxy=np.array([f["box_xyxy"] for f in faces], np.float32).reshape(-1, 4),
+        invalid=np.array([f["invalid"] for f in faces], np.bool_),
+        occlusion=np.array([f["occlusion"] for f in faces], np.int64),
+    )
+
 
 LEAST_SCORE = 0.02
 HEAVY = 2
@@ -33,21 +87,17 @@ SUBSETS = {"large": (50, False), "middle": (30, False), "all": (10, True)}
 
 @dataclass(frozen=True)
 class Options:
-    """Which pictures and detectors.
+    """Which pictures and detectors."""
 
-    Attributes:
-        folder: Folder of EVENT/NAME.jpg beside a labels.jsonl with boxes and attributes.
-        models: Detector file to set beside the built-in one; may be repeated.
-        every: Measure one photo in so many.
-        all_events: Measure all events, not only those that are held out from training.
-        input_px: Longest side of the network's input.
-    """
-
-    folder: Path = option(argument=True)
-    models: tuple[str, ...] = option((), flag="--model")
-    every: int = option(1, min=1)
-    all_events: bool = False
-    input_px: int = option(DEFAULT_INPUT_PX, min=32)
+    folder: Path = option(
+        help="Folder of EVENT/NAME.jpg beside a labels.jsonl with boxes and attributes.", argument=True
+    )
+    models: tuple[str, ...] = option(
+        (), "Detector file to set beside the built-in one; may be repeated.", flag="--model"
+    )
+    every: int = option(1, "Measure one photo in so many.", min=1)
+    all_events: bool = option(False, "Measure all events, not only those that are held out from training.")
+    input_px: int = option(DEFAULT_INPUT_PX, "Longest side of the network's input.", min=32)
 
 
 @dataclass(frozen=True)
@@ -149,7 +199,6 @@ def _figures(
 EXPERIMENT = Experiment(
     paper="The paper's detector is not described.",
     run=run,
-    options=Options,
     needs=(),
     example="wider --model peers/yunet_n.onnx",
 )

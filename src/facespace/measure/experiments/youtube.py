@@ -20,16 +20,13 @@ from facespace.errors import DataError, InputError
 from facespace.extract import FaceDetector, FaceEmbedder, in_order
 from facespace.images import VIDEO_SUFFIXES, Video, read_image
 from facespace.measure.context import Context
-from facespace.measure.differences import training_differs
 from facespace.measure.embedding import find_place
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.faces import SUFFIXES
 from facespace.measure.groups import read_groups
-from facespace.measure.pair_list import PairList, read_splits
-from facespace.measure.pairs import PairDistances, PairExtras, PairFigures, score_pairs
-from facespace.measure.paper import YOUTUBE_100, YOUTUBE_1000
-from facespace.measure.result import MEASURED, Cell, Column, Result, Table, not_run, plain
-from facespace.measure.text import mean_se, percent
+from facespace.measure.pairs import PairDistances, PairExtras, PairFigures, PairList, read_splits, score_pairs
+from facespace.measure.paper import YOUTUBE_100, YOUTUBE_1000, training_differs
+from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, not_run, percent, plain
 from facespace.measure.views import AS_IT_IS, crop_face
 
 __all__ = ["EXPERIMENT", "Options", "measure_videos"]
@@ -44,24 +41,22 @@ PAPER = f"The paper: {mean_se(*YOUTUBE_100, 2)} on the first 100 detected frames
 
 @dataclass(frozen=True)
 class Options:
-    """Which videos, and how they are seen.
+    """Which videos, and how they are seen."""
 
-    Attributes:
-        videos: Folder of Name/video/frame.jpg or Name/video.mp4; DATA/ytf/frames unless given.
-        splits: The published pairs; DATA/ytf/splits.txt unless given.
-        frames: First detected frames of each video that count.
-        mode: 'detector' (frames without a face are passed over) or 'centre' (one fixed crop).
-        against: A second model, by name or file: is the first significantly better?
-        groups: Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other
-            one a kind of group.
-    """
-
-    videos: Path | None = option(None, argument=True)
-    splits: Path | None = None
-    frames: int = option(N_FRAMES, min=1)
-    mode: str = "detector"
-    against: str | None = None
-    groups: Path | None = None
+    videos: Path | None = option(
+        None, "Folder of Name/video/frame.jpg or Name/video.mp4; DATA/ytf/frames unless given.", argument=True
+    )
+    splits: Path | None = option(None, "The published pairs; DATA/ytf/splits.txt unless given.")
+    frames: int = option(N_FRAMES, "First detected frames of each video that count.", min=1)
+    mode: str = option(
+        "detector", "'detector' (frames without a face are passed over) or 'centre' (one fixed crop)."
+    )
+    against: str | None = option(None, "A second model, by name or file: is the first significantly better?")
+    groups: Path | None = option(
+        None,
+        "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other "
+        "one a kind of group.",
+    )
 
     def __post_init__(self) -> None:
         if self.mode not in ("detector", "centre"):
@@ -206,7 +201,6 @@ EXPERIMENT = Experiment(
     paper="95.12 ± 0.39 % with the mean similarity of all pairs of the first 100 detected frames of two videos, "
     "95.18 % with 1,000.",
     run=run,
-    options=Options,
     needs=("data", "model", "detector", "workers"),
     example="frame_images_DB --splits splits.txt",
     report={},

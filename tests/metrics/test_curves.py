@@ -1,16 +1,14 @@
 import numpy as np
 import pytest
 
-from facespace.measure.curves import roc_points
-from facespace.metrics import count_pairs
-from facespace.metrics.all_pairs import PairCounts
+from facespace.metrics import PairCounts, count_pairs
 
 
-def test_roc_points_agree_with_counting_one_by_one(rng: np.random.Generator) -> None:
+def test_the_curve_agrees_with_counting_one_by_one(rng: np.random.Generator) -> None:
     rows = rng.normal(size=(120, 8)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     labels = np.arange(120) // 6
-    far, tar = roc_points(count_pairs(rows, labels))
+    far, tar = count_pairs(rows, labels).curve()
     i, j = np.triu_indices(120, 1)
     distances, same = ((rows[i] - rows[j]) ** 2).sum(1), labels[i] == labels[j]
     n_diff = (~same).sum()
@@ -22,4 +20,4 @@ def test_roc_points_agree_with_counting_one_by_one(rng: np.random.Generator) -> 
 
 
 def test_pairs_of_one_kind_have_no_roc() -> None:
-    assert roc_points(PairCounts(np.zeros(3, np.int64), np.ones(3, np.int64))) == ((), ())
+    assert PairCounts(np.zeros(3, np.int64), np.ones(3, np.int64)).curve() == ((), ())
