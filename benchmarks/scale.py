@@ -70,13 +70,10 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
     return result, time.perf_counter() - clock, time.process_time() - processor
 
 
-def resident() -> tuple[int, int]:
-    """Bytes in memory: all, and those that no other process shares."""
-    pages = {}
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(("VmRSS", "RssAnon")):
-            pages[line.split(":")[0]] = 1024 * int(line.split()[1])
-    return pages["VmRSS"], pages["RssAnon"]
+def in_memory(kind: str) -> int:
+    """Bytes of this process: "VmRSS" now, "RssAnon" those that no other process shares, "VmHWM" most of all so far."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(kind + ":"))
 
 
 def enrolled(path: Path, real: EmbeddedFaces, spec: ModelSpec, n: int) -> dict[str, float]:
@@ -87,7 +84,9 @@ def enrolled(path: Path, real: EmbeddedFaces, spec: ModelSpec, n: int) -> dict[s
             _, one, two = timed(lambda table=table, names=names: gallery.load(table, names, spec))
             clock, processor = clock + one, processor + two
             on_face(min(n, (i + 1) * FACES_AT_ONCE), n)
-    return {"load_per_s": n / clock, "load_per_processor_s": n / processor}
+    return {
+        "load_per_s": n / clock, "load_per_processor_s": n / processor, "load_peak_bytes": in_memory("VmHWM"),
+    }  # fmt: skip
 
 
 def built(path: Path, exact_up_to: int) -> dict[str, Any]:
@@ -97,19 +96,22 @@ def built(path: Path, exact_up_to: int) -> dict[str, Any]:
         _, clock, processor = timed(lambda: gallery.refresh_index(again=True))
         (state,) = gallery.index_states().values()
     files = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}.*-*"))
-    return {"build_s": clock, "build_processor_s": processor, "index_file_bytes": files, **state.to_json()}
+    return {
+        "build_s": clock, "build_processor_s": processor, "build_peak_bytes": in_memory("VmHWM"),
+        "index_file_bytes": files, **state.to_json(),
+    }  # fmt: skip
 
 
 def searched(path: Path, asked: np.ndarray, spec: ModelSpec) -> dict[str, float]:
     """Open a gallery and search it."""
     warm_up(asked, spec)
-    before = resident()
+    before = in_memory("VmRSS"), in_memory("RssAnon")
     gallery = Gallery(path, create=False)
     _, opened, _ = timed(lambda: gallery.templates.search(asked[:1], spec, k=5, far=1e-3))
     single, many = asked[1:21], asked
     _, clock_1, processor_1 = timed(lambda: [gallery.templates.search(p[None], spec, k=5) for p in single])
     _, clock, processor = timed(lambda: gallery.templates.search(many, spec, k=5))
-    after = resident()
+    after = in_memory("VmRSS"), in_memory("RssAnon")
     n = sum(gallery.templates.count().values())
     gallery.close()
     return {
@@ -117,6 +119,7 @@ def searched(path: Path, asked: np.ndarray, spec: ModelSpec) -> dict[str, float]
         "ms_single_processor": 1e3 * processor_1 / len(single),
         "ms_batch": 1e3 * clock / len(many), "ms_batch_processor": 1e3 * processor / len(many),
         "resident_bytes_a_face": (after[0] - before[0]) / n, "own_bytes_a_face": (after[1] - before[1]) / n,
+        "search_peak_bytes": in_memory("VmHWM"),
     }  # fmt: skip
 
 
@@ -130,6 +133,7 @@ def identified(path: Path, asked: np.ndarray, spec: ModelSpec) -> dict[str, floa
     return {
         "identify_first_s": first, "identify_ms": 1e3 * clock / len(asked),
         "identify_ms_processor": 1e3 * processor / len(asked), "n_subjects": found.n_subjects,
+        "identify_peak_bytes": in_memory("VmHWM"),
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from facespace.errors import InputError
 from facespace.gallery import Gallery
 from facespace.models import ModelSpec
 from facespace.store import IndexSettings, building, cells, scan
+from facespace.store.candidates import share_interval
 from facespace.store.cells import Cells, Wanted
 from facespace.store.index_files import IndexFiles
 from facespace.store.nearest import ByteRows
@@ -254,3 +255,29 @@ def test_an_index_of_cells_answers_with_the_distances_of_the_bytes_and_says_so(g
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
         IndexSettings(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("share", "n"), [(1.0, 300), (0.985, 2000), (0.5, 10), (0.0, 40)])
+def test_the_interval_of_a_recall_holds_the_shares_that_may_have_given_it(share: float, n: int) -> None:
+    low, high = share_interval(share, n, 2.0)
+    assert low - 1e-9 <= share <= high + 1e-9
+    # At its ends, the share that was met lies two standard errors away.
+    for end in (low, high):
+        if 1e-9 < end < 1.0 - 1e-9:
+            assert abs(end - share) == pytest.approx(2.0 * (end * (1 - end) / n) ** 0.5)
+    assert share_interval(1.0, 0, 2.0) == (0.0, 1.0)
+
+
+def test_cells_are_chosen_with_a_margin_that_other_probes_confirm(gallery: Gallery) -> None:
+    rng = np.random.default_rng(5)
+    people = np.repeat(unit_rows(rng, 1500, 64), 4, axis=0)
+    rows = people + 0.1 * rng.standard_normal(people.shape).astype(np.float32)
+    vectors = quantise(rows / np.linalg.norm(rows, axis=1, keepdims=True), 250.0)
+    held = ByteRows.of(np.arange(6000), np.arange(6000), vectors)
+    found = Cells.build(held, Wanted(distance=1.1, far=1e-5, least_recall=0.9))
+    exact, distance = held.nearest(vectors, cells.NEAREST + 1)
+    named = found.rows(vectors, cells.NEAREST + 1, None)
+    hits = (distance <= 1.1) & (exact != np.arange(6000)[:, None])
+    met = (named[:, :, None] == exact[:, None, :]).any(axis=1)[hits].mean()
+    low, high = found.recall.interval
+    assert 0.9 <= met < 1.0 and low <= met <= high and found.recall.n_hits > 1500

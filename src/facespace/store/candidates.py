@@ -5,6 +5,7 @@ thresholds, rates and ties are worked out by `facespace.store.search` from the b
 the same whichever index named it.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from facespace.store.templates import Templates
 
-__all__ = ["CandidateIndex", "Candidates", "IndexState", "Recall"]
+__all__ = ["CandidateIndex", "Candidates", "IndexState", "Recall", "share_interval"]
+
+TWO_SIDED = 1.96  # standard errors of 95 %
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,31 @@ class Recall:
     far: float
     probes: str
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the share of all hits lies at 95 %, by Wilson's formula, hits taken one by one."""
+        return share_interval(self.share, self.n_hits, TWO_SIDED)
+
     def line(self) -> str:
         """For people."""
-        return f"{self.share:.1%} of {self.n_hits:,} hits within the distance at FAR {self.far:g}"
+        low, high = self.interval
+        return (
+            f"{self.share:.1%} ({low:.1%} to {high:.1%}) of {self.n_hits:,} hits within the distance "
+            f"at FAR {self.far:g}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What the commands print."""
+        return {**asdict(self), "interval": self.interval}
+
+
+def share_interval(share: float, n: int, z: float) -> tuple[float, float]:
+    """Wilson's interval, ``z`` standard errors wide to each side, of a share that was met among ``n``; all for none."""
+    if not n:
+        return 0.0, 1.0
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 @dataclass(frozen=True)
@@ -99,7 +124,8 @@ class IndexState:
 
     def to_json(self) -> dict[str, Any]:
         """What the commands print."""
-        return {**asdict(self), "is_exact": self.is_exact}
+        recall = None if self.recall is None else self.recall.to_json()
+        return {**asdict(self), "recall": recall, "is_exact": self.is_exact}
 
 
 class CandidateIndex(ABC):

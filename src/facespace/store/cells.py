@@ -1,8 +1,8 @@
 """Candidates among many millions: faiss's cells of similar templates (IVF), each with 4 bits for every two components.
 
 A probe is compared with the codes of the templates in the cells nearest to it, and the best of these by their bytes. So
-some of the nearest are missed; how many of the hits within a threshold is measured when the cells are built, and the
-number of cells that are looked into is chosen by it.
+some of the nearest are missed; how many of the hits within a threshold is measured when the cells are built. The number
+of cells that are looked into is chosen by it, with a margin for what the sample of probes leaves open.
 """
 
 import json
@@ -19,20 +19,23 @@ from threadpoolctl import threadpool_limits
 
 from facespace.errors import MissingExtraError
 from facespace.saved_files import written_beside
-from facespace.store.candidates import Recall
+from facespace.store.candidates import Recall, share_interval
 from facespace.store.nearest import ByteRows
 from facespace.store.scan import faiss_if_there, one_thread
 
 __all__ = ["Cells", "Wanted", "n_cells", "timed_build"]
 
-# The codes tell the best few hundred; their bytes tell the best of these.
-CODES_KEPT = 256
+# The codes tell the best hundred; their bytes tell the best of these. Of a million faces twice as many brought no hit
+# more: what is missed lies in other cells.
+CODES_KEPT = 128
 CODES_PER_HIT = 8
 ROWS_PER_CELL = 100
 ITERATIONS = 10
 ROWS_AT_ONCE = 2**17
 # Probes by whose hits the number of cells is chosen, and others by whose hits it is judged.
-N_CHOOSING, N_JUDGING = 256, 512
+N_CHOOSING, N_JUDGING = 1024, 1024
+# Standard errors by which the share of the choosing ones has to lie above what is asked.
+MARGIN = 2.0
 LEAST_HITS = 300
 NEAREST = 5
 PROBES_FOR_THREADS, ROWS_FOR_THREADS = 16, 200_000
@@ -81,7 +84,8 @@ class Cells:
 
         Args:
             rows: some thousands at least.
-            wanted: chooses how many cells are looked into: the fewest that do, else all.
+            wanted: chooses how many cells are looked into: the fewest, about, of which a sample of probes says with a
+                margin that they find the share of the hits; else all.
             on_step: called with (rows done, rows in all).
             seed: of the rows by which the cells are found and of the probes.
 
@@ -122,14 +126,25 @@ class Cells:
         probes, own, kind = _probes(self._rows, wanted.distance, rng)
         hits = _hits(self._rows, probes, own, wanted.distance)
         choosing, judging = slice(None, N_CHOOSING), slice(N_CHOOSING, None)
-        n_cells, most = 1, int(self._index.nlist)
-        while n_cells < most and (
-            self._share(probes[choosing], hits[choosing], n_cells)[0] < wanted.least_recall
-        ):
-            n_cells = min(most, n_cells + -(-n_cells // 4))
+        n_cells = self._least_cells(probes[choosing], hits[choosing], wanted.least_recall)
         share, n_hits = self._share(probes[judging], hits[judging], n_cells)
         recall = Recall(share, n_hits, NEAREST, wanted.far, kind)
         return Cells(self._index, self._faiss, self._rows, n_cells, recall)
+
+    def _least_cells(self, probes: NDArray[np.int8], hits: NDArray[np.int64], least: float) -> int:
+        """The fewest, to a thirty-second, in which these probes find that share of their hits with a margin."""
+
+        def enough(n_cells: int) -> bool:
+            share, n_hits = self._share(probes, hits, n_cells)
+            return share_interval(share, n_hits, MARGIN)[0] >= least
+
+        few, many, most = 0, 1, int(self._index.nlist)
+        while many < most and not enough(many):
+            few, many = many, min(most, 2 * many)
+        while many - few > max(1, many // 32):
+            middle = (few + many) // 2
+            few, many = (few, middle) if enough(middle) else (middle, many)
+        return many
 
     def _share(self, probes: NDArray[np.int8], hits: NDArray[np.int64], n_cells: int) -> tuple[float, int]:
         """The share of the hits, rows (P, K) with -1 for none, that are found; and how many there are."""

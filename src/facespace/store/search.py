@@ -132,12 +132,15 @@ def find_nearest(
     Raises:
         ModelError: a pair of models has no distance at that FAR.
     """
-    vectors, found = quantise(probes, byte_scale), [Hits.empty(len(probes), far)]
+    if not stored:
+        return Hits.empty(len(probes), far)
+    vectors = quantise(probes, byte_scale)
+    found: list[Hits] = []
     before: list[CandidateIndex] = []
     for i, (pair, index) in enumerate(stored):
         found.append(_hits_of(vectors, i, pair, index, before, k, far))
         before.append(index)
-    return _merged(found, k, far)
+    return found[0] if len(found) == 1 else _merged(found, k, far)
 
 
 def _hits_of(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -296,7 +297,7 @@ class SqliteTemplates(FollowedTemplates):
 
     def _spec(self, text: str, sha256: str | None = None) -> ModelSpec:
         try:
-            spec = ModelSpec.from_json(text)
+            spec = _spec_of(text)
         except ModelError as error:
             raise self._database.damaged(f"a model: {error}") from error
         if sha256 not in (None, spec.sha256):
@@ -327,3 +328,9 @@ class SqliteTemplates(FollowedTemplates):
             np.frombuffer(b"".join(vectors), np.int8).reshape(len(rows), spec.dim),
             quality,
         )  # fmt: skip
+
+
+@lru_cache(64)
+def _spec_of(text: str) -> ModelSpec:
+    """Kept, since every search asks for the specs of all models."""
+    return ModelSpec.from_json(text)
