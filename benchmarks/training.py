@@ -98,6 +98,7 @@ def one_step(network: str, n: int, chunk: int, threads: int, bfloat16: bool) -> 
     from facespace.training.data import Faces
     from facespace.training.feed import Portion
     from facespace.training.loop import Trainer
+    from facespace.training.material import Material
     from facespace.training.recipe import Batches, Recipe
 
     labels = np.arange(n) // 40
@@ -107,7 +108,7 @@ def one_step(network: str, n: int, chunk: int, threads: int, bfloat16: bool) -> 
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(recipe, Faces.of_arrays(crops, labels), Path(folder))
+        trainer = Trainer(recipe, Material(Faces.of_arrays(crops, labels)), Path(folder))
         started = time.perf_counter()
         trainer._train_step(Portion(np.arange(n), crops), 0.5, 1e-3)
         seconds = time.perf_counter() - started

@@ -4,15 +4,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from facespace.training.data import Faces, open_faces
 from facespace.training.loop import Trainer
+from facespace.training.material import Material
 from facespace.training.recipe import Recipe, read_recipe
+from facespace.training.run_folder import RunFolder
+
+torch.set_num_threads(1)  # small work: threads would mostly wait for each other
 
 SMOKE = read_recipe(Path(__file__).parents[2] / "recipes" / "smoke.toml")
 SIDE = (SMOKE.input_px, SMOKE.input_px)
 
 TrainSmoke = Callable[[Recipe, Faces, Path], float]
+
+
+@pytest.fixture(autouse=True)
+def without_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing them takes longer than an epoch of a test; `test_loop.run`, of a wider scope, has them."""
+    monkeypatch.setattr(RunFolder, "_draw_curves", lambda *_: None)
+    monkeypatch.setattr(RunFolder, "_log", lambda *_: None)
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +40,7 @@ def smoke_watched(data: Path) -> Faces:
 @pytest.fixture(scope="session")
 def train_smoke(smoke_watched: Faces) -> TrainSmoke:
     """Trains a recipe on faces into a folder; VAL at FAR 1e-3 at its end."""
-    return lambda recipe, faces, out: Trainer(recipe, faces, out, validation=smoke_watched).run()[-1].tar
+    return lambda recipe, faces, out: Trainer(recipe, Material(faces, smoke_watched), out).run()[-1].tar
 
 
 @pytest.fixture(scope="session")

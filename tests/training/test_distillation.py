@@ -5,7 +5,7 @@ import numpy as np
 
 from drawn import drawn_faces
 from facespace.models import ModelSpec
-from facespace.training.distillation import prepare_lessons
+from facespace.training.distillation import ask_teacher, crops_of
 from facespace.training.frozen import resized
 
 
@@ -18,59 +18,63 @@ class MeanColour:
         self.asked = 0
 
     def embed(self, crops: np.ndarray, *, flip: bool = False) -> np.ndarray:
-        assert flip, "a face and its mirror image are one lesson"
+        assert flip, "a face and its mirror image are one target"
         self.asked += len(crops)
         rows = np.concatenate([crops[:, :8].mean((1, 2)), crops[:, 8:].mean((1, 2))], 1).astype(np.float32)
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def test_lessons_are_the_teachers_vectors_of_faces_and_blends(tmp_path: Path) -> None:
+def test_targets_are_the_teachers_vectors_of_faces_and_blends(tmp_path: Path) -> None:
     faces, teacher = drawn_faces(4, 3, 16), MeanColour()
-    lessons = prepare_lessons(teacher, faces, tmp_path, n_blends=7, seed=2)
-    assert np.allclose(lessons.targets, MeanColour().embed(faces.crops(np.arange(12)), flip=True))
-    blends = lessons.blends
+    targets = ask_teacher(teacher, faces, tmp_path, n_blends=7, seed=2)
+    assert np.allclose(targets.rows[:12], MeanColour().embed(faces.crops(np.arange(12)), flip=True))
+    blends = targets.blends
     assert len(blends) == 7 and ((blends.weight >= 0.35) & (blends.weight <= 0.65)).all()
     one = np.array([4])
     first, second = (faces.crops(i[one]).astype(float) for i in (blends.first_idx, blends.second_idx))
     expected = first * blends.weight[4] + second * (1 - blends.weight[4])
-    assert np.abs(blends.crops(faces, one) - expected).max() <= 0.51
-    assert np.allclose(blends.targets, MeanColour().embed(blends.crops(faces, np.arange(7)), flip=True))
+    assert np.abs(blends.crops(faces.crops, one) - expected).max() <= 0.51
+    of_blends = MeanColour().embed(blends.crops(faces.crops, np.arange(7)), flip=True)
+    assert np.allclose(targets.rows[12:], of_blends)
+    mixed = crops_of(faces, blends, np.array([3, 12 + 4, 0]))
+    assert (mixed[[0, 2]] == faces.crops(np.array([3, 0]))).all()
+    assert (mixed[1:2] == blends.crops(faces.crops, one)).all()
 
 
 def test_the_teacher_is_asked_once(tmp_path: Path) -> None:
     faces, teacher = drawn_faces(4, 3, 16), MeanColour()
     told = []
-    first = prepare_lessons(teacher, faces, tmp_path, n_blends=5, on_face=lambda *x: told.append(x))
+    first = ask_teacher(teacher, faces, tmp_path, n_blends=5, on_asked=lambda *x: told.append(x))
     assert teacher.asked == 17 and told[-1] == (17, 17)
-    again = prepare_lessons(teacher, faces, tmp_path, n_blends=5)
+    again = ask_teacher(teacher, faces, tmp_path, n_blends=5)
     assert teacher.asked == 17
-    assert (again.targets == first.targets).all() and (again.blends.targets == first.blends.targets).all()
-    prepare_lessons(teacher, faces, tmp_path, n_blends=5, seed=1)
+    assert (again.rows == first.rows).all()
+    ask_teacher(teacher, faces, tmp_path, n_blends=5, seed=1)
     assert teacher.asked == 34, "another seed blends other faces"
     assert not list(tmp_path.glob("*partial*"))
 
 
 def test_a_picture_replaced_under_its_name_is_asked_about_again(tmp_path: Path) -> None:
     faces, teacher = drawn_faces(4, 3, 16), MeanColour()
-    prepare_lessons(teacher, faces, tmp_path)
+    ask_teacher(teacher, faces, tmp_path)
     assert faces.cached is not None
     replaced = dataclasses.replace(faces, cached=np.roll(faces.cached, 1, axis=0))
-    lessons = prepare_lessons(teacher, replaced, tmp_path)
+    targets = ask_teacher(teacher, replaced, tmp_path)
     assert teacher.asked == 24
-    assert np.allclose(lessons.targets, MeanColour().embed(replaced.crops(np.arange(12)), flip=True))
+    assert np.allclose(targets.rows, MeanColour().embed(replaced.crops(np.arange(12)), flip=True))
 
 
 def test_the_mean_of_an_identity_is_a_unit_row(tmp_path: Path) -> None:
     faces = drawn_faces(4, 3, 16)
-    lessons = prepare_lessons(MeanColour(), faces, tmp_path)
-    means = lessons.identity_means(faces.labels).numpy()
-    expected = lessons.targets[faces.labels == 2].sum(0)
+    targets = ask_teacher(MeanColour(), faces, tmp_path)
+    means = targets.identity_means(faces.labels).numpy()
+    expected = targets.rows[faces.labels == 2].sum(0)
     assert means.shape == (4, 6)
     assert np.allclose(means[2], expected / np.linalg.norm(expected), atol=1e-6)
 
 
 def test_pictures_of_another_size_are_shown_at_the_teachers(tmp_path: Path) -> None:
     faces = drawn_faces(2, 2, 32)
-    lessons = prepare_lessons(MeanColour(), faces, tmp_path)
+    targets = ask_teacher(MeanColour(), faces, tmp_path)
     small = resized(faces.crops(np.arange(4)), (16, 16))
-    assert np.allclose(lessons.targets, MeanColour().embed(small, flip=True))
+    assert np.allclose(targets.rows, MeanColour().embed(small, flip=True))

@@ -13,6 +13,7 @@ from facespace.training.data import Faces
 from facespace.training.export import export_embedder, old_version_of
 from facespace.training.harmonise import harmonise
 from facespace.training.loop import Trainer
+from facespace.training.material import Material
 from facespace.training.recipe import EmbeddingStage, Harmonic, Mining, Optimiser, read_recipe
 
 pytestmark = pytest.mark.slow
@@ -39,7 +40,7 @@ NEW = dataclasses.replace(
 @pytest.fixture(scope="module")
 def old(smoke_faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("old")
-    Trainer(OLD, smoke_faces, folder).run()
+    Trainer(OLD, Material(smoke_faces), folder).run()
     export_embedder(folder, folder / "old.onnx", training_data="faces/train", licence="none")
     return folder / "old.onnx"
 

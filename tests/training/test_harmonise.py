@@ -15,10 +15,9 @@ from facespace.training.augment import Augmentation
 from facespace.training.harmonise import default_recipe, first_stage, harmonise, resolve
 from facespace.training.health import Epoch
 from facespace.training.loop import Trainer
-from facespace.training.old_version import ask_old_version
+from facespace.training.material import Material, ask_old_version, open_material
 from facespace.training.recipe import Batches, EmbeddingStage, Harmonic, Mining, Optimiser, Recipe
 from facespace.training.run_folder import read_facts, read_model
-from facespace.training.start import Material
 
 SIDE = 32
 RECIPE = Recipe(
@@ -54,7 +53,7 @@ class OldColours:
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
     faces, watched = drawn_faces(side=SIDE), drawn_faces(n_each=20, side=SIDE, seed=1)
-    old = ask_old_version(OldColours(), faces, watched, tmp_path_factory.mktemp("lessons"))
+    old = ask_old_version(OldColours(), faces, watched, tmp_path_factory.mktemp("targets"))
     made = Material(faces, watched, None, old)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("facespace.training.harmonise.open_material", lambda *a, **k: made)
@@ -65,7 +64,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
 def init(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("init")
     recipe = dataclasses.replace(RECIPE, name="alone", epochs=1, dim=16)
-    Trainer(recipe, drawn_faces(side=SIDE), run).run()
+    Trainer(recipe, Material(drawn_faces(side=SIDE)), run).run()
     return run
 
 
@@ -99,9 +98,9 @@ def test_first_the_embedding_layer_moves_alone_then_all(init: Path, new: tuple[P
 
 def test_an_embedding_layer_of_the_same_size_is_drawn_anew_too(material: Material, tmp_path: Path) -> None:
     same = tmp_path / "same"
-    Trainer(dataclasses.replace(RECIPE, epochs=1), drawn_faces(side=SIDE), same).run()
+    Trainer(dataclasses.replace(RECIPE, epochs=1), Material(drawn_faces(side=SIDE)), same).run()
     still = dataclasses.replace(first_stage(RECIPE), optimiser=Optimiser(learning_rate=0.0))
-    trainer = Trainer(still, material.faces, tmp_path / "out", old=material.old, init=same)
+    trainer = Trainer(still, material, tmp_path / "out", init=same)
     assert not torch.equal(trainer.network.embedding.weight, weights(same)["embedding.weight"])
 
 
@@ -131,7 +130,7 @@ def test_going_on_gives_the_weights_of_an_unbroken_run(
 
 def test_without_a_first_stage_the_embedding_layer_is_kept(material: Material, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
-    Trainer(dataclasses.replace(RECIPE, epochs=1), drawn_faces(side=SIDE), alone).run()
+    Trainer(dataclasses.replace(RECIPE, epochs=1), Material(drawn_faces(side=SIDE)), alone).run()
     recipe = dataclasses.replace(
         RECIPE, epochs=1, embedding_stage=EmbeddingStage(epochs=0), optimiser=Optimiser(learning_rate=0.0)
     )
@@ -143,7 +142,7 @@ def test_without_a_first_stage_the_embedding_layer_is_kept(material: Material, t
 def test_the_older_model_is_asked_once(tmp_path: Path) -> None:
     faces, model = drawn_faces(3, 4, 32), OldColours()
     told = []
-    first = ask_old_version(model, faces, faces, tmp_path, on_face=lambda *x: told.append(x))
+    first = ask_old_version(model, faces, faces, tmp_path, on_asked=lambda *x: told.append(x))
     again = ask_old_version(model, faces, None, tmp_path)
     assert model.asked == 12, "the watched faces were the same ones"
     assert told[0][1] == 24 and (first.rows == again.rows).all() and again.watched is None
@@ -177,8 +176,6 @@ def test_without_a_recipe_the_run_to_begin_with_decides(init: Path, tmp_path: Pa
 def test_models_that_cannot_meet_are_refused_before_pictures_are_read(
     init: Path, tmp_path: Path, changed: dict, expected: str
 ) -> None:
-    from facespace.training.start import open_material
-
     recipe = dataclasses.replace(RECIPE, **changed)
     with pytest.raises(DataError, match=expected):
         open_material(recipe, tmp_path / "no data here", tmp_path, open_model=OldColours)

@@ -10,7 +10,9 @@ from drawn import drawn_faces
 from facespace.errors import DataError, TrainingError
 from facespace.training.augment import Augmentation
 from facespace.training.health import PATIENCE, effective_rank
-from facespace.training.loop import Trainer, embed_faces, make_network
+from facespace.training.loop import Trainer, embed_faces
+from facespace.training.material import Material
+from facespace.training.networks import make_network
 from facespace.training.recipe import Batches, Optimiser, Recipe
 
 RECIPE = Recipe(
@@ -26,14 +28,16 @@ RECIPE = Recipe(
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run")
-    Trainer(RECIPE, drawn_faces(), out, validation=drawn_faces()).run()
+    Trainer(RECIPE, Material(drawn_faces(), drawn_faces()), out).run()
     return out
 
 
 def test_a_run_leaves_its_recipe_its_rows_and_its_weights(run: Path) -> None:
     rows = list(csv.DictReader((run / "epochs.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["0", "1"]
-    assert {"recipe.json", "epochs.csv", "checkpoint.pt", "model.pt"} <= {p.name for p in run.iterdir()}
+    written = {"recipe.json", "epochs.csv", "curves.svg", "tensorboard", "checkpoint.pt", "model.pt"}
+    assert written == {p.name for p in run.iterdir()}
+    assert list((run / "tensorboard").iterdir())
 
 
 def test_identities_move_apart(run: Path) -> None:
@@ -53,8 +57,8 @@ def test_resuming_gives_the_weights_of_an_unbroken_run(run: Path, tmp_path: Path
             raise StopError
 
     with pytest.raises(StopError):
-        Trainer(RECIPE, drawn_faces(), tmp_path).run(on_step=stop_in_the_second_epoch)
-    Trainer(RECIPE, drawn_faces(), tmp_path, resume=True).run()
+        Trainer(RECIPE, Material(drawn_faces()), tmp_path).run(on_step=stop_in_the_second_epoch)
+    Trainer(RECIPE, Material(drawn_faces()), tmp_path, resume=True).run()
     unbroken = torch.load(run / "model.pt", weights_only=True)["weights"]
     resumed = torch.load(tmp_path / "model.pt", weights_only=True)["weights"]
     assert all(torch.equal(unbroken[name], resumed[name]) for name in unbroken)
@@ -62,13 +66,13 @@ def test_resuming_gives_the_weights_of_an_unbroken_run(run: Path, tmp_path: Path
 
 def test_a_folder_in_use_and_a_missing_checkpoint_are_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--resume"):
-        Trainer(RECIPE, drawn_faces(), run)
+        Trainer(RECIPE, Material(drawn_faces()), run)
     with pytest.raises(DataError, match="expected a checkpoint"):
-        Trainer(RECIPE, drawn_faces(), tmp_path, resume=True)
+        Trainer(RECIPE, Material(drawn_faces()), tmp_path, resume=True)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_the_remedy(tmp_path: Path) -> None:
-    trainer = Trainer(RECIPE, drawn_faces(), tmp_path)
+    trainer = Trainer(RECIPE, Material(drawn_faces()), tmp_path)
     with torch.no_grad():
         trainer.network.embedding.weight.fill_(float("nan"))
     with pytest.raises(TrainingError, match="learning_rate"):
@@ -80,7 +84,7 @@ SMALL = dataclasses.replace(RECIPE, input_px=32, dim=16, epochs=40)
 
 def test_a_collapse_stops_the_run_with_the_remedy(tmp_path: Path) -> None:
     recipe = dataclasses.replace(SMALL, optimiser=Optimiser(learning_rate=0.0, ema=0.5))
-    trainer = Trainer(recipe, drawn_faces(side=32), tmp_path)
+    trainer = Trainer(recipe, Material(drawn_faces(side=32)), tmp_path)
     trainer.network.spread = torch.nn.Identity()  # what holds the components apart
     with (
         torch.no_grad()
@@ -92,7 +96,7 @@ def test_a_collapse_stops_the_run_with_the_remedy(tmp_path: Path) -> None:
 
 def test_a_standstill_stops_the_run_with_the_remedy(tmp_path: Path) -> None:
     recipe = dataclasses.replace(SMALL, optimiser=Optimiser(learning_rate=0.0, ema=0.5))
-    trainer = Trainer(recipe, drawn_faces(side=32), tmp_path, validation=drawn_faces(side=32))
+    trainer = Trainer(recipe, Material(drawn_faces(side=32), drawn_faces(side=32)), tmp_path)
     with pytest.raises(TrainingError, match="standstill"):
         trainer.run()
     assert PATIENCE < len(trainer.history) < recipe.epochs

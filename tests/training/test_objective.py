@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from facespace.training.distillation import distillation_loss
 from facespace.training.margin_softmax import MarginSoftmax
-from facespace.training.objective import NO_IDENTITY, Objective, pairs_and_hands, stage_of
+from facespace.training.objective import NO_IDENTITY, Objective, pairs_and_depth
 from facespace.training.recipe import (
     Curriculum,
     Distillation,
@@ -93,7 +93,7 @@ def test_a_harmonic_run_may_hold_each_face_to_its_own_older_version(mining: Mini
 
 def test_a_curriculum_goes_through_its_stages() -> None:
     mining = Mining(rule="hard", curriculum=(Curriculum(0.2, "any", "easiest"), Curriculum(0.7)))
-    stages = [stage_of(mining, p) for p in (0.0, 0.19, 0.2, 0.69, 0.7, 1.0)]
+    stages = [(o["rule"], o["pairs"]) for o in map(mining.options_at, (0.0, 0.19, 0.2, 0.69, 0.7, 1.0))]
     assert stages == [("any", "easiest")] * 2 + [("semi-hard", "all")] * 2 + [("hard", "all")] * 2
 
 
@@ -101,4 +101,4 @@ def test_a_curriculum_goes_through_its_stages() -> None:
     ("labels", "expected"), [([], (0, 0.0)), ([1, 2], (0, 0.0)), ([0, 0, 0, 1, 1, 2, -1, -1], (8, 2.5))]
 )
 def test_pairs_and_faces_an_identity_of_a_batch(labels: list[int], expected) -> None:
-    assert pairs_and_hands(np.array(labels, np.int64)) == expected
+    assert pairs_and_depth(np.array(labels, np.int64)) == expected

@@ -16,6 +16,7 @@ from facespace.training.augment import Augmentation, to_input
 from facespace.training.chunks import backward_in_chunks
 from facespace.training.loop import Trainer
 from facespace.training.losses import triplet_loss
+from facespace.training.material import Material
 from facespace.training.mining import mine
 from facespace.training.networks import build
 from facespace.training.parallel import World
@@ -41,7 +42,9 @@ import torch
 import torch.distributed
 from pathlib import Path
 import test_parallel
+from facespace.training.run_folder import RunFolder
 
+RunFolder._draw_curves = RunFolder._log = lambda *_: None
 torch.distributed.init_process_group("gloo")
 test_parallel.work(Path(sys.argv[1]))
 torch.distributed.destroy_process_group()
@@ -73,7 +76,7 @@ def work(out: Path) -> None:
     out.mkdir(exist_ok=True)
     torch.save({"loss": loss, "gradients": gradients}, out / f"step-{world.rank}.pt")
     faces = drawn_faces(8, 6, 32)
-    trainer = Trainer(RECIPE, faces, out / "run", validation=drawn_faces(side=32))
+    trainer = Trainer(RECIPE, Material(faces, drawn_faces(side=32)), out / "run")
     with torch.no_grad():  # frozen norms need statistics that fit
         for _ in range(40):
             trainer.network.train()(to_input(torch.from_numpy(faces.crops(np.arange(len(faces))))))
@@ -94,7 +97,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for rank in range(2):
         environment = {
             **os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": str(rank), "WORLD_SIZE": "2",
-            "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)]),
+            "PYTHONPATH": os.pathsep.join([str(here), *sys.path]),
         }  # fmt: skip
         processes.append(subprocess.Popen([sys.executable, "-c", CHILD, str(two)], env=environment))
     assert [p.wait(timeout=120) for p in processes] == [0, 0]

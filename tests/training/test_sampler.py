@@ -14,7 +14,7 @@ from facespace.training.sampler import TripletSampler
     faces=st.integers(2, 8),
     seed=st.integers(0, 9),
 )
-def test_batches_hold_hands_of_identities_then_others(
+def test_batches_hold_groups_of_identities_then_others(
     counts: list[int], batch_size: int, faces: int, seed: int
 ) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
@@ -30,6 +30,7 @@ def test_batches_hold_hands_of_identities_then_others(
         anchors = batch[: int(0.85 * batch_size)]
         assert (np.bincount(labels[anchors]) > 1).any()
         seen.append(batch)
+    assert sampler.n_batches(epoch=3) == len(seen)
     again = list(sampler.batches(epoch=3))
     assert all((a == b).all() for a, b in zip(seen, again, strict=True))
 

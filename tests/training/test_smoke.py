@@ -12,7 +12,9 @@ from torch import nn
 
 from facespace.metrics import all_pairs
 from facespace.training.data import Faces
-from facespace.training.loop import Trainer, embed_faces, make_network
+from facespace.training.loop import Trainer, embed_faces
+from facespace.training.material import Material
+from facespace.training.networks import make_network
 from facespace.training.recipe import Recipe, read_recipe
 
 RECIPE: Recipe = read_recipe(Path(__file__).parents[2] / "recipes" / "smoke.toml")
@@ -43,7 +45,7 @@ def test_eighty_steps_learn_from_labels_and_not_from_shuffled_ones(
     """TAR at FAR 1e-2: 3.7 % untrained, 10.1 % after eighty steps, 4.3 % with shuffled labels."""
     reached = {}
     for name, faces in (("true", smoke_faces), ("shuffled", shuffled(smoke_faces))):
-        trainer = Trainer(BRIEF, faces, tmp_path / name)
+        trainer = Trainer(BRIEF, Material(faces), tmp_path / name)
         trainer.run()
         reached[name] = val_of(trainer.network, smoke_watched, 1e-2)
     untrained = val_of(make_network(BRIEF), smoke_watched, 1e-2)

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ from drawn import drawn_faces
 from facespace.errors import InputError
 from facespace.training.data import Faces, find_pictures
 from facespace.training.data.pictures import Pictures
-from facespace.training.distillation import Lessons
 from facespace.training.feed import Feed
 from facespace.training.parallel import World
 from facespace.training.recipe import Batches, Data, Mining, Recipe
+from facespace.training.sampler import TripletSampler
 from facespace.training.sweeps import (
     SWEEP_RECIPE,
     dimension_variants,
@@ -48,10 +49,12 @@ def pictures(n_identities: int, n_each: int) -> Pictures:
     return Pictures(names, labels, people, (lambda: b"",) * len(labels))
 
 
+def feed(recipe: Recipe, faces: Faces) -> Feed:
+    return Feed(recipe, faces, None, World(), lambda idx: None)  # type: ignore[arg-type,return-value]
+
+
 def portions(recipe: Recipe, faces: Faces, epoch: int, start: int = 0) -> list[list[int]]:
-    lessons: Lessons | None = None
-    feed = Feed(recipe, faces, lessons, World(), lambda idx: None)  # type: ignore[arg-type,return-value]
-    return [p.items.tolist() for p in feed.portions(epoch, start=start, step=0)]
+    return [p.items.tolist() for p in feed(recipe, faces).portions(epoch, start=start, step=0)]
 
 
 @pytest.mark.parametrize("steps", [1, 3, 40])
@@ -66,6 +69,21 @@ def test_fixed_epochs_follow_each_other_without_a_gap_and_go_on_anywhere() -> No
     parts = [portions(dataclasses.replace(TINY, epoch_steps=4), faces, epoch) for epoch in range(3)]
     assert [batch for part in parts for batch in part] == whole
     assert portions(dataclasses.replace(TINY, epoch_steps=4), faces, 1, start=3) == whole[7:8]
+
+
+@pytest.mark.parametrize("epoch_steps", [0, 4])
+def test_each_batch_of_a_run_is_built_once(epoch_steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    built, batches = [], TripletSampler.batches
+
+    def counted(sampler: TripletSampler, epoch: int) -> Iterator[np.ndarray]:
+        for batch in batches(sampler, epoch):
+            built.append(batch)
+            yield batch
+
+    monkeypatch.setattr(TripletSampler, "batches", counted)
+    one = feed(dataclasses.replace(TINY, epoch_steps=epoch_steps), drawn_faces(6, 6, 28))
+    shown = [p for e in range(3) for p in one.portions(e, start=0, step=0) if one.n_steps(e)]
+    assert len(built) == len(shown) >= 12
 
 
 @pytest.mark.parametrize(("budget", "steps"), [(32, 1), (330, 10)])

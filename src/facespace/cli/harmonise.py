@@ -56,10 +56,10 @@ def harmonise(
     chosen = resolve(recipe, init=init, old=old, dim=Embedder(old).spec.dim, teacher=teacher)
     device, world = join(device, os.environ)
     say("reading pictures")
-    with progress("embedding by the older model") as on_lesson, progress("training") as on_step:
+    with progress("embedding by the older model") as on_asked, progress("training") as on_step:
         epochs = train_harmonic(
             chosen, data_folder(data), output, init=init, open_model=Embedder, resume=resume, device=device,
-            on_lesson=on_lesson, on_step=lambda step, n_steps, _: on_step(step, n_steps),
+            on_asked=on_asked, on_step=lambda step, n_steps, _: on_step(step, n_steps),
             on_epoch=lambda e: say(e.line()) if world.first else None,
         )  # fmt: skip
     show_trained(epochs, output, json=json)

@@ -42,20 +42,19 @@ def train(
     Example: facespace train recipes/smoke.toml --data DIR -o runs/smoke
     """
     need_torch()
+    from facespace.training.loop import Trainer
+    from facespace.training.material import open_material
     from facespace.training.parallel import join
     from facespace.training.processor import keep_freed_memory
     from facespace.training.recipe import read_recipe
-    from facespace.training.start import open_run
 
     keep_freed_memory()
     chosen = read_recipe(recipe).taught_by(teacher)
     device, world = join(device, os.environ)
     say("reading pictures")
-    with progress("embedding by the teacher") as on_lesson:
-        trainer = open_run(
-            chosen, data_folder(data), output, init=init, resume=resume, device=device, open_model=Embedder,
-            on_lesson=on_lesson,
-        )  # fmt: skip
+    with progress("embedding by the teacher") as on_asked:
+        material = open_material(chosen, data_folder(data), output, open_model=Embedder, on_asked=on_asked)
+    trainer = Trainer(chosen, material, output, init=init, resume=resume, device=device)
     with progress("training") as on_step:
         epochs = trainer.run(
             on_step=lambda step, n_steps, _: on_step(step, n_steps),

@@ -1,9 +1,10 @@
-"""Models that exist already and do not change: a teacher, an older version. Each is asked about a face once."""
+"""Models that do not change during a run: a teacher, an older version. Each embeds a picture once."""
 
 import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facespace.models import ModelSpec
+from facespace.saved_files import written_beside
 from facespace.training.data import Faces
 
-__all__ = ["FrozenModel", "ask", "digest_of", "resized"]
+__all__ = ["Crops", "FrozenModel", "ask", "ask_once", "digest_of", "resized"]
 
 CHUNK = 256
+
+Crops = Callable[[NDArray[np.int64]], NDArray[np.uint8]]  # indices (k,) -> RGB (k, H, W, 3)
 
 
 class FrozenModel(Protocol):
@@ -29,7 +33,7 @@ class FrozenModel(Protocol):
 
 def ask(
     model: FrozenModel,
-    crops: Callable[[NDArray[np.int64]], NDArray[np.uint8]],
+    crops: Crops,
     n: int,
     *,
     flip: bool,
@@ -54,6 +58,18 @@ def ask(
     return np.concatenate(rows)
 
 
+def ask_once(
+    path: Path, model: FrozenModel, crops: Crops, n: int, *, flip: bool, on_done: Callable[[int], None]
+) -> NDArray[np.float32]:
+    """As `ask`; the rows are kept at ``path``, whose name must identify model and pictures, for later runs."""
+    if not path.is_file():
+        rows = ask(model, crops, n, flip=flip, on_done=on_done)
+        with written_beside(path) as partial, partial.open("wb") as file:
+            np.save(file, rows)
+    kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    return kept
+
+
 def resized(crops: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
     """uint8 RGB crops (N, H, W, 3) at another size, as `facespace.extract` resizes ready thumbnails."""
     if crops.shape[1:3] == size_hw:
@@ -67,9 +83,9 @@ def resized(crops: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.ui
 
 
 def digest_of(model: FrozenModel, faces: Faces, options: str) -> str:
-    """Names what ``model`` says of ``faces``: by its weights, the faces' pixels in order, and what else there is.
+    """Identifies a model's embeddings of ``faces``: its weights, the faces' pixels in order, and further options.
 
-    Names of files do not count, since a picture that was replaced under its name has another answer.
+    File names do not count: a picture that was replaced under its name has another embedding.
     """
     digest = hashlib.sha256(f"{model.spec.sha256} {len(faces)} {options}".encode())
     for start in range(0, len(faces), CHUNK):

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from facespace.training.losses import TripletLoss, triplet_loss
+from facespace.training.losses import Outcome, triplet_loss
 from facespace.training.mining import Roles, Triplets, mine
 
 __all__ = ["COMBINATIONS", "HarmonicMiner", "harmonic_loss"]
@@ -101,7 +101,7 @@ class HarmonicMiner:
 
 def harmonic_loss(
     new: Tensor, old: Tensor, labels: Tensor, miner: HarmonicMiner, generator: torch.Generator | None = None
-) -> TripletLoss:
+) -> Outcome:
     """The triplet loss (equation 3) over triplets of both versions; its gradient reaches v2 alone.
 
     Args:

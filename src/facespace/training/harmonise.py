@@ -1,9 +1,9 @@
 """Train a newer version that meets an older one (paper, appendix), in two stages.
 
-    RUN2/embedding   the init's network with its embedding layer drawn anew, and that layer trained alone
-    RUN2             the whole network goes on from there
+    RUN2/embedding   the init's network with a fresh embedding layer, and that layer trained alone
+    RUN2             the whole network, from there
 
-Each is a run folder like any other, and is gone on with like any other.
+Each is a run folder like any other, and is resumed like any other.
 """
 
 import dataclasses
@@ -13,6 +13,8 @@ from typing import Any
 
 from facespace.errors import DataError
 from facespace.training.health import Epoch
+from facespace.training.loop import OnStep, Trainer
+from facespace.training.material import OnAsked, OpenModel, open_material
 from facespace.training.recipe import (
     Batches,
     Data,
@@ -24,13 +26,10 @@ from facespace.training.recipe import (
     recipe_of,
 )
 from facespace.training.run_folder import read_facts, read_model
-from facespace.training.start import OpenModel, open_material, trainer_of
 
 __all__ = ["FIRST_STAGE", "default_recipe", "harmonise", "resolve"]
 
 FIRST_STAGE = "embedding"
-
-OnStep = Callable[[int, int, float], None]
 
 
 def harmonise(
@@ -42,7 +41,7 @@ def harmonise(
     open_model: OpenModel,
     resume: bool = False,
     device: str = "cpu",
-    on_lesson: Callable[[int, int], None] | None = None,
+    on_asked: OnAsked = lambda done, total: None,
     on_step: OnStep | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> list[Epoch]:
@@ -54,9 +53,9 @@ def harmonise(
         out: the run folder.
         init: a finished run that was trained independently.
         open_model: makes an embedder of a model file.
-        resume: go on where ``out`` stopped.
+        resume: continue where ``out`` stopped.
         device: torch's name of it.
-        on_lesson: follows the older model as it is asked, with (done, total).
+        on_asked: called with (done, total) as the older model embeds the faces.
         on_step: follows each stage, with (step, n_steps, loss).
         on_epoch: called after each epoch.
 
@@ -78,16 +77,18 @@ def harmonise(
         )
     read_model(init)  # before the work
     first = out / FIRST_STAGE
-    material = open_material(recipe, data, out.parent / "lessons", open_model=open_model, on_lesson=on_lesson)
+    material = open_material(recipe, data, out, open_model=open_model, on_asked=on_asked)
+    stages = (
+        [(first_stage(recipe), first), (recipe, out)] if recipe.embedding_stage.epochs else [(recipe, out)]
+    )
     epochs: list[Epoch] = []
-    if recipe.embedding_stage.epochs and not (resume and (first / "model.pt").is_file()):
-        going_on = resume and (first / "checkpoint.pt").is_file()
-        trainer = trainer_of(first_stage(recipe), material, first, init=init, resume=going_on, device=device)
-        epochs += trainer.run(on_step=on_step, on_epoch=on_epoch)
-    begun = first if recipe.embedding_stage.epochs else init
-    going_on = resume and (out / "checkpoint.pt").is_file()
-    trainer = trainer_of(recipe, material, out, init=begun, resume=going_on, device=device)
-    return epochs + trainer.run(on_step=on_step, on_epoch=on_epoch)
+    for stage, folder in stages:
+        if not (resume and folder == first and (first / "model.pt").is_file()):
+            begun = resume and (folder / "checkpoint.pt").is_file()
+            trainer = Trainer(stage, material, folder, init=init, resume=begun, device=device)
+            epochs += trainer.run(on_step=on_step, on_epoch=on_epoch)
+        init = folder
+    return epochs
 
 
 def resolve(recipe: Path | None, *, init: Path, old: Path, dim: int, teacher: Path | None = None) -> Recipe:

@@ -1,7 +1,7 @@
 """The training loop: sample, embed, mine, step, average, report, save.
 
-Every draw is seeded by the run's seed and the place in the run, and a checkpoint holds everything else, so that a run
-that was killed anywhere goes on to the same bits on the same processor.
+Every draw is seeded by the run's seed and the place in the run, and a checkpoint holds everything else. A run that is
+killed anywhere and resumed therefore ends at the same bits on the same processor.
 """
 
 import dataclasses
@@ -21,20 +21,22 @@ from facespace.metrics import all_pairs, count_mixed_pairs
 from facespace.training.augment import to_input
 from facespace.training.chunks import backward_in_chunks
 from facespace.training.data import Faces
-from facespace.training.distillation import Lessons
 from facespace.training.feed import Feed, Portion
 from facespace.training.health import Epoch, check_health, check_loss, effective_rank
-from facespace.training.networks import EMBEDDING_LAYERS, build
-from facespace.training.objective import Objective, Outcome, pairs_and_hands
-from facespace.training.old_version import OldVersion
-from facespace.training.optimisers import learning_rate_at, make_optimiser
+from facespace.training.losses import Outcome
+from facespace.training.material import Material
+from facespace.training.networks import EMBEDDING_LAYERS, make_network
+from facespace.training.objective import Objective, pairs_and_depth
+from facespace.training.optimisers import learning_rate_at, make_optimiser, set_learning_rate, update_average
 from facespace.training.parallel import World
 from facespace.training.processor import has_bfloat16
 from facespace.training.recipe import Recipe
-from facespace.training.run_folder import RunFolder, read_weights
+from facespace.training.run_folder import RunFolder, read_model
 from facespace.training.transfer import transfer
 
-__all__ = ["Trainer", "embed_faces", "make_network"]
+__all__ = ["Trainer", "embed_faces"]
+
+OnStep = Callable[[int, int, float], None]  # (step, steps in all, loss)
 
 FIGURES = ("loss", "active", "ap_dist", "an_dist", "teacher_dist", "grad_norm", "pairs", "faces_per_identity")
 
@@ -44,13 +46,10 @@ class Trainer:
 
     Args:
         recipe: what to train and how.
-        faces: training pictures.
+        material: what it learns from.
         out: the run folder; made if absent.
-        validation: faces of other identities, embedded after each epoch.
-        lessons: the teacher's embeddings of ``faces``, where the recipe has a teacher.
-        old: the older version's embeddings of ``faces``, where the recipe has one.
         init: a finished run whose weights the network begins with; see `facespace.training.transfer`.
-        resume: go on from the folder's checkpoint instead of refusing a folder in use.
+        resume: continue from the folder's checkpoint instead of refusing a folder in use.
         device: "cpu", "cuda", ...
 
     Raises:
@@ -61,17 +60,19 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        faces: Faces,
+        material: Material,
         out: Path,
         *,
-        validation: Faces | None = None,
-        lessons: Lessons | None = None,
-        old: OldVersion | None = None,
         init: Path | None = None,
         resume: bool = False,
         device: str = "cpu",
     ) -> None:
-        self.recipe, self.faces, self.validation, self.old = recipe, faces, validation, old
+        self.recipe, self.faces, self.watched, self.old = (
+            recipe,
+            material.faces,
+            material.watched,
+            material.old,
+        )
         self.device, self.world = torch.device(device), World.current()
         self.bfloat16 = recipe.bfloat16 and has_bfloat16(device)
         if recipe.threads:
@@ -80,18 +81,21 @@ class Trainer:
         self.network = make_network(recipe).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if init is not None and not resume:  # a checkpoint holds what came of them
             fresh = EMBEDDING_LAYERS if recipe.only_embedding else ()
-            transfer(read_weights(init), self.network, fresh=fresh)
+            transfer(read_model(init)["weights"], self.network, fresh=fresh)
         if recipe.only_embedding:
-            _freeze_all_but(self.network, EMBEDDING_LAYERS)
+            for name, parameter in self.network.named_parameters():
+                parameter.requires_grad_(name.split(".")[0] in EMBEDDING_LAYERS)
         self.average = make_network(recipe).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
-        means = lessons.identity_means(faces.labels) if lessons and recipe.margin_softmax.of_teacher else None
-        self.objective = Objective(recipe, len(faces.identities), teacher_means=means).to(self.device)
+        targets, n_identities, means = material.targets, len(self.faces.identities), None
+        if targets and recipe.margin_softmax.of_teacher:
+            means = targets.identity_means(self.faces.labels)
+        self.objective = Objective(recipe, n_identities, teacher_means=means).to(self.device)
         self.parameters = [
             p for p in (*self.network.parameters(), *self.objective.parameters()) if p.requires_grad
         ]
         self.optimiser = make_optimiser(recipe.optimiser, self.parameters)
-        self.feed = Feed(recipe, faces, lessons, self.world, self._embed_now)
+        self.feed = Feed(recipe, self.faces, targets, self.world, self._embed_now)
         self.epoch = self.step = self.step_in_epoch = 0
         self.sums, self.counts = np.zeros(len(FIGURES)), np.zeros(len(FIGURES))
         self.history: list[Epoch] = []
@@ -101,8 +105,8 @@ class Trainer:
         if self.world.first:
             self.folder.write_recipe(
                 recipe,
-                n_faces=len(faces),
-                n_identities=len(faces.identities),
+                n_faces=len(self.faces),
+                n_identities=n_identities,
                 init=str(init or ""),
                 device=str(self.device),
                 in_bfloat16=self.bfloat16,
@@ -111,7 +115,7 @@ class Trainer:
     def run(
         self,
         *,
-        on_step: Callable[[int, int, float], None] | None = None,
+        on_step: OnStep | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> list[Epoch]:
         """Train what is left and write `model.pt`; ``on_step(step, n_steps, loss)`` and ``on_epoch`` follow along.
@@ -133,7 +137,7 @@ class Trainer:
             self.folder.write_model(self._averaged_state())
         return self.history
 
-    def _run_epoch(self, on_step: Callable[[int, int, float], None] | None) -> Epoch:
+    def _run_epoch(self, on_step: OnStep | None) -> Epoch:
         started, n_faces, n_items = time.monotonic(), 0, 0
         n_steps = self.feed.n_steps(self.epoch)
         embeddings, learning_rate = torch.zeros(0), 0.0
@@ -194,11 +198,12 @@ class Trainer:
         self.world.sum_gradients([p for p in self.network.parameters() if p.requires_grad])
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.optimiser.clip or math.inf).item()
         check_loss(self.step, outcome.loss.item(), norm)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate
+        set_learning_rate(self.optimiser, learning_rate)
         self.optimiser.step()
         self.world.average_statistics(self.network)
-        self._update_average()
+        # Early on the average follows closely, or it would keep the random start for long.
+        decay = min(self.recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
+        update_average(self.average, self.network, decay)
         self._count(outcome, norm, labels)
         return embeddings
 
@@ -225,19 +230,8 @@ class Trainer:
             embed_faces(self.network, self.faces, face_idx, bfloat16=self.bfloat16, device=self.device)
         )
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        # Early on the average follows closely, or it would keep the random start for long.
-        decay = min(self.recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
-        averaged = self.average.state_dict()
-        for name, value in self.network.state_dict().items():
-            if value.is_floating_point():
-                averaged[name].lerp_(value, 1 - decay)
-            else:
-                averaged[name].copy_(value)
-
     def _count(self, outcome: Outcome, grad_norm: float, labels: NDArray[np.int64]) -> None:
-        pairs, faces_per_identity = pairs_and_hands(labels)
+        pairs, faces_per_identity = pairs_and_depth(labels)
         row = np.array([
             outcome.loss.item(), outcome.active, outcome.ap_dist, outcome.an_dist, outcome.teacher_dist,
             grad_norm, pairs, faces_per_identity,
@@ -248,7 +242,7 @@ class Trainer:
     def _old_rows(self, items: NDArray[np.int64]) -> Tensor:
         """The older version's rows of a portion; any where it is a blend, which shows nobody."""
         assert self.old is not None
-        return torch.from_numpy(self.old.rows[np.maximum(items, 0)]).to(self.device)
+        return torch.from_numpy(self.old.rows[items % len(self.faces)]).to(self.device)
 
     def _train_mode(self) -> None:
         self.network.train(not self.recipe.only_embedding)
@@ -262,11 +256,11 @@ class Trainer:
 
     def _validate(self) -> tuple[float, float]:
         """VAL at FAR 1e-3 of the watched faces, and of them against the same faces by the older version."""
-        if self.validation is None:
+        if self.watched is None:
             return math.nan, math.nan
-        labels, everyone = self.validation.labels, np.arange(len(self.validation))
+        labels, everyone = self.watched.labels, np.arange(len(self.watched))
         embeddings = embed_faces(
-            self.average, self.validation, everyone, bfloat16=self.bfloat16, device=self.device
+            self.average, self.watched, everyone, bfloat16=self.bfloat16, device=self.device
         )
         tar, mixed = all_pairs(embeddings, labels, fars=(1e-3,))[0].tar, None
         if self.old is not None and self.old.watched is not None:
@@ -309,12 +303,6 @@ class Trainer:
         self.feed.mined = state["mined"].numpy()
 
 
-def make_network(recipe: Recipe) -> nn.Module:
-    """A freshly initialised network of the recipe's kind, dimension and input."""
-    side = recipe.input_px
-    return build(recipe.network, dim=recipe.dim, input_hw=(side, side) if side else None)
-
-
 @torch.no_grad()
 def embed_faces(
     network: nn.Module,
@@ -336,8 +324,3 @@ def embed_faces(
             raw = network(images.contiguous(memory_format=torch.channels_last))
         rows.append(F.normalize(raw.float(), dim=1).cpu())
     return torch.cat(rows).numpy()
-
-
-def _freeze_all_but(network: nn.Module, layers: tuple[str, ...]) -> None:
-    for name, parameter in network.named_parameters():
-        parameter.requires_grad_(name.split(".")[0] in layers)

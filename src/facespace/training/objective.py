@@ -1,9 +1,7 @@
-"""What a step lowers: the triplet loss, of one version or of two, and beside it, by choice, a margin softmax and a
-teacher's vectors."""
+"""What a step minimises: the triplet loss, of one version or of two, and, as the recipe says, a margin softmax and the
+distance to a teacher's vectors."""
 
-import math
-from dataclasses import dataclass
-from typing import Any
+import dataclasses
 
 import numpy as np
 import torch
@@ -12,33 +10,14 @@ from torch import Tensor, nn
 
 from facespace.training.distillation import distillation_loss
 from facespace.training.harmonic import HarmonicMiner, harmonic_loss
-from facespace.training.losses import TripletLoss, triplet_loss
+from facespace.training.losses import Outcome, triplet_loss
 from facespace.training.margin_softmax import MarginSoftmax
 from facespace.training.mining import Triplets, mine
-from facespace.training.recipe import Mining, Recipe
+from facespace.training.recipe import Recipe
 
-__all__ = ["Objective", "Outcome", "stage_of"]
+__all__ = ["NO_IDENTITY", "Objective", "pairs_and_depth"]
 
 NO_IDENTITY = -1
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A batch's loss with gradient, and what the health report shows of it (nan where a term is left out).
-
-    Attributes:
-        loss: scalar.
-        active: share of the anchor-positive pairs that found a negative.
-        ap_dist: mean anchor-positive distance over the triplets.
-        an_dist: mean anchor-negative distance over the triplets.
-        teacher_dist: mean distance to the teacher's vectors.
-    """
-
-    loss: Tensor
-    active: float = math.nan
-    ap_dist: float = math.nan
-    an_dist: float = math.nan
-    teacher_dist: float = math.nan
 
 
 class Objective(nn.Module):
@@ -54,17 +33,12 @@ class Objective(nn.Module):
         super().__init__()
         self.recipe = recipe
         chosen = recipe.margin_softmax
-        self.margin_softmax = (
-            MarginSoftmax(
-                n_identities,
-                recipe.dim,
-                scale=chosen.scale,
-                margin=chosen.margin,
-                directions=teacher_means if chosen.of_teacher else None,
+        self.margin_softmax = None
+        if chosen.weight:
+            directions = teacher_means if chosen.of_teacher else None
+            self.margin_softmax = MarginSoftmax(
+                n_identities, recipe.dim, scale=chosen.scale, margin=chosen.margin, directions=directions
             )
-            if chosen.weight
-            else None
-        )
 
     def forward(
         self,
@@ -90,11 +64,11 @@ class Objective(nn.Module):
         """
         known = (labels != NO_IDENTITY).nonzero()[:, 0]
         identified, of_known = embeddings[known], None if old is None else old[known]
-        loss, numbers = embeddings.sum() * 0.0, {}
+        loss = embeddings.sum() * 0.0
+        outcome = Outcome(loss)
         if self.recipe.mining.weight:
-            result = self._triplet_loss(identified, labels[known], of_known, triplets, progress, generator)
-            loss = loss + self.recipe.mining.weight * result.loss
-            numbers = {"active": result.active, "ap_dist": result.ap_dist, "an_dist": result.an_dist}
+            outcome = self._triplet_loss(identified, labels[known], of_known, triplets, progress, generator)
+            loss = loss + self.recipe.mining.weight * outcome.loss
         if of_known is not None and self.recipe.harmonic.vectors:
             loss = loss + distillation_loss(identified, of_known, vectors=self.recipe.harmonic.vectors)
         if self.margin_softmax is not None:
@@ -106,8 +80,9 @@ class Objective(nn.Module):
                 embeddings, targets, vectors=chosen.vectors, relations=chosen.relations
             )
             if chosen.vectors:
-                numbers["teacher_dist"] = float((embeddings.detach() - targets).square().sum(1).mean())
-        return Outcome(loss, **numbers)
+                to_teacher = float((embeddings.detach() - targets).square().sum(1).mean())
+                outcome = dataclasses.replace(outcome, teacher_dist=to_teacher)
+        return dataclasses.replace(outcome, loss=loss)
 
     def _triplet_loss(
         self,
@@ -117,33 +92,18 @@ class Objective(nn.Module):
         triplets: Triplets | None,
         progress: float,
         generator: torch.Generator | None,
-    ) -> TripletLoss:
-        mining, harmonic = self.recipe.mining, self.recipe.harmonic
-        rule, pairs = stage_of(mining, progress)
-        options: dict[str, Any] = {
-            "margin": mining.margin,
-            "rule": rule,
-            "pairs": pairs,
-            "negatives_per_pair": mining.negatives_per_pair,
-            "choice": mining.choice,
-        }
+    ) -> Outcome:
+        options = self.recipe.mining.options_at(progress)
         if old is not None:
+            harmonic = self.recipe.harmonic
             miner = HarmonicMiner(harmonic.combinations, harmonic.same_face, **options)
             return harmonic_loss(embeddings, old, labels, miner, generator)
         if triplets is None:
             triplets = mine(embeddings.detach(), labels, generator=generator, **options)
-        return triplet_loss(embeddings, triplets, margin=mining.margin)
+        return triplet_loss(embeddings, triplets, margin=self.recipe.mining.margin)
 
 
-def stage_of(mining: Mining, progress: float) -> tuple[str, str]:
-    """The rule and the kind of pairs at a part of the run: those of the curriculum while it lasts."""
-    for stage in mining.curriculum:
-        if progress < stage.until:
-            return stage.rule, stage.pairs
-    return mining.rule, mining.pairs
-
-
-def pairs_and_hands(labels: NDArray[np.int64]) -> tuple[int, float]:
+def pairs_and_depth(labels: NDArray[np.int64]) -> tuple[int, float]:
     """Anchor-positive pairs of a batch, and the mean faces of the identities that have two or more there."""
     counts = np.bincount(labels[labels != NO_IDENTITY])
     several = counts[counts > 1]

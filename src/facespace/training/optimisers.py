@@ -1,32 +1,56 @@
-"""How weights move: the paper's AdaGrad or AdamW, and how the learning rate goes over a run."""
+"""How weights move in every training loop: optimiser, learning rate, average and clipping. Loops in lab use it too."""
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
 
 from facespace.training.recipe import Optimiser
 
-__all__ = ["learning_rate_at", "make_optimiser"]
+__all__ = ["decay_groups", "learning_rate_at", "make_optimiser", "set_learning_rate", "update_average"]
 
 
-def make_optimiser(options: Optimiser, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """AdaGrad (paper, section 3.3: learning rate 0.05 at first) or AdamW over ``parameters``."""
-    if options.kind == "adagrad":
-        return torch.optim.Adagrad(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
-    return torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
+def make_optimiser(options: Optimiser, parameters: Iterable[Any]) -> torch.optim.Optimizer:
+    """AdaGrad (paper, section 3.3: learning rate 0.05 at first) or AdamW over parameters, or groups of them."""
+    kind = torch.optim.Adagrad if options.kind == "adagrad" else torch.optim.AdamW
+    return kind(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
+
+
+def decay_groups(network: nn.Module) -> list[dict[str, Any]]:
+    """Two groups of parameters for `make_optimiser`: weights, which decay, then biases and norms, which do not."""
+    weights = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": weights}, {"params": others, "weight_decay": 0.0}]
 
 
 def learning_rate_at(options: Optimiser, progress: float) -> float:
-    """The learning rate where a part ``progress``, in [0, 1], of the run is done."""
+    """The learning rate where a part ``progress``, in [0, 1], of the run is done, by steps or by the clock."""
     rise = progress / options.warmup if options.warmup else 1.0
     if options.schedule == "steps":
         factor = min(1.0, rise) * 0.1 ** sum(progress >= at for at in options.lower_at)
     elif options.schedule == "one-cycle":
-        fallen = (progress - options.warmup) / (1.0 - options.warmup)
+        fallen = min(1.0, (progress - options.warmup) / (1.0 - options.warmup))
         factor = rise if rise < 1.0 else 0.5 * (1.0 + math.cos(math.pi * fallen))
     else:
         fall = (1.0 - progress) / options.decay if options.decay else 1.0
         factor = max(0.0, min(1.0, rise, fall))
     return options.learning_rate * factor
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Of all groups of parameters."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """average <- decay x average + (1 - decay) x network, for weights and statistics; counts are copied."""
+    averaged = average.state_dict()
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            averaged[name].lerp_(value, 1 - decay)
+        else:
+            averaged[name].copy_(value)

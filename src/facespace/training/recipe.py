@@ -7,23 +7,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from facespace.errors import DataError
+from facespace.training import mining
 from facespace.training.augment import Augmentation
 from facespace.training.harmonic import COMBINATIONS
 
-__all__ = [
-    "Batches",
-    "Curriculum",
-    "Data",
-    "Distillation",
-    "EmbeddingStage",
-    "Harmonic",
-    "MarginSoftmaxOptions",
-    "Mining",
-    "Optimiser",
-    "Recipe",
-    "read_recipe",
-    "recipe_of",
-]
+__all__ = ["Batches", "Curriculum", "Data", "Distillation", "EmbeddingStage", "Harmonic", "MarginSoftmaxOptions",
+           "Mining", "Optimiser", "Recipe", "read_recipe", "recipe_of"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,6 +72,17 @@ class Mining:
     every: int = 0
     pool: int = 6000
     curriculum: tuple[Curriculum, ...] = ()
+
+    def options_at(self, progress: float) -> dict[str, Any]:
+        """Keyword arguments of `mine` at a part of the run: the curriculum's rule and pairs while it lasts."""
+        stage = next((s for s in self.curriculum if progress < s.until), self)
+        return {
+            "margin": self.margin,
+            "rule": stage.rule,
+            "pairs": stage.pairs,
+            "negatives_per_pair": self.negatives_per_pair,
+            "choice": self.choice,
+        }
 
 
 @dataclass(frozen=True)
@@ -212,9 +212,9 @@ CHOICES = {
     "alignment": ("similarity", "tight"),
     "kind": ("adamw", "adagrad"),
     "schedule": ("trapezoid", "one-cycle", "steps"),
-    "rule": ("semi-hard", "hard", "one-sided", "any"),
-    "pairs": ("all", "hardest", "easiest"),
-    "choice": ("uniform", "nearest"),
+    "rule": tuple(mining.RULES),
+    "pairs": mining.PAIRS,
+    "choice": mining.CHOICES,
     "combinations": COMBINATIONS,
 }
 

@@ -4,7 +4,7 @@ recipe.json     every option, seeds included, and what trained it: versions and 
 epochs.csv      one row an epoch
 curves.svg      the same as plots (with matplotlib)
 tensorboard/    the same for TensorBoard (with tensorboard)
-checkpoint.pt   all that is needed to go on to the bit
+checkpoint.pt   all that is needed to continue to the same bits
 model.pt        the averaged weights of a finished run
 """
 
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 import facespace
 from facespace.errors import DataError
@@ -27,7 +26,7 @@ from facespace.saved_files import write_beside, written_beside
 from facespace.training.health import Epoch
 from facespace.training.recipe import Recipe
 
-__all__ = ["RunFolder", "read_facts", "read_model", "read_weights"]
+__all__ = ["RunFolder", "read_facts", "read_model", "read_state", "write_state"]
 
 CURVES = {
     "loss": ("loss", "teacher_dist"),
@@ -52,7 +51,7 @@ class RunFolder:
         self.path = path
         checkpoint = path / "checkpoint.pt"
         if checkpoint.exists() and not resume:
-            raise DataError(f"{path}: holds a run already; go on with --resume, or name another folder")
+            raise DataError(f"{path}: holds a run already; continue it with --resume, or name another folder")
         if resume and not checkpoint.exists():
             raise DataError(f"{checkpoint}: expected a checkpoint to resume from, there is none")
         path.mkdir(parents=True, exist_ok=True)
@@ -68,11 +67,11 @@ class RunFolder:
             "revision": _revision(),
             "torch": torch.__version__,
         }
-        _write_text(self.path / "recipe.json", json.dumps(facts, indent=2) + "\n")
+        write_beside(self.path / "recipe.json", (json.dumps(facts, indent=2) + "\n").encode())
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:
-        """All that is needed to go on."""
-        _write_torch(self.path / "checkpoint.pt", state)
+        """All that is needed to continue."""
+        write_state(self.path / "checkpoint.pt", state)
 
     def read_checkpoint(self) -> dict[str, Any]:
         """What `write_checkpoint` wrote last.
@@ -80,15 +79,11 @@ class RunFolder:
         Raises:
             DataError: it cannot be read.
         """
-        try:
-            state: dict[str, Any] = torch.load(self.path / "checkpoint.pt", weights_only=True)
-        except (OSError, RuntimeError, EOFError) as error:
-            raise DataError(f"{self.path / 'checkpoint.pt'}: expected a checkpoint, got: {error}") from error
-        return state
+        return read_state(self.path / "checkpoint.pt")
 
     def write_model(self, state: dict[str, Any]) -> None:
         """The finished run's averaged weights, for export."""
-        _write_torch(self.path / "model.pt", state)
+        write_state(self.path / "model.pt", state)
 
     def write_epochs(self, epochs: Sequence[Epoch]) -> None:
         """All rows so far, the curves, and the last epoch for TensorBoard."""
@@ -96,7 +91,7 @@ class RunFolder:
         writer = csv.DictWriter(file, [f.name for f in dataclasses.fields(Epoch)], lineterminator="\n")
         writer.writeheader()
         writer.writerows({k: f"{v:.6g}" for k, v in dataclasses.asdict(e).items()} for e in epochs)
-        _write_text(self.path / "epochs.csv", file.getvalue())
+        write_beside(self.path / "epochs.csv", file.getvalue().encode())
         if importlib.util.find_spec("matplotlib"):
             self._draw_curves(epochs)
         if importlib.util.find_spec("tensorboard"):
@@ -127,6 +122,25 @@ class RunFolder:
                     writer.add_scalar(name, value, epoch.epoch)
 
 
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values, in one step: a kill leaves the file that was there before."""
+    with written_beside(path) as partial:
+        torch.save(state, partial)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `write_state` wrote.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except (OSError, RuntimeError, EOFError) as error:
+        raise DataError(f"{path}: expected a checkpoint, got: {error}") from error
+    return state
+
+
 def read_model(run: Path) -> dict[str, Any]:
     """What `write_model` left in a finished run folder.
 
@@ -138,18 +152,7 @@ def read_model(run: Path) -> dict[str, Any]:
         raise DataError(
             f"{run}: expected a finished run with model.pt, there is none; finish it with --resume"
         )
-    state: dict[str, Any] = torch.load(path, weights_only=True)
-    return state
-
-
-def read_weights(run: Path) -> dict[str, Tensor]:
-    """The averaged weights of a finished run, by name.
-
-    Raises:
-        DataError: no finished run there.
-    """
-    weights: dict[str, Tensor] = read_model(run)["weights"]
-    return weights
+    return read_state(path)
 
 
 def read_facts(run: Path) -> dict[str, Any]:
@@ -166,18 +169,9 @@ def read_facts(run: Path) -> dict[str, Any]:
 
 
 def _revision() -> str:
-    """The commit of the code, where it runs from a checkout with git at hand; else empty."""
+    """The commit of the code, where it runs from a checkout and git is available; else empty."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_beside(path, text.encode())
-
-
-def _write_torch(path: Path, state: dict[str, Any]) -> None:
-    with written_beside(path) as partial:
-        torch.save(state, partial)

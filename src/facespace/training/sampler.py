@@ -16,7 +16,7 @@ class TripletSampler:
     """Deterministic batches of face indices.
 
     Within an epoch every face of an identity with two faces or more is an anchor about once: the faces of an
-    identity are dealt into hands of up to ``faces_per_identity``, hands are added to a batch until the
+    identity are split into groups of up to ``faces_per_identity``, groups are added to a batch until the
     anchors' share is reached, and the rest of the batch is drawn from all faces as negatives.
 
     Attributes:
@@ -47,31 +47,34 @@ class TripletSampler:
     def batches(self, epoch: int) -> Iterator[NDArray[np.int64]]:
         """The batches of one epoch: int64 index arrays of shape (batch_size,)."""
         rng = np.random.default_rng((self.seed, epoch))
-        n_anchors = int(self.anchor_share * self.batch_size)
-        batch: list[int] = []
-        for hand in self._hands(rng):
-            if len(batch) + len(hand) > n_anchors:
-                yield self._fill(batch, rng)
-                batch = []
-            batch.extend(hand)
-        if len(batch) >= n_anchors // 2:
-            yield self._fill(batch, rng)
+        for anchors in self._anchors(rng):
+            others = np.ones(len(self.labels), bool)
+            others[anchors] = False
+            n_negatives = min(self.batch_size - len(anchors), int(others.sum()))
+            negatives = rng.choice(np.flatnonzero(others), n_negatives, replace=False)
+            yield np.concatenate([anchors, negatives]).astype(np.int64)
 
     def n_batches(self, epoch: int) -> int:
-        """How many batches that epoch has."""
-        return sum(1 for _ in self.batches(epoch))
+        """How many batches that epoch has; none of them is built."""
+        return len(self._anchors(np.random.default_rng((self.seed, epoch))))
 
-    def _hands(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    def _anchors(self, rng: np.random.Generator) -> list[list[int]]:
+        """The anchors of each batch."""
+        n_anchors, found, batch = int(self.anchor_share * self.batch_size), [], list[int]()
+        for group in self._groups(rng):
+            if len(batch) + len(group) > n_anchors:
+                found.append(batch)
+                batch = []
+            batch.extend(group)
+        return [*found, batch] if len(batch) >= n_anchors // 2 else found
+
+    def _groups(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+        """Two to ``faces_per_identity`` faces of one identity each, in random order."""
         order = rng.permutation(len(self.labels))
         order = order[np.argsort(self.labels[order], kind="stable")]
         starts = np.flatnonzero(np.diff(self.labels[order], prepend=-1))
-        hands = []
+        groups = []
         for faces in np.split(order, starts[1:]):
-            n_hands = -(-len(faces) // self.faces_per_identity)
-            hands += [hand for hand in np.array_split(faces, n_hands) if len(hand) > 1]
-        return [hands[i] for i in rng.permutation(len(hands))]
-
-    def _fill(self, anchors: list[int], rng: np.random.Generator) -> NDArray[np.int64]:
-        others = np.setdiff1d(np.arange(len(self.labels)), anchors)
-        n_negatives = min(self.batch_size - len(anchors), len(others))
-        return np.concatenate([anchors, rng.choice(others, n_negatives, replace=False)]).astype(np.int64)
+            n_groups = -(-len(faces) // self.faces_per_identity)
+            groups += [group for group in np.array_split(faces, n_groups) if len(group) > 1]
+        return [groups[i] for i in rng.permutation(len(groups))]

@@ -22,8 +22,9 @@ from facespace.errors import DataError, InputError
 from facespace.saved_files import write_beside
 from facespace.training.data import find_pictures
 from facespace.training.data.pictures import Pictures
+from facespace.training.loop import OnStep, Trainer
+from facespace.training.material import open_material
 from facespace.training.recipe import Batches, Data, Mining, Optimiser, Recipe
-from facespace.training.start import open_run
 
 __all__ = ["DIMENSIONS", "SHARES", "SWEEP_RECIPE", "Variant", "dimension_variants", "image_variants",
            "low_resolution_variants", "train_variants", "with_budget"]  # fmt: skip
@@ -165,21 +166,17 @@ def train_variants(
     return [out / variant.name for variant in variants]
 
 
-def _follow(
-    on_step: Callable[[int, int], None] | None, before: int, total: int
-) -> Callable[[int, int, float], None] | None:
+def _follow(on_step: Callable[[int, int], None] | None, before: int, total: int) -> OnStep | None:
     return (lambda step, *_: on_step(before + step, total)) if on_step else None
 
 
-def _train(
-    variant: Variant, data: Path, run: Path, device: str, on_step: Callable[[int, int, float], None] | None
-) -> None:
+def _train(variant: Variant, data: Path, run: Path, device: str, on_step: OnStep | None) -> None:
     recipe = _resolved(variant, data, run)
     _check_same(run, recipe)
     if (run / "model.pt").is_file():
         return
     resume = (run / "checkpoint.pt").is_file()
-    open_run(recipe, data, run, resume=resume, device=device).run(on_step=on_step)
+    Trainer(recipe, open_material(recipe, data, run), run, resume=resume, device=device).run(on_step=on_step)
 
 
 def _resolved(variant: Variant, data: Path, run: Path) -> Recipe:

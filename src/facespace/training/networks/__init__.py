@@ -14,8 +14,9 @@ from facespace.training.networks.plain_residual import (
     plain_residual_xs,
 )
 from facespace.training.networks.zeiler_fergus import nn1
+from facespace.training.recipe import Recipe
 
-__all__ = ["EMBEDDING_LAYERS", "NETWORKS", "build"]
+__all__ = ["EMBEDDING_LAYERS", "NETWORKS", "build", "make_network"]
 
 # What makes an embedding of the last features, in every network; some have no `spread`.
 EMBEDDING_LAYERS = ("embedding", "spread")
@@ -49,3 +50,9 @@ def build(name: str, *, dim: int = 128, input_hw: tuple[int, int] | None = None)
     if name not in NETWORKS:
         raise InputError(f"expected a network out of {', '.join(sorted(NETWORKS))}, got '{name}'")
     return NETWORKS[name](dim=dim, **({"input_hw": input_hw} if input_hw else {}))
+
+
+def make_network(recipe: Recipe) -> nn.Module:
+    """A freshly initialised network of the recipe's kind, dimension and input."""
+    side = recipe.input_px
+    return build(recipe.network, dim=recipe.dim, input_hw=(side, side) if side else None)

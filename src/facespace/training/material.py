@@ -1,23 +1,41 @@
-"""From a recipe and a data folder to a run that is ready to go."""
+"""What a run learns from: pictures, and what a teacher and an older model make of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facespace.errors import DataError
 from facespace.training.data import Faces, open_faces
-from facespace.training.distillation import Lessons, prepare_lessons
-from facespace.training.frozen import FrozenModel
-from facespace.training.loop import Trainer, make_network
-from facespace.training.old_version import OldVersion, ask_old_version
+from facespace.training.distillation import TeacherTargets, ask_teacher
+from facespace.training.frozen import FrozenModel, ask_once, digest_of
+from facespace.training.networks import make_network
 from facespace.training.parallel import World
 from facespace.training.recipe import Recipe
 
-__all__ = ["Material", "OpenModel", "open_material", "open_run", "trainer_of"]
+__all__ = ["Material", "OldVersion", "OnAsked", "OpenModel", "ask_old_version", "open_material"]
 
 GIGABYTE = 2**30
 
 OpenModel = Callable[[Path], FrozenModel]
+OnAsked = Callable[[int, int], None]  # (pictures done, pictures in all)
+
+
+@dataclass(frozen=True)
+class OldVersion:
+    """An older model, v1, on the faces of a run.
+
+    Attributes:
+        sha256: of its weights.
+        rows: its unit rows of the training faces as a gallery would hold them, shape (N, D).
+        watched: of the watched faces, shape (M, D); None where nothing is watched.
+    """
+
+    sha256: str
+    rows: NDArray[np.float32]
+    watched: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -26,79 +44,33 @@ class Material:
 
     Attributes:
         faces: to train on.
-        watched: of other identities, to follow the run by.
-        lessons: a teacher's embeddings of the faces, if there is a teacher.
-        old: an older version's embeddings of all of them, if there is one.
+        watched: of other identities, embedded after each epoch to follow the run.
+        targets: a teacher's embeddings of the faces, where the recipe has a teacher.
+        old: an older version's embeddings of all of them, where the recipe has one.
     """
 
     faces: Faces
     watched: Faces | None = None
-    lessons: Lessons | None = None
+    targets: TeacherTargets | None = None
     old: OldVersion | None = None
-
-
-def open_run(
-    recipe: Recipe,
-    data: Path,
-    out: Path,
-    *,
-    init: Path | None = None,
-    resume: bool = False,
-    device: str = "cpu",
-    open_model: OpenModel | None = None,
-    on_lesson: Callable[[int, int], None] | None = None,
-) -> Trainer:
-    """Read the pictures, ask the teacher if there is one, and open the run folder.
-
-    Args:
-        recipe: what to train and how.
-        data: the recipe's paths are below it.
-        out: the run folder; what other models say is kept beside it, in `lessons/`, for other runs.
-        init: a finished run folder whose weights the network begins with.
-        resume: go on from the folder's checkpoint; it holds the weights, so that ``init`` is not looked at.
-        device: torch's name of it.
-        open_model: makes an embedder of a model file, for recipes with a teacher or an older version.
-        on_lesson: follows what is asked of such models, called with (done, total).
-
-    Raises:
-        DataError: pictures, models or run folders are not as expected.
-    """
-    material = open_material(recipe, data, out.parent / "lessons", open_model=open_model, on_lesson=on_lesson)
-    return trainer_of(recipe, material, out, init=init, resume=resume, device=device)
-
-
-def trainer_of(
-    recipe: Recipe,
-    material: Material,
-    out: Path,
-    *,
-    init: Path | None = None,
-    resume: bool = False,
-    device: str = "cpu",
-) -> Trainer:
-    """A run on material that was opened before; as `open_run`."""
-    return Trainer(
-        recipe,
-        material.faces,
-        out,
-        validation=material.watched,
-        lessons=material.lessons,
-        old=material.old,
-        init=init,
-        resume=resume,
-        device=device,
-    )
 
 
 def open_material(
     recipe: Recipe,
     data: Path,
-    cache: Path,
+    out: Path,
     *,
     open_model: OpenModel | None = None,
-    on_lesson: Callable[[int, int], None] | None = None,
+    on_asked: OnAsked = lambda done, total: None,
 ) -> Material:
-    """Read the pictures, and ask the teacher and the older version about them, once: the answers stay in ``cache``.
+    """Read the pictures, and embed them by the teacher and the older version, once.
+
+    Args:
+        recipe: its paths are below ``data``.
+        data: the data folder.
+        out: the run folder; embeddings by other models are kept beside it, in `targets/`, for other runs too.
+        open_model: makes an embedder of a model file, for recipes with a teacher or an older version.
+        on_asked: called with (done, total) as these models embed pictures.
 
     Raises:
         DataError: pictures or models are not as expected.
@@ -106,24 +78,44 @@ def open_material(
     teacher = _open(recipe.distillation.teacher, data, open_model)
     old = _open(recipe.harmonic.old, data, open_model)
     _check_models(recipe, teacher, old)
-    size_hw: tuple[int, int] = make_network(recipe).input_hw  # type: ignore[assignment]
-    for model in filter(
-        None, (teacher, old)
-    ):  # it may see more than the network: one trained small first, say
-        size_hw = (max(size_hw[0], model.spec.input_hw[0]), max(size_hw[1], model.spec.input_hw[1]))
-    faces, watched = _open_faces(recipe, data, size_hw)
-    lessons = of_old = None
-    world = World.current()
+    own_hw: tuple[int, int] = make_network(recipe).input_hw  # type: ignore[assignment]
+    # Other models may see more than the network does: one that is first trained on small pictures, for instance.
+    sizes_hw = [own_hw, *(model.spec.input_hw for model in (teacher, old) if model is not None)]
+    height, width = (max(sides) for sides in zip(*sizes_hw, strict=True))
+    faces, watched = _open_faces(recipe, data, (height, width))
+    targets = of_old = None
+    cache, world = out.parent / "targets", World.current()
     if not world.first:  # one process asks, the others read what it kept
         world.wait()
     if teacher is not None:
         n_blends, seed = recipe.distillation.n_blends, recipe.seed
-        lessons = prepare_lessons(teacher, faces, cache, n_blends=n_blends, seed=seed, on_face=on_lesson)
+        targets = ask_teacher(teacher, faces, cache, n_blends=n_blends, seed=seed, on_asked=on_asked)
     if old is not None:
-        of_old = ask_old_version(old, faces, watched, cache, on_face=on_lesson)
+        of_old = ask_old_version(old, faces, watched, cache, on_asked=on_asked)
     if world.first:
         world.wait()
-    return Material(faces, watched, lessons, of_old)
+    return Material(faces, watched, targets, of_old)
+
+
+def ask_old_version(
+    model: FrozenModel,
+    faces: Faces,
+    watched: Faces | None,
+    cache: Path,
+    *,
+    on_asked: OnAsked = lambda done, total: None,
+) -> OldVersion:
+    """Embed all faces by the older model, once; later runs read ``cache``, a folder."""
+    total = len(faces) + len(watched or ())
+
+    def rows(of: Faces, before: int) -> NDArray[np.float32]:
+        path = cache / f"old-{digest_of(model, of, str(of.size_hw))}.npy"
+        return ask_once(
+            path, model, of.crops, len(of), flip=False, on_done=lambda done: on_asked(before + done, total)
+        )
+
+    of_faces = rows(faces, 0)
+    return OldVersion(model.spec.sha256, of_faces, None if watched is None else rows(watched, len(faces)))
 
 
 def _open_faces(recipe: Recipe, data: Path, size_hw: tuple[int, int]) -> tuple[Faces, Faces | None]:
