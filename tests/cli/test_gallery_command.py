@@ -1,5 +1,6 @@
 """`facespace gallery` as a person or a script meets it; models are those of drawn pictures."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -194,3 +195,29 @@ def test_names_that_look_alike_are_one_subject(tmp_path: Path, team: Path) -> No
     assert [(s["name"], s["n_faces"]) for s in document("list", team)["subjects"]] == [("ann", 3), ("bob", 1)]
     refused = call("enrol", team, photo, "--subject", "A\x1b[31mnn").exception
     assert isinstance(refused, InputError) and r"\x1b" in str(refused)
+
+
+def test_a_population_sets_the_thresholds_of_identify_and_search(
+    tmp_path: Path, team: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict: dict[str, float | None] = {far: 0.5 * (d or 0.0) for far, d in SPEC.distances.items()}
+    spec = dataclasses.replace(SPEC, populations={"everyone": SPEC.distances, "children": strict})
+    monkeypatch.setattr(DrawnEmbedder, "spec", spec)
+    party = draw_photo(tmp_path / "p.png", "green", "red")
+    for command, asked in (("identify", ("--fpir", "0.02")), ("search", ("-k", "1"))):
+        usual = document(command, team, party, *asked)
+        other = document(command, team, party, *asked, "--population", "children")
+        assert (usual["population"], other["population"]) == ("everyone", "children")
+        pairs = zip(_thresholds(usual), _thresholds(other), strict=True)
+        assert all(b == pytest.approx(0.5 * a) for a, b in pairs)
+        assert "population: children" in call(command, team, party, "--population", "children").stdout
+    refused = call("search", team, party, "--population", "martians")
+    assert isinstance(refused.exception, FacespaceError) and "everyone, children" in str(refused.exception)
+
+
+def _thresholds(found: dict) -> list[float]:  # type: ignore[type-arg]
+    """Of each face, or of its nearest."""
+    return [
+        face["threshold"] if "threshold" in face else face["matches"][0]["threshold"]
+        for face in found["faces"]
+    ]

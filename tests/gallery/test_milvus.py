@@ -1,5 +1,6 @@
 """A gallery in Milvus does and answers what one in a file does, on milvus-lite and on a real server."""
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from facespace.errors import GalleryError, InputError
 from facespace.gallery import Gallery
 from facespace.gallery.milvus_roster import MilvusRoster
 from facespace.models import ModelSpec
+from facespace.store import IndexState
 from facespace.store.milvus import MilvusAddress
 from facespace.store.milvus import database as milvus_database
 from in_milvus import emptied
@@ -223,4 +225,7 @@ def test_what_milvus_finds_is_measured_and_told(two: tuple[Gallery, Gallery]) ->
     assert gallery.refresh_index()
     (state,) = gallery.index_states().values()
     assert not state.is_exact and state.recall is not None and state.recall.share == 1.0 and state.n == 60
-    assert "60 templates finds 100.0% of" in state.line()
+    assert "60 templates finds 100.0% (" in state.line()
+    told = gallery.identify(PROBES, V1)
+    assert told.indexes == {V1.label: state}
+    assert IndexState.from_json(json.loads(json.dumps(state.to_json()))) == state

@@ -3,10 +3,13 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from facespace.service.settings import Limits
+from facespace.gallery import Gallery
+from facespace.service import galleries
+from facespace.service.settings import Limits, Settings
 from facespace.service.upkeep import Upkeep
 from service.asked import PNG, ask, make_service, photo
 
@@ -84,3 +87,22 @@ def test_upkeep_removes_pictures_of_faces_that_are_gone_and_closes_idle_gallerie
         asyncio.run(Upkeep(service).round())
         assert [path for path, picture in kept.items() if picture.exists()] == ["a1", "new"]
         assert asked.get("/v1/galleries/one").json()["n_faces"] == 1
+
+
+def test_a_gallery_at_an_address_is_opened_with_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, str]] = []
+
+    def opened(place: Any, *, create: bool = True, token: str = "") -> Gallery:
+        asked.append((place, token))
+        return Gallery(tmp_path / "elsewhere", create=create)
+
+    monkeypatch.setattr(galleries, "Gallery", opened)
+    address, addresses = "milvus://host:19530/team", {"team": "milvus://host:19530/team"}
+    settings = {"addresses": addresses, "token": "root:secret"}
+    with ask(make_service(tmp_path / "own", **settings)) as service:
+        assert service.put("/v1/galleries/team").is_success
+        assert service.get("/v1/galleries/team").is_success
+    assert set(asked) == {(address, "root:secret")}
+    assert "secret" not in repr(Settings(tmp_path, **settings))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from facespace.cli.console import say, show, show_json, warn
+from facespace.cli.gallery_opened import milvus_token
 from facespace.cli.options import AsJson, DetectorFile, ModelFile, NetworkDevice
 from facespace.cli.progress import show_table
 from facespace.errors import InputError
@@ -87,8 +88,9 @@ def start(
     if keys and not Keys(folder).all():
         warn(f"there is no key yet: facespace api keys make {folder}")
     settings = Settings(
-        folder, addresses=_named(gallery or []), model=model, detector=detector, device=device, keys=keys,
-        threads=threads, workers=workers, root_path=root_path.rstrip("/"), origins=tuple(allow_origin or ()),
+        folder, addresses=_named(gallery or []), token=milvus_token(), model=model,
+        detector=detector, device=device, keys=keys, threads=threads,
+        workers=workers, root_path=root_path.rstrip("/"), origins=tuple(allow_origin or ()),
         hosts=tuple(allow_host or ()),
         limits=Limits(
             body_bytes=max_body * MB, pixels=round(max_pixels * 1e6), queue=queue, timeout_s=timeout, rate=rate

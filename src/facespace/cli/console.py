@@ -6,13 +6,27 @@ import os
 import sys
 import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from facespace.errors import DataError, InputError
 
-__all__ = ["agreed", "complain", "data_folder", "readable", "say", "show", "show_json", "warn"]
+if TYPE_CHECKING:
+    from facespace.models import ModelSpec
+
+__all__ = [
+    "agreed",
+    "among",
+    "complain",
+    "data_folder",
+    "population_of",
+    "readable",
+    "say",
+    "show",
+    "show_json",
+    "warn",
+]
 
 # Control characters, formats such as the direction of writing, lone surrogates; names and emoji need the joiners.
 UNSAFE = ("Cc", "Cf", "Cs")
@@ -65,6 +79,17 @@ def agreed(question: str, *, yes: bool) -> None:
         if sys.stdin.isatty():  # Ctrl-C, not the end of a file
             raise
     raise InputError("nothing was deleted: it needs your yes, on the terminal or by --yes")
+
+
+def among(population: str | None, spec: "ModelSpec") -> str:
+    """The end of a sentence about a rate: among whom it was measured, where the model says it."""
+    named = population_of(population, spec)
+    return f", population: {named}" if named else ""
+
+
+def population_of(population: str | None, spec: "ModelSpec") -> str | None:
+    """The one that is asked for, else that of the model's own distances; None where the model names none."""
+    return population or next(iter(spec.populations), None)
 
 
 def data_folder(named: Path | None) -> Path:

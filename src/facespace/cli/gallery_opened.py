@@ -8,7 +8,7 @@ from facespace.errors import GalleryError, InputError
 from facespace.gallery import Gallery
 from facespace.store.milvus.address import is_milvus
 
-__all__ = ["is_address", "is_there", "own_gallery"]
+__all__ = ["is_address", "is_there", "milvus_token", "own_gallery"]
 
 TOKEN = "FACESPACE_MILVUS_TOKEN"
 
@@ -29,7 +29,12 @@ def own_gallery(place: str, *, create: bool = True) -> Gallery:
         raise InputError(f"{place}: expected a gallery's own place, run this where the service keeps it")
     # Its client logs a traceback for every request that fails; the error is told in one line.
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
-    return Gallery(place, create=create, token=os.environ.get(TOKEN, ""))
+    return Gallery(place, create=create, token=milvus_token())
+
+
+def milvus_token() -> str:
+    """Of the environment; empty for none."""
+    return os.environ.get(TOKEN, "")
 
 
 def is_there(place: str) -> bool:

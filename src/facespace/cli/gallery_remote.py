@@ -82,6 +82,7 @@ class AskedGallery:
 
     def __init__(self, address: str, key: str | None) -> None:
         self.address, self._remote = address, RemoteGallery(address, key=key)
+        self._states: dict[str, IndexState] = {}
 
     def __enter__(self) -> "AskedGallery":
         return self
@@ -161,21 +162,22 @@ class AskedGallery:
             return Identities.nobody(0, fpir)
         faces, facts = [face for told in asked for face in told["faces"]], asked[0]
         low, high = (np.nan if end is None else end for end in facts["chance_range"])
-        columns = {
+        columns: dict[str, Any] = {
             name: np.array([np.nan if f[name] is None else f[name] for f in faces]) for name in PER_FACE
         }
         return Identities(
             subject=tuple(face["subject"] for face in faces), nearest=tuple(face["nearest"] for face in faces),
             **columns, chance_range=(low, high), fpir=facts["fpir"],
             far=np.nan if facts["far"] is None else facts["far"], measured=facts["measured"],
-            n_subjects=facts["n_subjects"], n_comparisons=facts["n_comparisons"],
+            n_subjects=facts["n_subjects"], n_comparisons=facts["n_comparisons"], indexes=_states(facts),
         )  # fmt: skip
 
     def search(
         self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float
     ) -> list[list[Match]]:
         """See `Gallery.search`; faces are named by their keys in place of photos."""
-        asked = (self._remote.search(rows, k=k, far=far, model=spec.sha256) for rows in _parts(probes))
+        asked = [self._remote.search(rows, k=k, far=far, model=spec.sha256) for rows in _parts(probes)]
+        self._states = _states(asked[-1]) if asked else {}
         return [[_match(m) for m in face["matches"]] for told in asked for face in told["faces"]]
 
     def remove(
@@ -192,8 +194,8 @@ class AskedGallery:
         return Removal(len(subjects), sum(one["n_faces"] for one in told), done)
 
     def index_states(self) -> dict[str, IndexState]:
-        """Told by the service with its own counts only."""
-        return {}
+        """See `Gallery.index_states`; those that the last search rested on."""
+        return self._states
 
     def overview(self) -> Overview:
         """See `Gallery.overview`; without the history, which a service keeps to itself."""
@@ -210,6 +212,10 @@ class AskedGallery:
 
 def _parts(probes: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     return (probes[i : i + PROBES_AT_ONCE] for i in range(0, len(probes), PROBES_AT_ONCE))
+
+
+def _states(told: dict[str, Any]) -> dict[str, IndexState]:
+    return {label: IndexState.from_json(state) for label, state in (told.get("index") or {}).items()}
 
 
 def _label(model: dict[str, str]) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from facespace.cli.console import say, show, show_json, warn
+from facespace.cli.console import among, population_of, say, show, show_json, warn
 from facespace.cli.progress import show_table
 from facespace.gallery import EnrolledFace, Enrolment, Identities, Match, Overview, Upgrade
 from facespace.gallery.plan import Plan
 from facespace.images import Unreadable
+from facespace.models import ModelSpec
 from facespace.store import UNKNOWN, IndexState, shown_name
 from facespace.table import FaceTable
 
@@ -43,7 +44,8 @@ def identities(
     probes: FaceTable,
     unreadable: tuple[Unreadable, ...],
     file: str,
-    model: str,
+    spec: ModelSpec,
+    population: str | None,
     *,
     json: bool,
 ) -> None:
@@ -58,9 +60,10 @@ def identities(
             for i in range(len(probes))
         ]  # fmt: skip
         facts = {
-            "gallery": file, "model": model, "fpir": found.fpir, "far": found.far, "measured": found.measured,
-            "chance_range": found.chance_range,
+            "gallery": file, "model": spec.label, "population": population_of(population, spec), "fpir": found.fpir,
+            "far": found.far, "measured": found.measured, "chance_range": found.chance_range,
             "n_subjects": found.n_subjects, "n_comparisons": found.n_comparisons,
+            "indexes": _indexes(found.indexes),
         }  # fmt: skip
         show_json({**facts, "faces": documents, **_without(probes, unreadable)})
         return
@@ -72,7 +75,8 @@ def identities(
     ]  # fmt: skip
     show_table(("photo", "face", "who", "distance", "threshold", "impostors as near"), rows)
     _say_without(probes)
-    show(found.meaning())
+    show(found.meaning() + among(population, spec))
+    _say_indexes(found.indexes)
 
 
 def matches(
@@ -80,7 +84,8 @@ def matches(
     probes: FaceTable,
     unreadable: tuple[Unreadable, ...],
     file: str,
-    model: str,
+    spec: ModelSpec,
+    population: str | None,
     far: float,
     indexes: dict[str, IndexState],
     *,
@@ -94,8 +99,8 @@ def matches(
         ]
         show_json(
             {
-                "gallery": file, "model": model, "far": far, "indexes": _indexes(indexes), "faces": documents,
-                **_without(probes, unreadable),
+                "gallery": file, "model": spec.label, "population": population_of(population, spec), "far": far,
+                "indexes": _indexes(indexes), "faces": documents, **_without(probes, unreadable),
             }
         )  # fmt: skip
         return
@@ -111,9 +116,10 @@ def matches(
     show_table(("photo", "face", "nearest", "distance", "threshold", "same", "from"), rows)
     _say_without(probes)
     show(
-        f"same: about 1 in {round(1 / far):,} pairs of different people are as near; this holds for one comparison"
+        f"same: about 1 in {round(1 / far):,} pairs of different people are as near{among(population, spec)}; "
+        "this holds for one comparison"
     )
-    show(*(state.line() for state in indexes.values() if not state.is_exact))
+    _say_indexes(indexes)
 
 
 def index(states: dict[str, IndexState], file: str, *, is_built: bool, json: bool) -> None:
@@ -214,6 +220,10 @@ def upgrade(result: Upgrade, *, json: bool) -> None:
         )
     if result.not_at_hand:
         say("--photos DIR finds photos that have moved; run the same command again to resume")
+
+
+def _say_indexes(states: dict[str, IndexState]) -> None:
+    show(*(state.line() for state in states.values() if not state.is_exact))
 
 
 def _indexes(states: dict[str, IndexState]) -> dict[str, Any]:

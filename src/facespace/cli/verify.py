@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from facespace import jobs
-from facespace.cli.console import say, show, show_json
+from facespace.cli.console import among, say, show, show_json
 from facespace.cli.options import AsJson, DetectorFile, Far, ModelFile, NetworkDevice, Population
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
-from facespace.models import VERIFY_FAR, ModelSpec
+from facespace.models import VERIFY_FAR
 from facespace.models.devices import AUTO
 
 __all__ = ["verify"]
@@ -57,12 +57,6 @@ def verify(
         show(
             f"{'same person' if verdict.same else 'different people'}: distance {verdict.distance:.3f}, "
             f"threshold {verdict.threshold:.3f} (about 1 in {round(1 / far):,} pairs of different people are closer"
-            f"{_among(population, embedder.spec)})"
+            f"{among(population, embedder.spec)})"
         )
     raise typer.Exit(0 if verdict.same else 1)
-
-
-def _among(population: str | None, spec: ModelSpec) -> str:
-    """Among whom the rate was measured, where the model says it."""
-    named = population or next(iter(spec.populations), None)
-    return f", population: {named}" if named else ""

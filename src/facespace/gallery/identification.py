@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from facespace.embed import dequantise, quantise
 from facespace.errors import InputError
 from facespace.gallery.roster import Roster
 from facespace.models import ModelSpec
-from facespace.store import Census, Prototypes, check_rows
+from facespace.store import Census, IndexState, Prototypes, check_rows
 
 __all__ = ["FPIR", "Identities", "comparison_far", "identify", "identify_in"]
 
@@ -38,6 +38,8 @@ class Identities:
         measured: whether ``far`` lies where the models are calibrated; else it is extrapolated.
         n_subjects: subjects with templates that could be compared.
         n_comparisons: single comparisons that a search is worth.
+        indexes: of each model's templates, by its label, where these named the subjects that were compared; empty where
+            all were.
     """
 
     subject: tuple[str | None, ...]
@@ -51,6 +53,7 @@ class Identities:
     measured: bool
     n_subjects: int
     n_comparisons: int
+    indexes: dict[str, IndexState] = field(default_factory=dict)
 
     @classmethod
     def nobody(cls, n_probes: int, fpir: float) -> "Identities":
@@ -131,6 +134,7 @@ def identify(
         measured=all(_is_measured(prototypes, far) for prototypes in sets),
         n_subjects=census.n_subjects,
         n_comparisons=n,
+        indexes=census.indexes,
     )
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,8 @@ class MilvusPrototypes:
         found = sorted((row["face_id"], row["subject_id"]) for row in rows if row["face_id"] not in gone)
         faces, of = np.array(found, np.int64).reshape(-1, 2).T
         sets = work_out(pairs, faces, of, [self._byte_rows(pair.stored, faces) for pair in pairs])
-        return tuple(sets), self._census(pairs, spec)
+        states = {pair.stored.label: index.state for pair, index in zip(pairs, indexes, strict=True)}
+        return tuple(sets), replace(self._census(pairs, spec), indexes=states)
 
     def _byte_rows(self, spec: ModelSpec, face_id: NDArray[np.int64]) -> ByteRows:
         for found in self.templates.of_faces(face_id, model=spec.sha256):

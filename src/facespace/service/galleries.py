@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from threading import Lock
@@ -100,15 +101,15 @@ class Embedders:
 class _Thread:
     """A thread with a gallery of its own, opened when it is first needed and again after a failure of its file."""
 
-    def __init__(self, address: Path | str, name: str) -> None:
-        self._address = address
+    def __init__(self, opened: Callable[[], Gallery], name: str) -> None:
+        self._opened = opened
         self.executor = ThreadPoolExecutor(1, name)
         self._gallery: Gallery | None = None
 
     def call(self, work: Callable[[Gallery], Result]) -> Result:
         """In this thread: do something with the gallery."""
         if self._gallery is None:
-            self._gallery = Gallery(self._address, create=False)
+            self._gallery = self._opened()
         try:
             return work(self._gallery)
         except GalleryError as error:
@@ -128,22 +129,27 @@ class OpenGallery:
 
     Attributes:
         name: of the gallery.
-        address: its file, or where it is.
+        opened: the gallery itself, opened once more; it is there.
         pictures: folder of kept pictures; there only where the gallery was told to keep them.
         n_busy: requests that use it just now.
         indexes: what the last search rested on, by the label of each model; recall where it is not exact.
     """
 
     def __init__(
-        self, name: str, address: Path | str, pictures: Path, embedders: Embedders, metrics: Metrics
+        self,
+        name: str,
+        opened: Callable[[], Gallery],
+        pictures: Path,
+        embedders: Embedders,
+        metrics: Metrics,
     ) -> None:
-        self.name, self.address, self.pictures = name, address, pictures
+        self.name, self.opened, self.pictures = name, opened, pictures
         self.n_busy = 0
         self.indexes: dict[str, Any] = {}
         self._embedder: FaceEmbedder | None = None
         self._moment: Moment | None = None
         self._embedders, self._metrics = embedders, metrics
-        self._reader, self._writer = (_Thread(address, f"facespace-{does}") for does in ("read", "write"))
+        self._reader, self._writer = (_Thread(opened, f"facespace-{does}") for does in ("read", "write"))
         self._batcher: Batcher[NDArray[np.float32], Any] = Batcher(
             self._look, self._reader.executor, most=PROBES_AT_ONCE,
             on_batch=metrics.batches.labels("search").observe,
@@ -276,7 +282,7 @@ class Galleries:
     """
 
     def __init__(self, settings: Settings, embedders: Embedders, metrics: Metrics) -> None:
-        self.folder, self._addresses = settings.folder, settings.addresses
+        self.folder, self._addresses, self._token = settings.folder, settings.addresses, settings.token
         self._most_open, self._model = settings.limits.galleries, settings.model
         self._embedders, self._metrics = embedders, metrics
         self._open: dict[str, tuple[OpenGallery, tuple[int, int]]] = {}
@@ -299,7 +305,11 @@ class Galleries:
         known = self._open.pop(name, None)
         if known is None or known[1] != identity:
             opened = OpenGallery(
-                name, address, self.folder / f"{name}{PICTURES}", self._embedders, self._metrics
+                name,
+                partial(Gallery, address, create=False, token=self._token),
+                self.folder / f"{name}{PICTURES}",
+                self._embedders,
+                self._metrics,
             )
             known = opened, identity
         self._open[name] = known  # the last one used stands last
@@ -317,7 +327,7 @@ class Galleries:
 
         def make() -> None:
             embedder = self._embedders.named(model)
-            with Gallery(address) as gallery:
+            with Gallery(address, token=self._token) as gallery:
                 if model is not None or gallery.model() is None:
                     gallery.use_model(embedder, model_file=model or self._model)
 

@@ -51,6 +51,7 @@ class Settings:
     Attributes:
         folder: of the galleries, `NAME.gallery`, with the service's own files: keys, audit log, jobs.
         addresses: further galleries by name, such as `milvus://host:19530/team`.
+        token: of Milvus, "user:password" or a key.
         model: embedder of new galleries, by name or file; the built-in one when None.
         detector: likewise, of all.
         device: where the networks run; see `facespace.models.devices`.
@@ -65,6 +66,7 @@ class Settings:
 
     folder: Path
     addresses: dict[str, str] = field(default_factory=dict)
+    token: str = field(default="", repr=False)
     model: str | None = None
     detector: str | None = None
     device: str = AUTO

@@ -60,7 +60,7 @@ class Upkeep:
             await asyncio.sleep(EVERY_S)
 
     def _look_after(self, gallery: OpenGallery) -> None:
-        with Gallery(gallery.address, create=False) as opened:
+        with gallery.opened() as opened:
             opened.refresh_index()  # does nothing where it is not due
             if gallery.keeps_pictures and gallery.name not in self._swept:
                 _remove_forgotten(gallery, opened)

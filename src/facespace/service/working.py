@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from facespace.gallery import Gallery, Progress, Upgrade
+from facespace.gallery import Progress, Upgrade
 from facespace.service.access import Access
 from facespace.service.enrolling import FACE_KEY, enrol
 from facespace.service.galleries import OpenGallery
@@ -198,7 +198,7 @@ class _Work:
             self.check()
 
         embedder = self._service.embedders.named(self.job.model)
-        with Gallery(gallery.address, create=False) as opened:
+        with gallery.opened() as opened:
             # Half of the threads, so that requests are answered meanwhile.
             workers = max(1, self._service.settings.n_threads // 2)
             return opened.upgrade(embedder, model_file=self.job.model, workers=workers, on_face=follow)

@@ -97,10 +97,10 @@ class IndexState:
     """What a search of the templates of one model rests on.
 
     Attributes:
-        kind: such as "exact" or "ivf".
+        kind: "exact", or that of an index which may miss some, such as "ivf".
         n: templates that are searched.
         n_tail: of these, the ones compared one by one since they are newer than the index.
-        recall: measured when the index was built; None where it names all hits.
+        recall: measured when the index was built; None where it names all hits, or was not measured.
         built: when that was, ISO 8601, UTC; None where nothing was built.
     """
 
@@ -113,14 +113,28 @@ class IndexState:
     @property
     def is_exact(self) -> bool:
         """Whether the k nearest are found for certain."""
-        return self.recall is None
+        return self.kind == "exact"
 
     def line(self) -> str:
         """For people."""
-        if self.recall is None:
+        if self.is_exact:
             return f"exact search of {self.n:,} templates"
+        index = f"{self.kind} index of {self.n:,} templates"
+        if self.recall is None:
+            return f"{index}; its recall is not measured yet: facespace gallery index"
+        if not self.recall.n_hits:
+            return f"{index}; no two are near enough to measure its recall"
         tail = f"; {self.n_tail:,} newer ones are all compared" if self.n_tail else ""
-        return f"{self.kind} index of {self.n:,} templates finds {self.recall.line()}{tail}"
+        return f"{index} finds {self.recall.line()}{tail}"
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Self:
+        """Read what `to_json` gave, such as from a service."""
+        known = {name: told[name] for name in ("kind", "n", "n_tail", "built")}
+        recall = told["recall"]
+        if recall is not None:
+            recall = Recall(*(recall[name] for name in ("share", "n_hits", "k", "far", "probes")))
+        return cls(**known, recall=recall)
 
     def to_json(self) -> dict[str, Any]:
         """What the commands print."""

@@ -32,8 +32,8 @@ CODES_PER_HIT = 8
 ROWS_PER_CELL = 100
 ITERATIONS = 10
 ROWS_AT_ONCE = 2**17
-# Probes by whose hits the number of cells is chosen, and others by whose hits it is judged.
-N_CHOOSING, N_JUDGING = 1024, 1024
+# By the hits of one half of these the number of cells is chosen, by those of the other half it is judged.
+MOST_PROBES = 2048
 # Standard errors by which the share of the choosing ones has to lie above what is asked.
 MARGIN = 2.0
 LEAST_HITS = 300
@@ -125,7 +125,8 @@ class Cells:
         """The same with as many cells looked into as are needed, and its recall, by other probes."""
         probes, own, kind = _probes(self._rows, wanted.distance, rng)
         hits = _hits(self._rows, probes, own, wanted.distance)
-        choosing, judging = slice(None, N_CHOOSING), slice(N_CHOOSING, None)
+        half = len(probes) // 2
+        choosing, judging = slice(None, half), slice(half, None)
         n_cells = self._least_cells(probes[choosing], hits[choosing], wanted.least_recall)
         share, n_hits = self._share(probes[judging], hits[judging], n_cells)
         recall = Recall(share, n_hits, NEAREST, wanted.far, kind)
@@ -247,8 +248,7 @@ def _probes(
     rows: ByteRows, distance: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.int8], NDArray[np.int64], str]:
     """Byte vectors to measure by, the row of each itself (-1 for none), and what they are."""
-    n_probes = N_CHOOSING + N_JUDGING
-    own = rng.choice(len(rows), min(n_probes, len(rows)), replace=False)
+    own = rng.choice(len(rows), min(MOST_PROBES, len(rows)), replace=False)
     stored = rows.vectors(own)
     hits = _hits(rows, stored, own, distance)
     if int((hits >= 0).sum()) >= LEAST_HITS:

@@ -1,12 +1,13 @@
 """Prototypes: the mean of a subject's templates, one for each model that some of them are of."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.models import FarCurve
+from facespace.store.candidates import IndexState
 from facespace.store.nearest import ByteRows, row_lengths
 from facespace.store.search import Pair
 
@@ -48,10 +49,13 @@ class Census:
     Attributes:
         n_subjects: that have any.
         n_comparisons: single comparisons that a search among them is worth; see `Prototypes`.
+        indexes: of templates, by the model's label, that named the subjects whose prototypes were worked out; empty
+            where all were.
     """
 
     n_subjects: int
     n_comparisons: int
+    indexes: dict[str, IndexState] = field(default_factory=dict)
 
     @classmethod
     def of(cls, sets: Sequence[Prototypes]) -> "Census":

@@ -47,6 +47,7 @@ def identification(found: Identities) -> dict[str, Any]:
         "fpir": found.fpir, "far": _number(found.far), "measured": found.measured,
         "chance_range": [_number(end) for end in found.chance_range], "n_subjects": found.n_subjects,
         "n_comparisons": found.n_comparisons, "meaning": found.meaning(),
+        "index": {label: state.to_json() for label, state in found.indexes.items()},
     }  # fmt: skip
 
 

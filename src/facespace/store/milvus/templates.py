@@ -245,24 +245,6 @@ def _within(index: "MilvusIndex", probes: Templates, near: float, cells: int) ->
 
 
 @dataclass(frozen=True)
-class MilvusState(IndexState):
-    """What a search by Milvus rests on, which may miss hits."""
-
-    @property
-    def is_exact(self) -> bool:
-        """Never certain."""
-        return False
-
-    def line(self) -> str:
-        """For people."""
-        if self.recall is not None and self.recall.n_hits:
-            return super().line()
-        if self.recall is not None:
-            return f"{self.kind} index of {self.n:,} templates; no two are near enough to measure its recall"
-        return f"{self.kind} index of {self.n:,} templates; its recall is not measured yet: facespace gallery index"
-
-
-@dataclass(frozen=True)
 class MilvusIndex(CandidateIndex):
     """The templates of one model, found by Milvus's index of their vectors.
 
@@ -288,8 +270,8 @@ class MilvusIndex(CandidateIndex):
     def state(self) -> IndexState:
         """See `CandidateIndex.state`."""
         if self.measured is None:
-            return MilvusState("milvus", self.n)
-        return MilvusState(
+            return IndexState("milvus", self.n)
+        return IndexState(
             "milvus", self.n, recall=Recall(**self.measured["recall"]), built=self.measured["built"]
         )
 
