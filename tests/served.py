@@ -9,9 +9,8 @@ from drawn_album import scanned
 from facespace.http.listening import listen
 from facespace.library import Library
 from facespace.web.app import create_app
-from facespace.web.security import Guard
+from facespace.web.security import Guard, Sessions
 from facespace.web.serving import make_server
-from facespace.web.sessions import Sessions
 from facespace.web.site import Site
 from fakes import DrawnDetector, DrawnEmbedder, draw_photo
 

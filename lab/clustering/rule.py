@@ -78,7 +78,7 @@ def _scored(
 ) -> list[float]:
     """Faces in the collection, F1 at each number, F1 at the fixed rate."""
     rows, truth = faces.embeddings[chosen], faces.labels[chosen]
-    limits = [collection_threshold(distances, len(rows), strangers=s).distance for s in tried]
+    limits = [collection_threshold(distances, len(rows), impostors=s).distance for s in tried]
     limits.append(collection_threshold(distances, len(rows), far=FIXED_FAR).distance)
     tree = agglomerative(rows, threshold=max(limits)).merges
     cuts = (cut(tree, len(rows), threshold=limit).astype(np.int64) for limit in limits)

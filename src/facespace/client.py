@@ -20,8 +20,6 @@ from facespace.errors import InputError, MissingExtraError, ServiceError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AsyncRemoteGallery", "Probes", "RemoteGallery"]
-
 Document = dict[str, Any]
 Answer = TypeVar("Answer")
 # A picture file or its content; or embeddings (N, D): float32 unit rows, or int8 as `quantise` makes them.

@@ -5,8 +5,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = ["check_embeddings", "distance", "distance_matrix", "same_person", "similarity"]
-
 UNIT_TOLERANCE = 1e-3
 
 

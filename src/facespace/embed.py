@@ -12,8 +12,6 @@ from facespace.models import ModelSpec, find_model, read_spec
 from facespace.models.devices import AUTO
 from facespace.models.session import Network
 
-__all__ = ["Embedder", "dequantise", "fit_byte_scale", "prepare", "quantise"]
-
 BYTE_LIMIT = 127
 
 

@@ -21,24 +21,6 @@ A message is one line: what was expected, what was met, what to do.
 
 from pathlib import Path
 
-__all__ = [
-    "CorrectionError",
-    "DataError",
-    "FacespaceError",
-    "GalleryError",
-    "ImageError",
-    "IncompatibleModelsError",
-    "InputError",
-    "LibraryError",
-    "MissingExtraError",
-    "ModelError",
-    "NoFaceError",
-    "ServiceError",
-    "TrainingError",
-    "WorkersError",
-    "WriteError",
-]
-
 
 class FacespaceError(Exception):
     """Base of all errors that facespace raises on purpose."""

@@ -21,8 +21,6 @@ from facespace.models import VERIFY_FAR, common_threshold
 from facespace.models.devices import AUTO
 from facespace.verification import choose_face, verify_tracks
 
-__all__ = ["ComparedFace", "Verdict", "people", "verify"]
-
 
 @dataclass(frozen=True)
 class ComparedFace:

@@ -15,8 +15,6 @@ from typing import Any
 
 from facespace.errors import FacespaceError, InputError, MissingExtraError, WorkersError
 
-__all__ = ["HERE", "Shape", "check_address", "connect", "first_line", "last_line", "load_ray", "shapes_of"]
-
 HERE = "ray"
 THREADS_PER_ACTOR = 4
 THREADS_PER_GPU = 8

@@ -29,8 +29,6 @@ from facespace.ray_cluster import (
     shapes_of,
 )
 
-__all__ = ["RayWorkers"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from facespace.errors import DataError
 from facespace.saved_files import written_beside
 
-__all__ = ["ArrayFolder"]
-
 MARK = "input.txt"
 Pair = tuple[NDArray[np.int32], NDArray[np.float32]]
 

@@ -17,14 +17,6 @@ from pathlib import Path
 
 from facespace.errors import WriteError
 
-__all__ = [
-    "clean_leftovers",
-    "make_folder",
-    "reason_of",
-    "write_beside",
-    "written_beside",
-]
-
 MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
 PARTIAL = re.compile(r"\.facespace-([0-9a-f]{8})-(\d+)-\d+\.partial")
 # Of another machine's process nobody here knows whether it lives; after this long it does not write one file any more.

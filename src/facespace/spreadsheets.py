@@ -14,18 +14,6 @@ from pathlib import Path
 from facespace.errors import DataError, InputError
 from facespace.saved_files import reason_of
 
-__all__ = [
-    "FORMULAS",
-    "OnBroken",
-    "Table",
-    "cell_text",
-    "check_formulas",
-    "read_table",
-    "refuse_rows",
-    "text_cell",
-    "text_cells",
-]
-
 # Called with one line of text for each row that cannot be used.
 OnBroken = Callable[[str], None]
 

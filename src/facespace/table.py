@@ -33,8 +33,6 @@ from facespace.table_files import (
     write_shard,
 )
 
-__all__ = ["FORMAT_VERSION", "FaceTable", "FaceTableWriter", "face_id"]
-
 COLUMNS = {
     "face_id": (np.int64, ()),
     "photo_idx": (np.int32, ()),

@@ -14,17 +14,6 @@ from numpy.typing import NDArray
 from facespace.errors import DataError, WriteError
 from facespace.saved_files import make_folder, written_beside
 
-__all__ = [
-    "FORMAT_VERSION",
-    "MANIFEST",
-    "has_array",
-    "load_array",
-    "lock_folder",
-    "read_manifest",
-    "read_photos",
-    "write_shard",
-]
-
 FORMAT_VERSION = 2  # 1 has no columns of videos
 MANIFEST = "manifest.json"
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from facespace.distances import check_embeddings, distance_matrix, similarity
 from facespace.errors import InputError, NoFaceError
 
-__all__ = ["Verification", "choose_face", "verify_faces", "verify_tracks"]
-
 
 @dataclass(frozen=True)
 class Verification:

@@ -7,8 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeVar
 
-__all__ = ["Threads", "Workers", "as_workers", "in_order", "open_workers"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -4,7 +4,7 @@ from facespace.cluster import collection_threshold
 from facespace.errors import InputError, ModelError
 from facespace.models import distance_at
 
-# Measured on 2,975 faces of 128 people, 4.4 million pairs of strangers, by two models.
+# Measured on 2,975 faces of 128 people, 4.4 million pairs of impostors, by two models.
 MEASURED = [
     {"1e-2": 0.703, "1e-3": 0.44881, "1e-4": 0.29756, "1e-5": 0.20728, "1e-6": None},
     {"1e-2": 1.47435, "1e-3": 1.3062, "1e-4": 1.16956, "1e-5": 1.05504, "1e-6": None},
@@ -36,6 +36,6 @@ def test_a_rate_may_be_named() -> None:
 def test_what_cannot_be_known_is_refused() -> None:
     with pytest.raises(ModelError, match="calibrate"):
         collection_threshold({"1e-2": 1.0}, 10_000)
-    for options in ({"strangers": 0.0}, {"far": 0.0}, {"far": float("nan")}):
+    for options in ({"impostors": 0.0}, {"far": 0.0}, {"far": float("nan")}):
         with pytest.raises(InputError, match="expected"):
             collection_threshold(MEASURED[0], 10, **options)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from facespace.images import read_exif, read_image
-from facespace.images.motion import motion_offset
+from facespace.images.containers import motion_offset
 
 FILM = b"\0\0\0\x18ftypmp42" + bytes(range(200))
 HEAD = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'

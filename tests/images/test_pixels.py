@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facespace.images import decode_image, pixels
-from facespace.images.pixels import to_rgb
+from facespace.images import decode_image, opening
+from facespace.images.opening import to_rgb
 from tiff_parts import tiff_picture
 
 Y, X = np.mgrid[0:16, 0:24]
@@ -116,8 +116,8 @@ def test_large_pictures_are_averaged_like_others(mode: str, monkeypatch: pytest.
     y, x = np.mgrid[0:700, 0:1300]
     smooth = Image.fromarray(np.stack([x // 6, y // 3, (x + y) // 8], -1).astype(np.uint8))
     made = Image.fromarray((x * 50).astype(np.uint16)) if mode == "I;16" else smooth.convert(mode)
-    expected = to_rgb(pixels.shrink(made, 130))
-    monkeypatch.setattr(pixels, "LARGE_PIXELS", 100)
-    found = to_rgb(pixels.shrink(made, 130))
+    expected = to_rgb(opening.shrink(made, 130))
+    monkeypatch.setattr(opening, "LARGE_PIXELS", 100)
+    found = to_rgb(opening.shrink(made, 130))
     assert found.size == expected.size == (130, 70)
     assert np.abs(np.asarray(found).astype(int) - np.asarray(expected)).mean() < 2

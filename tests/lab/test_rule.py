@@ -27,8 +27,8 @@ def test_the_collection_of_all_people_scores_as_grouping_it_does() -> None:
     real, tried = faces(16), (0.2, 1.0, 2.0)
     small, whole = measure_rule(real, DISTANCES, tried=tried)
     assert (small.n_people, small.n_faces, whole.n_people, whole.n_faces) == (8, 72, 16, 144)
-    for strangers, f1 in zip(tried, whole.f1, strict=True):
-        limit = collection_threshold(DISTANCES, 144, strangers=strangers).distance
+    for impostors, f1 in zip(tried, whole.f1, strict=True):
+        limit = collection_threshold(DISTANCES, 144, impostors=impostors).distance
         labels = agglomerative(real.embeddings, threshold=limit).labels.astype(np.int64)
         assert f1 == pytest.approx(pairwise_scores(real.labels, labels).f1)
     fixed = agglomerative(real.embeddings, threshold=0.9).labels.astype(np.int64)

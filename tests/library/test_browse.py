@@ -74,7 +74,7 @@ def test_a_card_is_the_person_at_a_glance(library: Library) -> None:
             person.name, len(person.faces), person.hidden, person.settled,
         )  # fmt: skip
         assert found.n_suggested == len(person.suggested)
-        assert library.browse.count_photos(person.person) == person.n_photos
+        assert library.browse.count_items(person.person) == (person.n_photos, person.n_videos)
         assert found.cover in {face.face_id for face in person.faces}
     assert library.browse.count().n_suggested == 1
 

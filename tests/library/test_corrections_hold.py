@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from facespace.cluster import Constraints, agglomerative, collection_threshold
 from facespace.errors import CorrectionError
 from facespace.library import Entry, Library, grouping
-from facespace.library.addresses import name_face
+from facespace.library.faces import name_face
 from fakes import SPEC
 from inside import inside, sql
 from known_photos import add, groups, photo

@@ -160,8 +160,8 @@ def test_what_was_said_here_wins(library: Library, photos: Path) -> None:
     assert (imported.n_regions, imported.n_confirmed, imported.n_known) == (4, 0, 1)
     assert imported.contradictions == (
         LeftAlone("1.jpg", "Zoe", f"here it is Ann: {said(library, 'confirm')}"),
-        LeftAlone("1.jpg", "Bob", f"it was said to be no face: {said(library, 'not-a-face')}"),
-        LeftAlone("3.jpg", "Ann", f"it was said not to be: {said(library, 'reject')}"),
+        LeftAlone("1.jpg", "Bob", f"it was marked as no face: {said(library, 'not-a-face')}"),
+        LeftAlone("3.jpg", "Ann", f"it was rejected: {said(library, 'reject')}"),
     )
     assert imported.entry is None and list(sql(library).iterdump()) == before
 

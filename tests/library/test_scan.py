@@ -69,7 +69,7 @@ def test_photos_that_change_places_are_not_read_and_keep_their_faces(library: Li
 
 
 def library_person(library: Library, face: str) -> int:
-    from facespace.library.addresses import find_face
+    from facespace.library.faces import find_face
 
     number = find_face(inside(library), face)
     (person,) = (

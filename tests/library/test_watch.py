@@ -10,9 +10,9 @@ import pytest
 
 from drawn_album import scanned
 from facespace.library import Library, ScanResult
-from facespace.library import watch as watch_module
+from facespace.library import refresh as watch_module
 from facespace.library.progress import keep_progress
-from facespace.library.watch import Follower as Looks
+from facespace.library.refresh import Follower as Looks
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from inside import inside, sql
 

@@ -10,7 +10,7 @@ import pytest
 from facespace.gallery import Gallery
 from facespace.service import galleries
 from facespace.service.settings import Limits, Settings
-from facespace.service.upkeep import Upkeep
+from facespace.service.working import Upkeep
 from service.asked import PNG, ask, make_service, photo
 
 

@@ -14,7 +14,7 @@ from drawn_album import scanned
 from drawn_video import draw_frame, write_video
 from facespace.library import Library
 from facespace.web.page import write_page
-from facespace.web.sessions import Sessions
+from facespace.web.security import Sessions
 from fakes import draw_photo
 from inside import sql
 from served import make_library, served

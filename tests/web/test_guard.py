@@ -13,8 +13,7 @@ from starlette.testclient import TestClient
 from facespace.web import guarded
 from facespace.web.app import create_app
 from facespace.web.guarded import Guarded
-from facespace.web.security import CSRF_HEADER, Guard
-from facespace.web.sessions import MAX_KEPT, Sessions
+from facespace.web.security import CSRF_HEADER, MAX_KEPT, Guard, Sessions
 from inside import sql
 from served import make_library, make_site
 

@@ -16,9 +16,8 @@ from facespace.web.app import create_app
 from facespace.web.background import Background
 from facespace.web.corrections import ACTIONS
 from facespace.web.parameters import Action, Kind
-from facespace.web.photo_work import follow
+from facespace.web.rendering import day
 from facespace.web.security import CSRF_HEADER, Guard
-from facespace.web.text import day
 from fakes import SPEC, DrawnEmbedder, draw_photo
 from inside import inside, sql
 from served import make_library, make_site
@@ -170,8 +169,8 @@ def test_a_scan_by_another_process_is_shown(asked: Asked) -> None:
 
 
 def test_a_folder_is_followed(asked: Asked, tmp_path: Path) -> None:
-    assert asked.site.background.start(follow(asked.site))
-    assert not asked.site.background.start(follow(asked.site))
+    assert asked.site.background.start(asked.site.follow)
+    assert not asked.site.background.start(asked.site.follow)
     draw_photo(tmp_path / "photos/new.png", "red", "green")
     until = time.monotonic() + 30
     while "4 faces" not in asked.get("/people/1").text:

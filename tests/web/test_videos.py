@@ -14,14 +14,13 @@ from drawn_album import scanned
 from drawn_video import draw_frame, write_video
 from facespace.http.ranges import Span, UnsatisfiableError, asked_span
 from facespace.library import Library
-from facespace.library.addresses import face_key
+from facespace.library.faces import face_key
 from facespace.web import videos
 from facespace.web.app import create_app
 from facespace.web.page import write_page
-from facespace.web.security import CSRF_HEADER, Guard
-from facespace.web.sessions import Sessions
+from facespace.web.rendering import clock
+from facespace.web.security import CSRF_HEADER, Guard, Sessions
 from facespace.web.site import Site
-from facespace.web.text import clock
 from fakes import SPEC, draw_photo
 from inside import sql
 from served import make_site

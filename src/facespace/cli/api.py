@@ -16,8 +16,6 @@ from facespace.service.keys import ANY, RIGHTS, Keys
 from facespace.service.serving import HOST, PORT, Listening, serve
 from facespace.service.settings import MB, Limits, Settings
 
-__all__ = ["list_keys", "make_key", "revoke_key", "start"]
-
 LIMITS = Limits()
 BODY_MB = LIMITS.body_bytes // MB
 Folder = Annotated[
@@ -27,11 +25,15 @@ Folder = Annotated[
 
 def start(
     folder: Folder,
-    host: Annotated[str, typer.Option(help="Address to listen on. 0.0.0.0 lets other machines ask.")] = HOST,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. 0.0.0.0 lets other machines connect.")
+    ] = HOST,
     port: Annotated[int, typer.Option(help="Port. 0 takes any free one.", min=0, max=65535)] = PORT,
     keys: Annotated[
         bool,
-        typer.Option("--keys/--no-keys", help="Ask for keys. --no-keys only for programs of this machine."),
+        typer.Option(
+            "--keys/--no-keys", help="Require keys. --no-keys: only programs on this machine can connect."
+        ),
     ] = True,
     gallery: Annotated[
         list[str] | None,
@@ -42,13 +44,13 @@ def start(
         int | None, typer.Option(min=1, help="Threads that find faces, in each process. Default: all cores.")
     ] = None,
     rate: Annotated[
-        float, typer.Option(min=0, help="Requests a second of one key; 0 for any number.")
+        float, typer.Option(min=0, help="Requests per second of one key; 0: no limit.")
     ] = LIMITS.rate,
     max_body: Annotated[int, typer.Option(min=1, help="Largest picture or other body, in MB.")] = BODY_MB,
     max_pixels: Annotated[
         float, typer.Option(min=0.1, help="Largest picture, in megapixels.")
     ] = LIMITS.pixels / 1e6,
-    queue: Annotated[int, typer.Option(min=1, help="Pictures that may wait in a process.")] = LIMITS.queue,
+    queue: Annotated[int, typer.Option(min=1, help="Pictures that may wait in each process.")] = LIMITS.queue,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds for one request.")] = LIMITS.timeout_s,
     tls_cert: Annotated[
         Path | None, typer.Option(help="File of the TLS certificate, with its chain.")
@@ -56,20 +58,22 @@ def start(
     tls_key: Annotated[Path | None, typer.Option(help="File of the certificate's private key.")] = None,
     proxy: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ADDRESS", help="A proxy whose forwarded headers are believed. Can be repeated."
-        ),
+        typer.Option(metavar="ADDRESS", help="A proxy whose forwarded headers are trusted. Can be repeated."),
     ] = None,
     root_path: Annotated[
         str, typer.Option(help="Path under which a proxy shows the service, such as /faces.")
     ] = "",
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(metavar="ORIGIN", help="A web site whose scripts may ask. Can be repeated."),
+        typer.Option(
+            metavar="ORIGIN", help="A web site whose scripts may call the service. Can be repeated."
+        ),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="With --no-keys: a further name of this machine. Can be repeated."),
+        typer.Option(
+            metavar="NAME", help="With --no-keys: another host name of this machine. Can be repeated."
+        ),
     ] = None,
     model: ModelFile = None,
     detector: DetectorFile = None,
@@ -77,8 +81,8 @@ def start(
 ) -> None:
     """Answer HTTP requests: enrol, identify, search, verify.
 
-    FOLDER is made if absent. The API and its limits are described at /openapi.json. Stop it with Ctrl-C: what was
-    accepted is finished.
+    FOLDER is created if it does not exist. /openapi.json describes the API and its limits. Stop it with Ctrl-C:
+    accepted requests are finished first.
 
     Example: facespace api start galleries --no-keys
     """

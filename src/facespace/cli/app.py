@@ -14,8 +14,6 @@ from facespace.cli.console import complain
 from facespace.cli.tree import TREE, LazyGroup
 from facespace.errors import FacespaceError
 
-__all__ = ["app", "main", "run"]
-
 STOPPED = 130
 BROKEN_PIPE = 141
 # What the parser raises for a slip, wherever this version of typer keeps it.

@@ -10,8 +10,6 @@ from facespace.cli.options import AsJson, DetectorFile, ModelFile, Workers
 from facespace.measure.devices import DevicesCompared, compare_devices
 from facespace.measure.speed import Speed, measure_speed
 
-__all__ = ["bench"]
-
 
 def bench(
     photos: Annotated[Path, typer.Argument(help="Folder of photos.", show_default=False)],
@@ -26,8 +24,8 @@ def bench(
         typer.Option(
             "--device",
             metavar="all|NAME",
-            help="Compare devices in place of all else: those named (cpu, cuda, coreml, directml, openvino), or all "
-            "that are installed; say which to take.",
+            help="Compare devices instead: those named (cpu, cuda, coreml, directml, openvino), or all that are "
+            "installed; recommend one.",
         ),
     ] = None,
     workers: Workers = None,

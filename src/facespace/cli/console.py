@@ -15,19 +15,6 @@ from facespace.errors import DataError, InputError
 if TYPE_CHECKING:
     from facespace.models import ModelSpec
 
-__all__ = [
-    "agreed",
-    "among",
-    "complain",
-    "data_folder",
-    "population_of",
-    "readable",
-    "say",
-    "show",
-    "show_json",
-    "warn",
-]
-
 # Control characters, formats such as the direction of writing, lone surrogates; names and emoji need the joiners.
 UNSAFE = ("Cc", "Cf", "Cs")
 JOINERS = "\u200c\u200d"

@@ -14,16 +14,16 @@ from facespace.cli.console import say, show, show_json, warn
 from facespace.cli.options import (
     AsJson,
     DetectorFile,
+    Impostors,
     ModelFile,
     NetworkDevice,
     On,
     PairFar,
-    Strangers,
     TileChoice,
     Workers,
 )
 from facespace.cli.progress import progress
-from facespace.cluster import STRANGERS_IN_REACH, GroupOptions, TableGroups, group_table
+from facespace.cluster import IMPOSTORS_IN_REACH, GroupOptions, TableGroups, group_table
 from facespace.embed import Embedder
 from facespace.errors import DataError, InputError, MissingExtraError
 from facespace.extract import EmbedResult, embed_crops, embed_photos
@@ -39,8 +39,6 @@ from facespace.saved_arrays import ArrayFolder
 from facespace.saved_files import written_beside
 from facespace.table import FaceTable
 from facespace.workers import open_workers
-
-__all__ = ["cluster", "convert", "embed"]
 
 Faces = Annotated[Path, typer.Argument(help="A FaceTable that `embed` wrote.", show_default=False)]
 
@@ -68,9 +66,9 @@ def embed(
 ) -> None:
     """Embed every face of photos and videos into a table.
 
-    Of a video each appearance of a person gives its best faces.
+    For a video, the best faces of each appearance of a person are embedded.
 
-    Photos that are in the table already are skipped; those that are gone or were replaced leave it.
+    Photos already in the table are skipped. Deleted and replaced photos are removed from it.
 
     Example: facespace embed ~/Pictures -o faces
     """
@@ -129,17 +127,19 @@ def convert(
 def cluster(
     faces: Faces,
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV file to write: photo, box, person.")],
-    strangers: Strangers = STRANGERS_IN_REACH,
+    impostors: Impostors = IMPOSTORS_IN_REACH,
     far: PairFar = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=4.0, help="Distance, in place of either rate.")
+        float | None, typer.Option(min=0.0, max=4.0, help="Distance, instead of a rate.")
     ] = None,
     min_quality: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Set poorer faces aside, and attach them afterwards.")
     ] = 0.0,
     explain: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="FACE FACE", help="Two faces, as PHOTO#K: why they are one person or two."),
+        typer.Option(
+            metavar="FACE FACE", help="Explain why two faces, given as PHOTO#K, are one person or two."
+        ),
     ] = None,
     keep: Annotated[
         Path | None,
@@ -166,7 +166,7 @@ def cluster(
     table = FaceTable.load(faces)
     spec = read_spec(find_model(model, "embedder"))
     asked = (_row(table, explain[0]), _row(table, explain[1])) if explain else None
-    options = GroupOptions(strangers, far, threshold, min_quality, asked)
+    options = GroupOptions(impostors, far, threshold, min_quality, asked)
     with open_workers(on, workers) as all_workers, progress("grouping") as on_progress:
         found = group_table(
             table, spec, options, saved=_kept(keep, table), on_progress=on_progress, workers=all_workers
@@ -229,8 +229,10 @@ def _show_groups(found: TableGroups, output: Path) -> None:
         )
     show(*(f"{name.replace('_', ' ')}: {value:.4f}" for name, value in (found.scores or {}).items()))
     show(*(found.explanation.lines() if found.explanation else ()))
-    for heap in found.heaps:
-        warn(f"person {heap.label} ({heap.n_faces} faces) may be several people: {'; '.join(heap.reasons)}")
+    for group in found.doubtful:
+        warn(
+            f"person {group.label} ({group.n_faces} faces) may be several people: {'; '.join(group.reasons)}"
+        )
     if found.recall < 1:
         say(f"a large table: {100 * found.recall:.1f} % of the true nearest faces were found")
     say("people are numbered by the size of their group, the largest first")

@@ -5,35 +5,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = [
-    "AsJson",
-    "Data",
-    "DetectorFile",
-    "Device",
-    "DryRun",
-    "Far",
-    "Formulas",
-    "GalleryFile",
-    "GalleryKey",
-    "GalleryPlace",
-    "LibraryFolder",
-    "Licence",
-    "ModelFile",
-    "NetworkDevice",
-    "On",
-    "PairFar",
-    "Photos",
-    "Population",
-    "Resume",
-    "RunFolder",
-    "Strangers",
-    "Teacher",
-    "TileChoice",
-    "TrainingData",
-    "Workers",
-    "Yes",
-]
-
 LARGEST = 1e9
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -51,18 +22,18 @@ def _number(value: float) -> float:
     return value
 
 
-Strangers = Annotated[
+Impostors = Annotated[
     float,
     typer.Option(
         callback=_number,
-        help="Faces of other people that are expected within the threshold of a face. A larger number joins more "
-        "faces, and makes more mistakes.",
+        help="How many faces of other people may be within the threshold of a face, on average. A larger number joins "
+        "more faces, and makes more mistakes.",
     ),
 ]
 Far = Annotated[float, typer.Option(callback=_rate, help="False-accept rate of the threshold, such as 1e-3.")]
 PairFar = Annotated[
     float | None,
-    typer.Option(callback=_rate, help="False-accept rate of a single pair, in place of --strangers."),
+    typer.Option(callback=_rate, help="False-accept rate of a single pair, instead of --impostors."),
 ]
 ModelFile = Annotated[
     str | None, typer.Option("--model", help="Embedder: a built-in name, or an ONNX file with a ModelSpec.")
@@ -83,8 +54,8 @@ TileChoice = Annotated[
     typer.Option(
         "--tiles",
         metavar="auto|off|N",
-        help="Look at pictures in overlapping tiles too: auto, those that are large or wide; N tiles along the "
-        "longest side of each. Each tile costs what a photo costs.",
+        help="Also search pictures in overlapping tiles. auto: large or wide pictures; N: N tiles along the longest "
+        "side. Each tile costs as much time as a photo.",
     ),
 ]
 On = Annotated[
@@ -158,7 +129,7 @@ RunFolder = Annotated[Path, typer.Option("-o", "--output", help="Run folder to m
 Resume = Annotated[bool, typer.Option("--resume", help="Resume the run in that folder.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or another device name of PyTorch.")]
 Teacher = Annotated[
-    Path | None, typer.Option(help="ONNX file with a ModelSpec to distil from, in place of the recipe's.")
+    Path | None, typer.Option(help="ONNX file with a ModelSpec to distil from, instead of the recipe's.")
 ]
 TrainingData = Annotated[str, typer.Option(help="What the weights were trained on, for the ModelSpec.")]
 Licence = Annotated[str, typer.Option(help="Licence of the weights, for the ModelSpec.")]

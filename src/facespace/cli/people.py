@@ -1,35 +1,155 @@
-"""`facespace people`: the people of a folder of photos."""
+"""One run of `facespace people`: what is told of `Library.refresh` and `Library.watch`."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
 
-from facespace.cli.console import say, show, show_json
+from facespace.cli.console import say, show, show_json, warn
 from facespace.cli.options import (
     AsJson,
     DetectorFile,
+    Impostors,
     ModelFile,
     NetworkDevice,
     PairFar,
     Population,
-    Strangers,
     TileChoice,
     Workers,
 )
-from facespace.cli.people_run import PeopleRun, is_nothing
-from facespace.cli.progress import show_table
-from facespace.cluster import STRANGERS_IN_REACH
+from facespace.cli.progress import progress, show_table
+from facespace.cluster import IMPOSTORS_IN_REACH
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
 from facespace.faces.tiles import read_tiles
-from facespace.images import EVERY_S
-from facespace.library import Library, Look, People, Person, Rule, library_of
+from facespace.images import EVERY_S, Unreadable, list_photos
+from facespace.library import (
+    CATALOGUE,
+    Library,
+    Look,
+    People,
+    Person,
+    Refreshed,
+    Rule,
+    ScanResult,
+    Stage,
+    library_of,
+)
 from facespace.library.files import PAGE
 from facespace.models.devices import AUTO
-from facespace.web.text import counted
+from facespace.web.page import write_page
+from facespace.web.rendering import counted, items
 
-__all__ = ["people"]
+DOING: dict[Stage, str] = {
+    "comparing": "comparing files",
+    "reading": "finding faces",
+    "videos": "finding faces in videos, by the second",
+    "grouping": "grouping",
+    "embedding": "embedding faces again",
+}
+
+
+@dataclass(frozen=True)
+class PeopleRun:
+    """What the steps of a run share.
+
+    Attributes:
+        library: open.
+        photos: the folder.
+        detector: finds the faces.
+        embedder: the one that is wanted.
+        rule: of the groups.
+        workers: threads; all cores when None.
+        every_s: seconds between the frames of a video that are looked at.
+    """
+
+    library: Library
+    photos: Path
+    detector: Detector
+    embedder: Embedder
+    rule: Rule
+    workers: int | None
+    every_s: float = EVERY_S
+
+    def refresh(self, *, look: Look, old_model: str | None, drop_old: bool) -> Refreshed:
+        """Bring the library up to date, and say what is amiss."""
+        standing, wanted = self.library.model(), self.embedder.spec
+        if standing is not None and standing.sha256 != wanted.sha256:
+            say(f"{wanted.label} takes the place of {standing.label}; names and corrections stay")
+        with progress("finding faces") as bar:
+            done = self.library.refresh(
+                self.photos, self.detector, self.embedder, rule=self.rule, look=look, old_model=old_model,
+                drop_old=drop_old, workers=self.workers, write_page=write_page,
+                progress=lambda stage, n, total: bar(n, total or None, DOING[stage]),
+            )  # fmt: skip
+        _tell(done, verified=look.verify)
+        return done
+
+    def follow(self, told: Iterable[Unreadable]) -> None:
+        """Until Ctrl-C; of the photos that cannot be read, or only in part, these were told before."""
+        say(f"following {self.photos}; Ctrl-C ends")
+        known = set(told)
+        try:
+            for done in self.library.watch(
+                self.photos, self.detector, self.embedder, stop=Event(), rule=self.rule,
+                look=Look(every_s=self.every_s), workers=self.workers,
+                write_page=write_page, on_trouble=warn,
+            ):  # fmt: skip
+                amiss = {*done.scan.unreadable, *done.scan.partial}
+                _warn_of(sorted(amiss - known, key=lambda file: file.photo))
+                known = amiss
+                if done.scan.has_changes:
+                    say(f"{datetime.now():%H:%M:%S} {_changes(done.scan)}: {_counts(done.people)}")
+        except KeyboardInterrupt:
+            say("stopped following; the library is up to date with what was read")
+
+
+def is_nothing(photos: Path, library: Path) -> bool:
+    """Neither photos nor a library that may know of some; pictures that are not read are told."""
+    if (library / CATALOGUE).exists():
+        return False
+    found = list_photos(photos, videos=True)
+    if not found.photos:
+        _warn_of(found.unreadable)
+    return not found.photos
+
+
+def _tell(done: Refreshed, *, verified: bool) -> None:
+    scan, moved = done.scan, done.upgrade
+    _warn_of((*scan.unreadable, *scan.partial))
+    if scan.n_absent:
+        warn(
+            f"{counted(scan.n_absent, 'photo')} of a disk or folder that is not there stay in the library; "
+            "--drop-missing removes them"
+        )
+    if verified:
+        changed = f"{len(scan.altered)} changed behind an unchanged time, read again: "
+        say(
+            f"compared the content of {counted(scan.n_photos, 'photo')}: "
+            + (changed + ", ".join(scan.altered) if scan.altered else "as it was")
+        )
+    for missing in moved.not_at_hand if moved else ():
+        warn(f"{missing.photo}: keeps the old model's template: {missing.reason}")
+    if moved and moved.before != moved.after:
+        say(moved.line())
+
+
+def _warn_of(photos: Iterable[Unreadable]) -> None:
+    for unreadable in photos:
+        warn(f"{unreadable.photo}: {unreadable.reason}")
+
+
+def _changes(result: ScanResult) -> str:
+    return f"{result.n_new} read, {result.n_moved} moved, {result.n_removed} gone"
+
+
+def _counts(found: People) -> str:
+    return f"{counted(len(found.seen_again), 'person', 'people')} in {items(found.n_photos, found.n_videos)}"
+
 
 ROWS_SHOWN = 40
 LOOKED_FOR = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG 2000, GIF, BMP and video"
@@ -45,7 +165,7 @@ def people(
             help="Folder of the library. Default: one per folder of photos, in your data directory."
         ),
     ] = None,
-    strangers: Strangers = STRANGERS_IN_REACH,
+    impostors: Impostors = IMPOSTORS_IN_REACH,
     far: PairFar = None,
     population: Population = None,
     model: ModelFile = None,
@@ -56,7 +176,9 @@ def people(
     video_every: Annotated[
         float,
         typer.Option(
-            min=0.0, metavar="SECONDS", help="Look at a frame of videos as often as this; 0: at every frame."
+            min=0.0,
+            metavar="SECONDS",
+            help="Seconds between the frames of a video that are examined; 0: every frame.",
         ),
     ] = EVERY_S,
     watch: Annotated[
@@ -65,9 +187,7 @@ def people(
     ] = False,
     verify: Annotated[
         bool,
-        typer.Option(
-            "--verify", help="Read all photos to find changes, also those whose size and time are the same."
-        ),
+        typer.Option("--verify", help="Read all photos to find changes, even if size and time are the same."),
     ] = False,
     detect_again: Annotated[
         bool,
@@ -87,9 +207,7 @@ def people(
     ] = None,
     drop_old: Annotated[
         bool,
-        typer.Option(
-            "--drop-old", help="Delete the old model's templates for good, after a move to another model."
-        ),
+        typer.Option("--drop-old", hidden=True, help="Use `facespace library drop-old` after the move."),
     ] = False,
     _keep_old: Annotated[
         bool, typer.Option("--keep-old", hidden=True, help="Old templates are kept anyway.")
@@ -98,7 +216,7 @@ def people(
 ) -> None:
     """Group the photos of a folder by person.
 
-    Finds the faces, groups them, and writes a page to look at. The photos are never changed. A second run reads only
+    Finds the faces, groups them, and writes a web page. The photos are never changed. A second run reads only
     new and changed photos, and keeps all names and corrections. If --model names another model than the library's, or
     facespace ships a newer one, the library moves to it: known faces are embedded again.
 
@@ -112,7 +230,7 @@ def people(
     embedder = Embedder(model, device=device).on_population(population)
     look = Look(verify, finder.spec.sha256 if detect_again else None, drop_missing, video_every)
     with Library(folder) as opened:
-        run = PeopleRun(opened, photos, finder, embedder, Rule(strangers, far), workers, video_every)
+        run = PeopleRun(opened, photos, finder, embedder, Rule(impostors, far), workers, video_every)
         done = run.refresh(look=look, old_model=old_model, drop_old=drop_old)
         show_json(done.people.to_json()) if json else _show(done.people, done.scan.n_new)
         say(f"library: {folder}")
@@ -129,8 +247,7 @@ def _show(found: People, n_new: int) -> None:
     if len(found.seen_again) > ROWS_SHOWN:
         show(f"and {len(found.seen_again) - ROWS_SHOWN} more people, on the page")
     show(
-        f"{counted(len(found.seen_again), 'person', 'people')} in {counted(found.n_photos, 'photo')} ({n_new} new); "
-        f"{counted(len(found.seen_once), 'face')} seen once; {_not_readable(found)}",
+        f"{_counts(found)} ({n_new} new); {counted(len(found.seen_once), 'face')} seen once; {_not_readable(found)}",
         f"threshold {found.threshold:.3f}, for a collection of {counted(found.n_faces, 'face')}: about 1 in "
         f"{round(1 / found.far):,} pairs of different people look that much alike"
         + (" (extrapolated beyond the calibration)" if found.extrapolated else ""),

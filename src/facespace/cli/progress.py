@@ -11,8 +11,6 @@ from rich.text import Text
 
 from facespace.cli.console import readable
 
-__all__ = ["console", "progress", "show_table"]
-
 # A file or pipe has no width to keep to.
 WIDE = 1000
 

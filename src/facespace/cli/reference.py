@@ -7,8 +7,6 @@ import typer
 
 from facespace.cli.app import app
 
-__all__ = ["commands", "reference"]
-
 HEAD = """# Commands
 
 Every command has `--help`. Results go to stdout, everything else to stderr. `--json` prints one JSON document. An error

@@ -15,8 +15,6 @@ from facespace.models.devices import AUTO, candidates
 from facespace.web.serving import HOST, PORT, Address
 from facespace.web.serving import serve as serve_library
 
-__all__ = ["serve"]
-
 
 def serve(
     photos: Annotated[
@@ -24,7 +22,7 @@ def serve(
         typer.Argument(help="Folder of photos, or of a library.", show_default=False),
     ] = None,
     library: Annotated[
-        Path | None, typer.Option(help="Folder of the library, if it is not the one that belongs to PHOTOS.")
+        Path | None, typer.Option(hidden=True, help="Name the folder of the library as PHOTOS.")
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on. 0.0.0.0 lets other machines reach the pages.")

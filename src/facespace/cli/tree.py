@@ -15,8 +15,6 @@ from typer.core import TyperCommand, TyperGroup
 from facespace.cli.console import say
 from facespace.measure.registry import by_heading
 
-__all__ = ["OLD_COMMANDS", "OLD_OPTIONS", "TREE", "Command", "Group", "LazyGroup", "Lines"]
-
 
 @dataclass(frozen=True)
 class Command:
@@ -56,33 +54,33 @@ LIBRARY = Group(
     "Names, corrections, history and export of a photo library.",
     {
         "People": {
-            "name": Command("corrections:name", "Give a person a name."),
-            "merge": Command("corrections:merge", "Join persons who are the same one."),
-            "split": Command("corrections:split", "Make faces of a person a new person."),
-            "apart": Command("corrections:apart", "Keep two persons apart, as different people."),
-            "hide": Command("corrections:hide", "Leave a person out of tables and pages."),
-            "forget": Command("corrections:forget", "Delete all data of a person, for good."),
+            "name": Command("library:name", "Give a person a name."),
+            "merge": Command("library:merge", "Join persons who are the same one."),
+            "split": Command("library:split", "Make faces of a person a new person."),
+            "apart": Command("library:apart", "Keep two persons apart, as different people."),
+            "hide": Command("library:hide", "Leave a person out of tables and pages."),
+            "forget": Command("library:forget", "Delete all data of a person, for good."),
         },
         "Faces": {
-            "confirm": Command("corrections:confirm", "Confirm that faces show a person."),
-            "reject": Command("corrections:reject", "Say that faces do not show a person."),
-            "not-a-face": Command("corrections:not_a_face", "Leave out what is not a face."),
+            "confirm": Command("library:confirm", "Confirm that faces show a person."),
+            "reject": Command("library:reject", "Say that faces do not show a person."),
+            "not-a-face": Command("library:not_a_face", "Leave out what is not a face."),
         },
         "History": {
-            "history": Command("corrections:history", "List all corrections, the newest first."),
-            "undo": Command("corrections:undo", "Undo the last correction, or an earlier one."),
-            "redo": Command("corrections:redo", "Redo what was undone last."),
+            "history": Command("library:history", "List all corrections, the newest first."),
+            "undo": Command("library:undo", "Undo the last correction, or an earlier one."),
+            "redo": Command("library:redo", "Redo what was undone last."),
         },
         "Other programs": {
             "import-names": Command(
-                "import_names:import_names", "Read the names that other programs gave to faces."
+                "library_exchange:import_names", "Read the names that other programs gave to faces."
             ),
-            "export": Command("library_export:export", "Write names as tables, XMP sidecars or folders."),
+            "export": Command("library_exchange:export", "Write names as tables, XMP sidecars or folders."),
         },
         "Care": {
-            "check": Command("library_care:check", "Check that a library is whole."),
-            "backup": Command("library_care:backup", "Copy a library to one file."),
-            "drop-old": Command("library_care:drop_old", "Delete the templates of former models."),
+            "check": Command("library:check", "Check that a library is whole."),
+            "backup": Command("library:backup", "Copy a library to one file."),
+            "drop-old": Command("library:drop_old", "Delete the templates of former models."),
         },
     },
 )
@@ -212,7 +210,7 @@ OLD_COMMANDS: Mapping[str, str | Callable[[Sequence[str]], str]] = {
     "evaluate sweep images": "measure table6",
     "reproduce": "measure report",
 }
-OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again"}
+OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again", "--strangers": "--impostors"}
 # What cannot be translated is explained.
 GONE_OPTIONS = {
     "--face": "--face is gone; name the face as PHOTO#K, the K-th from the left",

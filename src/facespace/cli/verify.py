@@ -12,11 +12,9 @@ from facespace.faces.detect import Detector
 from facespace.models import VERIFY_FAR
 from facespace.models.devices import AUTO
 
-__all__ = ["verify"]
-
 PHOTO = (
-    "The largest face is compared; PHOTO#K names the K-th face from the left. Of a video the longest appearance is "
-    "compared; VIDEO#K names the K-th by time."
+    "The largest face is compared; PHOTO#K names the K-th face from the left. In a video the longest appearance "
+    "is compared; VIDEO#K names the K-th by time."
 )
 
 

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.cluster.constraints import Constraints, overlapping
+from facespace.cluster.doubtful import DoubtfulGroup, find_doubtful_groups
 from facespace.cluster.explain import Explanation, check_pair, explain
-from facespace.cluster.heaps import Heap, find_heaps
 from facespace.cluster.incremental import group_good_faces
 from facespace.cluster.linkage import agglomerative
 from facespace.cluster.plan import Progress, Saved
-from facespace.cluster.threshold import STRANGERS_IN_REACH, CollectionThreshold, collection_threshold
+from facespace.cluster.threshold import IMPOSTORS_IN_REACH, CollectionThreshold, collection_threshold
 from facespace.cluster.tree import Clustering
 from facespace.errors import IncompatibleModelsError, InputError
 from facespace.metrics import bcubed_scores, pairwise_scores
@@ -28,14 +28,14 @@ class GroupOptions:
     """How a table is grouped.
 
     Attributes:
-        strangers: expected number of strangers within reach of a face, from which the threshold follows; or
+        impostors: expected number of impostors within reach of a face, from which the threshold follows; or
         far: the false-accept rate of a single pair; or
         threshold: a distance.
         min_quality: faces below it are set aside and attached later.
         explain: two faces whose verdict is explained.
     """
 
-    strangers: float = STRANGERS_IN_REACH
+    impostors: float = IMPOSTORS_IN_REACH
     far: float | None = None
     threshold: float | None = None
     min_quality: float = 0.0
@@ -51,7 +51,7 @@ class TableGroups:
         threshold: the distance used.
         collection: the rate that it stands for; None for a distance that was named.
         recall: as of `Clustering`.
-        heaps: groups to look at.
+        doubtful: groups to look at.
         scores: against the identities that the table knows, else None.
         explanation: of the two faces asked for, else None.
     """
@@ -60,7 +60,7 @@ class TableGroups:
     threshold: float
     collection: CollectionThreshold | None
     recall: float
-    heaps: tuple[Heap, ...]
+    doubtful: tuple[DoubtfulGroup, ...]
     scores: dict[str, float] | None
     explanation: Explanation | None
 
@@ -80,7 +80,7 @@ class TableGroups:
             "false_pairs": collection.false_pairs if collection else None,
             "extrapolated": collection.extrapolated if collection else None,
             "recall": self.recall,
-            "heaps": list(self.heaps),
+            "heaps": list(self.doubtful),
             "scores": self.scores,
             "explanation": self.explanation,
         }
@@ -127,7 +127,7 @@ def group_table(
     collection = None
     if options.threshold is None:
         collection = collection_threshold(
-            spec.distances, len(rows), strangers=options.strangers, far=options.far
+            spec.distances, len(rows), impostors=options.impostors, far=options.far
         )
     limit = options.threshold if collection is None else collection.distance
     assert limit is not None
@@ -150,9 +150,9 @@ def group_table(
     if options.explain:
         a, b = (int(of[face]) for face in options.explain)
         why = explain(rows, tree, a, b, threshold=limit, constraints=constraints)
-    heaps = tuple(find_heaps(rows, tree.labels, threshold=limit, quality=quality))
+    doubtful = tuple(find_doubtful_groups(rows, tree.labels, threshold=limit, quality=quality))
     labels = tree.labels[of]
-    return TableGroups(labels, limit, collection, tree.recall, heaps, _scores(table, labels), why)
+    return TableGroups(labels, limit, collection, tree.recall, doubtful, _scores(table, labels), why)
 
 
 def _appearances(

@@ -6,6 +6,7 @@ from facespace.extract.photos import (
     FaceEmbedder,
     FoundFaces,
     ImageFaces,
+    NamedDetector,
     PhotoFaces,
     embed_known_faces,
     extract_crops,
@@ -13,7 +14,6 @@ from facespace.extract.photos import (
     extract_photo,
     extract_photos,
     find_faces,
-    in_order,
 )
 from facespace.extract.tables import (
     EmbedResult,
@@ -26,6 +26,7 @@ from facespace.extract.tables import (
 )
 from facespace.extract.tracks import Track
 from facespace.extract.videos import VideoFaces, embed_known_frames, extract_files, extract_video, file_hash
+from facespace.workers import in_order
 
 __all__ = [
     "CROPS_PER_BATCH",
@@ -34,6 +35,7 @@ __all__ = [
     "FaceEmbedder",
     "FoundFaces",
     "ImageFaces",
+    "NamedDetector",
     "PhotoFaces",
     "Track",
     "VideoFaces",

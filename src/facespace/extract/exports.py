@@ -11,8 +11,6 @@ from facespace.errors import DataError, InputError
 from facespace.saved_files import written_beside
 from facespace.table import FaceTable
 
-__all__ = ["EXPORTS", "export_table"]
-
 UNKNOWN = "unknown"
 
 

@@ -19,20 +19,6 @@ from facespace.images import Exif, Picture, Unreadable, decode_image, read_bytes
 from facespace.models import ModelSpec
 from facespace.workers import in_order
 
-__all__ = [
-    "FoundFaces",
-    "ImageFaces",
-    "PhotoFaces",
-    "embed_known_faces",
-    "extract_crops",
-    "extract_image",
-    "extract_photo",
-    "extract_photos",
-    "find_faces",
-    "in_order",
-    "tiles_of",
-]
-
 THUMBNAIL_PX = 144
 CROPS_PER_BATCH = 64
 
@@ -46,6 +32,12 @@ class FaceDetector(Protocol):
 
     def detect(self, image: NDArray[np.uint8], /) -> Detections:
         """Faces in uint8 RGB (H, W, 3), in its pixels."""
+
+
+class NamedDetector(FaceDetector, Protocol):
+    """A detector that can name itself."""
+
+    spec: ModelSpec
 
 
 class FaceEmbedder(Protocol):

@@ -8,36 +8,25 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, ImageError
-from facespace.extract.file_tables import table_of
 from facespace.extract.photos import (
     CROPS_PER_BATCH,
     FaceDetector,
     FaceEmbedder,
+    NamedDetector,
     extract_crops,
 )
-from facespace.extract.videos import extract_file, extract_files, file_hash
+from facespace.extract.videos import extract_file, extract_files, file_hash, table_of
 from facespace.faces.quality import face_quality
 from facespace.images import Unreadable, list_photos, read_bytes
 from facespace.images.addresses import Address
 from facespace.models import ModelSpec
 from facespace.table import FaceTable, FaceTableWriter, face_id
 from facespace.workers import Workers, as_workers, in_order
-
-__all__ = [
-    "EmbedResult",
-    "content_hash",
-    "embed_crops",
-    "embed_photos",
-    "expand_paths",
-    "extract_table",
-    "extract_tables",
-]
 
 # A shard grows with the job, so that the manifest stays short.
 PHOTOS_PER_SHARD, MANY_SHARDS, MAX_PHOTOS_PER_SHARD = 500, 1000, 50_000
@@ -65,12 +54,6 @@ class EmbedResult:
     n_left: int
     unreadable: tuple[Unreadable, ...]
     partial: tuple[Unreadable, ...] = ()
-
-
-class NamedDetector(FaceDetector, Protocol):
-    """A detector that can name itself."""
-
-    spec: ModelSpec
 
 
 def embed_photos(

@@ -17,8 +17,6 @@ from facespace.faces.matching import box_iou
 from facespace.faces.quality import SET_ASIDE
 from facespace.models import ModelSpec
 
-__all__ = ["Track", "Tracker", "joined"]
-
 KEPT_FACES = 4
 APART_S = 0.5  # kept faces are of different moments where there are such
 # A face that is not seen for longer is another appearance.

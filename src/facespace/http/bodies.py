@@ -6,8 +6,6 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Bodies", "Refuse"]
-
 Refuse = Callable[[int, str], Response]
 
 

@@ -15,8 +15,6 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["HEAD_S", "MAX_CONNECTIONS", "Connection"]
-
 MAX_CONNECTIONS = 100
 # Seconds for the head of a request, for its body, and to read an answer.
 HEAD_S, BODY_S, READ_S = 10.0, 60.0, 120.0

@@ -1,9 +1,12 @@
-"""Errors as one line that can be shown: nothing invisible, no end of it, and why a request does not fit."""
+"""Where a request comes from, whether another site sent it, and what is wrong with it, as one line to be shown."""
 
+import hmac
 import re
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-__all__ = ["printable", "slip"]
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 # What would change how the rest of a line is read, or is not text at all.
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -22,3 +25,41 @@ def slip(problem: dict[str, Any]) -> tuple[str, str]:
     message = "is not of the expected form" if "pattern" in problem["type"] else str(problem["msg"])
     message = message.removeprefix("Value error, ").replace("Input should be", "expected")
     return field[:60], f"{message[:1].lower()}{message[1:200]}"
+
+
+def address_of(scope: Scope) -> str:
+    """The Host header of a request by the address at which it came in."""
+    server = scope.get("server")
+    try:
+        address = ip_address(server[0]) if server else None
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    return (
+        ""
+        if server is None
+        else f"[{address}]:{server[1]}"
+        if ":" in str(address)
+        else f"{address}:{server[1]}"
+    )
+
+
+def is_visit(headers: Headers) -> bool:
+    """Whether the browser shows the answer as a page."""
+    return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+
+
+def is_foreign(headers: Headers, host: str, *, safe: bool) -> bool:
+    """Whether another site made the browser ask; to follow a link from there to a page is no harm."""
+    origin = headers.get("origin")
+    if origin is not None and origin.partition("://")[2].lower() != host:
+        return True
+    if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+        return False
+    return not (safe and is_visit(headers))
+
+
+def same_secret(expected: str, got: str | None) -> bool:
+    """In a time that does not tell how much of it is right."""
+    return got is not None and hmac.compare_digest(expected.encode(), got.encode("utf-8", "surrogateescape"))

@@ -9,8 +9,6 @@ from facespace.errors import InputError
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["LOOPBACK", "is_local", "listen", "server_config"]
-
 # Connections that wait to be taken; each takes a file, of which a process may open few.
 BACKLOG = 64
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")

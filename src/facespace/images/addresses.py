@@ -12,8 +12,6 @@ from urllib.parse import quote, unquote, urlsplit
 
 from facespace.errors import DataError, InputError, MissingExtraError
 
-__all__ = ["Address", "photo_path"]
-
 # A plain path is of another class on Windows.
 _Path = Path if TYPE_CHECKING else type(Path())
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Content", "Entry", "Exif", "exif_of", "tiff_entries", "time_of_text"]
-
 Content = bytes | mmap.mmap  # a file in memory, or left on the disk
 ORIENTATION, XMP, EXIF_FOLDER = 0x0112, 0x02BC, 0x8769
 # DateTimeOriginal and its offset, else those of the digitising; DateTime itself is that of the last change.
@@ -55,7 +53,7 @@ class Exif:
         orientation: 1 to 8 as EXIF has it, 1 where nothing is said.
         taken_at: by the camera's clock as ISO 8601, "2024-07-01T12:30:00", with "+02:00" behind it where the camera
             knew its zone; None where nothing is said.
-        motion_offset: where in the file a film of the moment begins; see `facespace.images.motion`.
+        motion_offset: where in the file a film of the moment begins; see `facespace.images.containers`.
     """
 
     orientation: int = 1

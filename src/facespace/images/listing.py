@@ -10,19 +10,8 @@ from pathlib import Path
 
 from facespace.errors import DataError
 from facespace.images.addresses import Address
-from facespace.images.raw import RAW_SUFFIXES, can_read_raw
+from facespace.images.opening import RAW_SUFFIXES, can_read_raw
 from facespace.images.video import VIDEO_SUFFIXES, can_read_video, is_video
-
-__all__ = [
-    "SUFFIXES",
-    "Listing",
-    "Stamp",
-    "StampedFiles",
-    "Unreadable",
-    "list_photos",
-    "stamp_photos",
-    "unread_videos",
-]
 
 # Device, inode, size in bytes and time of the last change in ns.
 Stamp = tuple[int, int, int, int]

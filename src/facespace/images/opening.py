@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from math import ceil
 from threading import Lock
 
@@ -15,9 +17,90 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from facespace.errors import MissingExtraError
 from facespace.images.containers import bare, is_one_scan, kind_of, n_scans, planes
-from facespace.images.pixels import LARGE_PIXELS, MIN_IS_WHITE, eight_bit
+from facespace.images.exif import Exif, exif_of
 
-__all__ = ["NO_END_MARK", "Opened", "TooLargeError", "open_header", "open_pixels"]
+# What makes a stored picture upright, by its orientation (EXIF 2.32, tag 0x0112).
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+# In an image's `info` where its least value is white though the decoder has not turned it round.
+MIN_IS_WHITE = "facespace_min_is_white"
+ROWS_AT_ONCE = 256
+# Pictures above this take hundreds of megabytes each.
+LARGE_PIXELS = 40_000_000
+
+
+def turn(image: Image.Image, orientation: int) -> Image.Image:
+    """Only the pixels: Pillow's `exif_transpose` writes the tags anew, and refuses the picture for one it cannot."""
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+
+
+def shrink(image: Image.Image, longest_side_px: int | None) -> Image.Image:
+    """To this longest side if larger."""
+    if longest_side_px is None or max(image.size) <= longest_side_px:
+        return image
+    factor = longest_side_px / max(image.size)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    if image.width * image.height > LARGE_PIXELS and factor <= 0.25:
+        image = _averaged(image, int(0.5 / factor))
+    return eight_bit(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+
+
+def _averaged(image: Image.Image, side: int) -> Image.Image:
+    """Squares of that side as one pixel, some rows at a time: as a whole, other modes take several times more."""
+    image = eight_bit(image) if _is_deep(image) else image
+    rows = side * ceil(ROWS_AT_ONCE / side)
+    parts = [
+        eight_bit(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(side)
+        for top in range(0, image.height, rows)
+    ]
+    whole = Image.new(parts[0].mode, (parts[0].width, sum(part.height for part in parts)))
+    for i, part in enumerate(parts):
+        whole.paste(part, (0, i * rows // side))
+    return whole
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """RGB, transparency on white."""
+    image = eight_bit(image)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def eight_bit(image: Image.Image) -> Image.Image:
+    """Deep greyscale pictures scaled to eight bits, which `convert` alone would clip; palettes made plain."""
+    if image.mode in ("P", "1"):
+        return image.convert("RGBA" if "transparency" in image.info else "RGB")
+    if not _is_deep(image):
+        return image
+    white = _white(image)
+    scaled = np.empty((image.height, image.width), np.uint8)
+    for top in range(0, image.height, ROWS_AT_ONCE):  # large pictures would take four times their memory
+        rows = image.crop((0, top, image.width, min(top + ROWS_AT_ONCE, image.height)))
+        values = np.clip(np.nan_to_num(np.asarray(rows, np.float32), nan=0.0), 0, white)
+        scaled[top : top + rows.height] = values * (255.0 / white) + 0.5
+    return Image.fromarray(255 - scaled if image.info.get(MIN_IS_WHITE) else scaled)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether its values are of more than eight bits."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _white(image: Image.Image) -> float:
+    """The value of white: that of the kind of numbers, or the largest one there is where that is beyond 16 bits."""
+    if image.mode.startswith("I;16"):
+        return 65535.0
+    values = np.asarray(image)
+    largest = float(values.max(initial=0, where=np.isfinite(values)))
+    if image.mode == "F" and largest <= 1.0:
+        return 1.0
+    return 255.0 if largest <= 255 else max(65535.0, largest)
+
 
 # The decoders that are let near a file, by what Pillow calls them; others run programs or are hardly ever tried.
 DECODERS = {
@@ -196,3 +279,41 @@ def _as_it_is(image: Image.Image) -> Image.Image:
 def _merged(parts: Sequence[Opened], finish: Finish) -> Opened:
     """Red, green and blue as one image."""
     return Opened(finish(Image.merge("RGB", [part.image for part in parts])), parts[0].size_wh)
+
+
+RAW_SUFFIXES = frozenset((
+    ".3fr", ".ari", ".arw", ".bay", ".cap", ".cr2", ".cr3", ".crw", ".dcr", ".dcs", ".dng", ".erf", ".fff", ".gpr",
+    ".iiq", ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".ptx", ".raf", ".raw", ".rw2",
+    ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+))  # fmt: skip
+# LibRaw's name of a turn to the orientation that asks for it.
+ORIENTATIONS = {3: 3, 5: 8, 6: 6}
+
+
+@cache
+def can_read_raw() -> bool:
+    """Whether the optional package is there."""
+    return find_spec("rawpy") is not None
+
+
+def raw_preview(content: bytes) -> tuple[bytes, Exif]:
+    """The preview as a picture file of its own, and what the RAW file says of itself.
+
+    Raises:
+        MissingExtraError: the optional package is absent.
+        Exception: of many kinds, for files that LibRaw cannot read.
+    """
+    try:
+        import rawpy
+    except ImportError as error:
+        raise MissingExtraError("a camera RAW file", "raw") from error
+    with rawpy.imread(io.BytesIO(content)) as raw:
+        orientation = ORIENTATIONS.get(raw.sizes.flip, 1)
+        try:
+            preview = raw.extract_thumb()
+            pixels = preview.data
+        except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
+            pixels = raw.postprocess(half_size=True, user_flip=0)
+    if not isinstance(pixels, bytes):  # an array
+        pixels = b"P6 %d %d 255\n" % (pixels.shape[1], pixels.shape[0]) + pixels.tobytes()
+    return pixels, Exif(orientation, exif_of(content).taken_at)

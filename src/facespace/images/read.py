@@ -15,26 +15,20 @@ from PIL import Image, UnidentifiedImageError
 
 from facespace.errors import ImageError, MissingExtraError
 from facespace.images.addresses import Address
-from facespace.images.containers import bare, beside_pixels, kind_of
+from facespace.images.containers import bare, beside_pixels, kind_of, motion_offset
 from facespace.images.exif import Exif, exif_of, tiff_entries
-from facespace.images.motion import motion_offset
-from facespace.images.opening import NO_END_MARK, TooLargeError, open_header, open_pixels
-from facespace.images.pixels import shrink, to_rgb, turn
-from facespace.images.raw import RAW_SUFFIXES, raw_preview
+from facespace.images.opening import (
+    NO_END_MARK,
+    RAW_SUFFIXES,
+    TooLargeError,
+    open_header,
+    open_pixels,
+    raw_preview,
+    shrink,
+    to_rgb,
+    turn,
+)
 from facespace.regular_files import open_regular, read_regular
-
-__all__ = [
-    "MAX_PIXELS",
-    "Picture",
-    "Side",
-    "decode_image",
-    "is_growing",
-    "read_bytes",
-    "read_exif",
-    "read_image",
-    "read_photo",
-    "read_tiff_size",
-]
 
 # Above any camera's picture (a 200-megapixel phone) and below what fills a laptop's memory.
 MAX_PIXELS = 256_000_000

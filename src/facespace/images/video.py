@@ -20,13 +20,10 @@ from numpy.typing import NDArray
 from facespace.errors import ImageError, MissingExtraError
 from facespace.images.exif import Exif, time_of_text
 from facespace.images.read import Picture, Side, is_growing
-from facespace.images.scenes import Scenes
 from facespace.regular_files import open_regular
 
 if TYPE_CHECKING:
     from av import VideoFrame as Decoded
-
-__all__ = ["EVERY_S", "VIDEO_SUFFIXES", "Video", "VideoFrame", "can_read_video", "is_video"]
 
 VIDEO_SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".3gp", ".3g2", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv",
@@ -321,3 +318,58 @@ def _taken_at(said: dict[str, str]) -> str | None:
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
     return f"damaged, cut short or no video: {text.lower()}"
+
+
+if TYPE_CHECKING:
+    from av import VideoFrame as Decoded
+
+ROWS = 36
+BLOCK = 3  # pixels a side whose mean is one value, since single ones change with every movement
+# Mean difference of grey values, 0 to 255, between the frames of a cut, and by what factor it exceeds that of moving
+# pictures before. Fades stay below: they are sampled by time.
+LEAST_CHANGE, TIMES_MOTION = 12.0, 3.0
+MEMORY = 0.8  # of the mean change
+
+
+class Scenes:
+    """Tells frame by frame whether a scene begins."""
+
+    def __init__(self) -> None:
+        self._before: NDArray[np.int16] | None = None
+        self._motion = 0.0
+
+    def begins(self, frame: "Decoded") -> bool:
+        """Whether this frame begins another scene than that of the frame given before; the first one does not."""
+        grey, before = _grey(frame), self._before
+        self._before = grey
+        if before is None or before.shape != grey.shape:
+            return before is not None
+        change = float(np.abs(grey - before).mean())
+        is_cut = change > max(LEAST_CHANGE, TIMES_MOTION * self._motion)
+        # Also after a cut: what goes on changing is motion.
+        self._motion = MEMORY * self._motion + (1 - MEMORY) * change
+        return is_cut
+
+
+def _grey(frame: "Decoded") -> NDArray[np.int16]:
+    """Some of the frame's grey values, shape (about ROWS, W): means of few pixels, since decoding is what may cost."""
+    form = frame.format
+    step = max(1, frame.height // (BLOCK * ROWS))
+    if form.is_planar and not form.is_rgb and form.components[0].bits == 8:
+        plane = frame.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        return _means(rows[: frame.height : step, : frame.width : step])
+    small = frame.reformat(
+        width=max(1, frame.width // step),
+        height=max(1, frame.height // step),
+        format="gray",
+        interpolation="POINT",
+    )
+    return _means(small.to_ndarray())
+
+
+def _means(pixels: NDArray[Any]) -> NDArray[np.int16]:
+    height, width = (max(side // BLOCK, 1) for side in pixels.shape)
+    whole = pixels[: height * BLOCK, : width * BLOCK]
+    parts = whole.reshape(height, whole.shape[0] // height, width, whole.shape[1] // width)
+    return parts.mean((1, 3), dtype=np.float32).astype(np.int16)

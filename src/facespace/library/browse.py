@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 
 from facespace.errors import CorrectionError
-from facespace.library.addresses import find_person, named_people
 from facespace.library.catalogue import Catalogue
-from facespace.library.faces import Face, face_by_name, faces_by_id, faces_of_photo
+from facespace.library.faces import Face, face_by_name, faces_by_id, faces_of_photo, find_person, named_people
 from facespace.store import path_out
-
-__all__ = ["KINDS", "Browse", "Card", "Counts", "PhotoView"]
 
 # Which people a list shows: a condition on the person and one on the person's faces.
 KINDS = {
@@ -36,7 +33,8 @@ class Counts:
     """How much there is.
 
     Attributes:
-        n_photos: that could be read.
+        n_photos: photos and videos that could be read.
+        n_videos: of these.
         n_unreadable: that could not.
         n_faces: that take part.
         n_people: of each of KINDS.
@@ -44,6 +42,7 @@ class Counts:
     """
 
     n_photos: int
+    n_videos: int
     n_unreadable: int
     n_faces: int
     n_people: dict[str, int]
@@ -122,7 +121,8 @@ class Browse:
     def count(self) -> Counts:
         """How many photos, faces and people there are."""
         photos = self._catalogue.row(
-            "SELECT count(*) FILTER (WHERE unreadable IS NULL) AS n, count(unreadable) AS n_unreadable"
+            "SELECT count(*) FILTER (WHERE unreadable IS NULL) AS n, count(unreadable) AS n_unreadable,"
+            " count(*) FILTER (WHERE unreadable IS NULL AND kind = 'video') AS n_videos"
             " FROM photos WHERE path NOTNULL"
         )
         kinds = ", ".join(
@@ -136,7 +136,9 @@ class Browse:
         )
         assert photos is not None and people is not None  # counts always are
         of_kind = {kind: people[kind] for kind in KINDS}
-        return Counts(photos["n"], photos["n_unreadable"], people["n_faces"], of_kind, people["n_suggested"])
+        return Counts(
+            photos["n"], photos["n_videos"], photos["n_unreadable"], people["n_faces"], of_kind, people["n_suggested"]
+        )  # fmt: skip
 
     def names(self) -> list[tuple[int, str]]:
         """All names with the persons' numbers, by name."""
@@ -188,13 +190,15 @@ class Browse:
             number, row["name"], row["n"], n_suggested, bool(row["settled"]), bool(row["hidden"]), cover
         )
 
-    def count_photos(self, person: int) -> int:
-        """How many photos show a person."""
-        return int(
-            self._catalogue.value(
-                f"SELECT count(DISTINCT photo_id) FROM {FACES_OF_PEOPLE} WHERE person_id = ?", (person,)
-            )
+    def count_items(self, person: int) -> tuple[int, int]:
+        """How many photos and videos show a person, and how many of these are videos."""
+        row = self._catalogue.row(
+            "SELECT count(*), count(*) FILTER (WHERE kind = 'video') FROM photos"
+            f" WHERE photo_id IN (SELECT photo_id FROM {FACES_OF_PEOPLE} WHERE person_id = ?)",
+            (person,),
         )
+        assert row is not None  # a count always is
+        return row[0], row[1]
 
     def face(self, face: int | str) -> Face:
         """One face, by id or `photo#k`.

@@ -17,8 +17,6 @@ from facespace.faces.matching import box_iou
 from facespace.library.catalogue import Catalogue
 from facespace.store import path_in
 
-__all__ = ["KnownFaces", "carried_ids", "known_faces"]
-
 MIN_IOU = 0.5
 # Squared L2 of two embeddings of one picture of a face, saved twice.
 SAME_PICTURE = 0.3

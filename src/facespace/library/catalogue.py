@@ -18,8 +18,6 @@ from facespace.library.files import CATALOGUE, make_library_folder
 from facespace.library.schema import LIBRARY_FILE
 from facespace.store import Database, SqliteTemplates, path_in, path_out
 
-__all__ = ["Catalogue", "StoredFaces", "StoredPhoto"]
-
 # Faces below this side and of a quality below SET_ASIDE are mostly lights, logos and heads far away.
 TINY_PX = 24.0
 
@@ -205,6 +203,12 @@ class Catalogue:
             )
             for row in self.stream("SELECT * FROM photos WHERE path IS NOT NULL ORDER BY path")
         ]  # fmt: skip
+
+    def count_items(self) -> tuple[int, int]:
+        """How many photos and videos are there, and how many of these are videos."""
+        row = self.row("SELECT count(path), count(path) FILTER (WHERE kind = 'video') FROM photos")
+        assert row is not None  # a count always is
+        return row[0], row[1]
 
     def stamps(self) -> dict[str, Stamp]:
         """Of each photo that is there, and of each film of a still, by path."""

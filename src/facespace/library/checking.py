@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from facespace.library.catalogue import Catalogue
 from facespace.library.files import pictures_of
 
-__all__ = ["Checked", "check"]
-
 
 @dataclass(frozen=True)
 class Checked:
@@ -14,13 +12,15 @@ class Checked:
 
     Attributes:
         problems: what is wrong, a line each; empty for a sound library.
-        n_photos: that are there.
+        n_photos: photos and videos that are there.
+        n_videos: of these.
         n_faces: of these photos.
         n_templates: of each model, by its label.
     """
 
     problems: tuple[str, ...]
     n_photos: int
+    n_videos: int
     n_faces: int
     n_templates: dict[str, int]
 
@@ -38,12 +38,12 @@ def check(catalogue: Catalogue) -> Checked:
     """
     problems = catalogue.problems()
     if problems:
-        return Checked(problems, 0, 0, {})
+        return Checked(problems, 0, 0, 0, {})
     counts = catalogue.templates.count()
     of_models = {model.label: counts.get(model.sha256, 0) for model in catalogue.templates.models()}
     return Checked(
         (*_templates(catalogue), *_pictures(catalogue)),
-        catalogue.value("SELECT count(path) FROM photos"),
+        *catalogue.count_items(),
         catalogue.value(
             "SELECT count(*) FROM faces JOIN photos USING (photo_id) WHERE path NOTNULL AND of_track IS NULL"
         ),

@@ -9,25 +9,9 @@ contradict an earlier correction, or name nobody and nothing of the library, and
 from collections.abc import Iterable, Sequence
 
 from facespace.errors import CorrectionError
-from facespace.library.addresses import find_face, find_person, name_face, name_person, named_people
+from facespace.library.faces import find_face, find_person, name_face, name_person, named_people
 from facespace.library.history import Assigned, Step, Stored
 from facespace.store import clean_name, taken_by
-
-__all__ = [
-    "confirm",
-    "confirm_face",
-    "faces_of",
-    "hide",
-    "merge",
-    "name",
-    "new_person",
-    "not_a_face",
-    "reject",
-    "set_person",
-    "settle",
-    "split",
-    "tell_apart",
-]
 
 PersonRef = int | str
 FaceRef = int | str
@@ -114,7 +98,7 @@ def not_a_face(step: Step, faces: Sequence[FaceRef]) -> None:
         before = step.assigned(face)
         if before and before.named:
             raise CorrectionError(
-                f"{name_face(step.catalogue, face)} cannot be said to be no face: that contradicts "
+                f"{name_face(step.catalogue, face)} cannot be marked as no face: that contradicts "
                 f"{step.said_by('assignments', face)}; undo that entry first"
             )
         step.set("assignments", (face,), None)
@@ -175,13 +159,13 @@ def confirm_face(step: Step, face: int, person: int, *, named: bool) -> None:
     who = name_person(step.catalogue, person)
     _take_part(step, face)
     if step.get("rejections", face, person) is not None:
-        _refuse(step, face, f"to be {who}", "rejections", face, person)
+        _refuse(step, face, who, "rejections", face, person)
     before = step.assigned(face)
     if before and before.confirmed:
         if before.person_id == person:
             named = named or bool(before.named)
         elif before.named:
-            _refuse(step, face, f"to be {who}", "assignments", face)
+            _refuse(step, face, who, "assignments", face)
     step.set("assignments", (face,), Assigned(person, "confirmed", int(named)))
 
 
@@ -191,7 +175,7 @@ def reject_face(step: Step, face: int, person: int) -> None:
     before = step.assigned(face)
     if before and before.person_id == person:
         if before.named:
-            _refuse(step, face, f"not to be {name_person(step.catalogue, person)}", "assignments", face)
+            _refuse(step, face, f"rejected as {name_person(step.catalogue, person)}", "assignments", face)
         step.set("assignments", (face,), None)
     step.set("rejections", (face, person), ())
 
@@ -251,7 +235,7 @@ def _move_apart(step: Step, other: int, person: int) -> None:
 def _check_no_rejection(step: Step, faces: Iterable[int], person: int) -> None:
     for face in faces:
         if step.get("rejections", face, person) is not None:
-            _refuse(step, face, f"to be {name_person(step.catalogue, person)}", "rejections", face, person)
+            _refuse(step, face, name_person(step.catalogue, person), "rejections", face, person)
 
 
 def _check_free(step: Step, name: str, person: int) -> None:
@@ -282,12 +266,12 @@ def _check_members(step: Step, parted: list[int], members: list[int], person: in
 def _take_part(step: Step, face: int) -> None:
     """The face takes part in the grouping: it is not marked as no face."""
     if step.get("ignored", face) is not None:
-        _refuse(step, face, "to be anybody", "ignored", face)
+        _refuse(step, face, "a person", "ignored", face)
 
 
 def _refuse(step: Step, face: int, what: str, relation: str, *key: int) -> None:
     raise CorrectionError(
-        f"{name_face(step.catalogue, face)} cannot be said {what}: that contradicts {step.said_by(relation, *key)}; "
+        f"{name_face(step.catalogue, face)} cannot be {what}: that contradicts {step.said_by(relation, *key)}; "
         "undo that entry first, or leave this face out"
     )
 

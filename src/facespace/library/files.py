@@ -14,24 +14,6 @@ from platformdirs import user_data_path
 from facespace.errors import DataError, LibraryError
 from facespace.saved_files import clean_leftovers, make_folder, reason_of, write_beside
 
-__all__ = [
-    "CATALOGUE",
-    "PAGE",
-    "default_library_dir",
-    "find_library",
-    "library_of",
-    "make_library_folder",
-    "note_page",
-    "page_is_current",
-    "page_key",
-    "pictures_of",
-    "preview_file",
-    "remove_files",
-    "remove_page",
-    "thumbnail_file",
-    "tidy",
-]
-
 CATALOGUE = "library.sqlite"
 PAGE = "people.html"
 PAGE_KEY = "people.key"

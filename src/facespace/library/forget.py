@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facespace.library.addresses import find_person
 from facespace.library.corrections import faces_of
+from facespace.library.faces import find_person
 from facespace.library.files import remove_files, remove_page
 from facespace.library.history import Assigned, Entry, History, Step
-
-__all__ = ["Forgotten", "forget"]
 
 
 @dataclass(frozen=True)

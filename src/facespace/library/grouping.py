@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.cluster import (
-    STRANGERS_IN_REACH,
+    IMPOSTORS_IN_REACH,
     Constraints,
     add_faces,
     agglomerative,
@@ -27,8 +27,6 @@ from facespace.errors import IncompatibleModelsError
 from facespace.library.catalogue import Catalogue, StoredFaces
 from facespace.models import ModelSpec, common_distances
 
-__all__ = ["Grouped", "Rule", "grouped_by", "keep_groups", "last_rule", "read_faces"]
-
 ALL_UP_TO = 20_000
 NOBODY = -1
 
@@ -38,11 +36,11 @@ class Rule:
     """How near faces must lie to be put together.
 
     Attributes:
-        strangers: expected number of other people's faces within the threshold of a face, or
+        impostors: expected number of other people's faces within the threshold of a face, or
         far: the false-accept rate of a single pair, whatever the number of faces.
     """
 
-    strangers: float = STRANGERS_IN_REACH
+    impostors: float = IMPOSTORS_IN_REACH
     far: float | None = None
 
     def threshold(self, spec: ModelSpec, n_faces: int, *, other: ModelSpec | None = None) -> float:
@@ -58,7 +56,7 @@ class Rule:
             ModelError: the model, or the pair, is not calibrated; or the two may not meet.
         """
         distances = common_distances(spec, other or spec)
-        return collection_threshold(distances, n_faces, strangers=self.strangers, far=self.far).distance
+        return collection_threshold(distances, n_faces, impostors=self.impostors, far=self.far).distance
 
 
 @dataclass(frozen=True)
@@ -217,14 +215,14 @@ def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
             elif _state(catalogue, spec) == standing.state:
                 catalogue.execute(
                     "INSERT OR REPLACE INTO grouping VALUES (1, ?, ?, ?, ?, ?)",
-                    (inputs, spec.sha256, distance, rule.strangers, rule.far),
+                    (inputs, spec.sha256, distance, rule.impostors, rule.far),
                 )
                 return _grouped(standing, _write(catalogue, standing, groups))
 
 
 def last_rule(catalogue: Catalogue) -> Rule:
     """The rule that the groups came from; the default one where nothing has been grouped."""
-    row = catalogue.row("SELECT strangers, far FROM grouping")
+    row = catalogue.row("SELECT strangers AS impostors, far FROM grouping")
     return Rule() if row is None else Rule(**dict(row))
 
 

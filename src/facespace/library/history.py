@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 from facespace.errors import CorrectionError
 from facespace.library.catalogue import Catalogue
 
-__all__ = ["Assigned", "Entry", "History", "Step", "Stored"]
-
 Values = tuple[Any, ...]
 
 

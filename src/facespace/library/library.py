@@ -11,27 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import LibraryError
-from facespace.extract import FaceEmbedder
+from facespace.extract import FaceEmbedder, NamedDetector
 from facespace.images import stamp_photos
 from facespace.library import corrections
 from facespace.library.browse import Browse
 from facespace.library.catalogue import Catalogue, StoredPhoto
 from facespace.library.checking import Checked, check
-from facespace.library.differences import QUICK, Look
-from facespace.library.exchange.copies import write_copies
+from facespace.library.differences import QUICK, Look, Motion, motion_of
 from facespace.library.exchange.files import ExportOptions, FolderOptions, ImportOptions, Written
 from facespace.library.exchange.folders import sort_into_folders
 from facespace.library.exchange.importing import Imported, import_names
-from facespace.library.exchange.sidecars import write_sidecars
+from facespace.library.exchange.sidecars import write_copies, write_sidecars
 from facespace.library.exchange.tables import export_people
-from facespace.library.films import Motion, motion_of
 from facespace.library.forget import Forgotten, forget
 from facespace.library.grouping import Rule, last_rule
 from facespace.library.history import Entry, History
 from facespace.library.people import People, group_people
 from facespace.library.progress import OnProgress, ScanProgress, read_progress
-from facespace.library.refresh import HowToWork, Refreshed, Regroup, refresh, regroup
-from facespace.library.scan import ScanningDetector, ScanResult, scan_files
+from facespace.library.refresh import QUIET_S, HowToWork, Refreshed, Regroup, follow, refresh, regroup
+from facespace.library.scan import ScanResult, scan_files
 from facespace.library.similar import (
     NEAREST,
     Similar,
@@ -41,11 +39,8 @@ from facespace.library.similar import (
     similar_people,
 )
 from facespace.library.upgrading import Upgrade, drop_old, library_model, reading_embedder, upgrade
-from facespace.library.watch import QUIET_S, follow
 from facespace.models import ModelSpec
 from facespace.store import TemplateStore
-
-__all__ = ["Library", "PageWriter", "Refreshed"]
 
 PersonRef = int | str
 FaceRef = int | str
@@ -54,7 +49,7 @@ FaceRef = int | str
 class Library:
     """An open library; use it in a `with` block, in one thread.
 
-    Persons are named by number or name, faces by `photo#k` or id (`facespace.library.addresses`). Every correction is
+    Persons are named by number or name, faces by `photo#k` or id (`facespace.library.faces`). Every correction is
     one transaction with one entry in the history. It raises CorrectionError where it names nobody and nothing of the
     library, or contradicts an earlier correction (naming both), InputError for a name that cannot be one, and
     LibraryError where the file cannot be written; then nothing is changed. It returns its entry, or None where there
@@ -147,7 +142,7 @@ class Library:
     def refresh(
         self,
         photos: Path,
-        detector: ScanningDetector,
+        detector: NamedDetector,
         embedder: FaceEmbedder,
         *,
         rule: Rule | None = None,
@@ -190,7 +185,7 @@ class Library:
     def watch(
         self,
         photos: Path,
-        detector: ScanningDetector,
+        detector: NamedDetector,
         embedder: FaceEmbedder,
         *,
         stop: Event,
@@ -230,7 +225,7 @@ class Library:
     def scan(
         self,
         photos: Path,
-        detector: ScanningDetector,
+        detector: NamedDetector,
         embedder: FaceEmbedder,
         *,
         look: Look = QUICK,

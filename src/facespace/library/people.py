@@ -14,8 +14,6 @@ from facespace.library.photos import partial_photos, unreadable_photos
 from facespace.library.upgrading import check_model
 from facespace.models import ModelSpec
 
-__all__ = ["People", "Person", "group_people"]
-
 
 @dataclass(frozen=True)
 class Person:
@@ -44,8 +42,13 @@ class Person:
 
     @property
     def n_photos(self) -> int:
-        """Photos that show this person."""
+        """Photos and videos that show this person."""
         return len({face.photo for face in self.faces})
+
+    @property
+    def n_videos(self) -> int:
+        """Of these, the videos."""
+        return len({face.photo for face in self.faces if face.time_s is not None})
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class People:
     """Everybody found, the largest group first.
 
     Attributes:
-        n_photos: photos in the library.
+        n_photos: photos and videos in the library.
+        n_videos: of these.
         n_faces: faces found.
         model: the embedder.
         threshold: largest mean distance of two groups that were put together.
@@ -65,6 +69,7 @@ class People:
     """
 
     n_photos: int
+    n_videos: int
     n_faces: int
     model: str
     threshold: float
@@ -106,6 +111,8 @@ class People:
             "unreadable": [{"photo": str(u.photo), "reason": u.reason} for u in self.unreadable],
             "extrapolated": self.extrapolated,
         }
+        if self.n_videos:
+            document["videos"] = self.n_videos
         if self.partial:
             document["partial"] = [{"photo": str(u.photo), "reason": u.reason} for u in self.partial]
         return document
@@ -116,9 +123,9 @@ def group_people(catalogue: Catalogue, spec: ModelSpec, rule: Rule | None = None
     check_model(catalogue, spec)
     rule = rule or last_rule(catalogue)
     grouped = keep_groups(catalogue, spec, rule)
-    chosen = collection_threshold(spec.distances, len(grouped.labels), strangers=rule.strangers, far=rule.far)
+    chosen = collection_threshold(spec.distances, len(grouped.labels), impostors=rule.impostors, far=rule.far)
     return People(
-        int(catalogue.value("SELECT count(path) FROM photos")), len(grouped.labels), spec.label,
+        *catalogue.count_items(), len(grouped.labels), spec.label,
         chosen.distance, chosen.far, chosen.extrapolated, _people(catalogue, grouped),
         unreadable_photos(catalogue), partial_photos(catalogue),
     )  # fmt: skip

@@ -19,18 +19,6 @@ from facespace.models import ModelSpec
 from facespace.store import path_in, path_out
 from facespace.table import face_id
 
-__all__ = [
-    "Found",
-    "add_faces",
-    "add_unreadable",
-    "check_exif",
-    "move_photos",
-    "partial_photos",
-    "remove_photos",
-    "thumbnails_of",
-    "unreadable_photos",
-]
-
 Found = PhotoFaces | VideoFaces
 THUMBNAIL_QUALITY = 82
 # What Python and SQLite raise where a value has no place in a column.

@@ -10,8 +10,6 @@ from typing import Literal
 from facespace.errors import LibraryError
 from facespace.library.catalogue import Catalogue
 
-__all__ = ["OnProgress", "ScanProgress", "Stage", "keep_progress", "read_progress"]
-
 # Files are hashed, photos read, videos read (by the second), groups worked out, faces embedded by another model.
 Stage = Literal["comparing", "reading", "videos", "grouping", "embedding"]
 # Called with the stage, how many are done, and how many there are; 0 of 0 where that is not known.

@@ -1,25 +1,25 @@
 """The main job of a library: scan, group, move to another model, page; once, or whenever the folder has changed."""
 
 import dataclasses
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import TypedDict
 
-from facespace.extract import FaceEmbedder
-from facespace.images import stamp_photos
+from facespace.errors import DataError
+from facespace.extract import FaceEmbedder, NamedDetector
+from facespace.images import Stamp, StampedFiles, stamp_photos
 from facespace.library.catalogue import Catalogue
-from facespace.library.differences import Look
+from facespace.library.differences import QUICK, Look
 from facespace.library.files import note_page, page_is_current, page_key, tidy
 from facespace.library.grouping import Rule, keep_groups, last_rule
 from facespace.library.people import People, group_people
-from facespace.library.progress import OnProgress
-from facespace.library.scan import ScanningDetector, ScanResult, scan_files
+from facespace.library.progress import OnProgress, read_progress
+from facespace.library.scan import ScanResult, scan_files
 from facespace.library.upgrading import Upgrade, library_model, reading_embedder, upgrade
 from facespace.library.upgrading import drop_old as drop_old_templates
-
-__all__ = ["HowToWork", "Refreshed", "Regroup", "refresh", "regroup"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Regroup:
 
 def refresh(
     regroup: Regroup,
-    detector: ScanningDetector,
+    detector: NamedDetector,
     *,
     look: Look,
     old_model: str | Path | None,
@@ -121,3 +121,150 @@ def regroup(catalogue: Catalogue) -> bool:
 
 def _assignments(catalogue: Catalogue) -> list[tuple[int, ...]]:
     return [tuple(row) for row in catalogue.stream("SELECT face_id, person_id FROM assignments")]
+
+
+# Looks take at most a tenth of the time, what follows from them at most half.
+REST_PER_LOOK = 9.0
+LEAST_REST_S, MOST_REST_S = 0.5, 60.0
+# A file that is being written or moved changes within this time.
+QUIET_S = 1.5
+
+
+def follow(
+    catalogue: Catalogue,
+    photos: Path,
+    detector: NamedDetector,
+    embedder: FaceEmbedder,
+    *,
+    stop: Event,
+    look: Look = QUICK,
+    workers: int | None = None,
+    quiet_s: float = QUIET_S,
+    progress: OnProgress | None = None,
+    on_trouble: Callable[[str], None] | None = None,
+) -> Iterator[ScanResult]:
+    """Scan whenever the folder has changed, and yield what each scan did; see `facespace.library.Library.watch`."""
+    follower = Follower(catalogue, photos, quiet_s, on_trouble or _pass_over)
+    while not stop.is_set():
+        begin = time.monotonic()
+        found = follower.look()
+        looked = time.monotonic() - begin
+        if found is not None:
+            result = follower.scan(
+                found, detector, embedder, look=look, workers=workers, progress=progress, stop=stop
+            )
+            if result is not None:
+                yield result
+        rest = max(REST_PER_LOOK * looked, time.monotonic() - begin)
+        stop.wait(min(max(rest, LEAST_REST_S), MOST_REST_S))
+
+
+class Follower:
+    """What was seen at the last looks.
+
+    Args:
+        catalogue: open.
+        photos: the folder.
+        quiet_s: seconds for which a file must not have changed.
+        on_trouble: called with one line.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, photos: Path, quiet_s: float, on_trouble: Callable[[str], None]
+    ) -> None:
+        self._catalogue = catalogue
+        self._photos = photos
+        self._quiet_s = quiet_s
+        self._on_trouble = on_trouble
+        self._trouble = ""
+        self._seen: dict[str, Stamp] | None = None  # what was found when a scan came to nothing
+        self._since: dict[str, tuple[Stamp | None, float]] = {}
+        self._kept: dict[str, Stamp] = {}
+        self._moment: tuple[int, int] | None = None
+        self._state = _state(catalogue)
+
+    def look(self) -> StampedFiles | None:
+        """What a scan should find; None where there is nothing for it to do."""
+        try:
+            found = stamp_photos(self._photos, videos=True)
+        except DataError as error:
+            self._say(str(error))
+            return None
+        kept = self._read_kept()
+        view = self._as_it_will_be(found, kept)
+        other = read_progress(self._catalogue)
+        if other is not None and other.is_running:
+            return None
+        if view.stamps == kept:
+            self._trouble = ""
+        elif view.stamps != self._seen:
+            return view
+        return None if _state(self._catalogue) == self._state else view
+
+    def scan(
+        self,
+        found: StampedFiles,
+        detector: NamedDetector,
+        embedder: FaceEmbedder,
+        *,
+        stop: Event,
+        look: Look = QUICK,
+        workers: int | None = None,
+        progress: OnProgress | None = None,
+    ) -> ScanResult | None:
+        """None where the folder shows none of the known photos."""
+        try:
+            result = scan_files(
+                self._catalogue, self._photos, found, detector, embedder, look=look, workers=workers,
+                progress=progress, stop=stop
+            )  # fmt: skip
+        except DataError as error:
+            self._seen, self._state = found.stamps, _state(self._catalogue)
+            self._say(str(error))
+            return None
+        # Before the groups are worked out: corrections meanwhile are seen at the next look.
+        self._state = _state(self._catalogue)
+        self._trouble, self._seen = "", None if result.has_changes else found.stamps
+        return result
+
+    def _read_kept(self) -> dict[str, Stamp]:
+        moment = self._catalogue.moment()
+        if moment != self._moment:
+            self._kept, self._moment = self._catalogue.stamps(), moment
+        return self._kept
+
+    def _as_it_will_be(self, found: StampedFiles, kept: dict[str, Stamp]) -> StampedFiles:
+        """The folder with what has not been quiet for long enough as the library has it."""
+        if found.stamps == kept:
+            self._since = {}
+            return found
+        now, stamps, since = time.monotonic(), dict(found.stamps), {}
+        for path in {path for path, _ in found.stamps.items() ^ kept.items()}:
+            stamp = found.stamps.get(path)
+            before = self._since.get(path)
+            since[path] = before if before is not None and before[0] == stamp else (stamp, now)
+            if now - since[path][1] < self._quiet_s:
+                stamps.pop(path, None)
+                if path in kept:
+                    stamps[path] = kept[path]
+        self._since = since
+        return StampedFiles(stamps, found.unreadable)
+
+    def _say(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._on_trouble(trouble)
+
+
+def _pass_over(trouble: str) -> None:
+    """Nobody wants to hear of it."""
+
+
+def _state(catalogue: Catalogue) -> tuple[object, ...]:
+    """Changes with every photo and template that comes or goes, and with every correction."""
+    row = catalogue.row(
+        "SELECT (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes), (SELECT count(*) FROM ignored),"
+        " (SELECT max(photo_id) FROM photos), (SELECT count(*) FROM photos)"
+    )
+    templates = [catalogue.templates.extent(model) for model in catalogue.templates.count()]
+    return *templates, *(row or ())

@@ -4,14 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Protocol
 
 from facespace.errors import ImageError, ModelError
-from facespace.extract import FaceDetector, FaceEmbedder, extract_photo, extract_video, in_order
+from facespace.extract import (
+    FaceDetector,
+    FaceEmbedder,
+    NamedDetector,
+    extract_photo,
+    extract_video,
+    in_order,
+)
 from facespace.images import StampedFiles, Unreadable, Video, is_video, unread_videos
 from facespace.library.catalogue import Catalogue
-from facespace.library.differences import QUICK, Differences, Look, compare
-from facespace.library.films import without_films
+from facespace.library.differences import QUICK, Differences, Look, compare, without_films
 from facespace.library.photos import (
     Found,
     add_faces,
@@ -25,8 +30,6 @@ from facespace.library.photos import (
 )
 from facespace.library.progress import OnProgress, keep_progress
 from facespace.models import ModelSpec
-
-__all__ = ["ScanResult", "ScanningDetector", "scan_files"]
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,6 @@ class ScanResult:
         return bool(self.n_new or self.n_removed or self.n_moved)
 
 
-class ScanningDetector(FaceDetector, Protocol):
-    """A detector that can name itself."""
-
-    spec: ModelSpec
-
-
 @dataclass(frozen=True)
 class _Read:
     """A photo or video as it is handed over: its faces with their thumbnails as JPEG, or why it cannot be read."""
@@ -81,7 +78,7 @@ def scan_files(
     catalogue: Catalogue,
     photos: Path,
     files: StampedFiles,
-    detector: ScanningDetector,
+    detector: NamedDetector,
     embedder: FaceEmbedder,
     *,
     look: Look = QUICK,

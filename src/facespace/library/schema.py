@@ -5,8 +5,6 @@ import sqlite3
 from facespace.errors import LibraryError
 from facespace.store import FileKind, run_script, template_tables_1, template_tables_2
 
-__all__ = ["LIBRARY_FILE"]
-
 # A step is never changed once it has been released; see facespace.store.database.
 CATALOGUE_1 = """
 CREATE TABLE models (

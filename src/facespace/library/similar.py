@@ -8,22 +8,12 @@ from numpy.typing import NDArray
 from facespace.embed import dequantise
 from facespace.errors import LibraryError
 from facespace.extract.tracks import KEPT_FACES
-from facespace.library.addresses import find_face
 from facespace.library.browse import Browse, Card
 from facespace.library.catalogue import Catalogue
-from facespace.library.faces import Face, faces_by_id, rate_of
+from facespace.library.faces import Face, faces_by_id, find_face, rate_of
 from facespace.library.grouping import grouped_by
 from facespace.models import FarCurve, ModelSpec, far_curve
 from facespace.store import Hits
-
-__all__ = [
-    "NEAREST",
-    "Similar",
-    "SimilarPerson",
-    "search_face",
-    "search_similar",
-    "similar_people",
-]
 
 NEAREST = 60
 # Of other people, to find a few different ones among.

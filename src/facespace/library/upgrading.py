@@ -28,8 +28,6 @@ from facespace.store.upgrading import Job, Moved, embed_waiting, job_of
 from facespace.store.upgrading import drop_old as drop_old_templates
 from facespace.store.upgrading import progress as progress_of
 
-__all__ = ["Upgrade", "check_model", "drop_old", "library_model", "reading_embedder", "upgrade"]
-
 # Confirmed faces and named people first.
 WAITING = (
     "SELECT face_id, photo_id, path, sha256, x0, y0, x1, y1, landmarks, faces.quality AS quality, time_s"

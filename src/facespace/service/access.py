@@ -10,8 +10,6 @@ from facespace.service.metrics import Metrics
 from facespace.service.problems import ProblemError
 from facespace.service.settings import Settings
 
-__all__ = ["Access", "Door"]
-
 # Seconds of a key's rate that it may use at once.
 BURST_S = 2.0
 

@@ -19,10 +19,7 @@ from facespace.service.native import jobs
 from facespace.service.native.description import describe
 from facespace.service.problems import Problem, ProblemError, problem_of
 from facespace.service.service import Service
-from facespace.service.upkeep import Upkeep
-from facespace.service.working import Working
-
-__all__ = ["create_app"]
+from facespace.service.working import Upkeep, Working
 
 # Errors of routes below a path in a form of their own.
 FORMS: tuple[tuple[str, Callable[[Problem], Response]], ...] = (("/api/v1", compreface.answer),)

@@ -9,8 +9,6 @@ from typing import Any
 
 from facespace.store import name_key
 
-__all__ = ["AUDIT", "Audit", "digest_of"]
-
 AUDIT = "audit.jsonl"
 
 

@@ -16,8 +16,6 @@ from starlette.types import Scope
 
 from facespace.models import find_model, read_spec
 
-__all__ = ["BROWSER_EMBEDDER", "client_routes"]
-
 HERE = Path(__file__).parent / "client"
 BROWSER_EMBEDDER = "facespace-xs"
 # Threads in the browser share memory, which it allows only to a page that nothing foreign can reach.

@@ -2,8 +2,6 @@
 
 from facespace.http import connections
 
-__all__ = ["connection_of"]
-
 # For the whole file of a bulk job.
 BODY_S = 3600.0
 

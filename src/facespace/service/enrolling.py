@@ -12,15 +12,12 @@ from numpy.typing import NDArray
 from facespace.gallery import EnrolledFace, Gallery
 from facespace.models import ModelSpec
 from facespace.saved_files import write_beside
-from facespace.service.access import Access
 from facespace.service.engine import Faces
 from facespace.service.galleries import OpenGallery
 from facespace.service.problems import ProblemError
-from facespace.service.service import Service
+from facespace.service.service import Asked, Service
 from facespace.store import same_name
 from facespace.table import FaceTable, face_id
-
-__all__ = ["FACE_KEY", "Outcome", "Probe", "enrol", "face_number", "key_of", "numbers_of", "remove_faces"]
 
 FACE_KEY = "^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
 # Keys of this form are the ids of faces that were enrolled by other ways.
@@ -85,7 +82,7 @@ def key_of(gallery: OpenGallery, face: EnrolledFace) -> str:
 
 
 async def enrol(
-    service: Service, gallery: OpenGallery, access: Access, *, key: str, subject: str, probe: Probe
+    service: Service, asked: Asked, *, key: str, subject: str, probe: Probe
 ) -> tuple[Outcome, EnrolledFace]:
     """Enrol a face; it is safe from a kill of the process when this returns.
 
@@ -96,6 +93,7 @@ async def enrol(
     """
     if FACE_ID.fullmatch(key):
         raise ProblemError(422, "invalid", "key: 16 hexadecimal digits name faces enrolled by other ways")
+    gallery = asked.gallery
     number, photo = face_number(key), gallery.pictures / key
     table = probe.table(number, photo)
 
@@ -111,7 +109,7 @@ async def enrol(
     outcome, face = await gallery.write(put)
     if outcome != "unchanged":
         service.audit.write(
-            "enrol", by=access.by, gallery=gallery.name, subject=subject, face=key, outcome=outcome
+            "enrol", by=asked.by, gallery=gallery.name, subject=subject, face=key, outcome=outcome
         )
     return outcome, face
 
@@ -123,19 +121,14 @@ def _is_same(opened: Gallery, before: EnrolledFace, subject: str, probe: Probe) 
 
 
 async def remove_faces(
-    service: Service,
-    gallery: OpenGallery,
-    access: Access,
-    faces: list[EnrolledFace],
-    *,
-    subject: str | None = None,
+    service: Service, asked: Asked, faces: list[EnrolledFace], *, subject: str | None = None
 ) -> bool:
     """Remove faces with their kept pictures, and the subject if one is named; whether nothing is left in the file.
 
     Raises:
         GalleryError: they are not there any more.
     """
-    ids = [face.face_id for face in faces]
+    gallery, ids = asked.gallery, [face.face_id for face in faces]
     subjects = [] if subject is None else [subject]
     done = await gallery.write(
         lambda opened: opened.remove(subjects=subjects, face_id=[] if subjects else ids)
@@ -144,10 +137,10 @@ async def remove_faces(
         if gallery.keeps_pictures:
             (gallery.pictures / key_of(gallery, face)).unlink(missing_ok=True)
         service.audit.write(
-            "remove", by=access.by, gallery=gallery.name, subject=face.subject, face=key_of(gallery, face)
+            "remove", by=asked.by, gallery=gallery.name, subject=face.subject, face=key_of(gallery, face)
         )
     if subject is not None:
         service.audit.write(
-            "remove-subject", by=access.by, gallery=gallery.name, subject=subject, n_faces=len(faces)
+            "remove-subject", by=asked.by, gallery=gallery.name, subject=subject, n_faces=len(faces)
         )
     return done.overwritten

@@ -10,12 +10,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facespace.http.bodies import Bodies
+from facespace.http.lines import address_of, is_foreign
 from facespace.http.listening import LOOPBACK
-from facespace.http.origins import address_of, is_foreign
 from facespace.service.problems import Problem
 from facespace.service.service import Service
-
-__all__ = ["Front"]
 
 log = logging.getLogger(__name__)
 # What all bodies in memory may take, as a number of largest ones.

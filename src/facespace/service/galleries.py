@@ -21,13 +21,11 @@ from facespace.extract import FaceEmbedder
 from facespace.gallery import Gallery, Identities, Match
 from facespace.models import ModelSpec, built_in_models, installed_models
 from facespace.models.devices import AUTO
-from facespace.service.batching import Batcher
+from facespace.service.engine import Batcher
 from facespace.service.metrics import Metrics
 from facespace.service.problems import ProblemError
 from facespace.service.settings import Settings
 from facespace.store import Moment
-
-__all__ = ["NAME", "Embedders", "Galleries", "OpenGallery"]
 
 Result = TypeVar("Result")
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"

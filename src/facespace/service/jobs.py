@@ -21,8 +21,6 @@ from facespace.saved_files import make_folder, write_beside
 from facespace.service.problems import ProblemError
 from facespace.table_files import lock_folder
 
-__all__ = ["ENDED", "JOB_ID", "Job", "JobFolder", "now"]
-
 JOB_ID = "^[0-9a-f]{24}$"
 ENDED = ("done", "failed", "cancelled")
 # Jobs that have ended and are still listed.

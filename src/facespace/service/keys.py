@@ -14,8 +14,6 @@ from facespace.errors import DataError, InputError
 from facespace.saved_files import write_beside
 from facespace.table_files import lock_folder
 
-__all__ = ["ANY", "KEYS", "RIGHTS", "Key", "Keys"]
-
 KEYS = "keys.json"
 RIGHTS = ("read", "write", "delete")
 # In place of a gallery: all of them.

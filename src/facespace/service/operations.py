@@ -9,8 +9,6 @@ from facespace.service.access import Access
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service
 
-__all__ = ["router"]
-
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 

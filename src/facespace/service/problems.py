@@ -21,8 +21,6 @@ from facespace.errors import (
 )
 from facespace.http.lines import printable, slip
 
-__all__ = ["MEDIA_TYPE", "TYPES", "Problem", "ProblemError", "problem_of"]
-
 MEDIA_TYPE = "application/problem+json"
 # What a problem's `type` may be, after "urn:facespace:", and what it means.
 TYPES = {

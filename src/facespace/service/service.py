@@ -1,6 +1,7 @@
 """A service with what its routes share."""
 
 import logging
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -17,9 +18,20 @@ from facespace.service.galleries import Embedders, Galleries, OpenGallery
 from facespace.service.metrics import Metrics
 from facespace.service.settings import Settings
 
-__all__ = ["Service"]
-
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A gallery, and who asks for it.
+
+    Attributes:
+        gallery: open.
+        by: id of the key, for the log; None at a service without keys.
+    """
+
+    gallery: OpenGallery
+    by: str | None
 
 
 class Service:
@@ -65,14 +77,14 @@ class Service:
             threads=settings.n_threads, metrics=self.metrics,
         )  # fmt: skip
 
-    def gallery(self, name: str, access: Access, right: str) -> OpenGallery:
+    def gallery(self, name: str, access: Access, right: str) -> Asked:
         """A gallery, for who has a right in it.
 
         Raises:
             ProblemError: there is none, or the right is lacking.
         """
         access.need(right, name)
-        return self.galleries.get(name)
+        return Asked(self.galleries.get(name), access.by)
 
     async def start(self) -> None:
         """Load models and galleries; a gallery that cannot be opened is told in the log, and by its routes."""

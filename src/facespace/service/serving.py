@@ -19,8 +19,6 @@ from facespace.service.settings import Settings
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["HOST", "PORT", "Listening", "serve"]
-
 HOST, PORT = "127.0.0.1", 8129
 # For what was accepted to be finished, when the service is stopped.
 GRACE_S = 60

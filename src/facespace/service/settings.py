@@ -6,8 +6,6 @@ from pathlib import Path
 
 from facespace.models.devices import AUTO
 
-__all__ = ["MB", "Limits", "Settings"]
-
 MB = 2**20
 
 

@@ -1,4 +1,4 @@
-"""The jobs of a service are worked on: one at a time in a process, line by line, and to be resumed at any line."""
+"""What a service does beside requests: jobs, line by line, to be resumed at any line; and the upkeep of galleries."""
 
 import asyncio
 import contextlib
@@ -7,23 +7,21 @@ import logging
 import re
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from facespace.gallery import Progress, Upgrade
-from facespace.service.access import Access
-from facespace.service.enrolling import FACE_KEY, enrol
+from facespace.errors import FacespaceError
+from facespace.gallery import Gallery, Progress, Upgrade
+from facespace.service.enrolling import FACE_KEY, enrol, face_number
 from facespace.service.galleries import OpenGallery
 from facespace.service.jobs import ENDED, Job, JobFolder, now
-from facespace.service.keys import Key
 from facespace.service.native.probes import one_probe
 from facespace.service.native.sent import of_json
 from facespace.service.problems import ProblemError, problem_of
-from facespace.service.service import Service
+from facespace.service.service import Asked, Service
 from facespace.store import LONGEST_NAME
-
-__all__ = ["Working"]
 
 log = logging.getLogger(__name__)
 # How often a process looks for jobs of others that have died, and how often progress is written.
@@ -163,13 +161,9 @@ class _Work:
             fields = _fields(line)
             key, subject = fields.get("key"), fields["subject"]
             probe, _ = await one_probe(self._service, gallery, of_json(fields), patient=True)
+            asked = Asked(gallery, self.job.by)
             outcome, _ = await enrol(
-                self._service,
-                gallery,
-                _as(self.job),
-                key=key or probe.sha256[:32],
-                subject=subject,
-                probe=probe,
+                self._service, asked, key=key or probe.sha256[:32], subject=subject, probe=probe
             )
             return outcome, {}
         except Exception as error:
@@ -229,6 +223,63 @@ def _fields(line: bytes) -> dict[str, Any]:
     return fields
 
 
-def _as(job: Job) -> Access:
-    """Whoever asked for the job; its rights were looked at then."""
-    return Access(None if job.by is None else Key(job.by, "", job.gallery, ("write",), "", ""))
+EVERY_S = 60.0
+# A picture this old was not written by an enrolment that is under way.
+SETTLED_S = 3600.0
+
+
+class Upkeep:
+    """Works beside requests, in threads of its own, while the service runs.
+
+    Args:
+        service: whose galleries are looked after.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._task: asyncio.Task[None] | None = None
+        self._swept: set[str] = set()
+
+    def start(self) -> None:
+        """Look after the galleries from now on."""
+        self._task = asyncio.create_task(self._go_on())
+
+    async def stop(self) -> None:
+        """End after what is being done at the moment."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def round(self) -> None:
+        """Once for all galleries."""
+        await self._service.galleries.rest()
+        for name in self._service.galleries.names():
+            try:
+                gallery = self._service.galleries.get(name)
+                await asyncio.shield(
+                    asyncio.get_running_loop().run_in_executor(None, self._look_after, gallery)
+                )
+            except (FacespaceError, OSError) as error:
+                log.error("gallery %s: %s", name, error)
+
+    async def _go_on(self) -> None:
+        while True:
+            await self.round()
+            await asyncio.sleep(EVERY_S)
+
+    def _look_after(self, gallery: OpenGallery) -> None:
+        with gallery.opened() as opened:
+            opened.refresh_index()  # does nothing where it is not due
+            if gallery.keeps_pictures and gallery.name not in self._swept:
+                _remove_forgotten(gallery, opened)
+                self._swept.add(gallery.name)
+
+
+def _remove_forgotten(gallery: OpenGallery, opened: Gallery) -> None:
+    """Pictures whose face is not enrolled any more: it was removed by a command, or an enrolment was cut off."""
+    for picture in gallery.pictures.iterdir():
+        if time.time() - picture.stat().st_mtime > SETTLED_S and not opened.find_faces(
+            [face_number(picture.name)]
+        ):
+            picture.unlink(missing_ok=True)

@@ -103,7 +103,7 @@ def check_health(epochs: Sequence[Epoch]) -> None:
     if last.rank < COLLAPSED_RANK:
         raise TrainingError(
             f"epoch {last.epoch}: the embeddings collapsed (effective rank {last.rank:.1f}, expected more than "
-            f"{COLLAPSED_RANK:.0f}); begin with mining.rule semi-hard in place of hard, lower "
+            f"{COLLAPSED_RANK:.0f}); begin with mining.rule semi-hard instead of hard, lower "
             "optimiser.learning_rate or raise batches.batch_size"
         )
     if last.active < NO_ACTIVE_PAIRS and last.loss < NO_LOSS:

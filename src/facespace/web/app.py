@@ -17,8 +17,6 @@ from facespace.web.guarded import Guarded
 from facespace.web.security import SAFE
 from facespace.web.site import DamagedError, Site
 
-__all__ = ["create_app"]
-
 HERE = Path(__file__).parent
 
 

@@ -9,8 +9,6 @@ from typing import Any
 from facespace.errors import FacespaceError
 from facespace.library import Library, ScanProgress
 
-__all__ = ["Background", "State", "Work"]
-
 # So that a row of keystrokes is answered by one grouping.
 QUIET_S = 0.4
 

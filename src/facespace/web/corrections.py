@@ -14,8 +14,6 @@ from facespace.store import taken_by
 from facespace.web.parameters import Action, Correction, Sent
 from facespace.web.site import Site
 
-__all__ = ["router"]
-
 ACTIONS: dict[Action, Callable[[Library, Correction], Entry | None]] = {
     "name": lambda library, sent: library.name(sent.person, sent.name),
     "merge": lambda library, sent: library.merge(sent.person, *sent.others),

@@ -23,10 +23,7 @@ from facespace.library import Card, Library, Similar
 from facespace.web.guarded import MAX_UPLOAD_BYTES
 from facespace.web.parameters import FaceKey, Text, Upload
 from facespace.web.photo_files import MAX_PIXELS
-from facespace.web.photo_work import read_photos
 from facespace.web.site import Site
-
-__all__ = ["router"]
 
 Result = TypeVar("Result")
 FOUND_BY_NAME = 60
@@ -97,7 +94,7 @@ def router(site: Site) -> APIRouter:
     def look_for_photos() -> JSONResponse:
         with site.library() as library:
             site.photo_folder(library)
-        return JSONResponse({"started": site.background.start(read_photos(site))})
+        return JSONResponse({"started": site.background.start(site.read_photos)})
 
     return routes
 

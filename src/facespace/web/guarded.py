@@ -13,8 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from facespace.http.bodies import Bodies
 from facespace.web.security import HEADERS, SAFE, Guard
 
-__all__ = ["MAX_FORM_BYTES", "MAX_UPLOAD_BYTES", "Guarded"]
-
 MAX_UPLOAD_BYTES = 64 * 2**20
 MAX_FORM_BYTES = 2 * 2**20
 # Of all bodies that are in memory at a moment.

@@ -17,8 +17,6 @@ from facespace.saved_files import write_beside
 from facespace.web.photo_files import shown_photo
 from facespace.web.rendering import render
 
-__all__ = ["write_page"]
-
 # What every browser shows; other kinds get a preview in the library's folder.
 SHOWN_BY_BROWSERS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif"}
 PREVIEW_PX = 1600
@@ -41,8 +39,8 @@ def write_page(library: Library, people: People, photos: Path) -> Path:
     try:
         html = render(
             "offline.html.j2", people=people, cards=list(map(_card, people.seen_again)), folder=root,
-            counts={"n_faces": people.n_faces, "n_photos": people.n_photos, "n_unreadable": 0},
-            model=people.model, url=Files(library, root), offline=Inline(),
+            counts={name: getattr(people, name) for name in ("n_faces", "n_photos", "n_videos")}, model=people.model,
+            url=Files(library, root), offline=Inline(),
         )  # fmt: skip
         page = library.folder / PAGE
         write_beside(page, html.encode(), private=True)

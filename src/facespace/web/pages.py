@@ -8,12 +8,10 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from facespace.http.lines import printable
-from facespace.library import Face
-from facespace.library.addresses import face_key
+from facespace.library import Face, Library
+from facespace.library.faces import face_key
 from facespace.web.parameters import Kind, Number, Offset, Part, Text, Time
 from facespace.web.site import Site
-
-__all__ = ["router"]
 
 PEOPLE_A_SCREEN = 60
 FACES_A_SCREEN = 120
@@ -51,7 +49,7 @@ def router(site: Site) -> APIRouter:
                 "person.html.j2", faces=faces, more=more, who=who, waiting=waiting,
                 # Beyond the calibrated rates everybody looks like everybody.
                 like=[one for one in like if not one.extrapolated],
-                n_photos=library.browse.count_photos(number), **site.frame(library),
+                **_items(library, number), **site.frame(library),
             )  # fmt: skip
 
     @routes.get("/people/{number}/card")
@@ -69,8 +67,7 @@ def router(site: Site) -> APIRouter:
             if part:
                 return site.page("months.html.j2", months=months, more=more, who=who)
             return site.page(
-                "timeline.html.j2", months=months, more=more, who=who, n_photos=library.browse.count_photos(number),
-                **site.frame(library),
+                "timeline.html.j2", months=months, more=more, who=who, **_items(library, number), **site.frame(library),
             )  # fmt: skip
 
     @routes.get("/photos")
@@ -111,6 +108,10 @@ def router(site: Site) -> APIRouter:
         return JSONResponse(asdict(now) | {"trouble": now.trouble and site.line(now.trouble)})
 
     return routes
+
+
+def _items(library: Library, person: int) -> dict[str, int]:
+    return dict(zip(("n_photos", "n_videos"), library.browse.count_items(person), strict=True))
 
 
 def _more(path: str, offset: int, n: int, screen: int, **query: str) -> str | None:

@@ -7,20 +7,6 @@ from fastapi import Depends, HTTPException, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
-__all__ = [
-    "Correction",
-    "FaceKey",
-    "Kind",
-    "Number",
-    "Offset",
-    "Part",
-    "Sent",
-    "Size",
-    "Text",
-    "Time",
-    "Upload",
-]
-
 # What SQLite holds.
 MAX_INT = 2**63 - 1
 # As of any file system.

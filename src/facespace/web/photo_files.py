@@ -12,8 +12,6 @@ from facespace.http.lines import printable
 from facespace.images import Picture, Video, decode_image
 from facespace.regular_files import open_regular, read_regular
 
-__all__ = ["MAX_PIXELS", "open_shown", "shown_frame", "shown_photo", "stamp_photo"]
-
 MAX_FILE_BYTES = 256 * 2**20
 # Of what was not scanned at a larger size; decoded at a reduced scale where the format can.
 MAX_PIXELS = 50_000_000

@@ -16,8 +16,6 @@ from facespace.web.parameters import FaceKey, Number, Size
 from facespace.web.photo_files import MAX_PIXELS, shown_frame, shown_photo, stamp_photo
 from facespace.web.site import Site
 
-__all__ = ["router"]
-
 SIDES_PX = {"small": 360, "large": 2048}
 KEPT_BYTES = 48 * 2**20
 DECODED_AT_ONCE = 2

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 from facespace.errors import InputError, MissingExtraError
 from facespace.http.listening import LOOPBACK, is_local, listen, server_config
 from facespace.models.devices import AUTO
-from facespace.web.sessions import Sessions
+from facespace.web.security import Sessions
 
 if TYPE_CHECKING:
     import uvicorn
 
     from facespace.web.guarded import Guarded
-
-__all__ = ["HOST", "PORT", "Address", "make_server", "serve"]
 
 HOST, PORT = "127.0.0.1", 8128
 EVERYWHERE = ("0.0.0.0", "::")
@@ -80,7 +78,6 @@ def serve(
     try:
         from facespace.library import Library
         from facespace.web.app import create_app
-        from facespace.web.photo_work import follow
         from facespace.web.security import Guard
         from facespace.web.site import Site
     except ImportError as error:
@@ -101,7 +98,7 @@ def serve(
         site = Site(library, guard, model=model, detector=detector, device=device)
         site.warm()
         if watch:
-            site.background.start(follow(site))
+            site.background.start(site.follow)
         try:
             if on_ready:
                 on_ready(address)

@@ -16,16 +16,21 @@ from facespace.embed import Embedder
 from facespace.errors import CorrectionError, FacespaceError, LibraryError
 from facespace.faces.detect import Detector
 from facespace.http.lines import printable
-from facespace.library import CATALOGUE, Counts, Library, PhotoView
+from facespace.library import CATALOGUE, Counts, Library, PhotoView, Stage
 from facespace.models.devices import AUTO
 from facespace.web.background import Background
 from facespace.web.rendering import render
 from facespace.web.security import Guard
 
-__all__ = ["DamagedError", "Site"]
-
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
+DOING: dict[Stage, str] = {
+    "comparing": "comparing files",
+    "reading": "reading photos",
+    "videos": "reading videos, by the second",
+    "grouping": "grouping faces",
+    "embedding": "moving faces to the new model",
+}
 
 
 class DamagedError(LibraryError):
@@ -170,6 +175,27 @@ class Site:
     def _close_searched(self) -> None:
         if "_searched" in vars(self):
             self._searched.close()
+
+    def read_photos(self, background: Background) -> None:
+        """Work in the background: read what is new, group, move the library to the site's model if it has another."""
+        with self.library() as library:
+            done = library.refresh(
+                self.photo_folder(library), self.detector, self.embedder, stop=background.stopping,
+                progress=lambda stage, done, todo: background.tell(DOING[stage], done, todo),
+            )  # fmt: skip
+        if done.scan.has_changes or done.upgrade is not None:
+            background.regrouped()
+
+    def follow(self, background: Background) -> None:
+        """Work in the background: read what is new, then whatever comes, until the server ends."""
+        self.read_photos(background)
+        background.tell(None)
+        with self.library() as library:
+            for _ in library.watch(
+                self.photo_folder(library), self.detector, self.embedder, stop=background.stopping,
+                on_trouble=background.complain,
+            ):  # fmt: skip
+                background.regrouped()
 
     def page(self, template: str, **values: Any) -> HTMLResponse:
         """A page, or a part of one."""

@@ -10,12 +10,10 @@ from fastapi.responses import Response, StreamingResponse
 
 from facespace.errors import CorrectionError
 from facespace.http.ranges import Span, UnsatisfiableError, asked_span
-from facespace.library.films import Motion
+from facespace.library.differences import Motion
 from facespace.web.parameters import Number
 from facespace.web.photo_files import open_shown
 from facespace.web.site import Site
-
-__all__ = ["router"]
 
 # A browser that wants more asks for it; while a film is paused nothing waits to be sent.
 MOST_BYTES = 4 * 2**20

@@ -22,8 +22,6 @@ from facespace.images.containers import jpeg_segments, kind_of, png_chunks, riff
 from facespace.library.exchange.rdf import MAX_BYTES
 from facespace.regular_files import open_regular
 
-__all__ = ["HEIF", "Embedded", "put_packet", "read_embedded", "stored_orientation"]
-
 # Decoders turn these themselves.
 HEIF = frozenset((".heic", ".heif", ".avif"))
 MAX_PHOTO_BYTES = 2**30

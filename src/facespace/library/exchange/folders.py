@@ -12,12 +12,18 @@ from pathlib import Path, PurePath
 
 from facespace.errors import InputError, LibraryError
 from facespace.library.catalogue import Catalogue
-from facespace.library.exchange.files import OnPhoto, Written, check_outside, write_each
-from facespace.library.exchange.photos import ListedPhoto, Skipped, folder_of, is_told
+from facespace.library.exchange.files import (
+    ListedPhoto,
+    OnPhoto,
+    Skipped,
+    Written,
+    check_outside,
+    folder_of,
+    is_told,
+    write_each,
+)
 from facespace.library.faces import Face
 from facespace.saved_files import make_folder, written_beside
-
-__all__ = ["LINKS", "safe_name", "sort_into_folders"]
 
 # Names of devices in every folder of Windows, whatever their extension.
 DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)

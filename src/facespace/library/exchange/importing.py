@@ -10,20 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.errors import DataError, InputError
-from facespace.library.addresses import name_person
 from facespace.library.corrections import confirm_face, new_person, set_person, settle
 from facespace.library.exchange.embedded import read_embedded
-from facespace.library.exchange.files import OnPhoto, files_below, read_file
-from facespace.library.exchange.photos import ListedPhoto, Skipped, count_photos, folder_of, listed_photos
+from facespace.library.exchange.files import (
+    ListedPhoto,
+    OnPhoto,
+    Skipped,
+    count_photos,
+    files_below,
+    folder_of,
+    listed_photos,
+    read_file,
+)
 from facespace.library.exchange.picasa import Picasa, read_contacts
 from facespace.library.exchange.regions import box_of_area, orientation_of, pair_up
 from facespace.library.exchange.sidecars import Sidecars
 from facespace.library.exchange.xmp import Packet, read_packet
+from facespace.library.faces import name_person
 from facespace.library.history import Entry, History, Step
 from facespace.saved_files import reason_of
 from facespace.store import LONGEST_NAME, clean_name, name_key, shown_name
-
-__all__ = ["Imported", "LeftAlone", "import_names"]
 
 
 @dataclass(frozen=True)
@@ -259,9 +265,9 @@ class _Names:
         if before and before.confirmed:
             self._compare(step, one, person, before.person_id)
         elif step.get("ignored", one.face_id) is not None:
-            self._leave(step, one, "it was said to be no face", "ignored", one.face_id)
+            self._leave(step, one, "it was marked as no face", "ignored", one.face_id)
         elif person is not None and step.get("rejections", one.face_id, person) is not None:
-            self._leave(step, one, "it was said not to be", "rejections", one.face_id, person)
+            self._leave(step, one, "it was rejected", "rejections", one.face_id, person)
         else:
             person = self._person(step, one.name)
             settle(step, person)

@@ -16,15 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.errors import DataError, InputError
-from facespace.library.exchange.files import folder_part, path_key, read_file
-from facespace.library.exchange.photos import Skipped
+from facespace.library.exchange.files import Skipped, folder_part, path_key, read_file
 from facespace.library.exchange.rdf import MAX_BYTES, parse_xml
 from facespace.library.exchange.regions import MAX_REGIONS, Region
 from facespace.regular_files import read_regular
 from facespace.saved_files import reason_of
 from facespace.store import LONGEST_NAME, name_key, shown_name
-
-__all__ = ["Picasa", "read_contacts"]
 
 FILES = (".picasa.ini", "picasa.ini")
 FACE = re.compile(r"\s*rect64\(([0-9a-f]{1,16})\)\s*,\s*([0-9a-f]{1,16})\s*", re.IGNORECASE)

@@ -12,11 +12,6 @@ from lxml import etree
 
 from facespace.errors import DataError
 
-__all__ = [
-    "MAX_BYTES", "Element", "add", "array", "field", "field_text", "items", "make_packet", "make_property",
-    "packet_bytes", "parse_packet", "parse_xml", "properties", "put_field", "remove", "simple", "text_of",
-]  # fmt: skip
-
 Element = etree._Element
 
 # What the packets of raw developers with hundreds of masks do not reach; lxml stops at a depth of 256 by itself.

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from facespace.faces.matching import box_iou
 
-__all__ = ["MAX_REGIONS", "Area", "Box", "Region", "area_of_box", "box_of_area", "orientation_of", "pair_up"]
-
 Area = tuple[float, float, float, float]
 Box = tuple[float, float, float, float]
 

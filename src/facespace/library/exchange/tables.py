@@ -18,8 +18,6 @@ from facespace.models import ModelSpec
 from facespace.saved_files import write_beside
 from facespace.spreadsheets import check_formulas, text_cells
 
-__all__ = ["COLUMNS", "TABLES", "export_people"]
-
 COLUMNS = (
     "photo", "person", "name", "state", "hidden", "x0", "y0", "x1", "y1", "score", "quality", "distance", "far",
     "extrapolated", "taken_at", "face", "face_id", "time", "track", "begin", "end",
@@ -92,14 +90,17 @@ def _json(history: History, _: str) -> tuple[bytes, int]:
         person["faces"].append(face.to_json() | {"taken_at": face.taken_at})
     for person in people.values():
         person["faces"].sort(key=lambda face: -face["quality"])
+    n_items, n_videos = library.count_items()
     document = {
-        "photos": len(library.photos()),
+        "photos": n_items,
         "faces": n,
         **_threshold(library, n),
         "people": sorted(people.values(), key=lambda person: (-len(person["faces"]), person["person"])),
         "unreadable": [{"photo": p.path, "reason": p.unreadable} for p in library.photos() if p.unreadable],
         "history": [asdict(entry) for entry in history.entries()],
     }
+    if n_videos:
+        document["videos"] = n_videos
     text = io.StringIO()
     for piece in json.JSONEncoder(indent=2, allow_nan=False).iterencode(document):
         text.write(piece)  # `dumps` would keep millions of pieces until the end
@@ -122,7 +123,7 @@ def _threshold(library: Catalogue, n_faces: int) -> dict[str, Any]:
     if spec is None:
         return {"model": None, "threshold": None, "far": None, "extrapolated": None}
     rule = last_rule(library)
-    chosen = collection_threshold(spec.distances, n_faces, strangers=rule.strangers, far=rule.far)
+    chosen = collection_threshold(spec.distances, n_faces, impostors=rule.impostors, far=rule.far)
     return {
         "model": spec.label,
         "threshold": chosen.distance,

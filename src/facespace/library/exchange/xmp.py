@@ -30,8 +30,6 @@ from facespace.library.exchange.regions import (
 )
 from facespace.store import LONGEST_NAME, name_key
 
-__all__ = ["Packet", "SaidFace", "SaidPhoto", "flat_keyword", "merge_packet", "read_packet"]
-
 DIGITS = 6  # of a share: a hundredth of a pixel in a picture of 10,000
 HIERARCHY = str.maketrans("/\\|", "___")
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.cluster import Clustering, Constraints, agglomerative, collection_threshold
-from facespace.cluster.threshold import STRANGERS_IN_REACH
+from facespace.cluster.threshold import IMPOSTORS_IN_REACH
 from facespace.errors import DataError
 from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photos
 from facespace.gallery import read_labels
@@ -158,10 +158,11 @@ class Options:
     labels: Path | None = option(
         None, "CSV file with columns photo,person; labels.csv in that folder unless given."
     )
-    strangers: float = option(
-        STRANGERS_IN_REACH, "Faces of other people that are expected within the threshold of a face."
+    impostors: float = option(
+        IMPOSTORS_IN_REACH,
+        "How many faces of other people may be within the threshold of a face, on average.",
     )
-    far: float | None = option(None, "False-accept rate of a single pair, in place of --strangers.")
+    far: float | None = option(None, "False-accept rate of a single pair, instead of --impostors.")
 
 
 def run(options: Options, context: Context) -> Result:
@@ -178,7 +179,7 @@ def run(options: Options, context: Context) -> Result:
         on_step=context.on_step,
     )
     chosen = collection_threshold(
-        context.embedder.spec.distances, len(album.embeddings), strangers=options.strangers, far=options.far
+        context.embedder.spec.distances, len(album.embeddings), impostors=options.impostors, far=options.far
     )
     figures = evaluate_album(album, threshold=chosen.distance)
     columns = (

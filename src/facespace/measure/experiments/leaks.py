@@ -36,7 +36,7 @@ class Options:
         "Share of pairs of different people that may seem to be one person; the least supported unless given.",
     )
     threshold: float | None = option(
-        None, "Distance of prototypes in place of that of the FAR.", min=0.0, max=4.0
+        None, "Distance of prototypes, instead of that of the FAR.", min=0.0, max=4.0
     )
 
 

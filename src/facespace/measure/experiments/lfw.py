@@ -30,7 +30,7 @@ class Options:
         "detector",
         "'detector' (the crop of the face nearest the centre), 'centre' (one fixed crop) or 'both'.",
     )
-    pairs: Path | None = option(None, "Pairs file in place of DATA/lfw/pairs.txt.")
+    pairs: Path | None = option(None, "Pairs file instead of DATA/lfw/pairs.txt.")
     flip: bool = option(False, "Add the mirror image's embedding.")
     against: str | None = option(None, "A second model, by name or file: is the first significantly better?")
     groups: Path | None = option(

@@ -7,7 +7,7 @@ docs/service.md.
 from fastapi import APIRouter
 
 from facespace.service.compreface import embeddings, examples, pictures, subjects
-from facespace.service.compreface.errors import answer
+from facespace.service.compreface.asked import answer
 from facespace.service.service import Service
 
 __all__ = ["answer", "router"]

@@ -1,4 +1,4 @@
-"""What a request brings: its key, which stands for a gallery, its options and its pictures."""
+"""What a request brings: its key, which stands for a gallery, options and pictures; and the errors of CompreFace."""
 
 import base64
 import binascii
@@ -7,26 +7,61 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
+from starlette.responses import JSONResponse
 
 from facespace.service.access import Access
-from facespace.service.compreface.errors import missing, no_image, no_service, refused, unsupported
-from facespace.service.galleries import NAME, OpenGallery
+from facespace.service.galleries import NAME
 from facespace.service.native.sent import media_type, read_json
-from facespace.service.problems import ProblemError
-from facespace.service.service import Service
+from facespace.service.problems import Problem, ProblemError
+from facespace.service.service import Asked, Service
 
-__all__ = [
-    "FILE",
-    "TWO_FILES",
-    "Options",
-    "Subject",
-    "collection",
-    "door",
-    "face_of",
-    "image_of",
-    "read_pictures",
-]
+# Its codes and statuses for kinds of problems; others keep their status, with the code of what is not defined.
+CODES = {
+    "invalid": (400, 26), "media-type": (400, 36), "unreadable-picture": (400, 21), "no-face": (400, 28),
+    "models": (400, 36), "conflict": (400, 36), "method": (404, 0),
+}  # fmt: skip
+NO_FACE = "No face is found in the given image"
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """A problem in CompreFace's form."""
+    status, code = CODES.get(problem.kind, (problem.status, 0))
+    if "code" in problem.more:
+        status, code = problem.status, problem.more["code"]
+    message = NO_FACE if problem.kind == "no-face" else problem.detail
+    return JSONResponse({"message": message, "code": code}, status, headers=problem.headers)
+
+
+def refused(status: int, code: int, message: str) -> ProblemError:
+    """An error with a code of CompreFace's."""
+    return ProblemError(status, "invalid", message, code=code)
+
+
+def missing(what: str, name: str) -> ProblemError:
+    """A "parameter" or a "part" that was not sent."""
+    return refused(400, {"parameter": 33, "part": 34}[what], f"Required {what} {name} is missing")
+
+
+def no_service(name: str) -> ProblemError:
+    """The key is for no gallery that is there."""
+    return refused(404, 10, f"{name} service with this API Key not found")
+
+
+def no_subject(name: str) -> ProblemError:
+    """Nobody of that name."""
+    return refused(404, 42, f"Subject {name} not found")
+
+
+def no_image(image_id: object) -> ProblemError:
+    """No example with that id."""
+    return refused(404, 44, f"Image {image_id} not found")
+
+
+def unsupported(message: str) -> ProblemError:
+    """What CompreFace can do and is not done here."""
+    return refused(400, 36, f"not supported here: {message}")
+
 
 FILLED = ("landmarks", "calculator")
 UNFILLED = ("age", "gender", "pose", "mask", "landmarks2d106")
@@ -91,29 +126,30 @@ def door(service: Service) -> Callable[[Request], Awaitable[Access]]:
     return enter
 
 
-def collection(service: Service, access: Access, right: str) -> OpenGallery:
-    """The gallery that a key is for.
+def collection(service: Service, right: str) -> Callable[..., Awaitable[Asked]]:
+    """A dependency of routes: the gallery that the key is for, which must give that right in it.
 
     Of a key for all galleries it is the only one there is. At a service without keys the key names the gallery.
-
-    Raises:
-        ProblemError: there is none, or the right is lacking.
     """
-    name = access.gallery
-    if access.key is None:
-        name = access.sent if access.sent and re.match(NAME, access.sent) else None
-    elif name is None:
-        names = service.galleries.names()
-        if len(names) > 1:
-            raise refused(400, 36, "this key is for several galleries; make one for this gallery alone")
-        name = next(iter(names), None)
-    try:
-        if name is not None:
-            return service.gallery(name, access, right)
-    except ProblemError as error:
-        if error.problem.kind != "not-found":
-            raise
-    raise no_service("Recognition") from None
+
+    async def find(access: Annotated[Access, Depends(door(service))]) -> Asked:
+        name = access.gallery
+        if access.key is None:
+            name = access.sent if access.sent and re.match(NAME, access.sent) else None
+        elif name is None:
+            names = service.galleries.names()
+            if len(names) > 1:
+                raise refused(400, 36, "this key is for several galleries; make one for this gallery alone")
+            name = next(iter(names), None)
+        try:
+            if name is not None:
+                return service.gallery(name, access, right)
+        except ProblemError as error:
+            if error.problem.kind != "not-found":
+                raise
+        raise no_service("Recognition") from None
+
+    return find
 
 
 def image_of(face_id: int) -> str:

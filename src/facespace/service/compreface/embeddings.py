@@ -13,14 +13,11 @@ from starlette.responses import JSONResponse
 from facespace.distances import distance
 from facespace.models import ModelSpec, far_curve
 from facespace.service.access import Access
-from facespace.service.compreface.answers import similarities
+from facespace.service.compreface.answers import alike_to, most_alike, similarities
 from facespace.service.compreface.asked import collection, door, face_of
-from facespace.service.compreface.comparing import alike_to, most_alike
 from facespace.service.compreface.pictures import PredictionCount
 from facespace.service.native.sent import Sent, embedding_rows
-from facespace.service.service import Service
-
-__all__ = ["router"]
+from facespace.service.service import Asked, Service
 
 Row = list[float]
 Rows = Annotated[list[Row], Field(min_length=1)]
@@ -43,14 +40,14 @@ def router(service: Service) -> APIRouter:
     """`/recognition/embeddings/...`, `/verification/embeddings/verify`."""
     routes = APIRouter(prefix="/api/v1", tags=["CompreFace: embeddings"])
     enter = Annotated[Access, Depends(door(service))]
+    readers = Annotated[Asked, Depends(collection(service, "read"))]
     most = service.settings.limits.embeddings
 
     @routes.post("/recognition/embeddings/recognize", summary="The subjects most like each embedding")
-    async def recognize(body: Probes, access: enter, prediction_count: PredictionCount = 1) -> JSONResponse:
-        opened = collection(service, access, "read")
-        spec = (await opened.embedder()).spec
+    async def recognize(body: Probes, asked: readers, prediction_count: PredictionCount = 1) -> JSONResponse:
+        spec = (await asked.gallery.embedder()).spec
         rows = _rows(body.embeddings, spec, most)
-        near = await most_alike(opened, rows, spec, prediction_count)
+        near = await most_alike(asked.gallery, rows, spec, prediction_count)
         result = [
             {"embedding": row, "similarities": subjects}
             for row, subjects in zip(body.embeddings, near, strict=True)
@@ -60,11 +57,10 @@ def router(service: Service) -> APIRouter:
     @routes.post(
         "/recognition/embeddings/faces/{image_id}/verify", summary="How alike embeddings are to an example"
     )
-    async def verify_example(image_id: UUID, body: Probes, access: enter) -> JSONResponse:
-        opened = collection(service, access, "read")
-        spec = (await opened.embedder()).spec
+    async def verify_example(image_id: UUID, body: Probes, asked: readers) -> JSONResponse:
+        spec = (await asked.gallery.embedder()).spec
         rows = _rows(body.embeddings, spec, most)
-        _, alike = await alike_to(opened, face_of(image_id), rows, spec)
+        _, alike = await alike_to(asked.gallery, face_of(image_id), rows, spec)
         return JSONResponse({"result": _sorted(body.embeddings, alike)})
 
     @routes.post("/verification/embeddings/verify", summary="How alike embeddings are to another")

@@ -9,13 +9,17 @@ from starlette.responses import JSONResponse
 from facespace.distances import distance
 from facespace.models import far_curve
 from facespace.service.access import Access
-from facespace.service.compreface.answers import look, similarities
-from facespace.service.compreface.asked import FILE, TWO_FILES, Options, collection, door, read_pictures
-from facespace.service.compreface.comparing import most_alike
-from facespace.service.compreface.errors import unsupported
-from facespace.service.service import Service
-
-__all__ = ["PredictionCount", "router"]
+from facespace.service.compreface.answers import look, most_alike, similarities
+from facespace.service.compreface.asked import (
+    FILE,
+    TWO_FILES,
+    Options,
+    collection,
+    door,
+    read_pictures,
+    unsupported,
+)
+from facespace.service.service import Asked, Service
 
 PredictionCount = Annotated[int, Query(ge=1, le=1000, description="Subjects told of each face.")]
 
@@ -24,23 +28,23 @@ def router(service: Service) -> APIRouter:
     """`/recognition/recognize`, `/detection/detect`, `/verification/verify`."""
     routes = APIRouter(prefix="/api/v1", tags=["CompreFace: pictures"])
     enter = Annotated[Access, Depends(door(service))]
+    readers = Annotated[Asked, Depends(collection(service, "read"))]
     options = Annotated[Options, Depends()]
 
     @routes.post("/recognition/recognize", summary="The subjects most like each face", openapi_extra=FILE)
     async def recognize(
         request: Request,
-        access: enter,
+        asked: readers,
         chosen: options,
         prediction_count: PredictionCount = 1,
         detect_faces: bool = True,
     ) -> JSONResponse:
         if not detect_faces:
             raise unsupported("detect_faces=false; send embeddings, or a picture of the whole face")
-        opened = collection(service, access, "read")
         (content,) = await read_pictures(request, "file")
-        embedder = await opened.embedder()
+        embedder = await asked.gallery.embedder()
         seen = await look(service, content, embedder, chosen)
-        near = await most_alike(opened, seen.faces.embeddings, embedder.spec, prediction_count)
+        near = await most_alike(asked.gallery, seen.faces.embeddings, embedder.spec, prediction_count)
         result = [{**seen.face(i), "subjects": subjects} for i, subjects in enumerate(near)]
         return JSONResponse({"result": result, **seen.versions()})
 

@@ -10,8 +10,6 @@ from facespace.gallery import Identities, Match
 from facespace.models import ModelSpec
 from facespace.service.engine import Faces
 
-__all__ = ["face", "identification", "identity", "match", "model", "picture", "rounded"]
-
 
 def model(spec: ModelSpec) -> dict[str, str]:
     """Which model it is."""

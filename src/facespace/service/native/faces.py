@@ -12,20 +12,27 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from facespace.errors import InputError
 from facespace.gallery import EnrolledFace, Gallery
-from facespace.service.access import Access
 from facespace.service.enrolling import enrol, key_of, numbers_of, remove_faces
 from facespace.service.galleries import OpenGallery
 from facespace.service.native import answers, schemas
-from facespace.service.native.bodies import PICTURE_OR_EMBEDDINGS
-from facespace.service.native.paging import cursor_after, entry_of, limited
-from facespace.service.native.parameters import PAGE, Cursor, FaceKey, GalleryName, PageSize, Quality, Subject
+from facespace.service.native.description import PICTURE_OR_EMBEDDINGS
+from facespace.service.native.parameters import (
+    PAGE,
+    Cursor,
+    FaceKey,
+    PageSize,
+    Quality,
+    Subject,
+    asked_for,
+    cursor_after,
+    entry_of,
+    limited,
+)
 from facespace.service.native.probes import one_probe
 from facespace.service.native.schemas import EnrolledFaces, PutFace, RemovedFaces, answers_with
 from facespace.service.native.sent import read_sent
 from facespace.service.problems import ProblemError
-from facespace.service.service import Service
-
-__all__ = ["router"]
+from facespace.service.service import Asked, Service
 
 EXPORTED_AT_ONCE = 1000
 
@@ -33,26 +40,23 @@ EXPORTED_AT_ONCE = 1000
 def router(service: Service) -> APIRouter:
     """`/v1/galleries/{gallery}/faces`, `.../{key}`, `/v1/galleries/{gallery}/export`."""
     routes = APIRouter(prefix="/v1/galleries/{gallery}", tags=["faces"])
-    door = Depends(service.door)
+    readers = Annotated[Asked, Depends(asked_for(service, "read"))]
+    writers = Annotated[Asked, Depends(asked_for(service, "write"))]
+    deleters = Annotated[Asked, Depends(asked_for(service, "delete"))]
 
     async def put(
-        opened: OpenGallery,
-        access: Access,
-        key: str | None,
-        subject: str | None,
-        min_quality: float,
-        request: Request,
+        asked: Asked, key: str | None, subject: str | None, min_quality: float, request: Request
     ) -> JSONResponse:
         sent = await read_sent(request)
-        probe, n_faces = await one_probe(service, opened, sent)
+        probe, n_faces = await one_probe(service, asked.gallery, sent)
         if probe.face is not None and probe.face.quality[0] < min_quality:
             raise InputError(f"quality {probe.face.quality[0]:.2f}: expected at least {min_quality:g}")
         name = subject or sent.fields.get("subject")
         if not isinstance(name, str):
             raise InputError("subject: expected the name of the person, in the address or the body")
         chosen = key or probe.sha256[:32]
-        outcome, face = await enrol(service, opened, access, key=chosen, subject=name, probe=probe)
-        document = {**shown(opened, face), "outcome": outcome, "model": answers.model(probe.spec)}
+        outcome, face = await enrol(service, asked, key=chosen, subject=name, probe=probe)
+        document = {**shown(asked.gallery, face), "outcome": outcome, "model": answers.model(probe.spec)}
         if probe.face is not None:
             document |= {"picture": answers.picture(probe.face), "n_faces": n_faces}
         return JSONResponse(document, 201 if outcome == "new" else 200)
@@ -64,15 +68,13 @@ def router(service: Service) -> APIRouter:
         openapi_extra=PICTURE_OR_EMBEDDINGS,
     )
     async def put_face(
-        gallery: GalleryName,
         key: FaceKey,
         request: Request,
-        access: Annotated[Access, door],
+        asked: writers,
         subject: Subject = None,
         min_quality: Quality = 0.0,
     ) -> JSONResponse:
-        opened = service.gallery(gallery, access, "write")
-        return await put(opened, access, key, subject, min_quality, request)
+        return await put(asked, key, subject, min_quality, request)
 
     @routes.post(
         "/faces",
@@ -81,14 +83,12 @@ def router(service: Service) -> APIRouter:
         openapi_extra=PICTURE_OR_EMBEDDINGS,
     )
     async def add_face(
-        gallery: GalleryName,
         request: Request,
-        access: Annotated[Access, door],
+        asked: writers,
         subject: Subject = None,
         min_quality: Quality = 0.0,
     ) -> JSONResponse:
-        opened = service.gallery(gallery, access, "write")
-        return await put(opened, access, None, subject, min_quality, request)
+        return await put(asked, None, subject, min_quality, request)
 
     @routes.get(
         "/faces",
@@ -96,37 +96,30 @@ def router(service: Service) -> APIRouter:
         responses=answers_with(EnrolledFaces),
     )
     async def list_faces(
-        gallery: GalleryName,
-        access: Annotated[Access, door],
+        asked: readers,
         subject: Subject = None,
         cursor: Cursor = "",
         limit: PageSize = PAGE,
     ) -> JSONResponse:
-        opened = service.gallery(gallery, access, "read")
         n, after = limited(limit, service.settings.limits.page), _number(entry_of(cursor))
-        found = await opened.read(lambda g: _page(g, after, n + 1, subject))
+        found = await asked.gallery.read(lambda g: _page(g, after, n + 1, subject))
         following = cursor_after(found[n - 1].face_id) if len(found) > n else None
-        return JSONResponse({"faces": [shown(opened, face) for face in found[:n]], "next": following})
+        return JSONResponse({"faces": [shown(asked.gallery, face) for face in found[:n]], "next": following})
 
     @routes.get("/faces/{key}", summary="An enrolled face", responses=answers_with(schemas.EnrolledFace))
-    async def show_face(gallery: GalleryName, key: FaceKey, access: Annotated[Access, door]) -> JSONResponse:
-        opened = service.gallery(gallery, access, "read")
-        return JSONResponse(shown(opened, await _face(opened, key)))
+    async def show_face(key: FaceKey, asked: readers) -> JSONResponse:
+        return JSONResponse(shown(asked.gallery, await _face(asked.gallery, key)))
 
     @routes.delete("/faces/{key}", summary="Remove a face, for good", responses=answers_with(RemovedFaces))
-    async def remove_face(
-        gallery: GalleryName, key: FaceKey, access: Annotated[Access, door]
-    ) -> JSONResponse:
-        opened = service.gallery(gallery, access, "delete")
-        face = await _face(opened, key)
-        overwritten = await remove_faces(service, opened, access, [face])
+    async def remove_face(key: FaceKey, asked: deleters) -> JSONResponse:
+        face = await _face(asked.gallery, key)
+        overwritten = await remove_faces(service, asked, [face])
         return JSONResponse({"key": key, "n_faces": 1, "overwritten": overwritten})
 
     @routes.get("/export", summary="All faces with their templates, a line of JSON each")
-    async def export(gallery: GalleryName, access: Annotated[Access, door]) -> StreamingResponse:
-        opened = service.gallery(gallery, access, "read")
-        service.audit.write("export", by=access.by, gallery=gallery)
-        return StreamingResponse(_lines(opened), media_type="application/x-ndjson")
+    async def export(asked: readers) -> StreamingResponse:
+        service.audit.write("export", by=asked.by, gallery=asked.gallery.name)
+        return StreamingResponse(_lines(asked.gallery), media_type="application/x-ndjson")
 
     return routes
 

@@ -13,8 +13,6 @@ from facespace.service.native.parameters import GalleryName
 from facespace.service.native.schemas import Galleries, GalleryShown, answers_with
 from facespace.service.service import Service
 
-__all__ = ["router"]
-
 
 class Wanted(BaseModel):
     """A gallery as it shall be.
@@ -59,7 +57,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/{gallery}", summary="How a gallery stands", responses=answers_with(GalleryShown))
     async def show_gallery(gallery: GalleryName, access: Annotated[Access, door]) -> JSONResponse:
-        return JSONResponse(await _shown(service.gallery(gallery, access, "read")))
+        return JSONResponse(await _shown(service.gallery(gallery, access, "read").gallery))
 
     @routes.delete("/{gallery}", summary="Delete a gallery with everybody in it, for good", status_code=204)
     async def delete_gallery(gallery: GalleryName, access: Annotated[Access, door]) -> Response:

@@ -8,17 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from facespace.service.access import Access
 from facespace.service.jobs import ENDED, JOB_ID, Job, JobFolder
-from facespace.service.native.bodies import BULK
-from facespace.service.native.parameters import GalleryName
+from facespace.service.native.description import BULK
+from facespace.service.native.parameters import asked_for
 from facespace.service.native.schemas import JobShown, JobsShown, answers_with
 from facespace.service.native.sent import media_type
 from facespace.service.problems import ProblemError
-from facespace.service.service import Service
+from facespace.service.service import Asked, Service
 from facespace.service.working import Working
-
-__all__ = ["router"]
 
 JobId = Annotated[str, Path(pattern=JOB_ID, description="Id of a job.")]
 LINES = ("application/x-ndjson", "application/jsonl", "application/octet-stream")
@@ -39,7 +36,9 @@ class Target(BaseModel):
 def router(service: Service, working: Working) -> APIRouter:
     """`/v1/galleries/{gallery}/enrolments`, `/upgrade`, `/jobs`, `/jobs/{job_id}`."""
     routes = APIRouter(prefix="/v1/galleries/{gallery}", tags=["jobs"])
-    door, jobs = Depends(service.door), working.jobs
+    readers = Annotated[Asked, Depends(asked_for(service, "read"))]
+    writers = Annotated[Asked, Depends(asked_for(service, "write"))]
+    jobs = working.jobs
 
     @routes.post(
         "/enrolments",
@@ -48,13 +47,10 @@ def router(service: Service, working: Working) -> APIRouter:
         openapi_extra=BULK,
         status_code=202,
     )
-    async def enrol_many(
-        gallery: GalleryName, request: Request, access: Annotated[Access, door]
-    ) -> JSONResponse:
-        service.gallery(gallery, access, "write")
+    async def enrol_many(request: Request, asked: writers) -> JSONResponse:
         if media_type(request) not in LINES:
             raise ProblemError(415, "media-type", f"expected {LINES[0]}")
-        job = jobs.new(gallery, "enrol", access.by)
+        job = jobs.new(asked.gallery.name, "enrol", asked.by)
         let_go = jobs.take(job.job_id)
         try:
             n = await _spool(request, jobs, job.job_id, service.settings.limits.bulk_bytes)
@@ -75,26 +71,23 @@ def router(service: Service, working: Working) -> APIRouter:
         responses=answers_with(JobShown, 202),
         status_code=202,
     )
-    async def upgrade(gallery: GalleryName, access: Annotated[Access, door], target: Target) -> JSONResponse:
-        service.gallery(gallery, access, "write")
+    async def upgrade(asked: writers, target: Target) -> JSONResponse:
         service.embedders.named(target.model)
-        job = jobs.new(gallery, "upgrade", access.by, model=target.model)
+        job = jobs.new(asked.gallery.name, "upgrade", asked.by, model=target.model)
         jobs.write(job)
-        service.audit.write("upgrade", by=access.by, gallery=gallery, model=target.model)
+        service.audit.write("upgrade", by=asked.by, gallery=asked.gallery.name, model=target.model)
         working.look()
         return _accepted(job)
 
     @routes.get("/jobs", summary="The jobs of a gallery, the newest first", responses=answers_with(JobsShown))
-    async def list_jobs(gallery: GalleryName, access: Annotated[Access, door]) -> JSONResponse:
-        service.gallery(gallery, access, "read")
-        found = [job for job in jobs.all() if job.gallery == gallery]
+    async def list_jobs(asked: readers) -> JSONResponse:
+        found = [job for job in jobs.all() if job.gallery == asked.gallery.name]
         newest = found[: -1 - service.settings.limits.page : -1]
         return JSONResponse({"jobs": [_shown(job) for job in newest]})
 
     @routes.get("/jobs/{job_id}", summary="How far a job is", responses=answers_with(JobShown))
-    async def show_job(gallery: GalleryName, job_id: JobId, access: Annotated[Access, door]) -> JSONResponse:
-        service.gallery(gallery, access, "read")
-        return JSONResponse(_shown(_of(jobs, gallery, job_id)))
+    async def show_job(job_id: JobId, asked: readers) -> JSONResponse:
+        return JSONResponse(_shown(_of(jobs, asked.gallery.name, job_id)))
 
     @routes.delete(
         "/jobs/{job_id}",
@@ -102,11 +95,8 @@ def router(service: Service, working: Working) -> APIRouter:
         responses=answers_with(JobShown, 202),
         status_code=202,
     )
-    async def cancel_job(
-        gallery: GalleryName, job_id: JobId, access: Annotated[Access, door]
-    ) -> JSONResponse:
-        service.gallery(gallery, access, "write")
-        job = _of(jobs, gallery, job_id)
+    async def cancel_job(job_id: JobId, asked: writers) -> JSONResponse:
+        job = _of(jobs, asked.gallery.name, job_id)
         if job.state not in ENDED:
             jobs.cancel(job_id)
             working.look()

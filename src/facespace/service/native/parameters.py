@@ -1,23 +1,18 @@
 """What routes take from a request: types with bounds."""
 
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 
+from facespace.errors import InputError
+from facespace.service.access import Access
 from facespace.service.enrolling import FACE_KEY
 from facespace.service.galleries import NAME
+from facespace.service.service import Asked, Service
 from facespace.store import LONGEST_NAME
-
-__all__ = [
-    "Cursor",
-    "Far",
-    "Fpir",
-    "GalleryName",
-    "Nearest",
-    "PageSize",
-    "SubjectName",
-    "WhichFaces",
-]
 
 GalleryName = Annotated[str, Path(pattern=NAME, description="Name of a gallery.", examples=["team"])]
 SubjectName = Annotated[
@@ -44,3 +39,40 @@ Subject = Annotated[
 ]
 Quality = Annotated[float, Query(ge=0, le=1, description="Poorer faces are refused.")]
 PAGE = 100
+
+
+def cursor_after(entry: str | int) -> str:
+    """The cursor of the page after an entry."""
+    return base64.urlsafe_b64encode(str(entry).encode()).decode().rstrip("=")
+
+
+def entry_of(cursor: str) -> str:
+    """The entry that a cursor stands after; empty for the first page.
+
+    Raises:
+        InputError: it is no cursor.
+    """
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise InputError("cursor: expected `next` of another page") from error
+
+
+def limited(limit: int, most: int) -> int:
+    """A page's size.
+
+    Raises:
+        InputError: more than there may be.
+    """
+    if limit > most:
+        raise InputError(f"limit: expected at most {most}, got {limit}")
+    return limit
+
+
+def asked_for(service: Service, right: str) -> Callable[..., Awaitable[Asked]]:
+    """A dependency of routes: the gallery in the address, for who has the right in it."""
+
+    async def find(gallery: GalleryName, access: Annotated[Access, Depends(service.door)]) -> Asked:
+        return service.gallery(gallery, access, right)
+
+    return find

@@ -14,7 +14,7 @@ from facespace.models import VERIFY_FAR, common_threshold
 from facespace.service.access import Access
 from facespace.service.engine import Faces
 from facespace.service.native import answers
-from facespace.service.native.bodies import PAIR, PICTURE
+from facespace.service.native.description import PAIR, PICTURE
 from facespace.service.native.parameters import Far, WhichFaces
 from facespace.service.native.probes import named_spec
 from facespace.service.native.schemas import Detected, Embedded, Verified, answers_with
@@ -22,8 +22,6 @@ from facespace.service.native.sent import Sent, embedding_rows, read_pair, read_
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service
 from facespace.verification import verify_faces
-
-__all__ = ["router"]
 
 Score = Annotated[float, Query(ge=0, le=1, description="Faces with a lower detector score are left out.")]
 ModelName = Annotated[

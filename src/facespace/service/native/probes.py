@@ -15,8 +15,6 @@ from facespace.service.native import answers
 from facespace.service.native.sent import Sent, embedding_rows
 from facespace.service.service import Service
 
-__all__ = ["Probes", "many_probes", "named_spec", "one_probe"]
-
 
 @dataclass(frozen=True)
 class Probes:

@@ -8,23 +8,20 @@ from starlette.responses import JSONResponse
 from facespace.errors import InputError
 from facespace.gallery import FPIR, NEAREST
 from facespace.models import VERIFY_FAR
-from facespace.service.access import Access
 from facespace.service.enrolling import key_of
 from facespace.service.native import answers
-from facespace.service.native.bodies import PICTURE_OR_EMBEDDINGS
-from facespace.service.native.parameters import Far, Fpir, GalleryName, Nearest, WhichFaces
+from facespace.service.native.description import PICTURE_OR_EMBEDDINGS
+from facespace.service.native.parameters import Far, Fpir, Nearest, WhichFaces, asked_for
 from facespace.service.native.probes import many_probes
 from facespace.service.native.schemas import Identified, Searched, answers_with
 from facespace.service.native.sent import read_sent
-from facespace.service.service import Service
-
-__all__ = ["router"]
+from facespace.service.service import Asked, Service
 
 
 def router(service: Service) -> APIRouter:
     """`POST /galleries/{gallery}/identify` and `/search`."""
     routes = APIRouter(prefix="/v1/galleries/{gallery}", tags=["recognition"])
-    door = Depends(service.door)
+    readers = Annotated[Asked, Depends(asked_for(service, "read"))]
 
     @routes.post(
         "/identify",
@@ -33,17 +30,15 @@ def router(service: Service) -> APIRouter:
         openapi_extra=PICTURE_OR_EMBEDDINGS,
     )
     async def identify(
-        gallery: GalleryName,
         request: Request,
-        access: Annotated[Access, door],
+        asked: readers,
         fpir: Fpir = FPIR,
         faces: WhichFaces = "all",
     ) -> JSONResponse:
-        opened = service.gallery(gallery, access, "read")
-        probes = await many_probes(service, opened, await read_sent(request), faces)
-        who = await opened.identify(probes.rows, probes.spec, fpir=fpir)
+        probes = await many_probes(service, asked.gallery, await read_sent(request), faces)
+        who = await asked.gallery.identify(probes.rows, probes.spec, fpir=fpir)
         found = [{**probes.face(i), **answers.identity(who, i)} for i in range(len(probes.rows))]
-        return JSONResponse({**probes.document(opened), **answers.identification(who), "faces": found})
+        return JSONResponse({**probes.document(asked.gallery), **answers.identification(who), "faces": found})
 
     @routes.post(
         "/search",
@@ -52,9 +47,8 @@ def router(service: Service) -> APIRouter:
         openapi_extra=PICTURE_OR_EMBEDDINGS,
     )
     async def search(
-        gallery: GalleryName,
         request: Request,
-        access: Annotated[Access, door],
+        asked: readers,
         k: Nearest = NEAREST,
         far: Far = VERIFY_FAR,
         faces: WhichFaces = "all",
@@ -62,13 +56,14 @@ def router(service: Service) -> APIRouter:
         most = service.settings.limits.nearest
         if k > most:
             raise InputError(f"k: expected at most {most}, got {k}")
-        opened = service.gallery(gallery, access, "read")
-        probes = await many_probes(service, opened, await read_sent(request), faces)
-        near = await opened.search(probes.rows, probes.spec, k=k, far=far)
+        probes = await many_probes(service, asked.gallery, await read_sent(request), faces)
+        near = await asked.gallery.search(probes.rows, probes.spec, k=k, far=far)
         found = [
-            {**probes.face(i), "matches": [answers.match(m, key_of(opened, m.face)) for m in row]}
+            {**probes.face(i), "matches": [answers.match(m, key_of(asked.gallery, m.face)) for m in row]}
             for i, row in enumerate(near)
         ]
-        return JSONResponse({**probes.document(opened), "index": opened.indexes, "far": far, "faces": found})
+        return JSONResponse(
+            {**probes.document(asked.gallery), "index": asked.gallery.indexes, "far": far, "faces": found}
+        )
 
     return routes

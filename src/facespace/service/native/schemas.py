@@ -4,25 +4,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = [
-    "Detected",
-    "Embedded",
-    "EnrolledFace",
-    "EnrolledFaces",
-    "Galleries",
-    "GalleryShown",
-    "Identified",
-    "JobShown",
-    "JobsShown",
-    "PutFace",
-    "RemovedFaces",
-    "Searched",
-    "SubjectShown",
-    "Subjects",
-    "Verified",
-    "answers_with",
-]
-
 BOX = [312.4, 102.9, 471.0, 318.2]
 POINTS = [[352.1, 190.3], [424.8, 188.0], [391.2, 233.9], [360.0, 268.4], [421.7, 266.1]]
 SHA = "fad6dcd75180305090b67dbd9ae8cd48f92c5d8bbe81b81af506fbdc2747c842"

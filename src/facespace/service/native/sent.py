@@ -15,8 +15,6 @@ from facespace.errors import InputError
 from facespace.models import ModelSpec
 from facespace.service.problems import ProblemError
 
-__all__ = ["Sent", "embedding_rows", "media_type", "of_json", "read_json", "read_pair", "read_sent"]
-
 # How far from unit length a vector may be that was written with few digits.
 TOLERANCE = 0.05
 FILES = ("image", "file")

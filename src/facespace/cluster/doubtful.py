@@ -1,4 +1,4 @@
-"""Groups that look like a heap of several people, so that a mega-cluster is never silent."""
+"""Groups that probably hold several people, so that an oversized group is never silent."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from facespace.distances import check_embeddings, distance_matrix
 
-__all__ = ["Heap", "find_heaps"]
+__all__ = ["DoubtfulGroup", "find_doubtful_groups"]
 
 MIN_FACES = 10
 # Few groups of one person have so many pairs beyond the threshold, many groups of several do.
@@ -21,7 +21,7 @@ SAMPLE = 1000
 
 
 @dataclass(frozen=True)
-class Heap:
+class DoubtfulGroup:
     """A group to look at.
 
     Attributes:
@@ -41,13 +41,13 @@ class Heap:
     reasons: tuple[str, ...]
 
 
-def find_heaps(
+def find_doubtful_groups(
     embeddings: NDArray[np.float32],
     labels: NDArray[np.integer],
     *,
     threshold: float,
     quality: NDArray[np.floating] | None = None,
-) -> list[Heap]:
+) -> list[DoubtfulGroup]:
     """Groups of ten faces or more that are loose, blurred or a large part of the collection; the largest first.
 
     Args:
@@ -63,15 +63,15 @@ def find_heaps(
     known = np.full(len(rows), np.nan) if quality is None else np.asarray(quality, np.float64)
     usual = float(np.median(known[~np.isnan(known)])) if (~np.isnan(known)).any() else None
     groups, sizes = np.unique(labels, return_counts=True)
-    heaps = []
+    doubtful = []
     for k in np.lexsort((groups, -sizes)):
         if sizes[k] < MIN_FACES:
             break
         members = np.flatnonzero(labels == groups[k])
-        heap = _judge(int(groups[k]), rows[members], known[members], usual, len(rows), threshold)
-        if heap.reasons:
-            heaps.append(heap)
-    return heaps
+        group = _judge(int(groups[k]), rows[members], known[members], usual, len(rows), threshold)
+        if group.reasons:
+            doubtful.append(group)
+    return doubtful
 
 
 def _judge(
@@ -81,7 +81,7 @@ def _judge(
     usual: float | None,
     n_all: int,
     threshold: float,
-) -> Heap:
+) -> DoubtfulGroup:
     sample = rows[:: max(1, len(rows) // SAMPLE)]
     distance = distance_matrix(sample, sample)[np.triu_indices(len(sample), 1)]
     beyond = float((distance > threshold).mean())
@@ -94,4 +94,4 @@ def _judge(
         reasons.append(f"it holds {100 * len(rows) / n_all:.0f} % of all faces")
     if median is not None and usual is not None and median < MIN_QUALITY * usual:
         reasons.append(f"its faces are poor: quality {median:.2f}, in the collection {usual:.2f}")
-    return Heap(label, len(rows), float(np.quantile(distance, 0.9)), beyond, median, tuple(reasons))
+    return DoubtfulGroup(label, len(rows), float(np.quantile(distance, 0.9)), beyond, median, tuple(reasons))
