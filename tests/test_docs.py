@@ -1,5 +1,6 @@
 """The documents cannot drift from the commands: every command and option has help, an example and its place in docs."""
 
+import ast
 import re
 from importlib import import_module
 from pathlib import Path
@@ -94,6 +95,25 @@ def test_documents_and_pages_use_the_terms_of_the_field(path: Path) -> None:
         word for word in words_not_to_write() if re.search(rf"\b{re.escape(word)}s?\b", text, re.IGNORECASE)
     ]
     assert not found, f"{path.name}: write the terms of CONTRIBUTING.md in place of {', '.join(found)}"
+
+
+def messages(path: Path) -> list[tuple[int, str]]:
+    """The texts of errors that a module raises, with their lines."""
+    raised = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Raise)]
+    texts = [node for error in raised for node in ast.walk(error) if isinstance(node, ast.Constant)]
+    return [(text.lineno, text.value) for text in texts if isinstance(text.value, str)]
+
+
+def test_errors_use_the_terms_of_the_field() -> None:
+    banned = re.compile(rf"\b(?:{'|'.join(map(re.escape, words_not_to_write()))})s?\b", re.IGNORECASE)
+    package = Path(facespace.__file__).parent
+    found = [
+        f"{path.relative_to(package)}:{line}: {text}"
+        for path in package.rglob("*.py")
+        for line, text in messages(path)
+        if banned.search(CODE.sub("", text))
+    ]
+    assert not found, "\n".join(["write the terms of CONTRIBUTING.md:", *found])
 
 
 def test_the_list_of_words_is_read() -> None:
