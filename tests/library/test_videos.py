@@ -56,6 +56,16 @@ def test_a_track_is_one_face_of_its_person_with_its_times(library: Library) -> N
     assert library.thumbnail(red.face_id)[:2] == b"\xff\xd8"
 
 
+def test_videos_are_counted_apart_from_photos(library: Library) -> None:
+    people, counts = library.group(), library.browse.count()
+    red = next(person for person in people.people if len(person.faces) == 2)
+    assert (people.n_photos, people.n_videos, people.to_json()["videos"]) == (2, 1, 1)
+    assert (counts.n_photos, counts.n_videos) == (2, 1)
+    assert library.browse.count_items(red.person) == (red.n_photos, red.n_videos) == (2, 1)
+    found = library.check()
+    assert (found.n_photos, found.n_videos) == (2, 1)
+
+
 def test_tracks_at_one_time_are_two_people_however_alike(tmp_path: Path) -> None:
     twins = draw_frame({"red": 20, "rust": 200})
     write_video(tmp_path / "photos" / "clip.mp4", [twins] * 10)

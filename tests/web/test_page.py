@@ -9,6 +9,7 @@ import pytest
 
 from facespace.library import Library
 from facespace.web.page import write_page
+from facespace.web.rendering import items
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 
 
@@ -103,3 +104,14 @@ def test_an_empty_library_has_a_page_too(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     html, reader, _ = written(tmp_path, tmp_path / "photos")
     assert "0 people in 0 photos" in html and "Nobody was seen more than once" in html and reader.faces == []
+
+
+@pytest.mark.parametrize(
+    ("n", "n_videos", "shown"),
+    [
+        (0, 0, "0 photos"), (1, 0, "1 photo"), (14, 2, "12 photos, 2 videos"), (1, 1, "1 video"),
+        (2, 1, "1 photo, 1 video"),
+    ],
+)  # fmt: skip
+def test_photos_and_videos_are_counted_apart(n: int, n_videos: int, shown: str) -> None:
+    assert items(n, n_videos) == shown
