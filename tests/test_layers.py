@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "http": {"errors", "http"},
     "web": LIBRARY | {"web", "http"},
     "service": GALLERY | {"service", "http", "table_files", "__version__"},
-    "training": FACES | {"metrics", "training"},
+    "training": FACES | {"metrics", "training", "workers"},
 }
 POSIX_ONLY = {"fcntl", "grp", "posix", "pwd", "resource", "termios", "tty"}
 HEAVY = ("torch", "matplotlib", "fastapi", "onnx", "scipy", "sklearn", "ray")

@@ -6,9 +6,10 @@ import os
 import pickle
 import socket
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,8 +28,9 @@ from facespace.extract import embed_crops, embed_photos
 from facespace.faces.detect import Detector
 from facespace.ray_workers import RayWorkers
 from facespace.table import COLUMNS, FaceTable
+from facespace.training.frozen import ask_once
 from facespace.workers import Threads, Workers, open_workers
-from fakes import DrawnDetector, DrawnEmbedder, draw_photo
+from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 
 
 class DiedError(Exception):
@@ -252,9 +254,15 @@ def _found_by_workers() -> Iterator[None]:
         yield
 
 
+def need_ray() -> None:
+    with suppress(MissingExtraError):
+        ray_cluster.load_ray()  # first, since it looks for the cluster's token
+    pytest.importorskip("ray", reason=NO_RAY)
+
+
 @pytest.fixture(scope="module")
 def ray_here(_found_by_workers: None) -> Iterator[Workers]:
-    pytest.importorskip("ray", reason=NO_RAY)
+    need_ray()
     pool = RayWorkers("ray", 2)
     yield pool
     end_quietly(pool)
@@ -294,33 +302,78 @@ class SlowDetector(DrawnDetector):
         super().__init__(pause_s=0.1)
 
 
-@pytest.mark.slow
-def test_a_machine_that_is_killed_in_mid_job_costs_nothing(tmp_path: Path) -> None:
-    with suppress(MissingExtraError):
-        ray_cluster.load_ray()  # first, since it looks for the cluster's token
-    pytest.importorskip("ray", reason=NO_RAY)
+class Mirrored(DrawnEmbedder):
+    """A teacher, which takes its time where it is told to."""
+
+    def __init__(self, pause_s: float = 0.0) -> None:
+        self.pause_s = pause_s
+
+    def embed(self, crops: np.ndarray, /, *, flip: bool = False) -> np.ndarray:
+        time.sleep(self.pause_s)
+        return super().embed(crops)
+
+
+def crops_of_noise(n: int) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (n, *SPEC.input_hw, 3), np.uint8)
+
+
+def test_a_teacher_says_there_what_it_says_here(ray_here: Workers, tmp_path: Path) -> None:
+    crops = crops_of_noise(150)
+    rows = ask_once(tmp_path / "there.npy", Mirrored(), crops.__getitem__, 150, flip=True, workers=ray_here)
+    np.testing.assert_array_equal(rows, DrawnEmbedder().embed(crops))
+    assert [path.name for path in tmp_path.iterdir()] == ["there.npy"]
+
+
+@contextmanager
+def killed_in_mid_job() -> Iterator[tuple[Workers, Callable[[int], None], list[int]]]:
+    """A cluster of two machines, what kills one of them once so many things are done, and when it did."""
+    need_ray()
     from ray.cluster_utils import Cluster
 
-    photos = tmp_path / "photos"
-    for i in range(200):
-        draw_photo(photos / f"{i:03}.png", *["red", "blue", "green"][: i % 4])
-    embed_photos([photos], tmp_path / "here", DrawnDetector(), DrawnEmbedder())
     machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     killed: list[int] = []
     try:
         second = machines.add_node(num_cpus=2)
 
-        def kill(done: int, _: int) -> None:
+        def kill(done: int) -> None:
             if done >= 60 and not killed:
                 machines.remove_node(second, allow_graceful=False)
                 killed.append(done)
 
         with RayWorkers(machines.address) as pool:
-            result = embed_photos(
-                [photos], tmp_path / "there", SlowDetector(), DrawnEmbedder(), workers=pool, on_photo=kill
-            )
+            yield pool, kill, killed
     finally:
         machines.shutdown()
         gc.collect()
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_killed_in_mid_job_costs_nothing(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for i in range(200):
+        draw_photo(photos / f"{i:03}.png", *["red", "blue", "green"][: i % 4])
+    embed_photos([photos], tmp_path / "here", DrawnDetector(), DrawnEmbedder())
+    with killed_in_mid_job() as (pool, kill, killed):
+        result = embed_photos(
+            [photos], tmp_path / "there", SlowDetector(), DrawnEmbedder(), workers=pool,
+            on_photo=lambda done, _: kill(done),
+        )  # fmt: skip
     assert killed and (result.n_photos, result.n_new, result.unreadable) == (200, 200, ())
     assert_same(tmp_path / "here", tmp_path / "there")
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_killed_while_a_teacher_is_asked_costs_nothing(tmp_path: Path) -> None:
+    crops = crops_of_noise(960)
+    with killed_in_mid_job() as (pool, kill, killed):
+        rows = ask_once(
+            tmp_path / "rows.npy",
+            Mirrored(0.2),
+            crops.__getitem__,
+            960,
+            flip=True,
+            workers=pool,
+            on_done=kill,
+        )
+    assert killed and killed[0] < 960
+    np.testing.assert_array_equal(rows, DrawnEmbedder().embed(crops))

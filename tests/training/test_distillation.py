@@ -2,11 +2,14 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from drawn import drawn_faces
 from facespace.models import ModelSpec
+from facespace.training import frozen
 from facespace.training.distillation import ask_teacher, crops_of
 from facespace.training.frozen import resized
+from facespace.workers import Threads
 
 
 class MeanColour:
@@ -52,6 +55,32 @@ def test_the_teacher_is_asked_once(tmp_path: Path) -> None:
     ask_teacher(teacher, faces, tmp_path, n_blends=5, seed=1)
     assert teacher.asked == 34, "another seed blends other faces"
     assert not list(tmp_path.glob("*partial*"))
+
+
+class Stopped(MeanColour):
+    """A teacher that stops the run at its third item."""
+
+    def embed(self, crops: np.ndarray, *, flip: bool = False) -> np.ndarray:
+        if self.asked >= 4:
+            raise KeyboardInterrupt
+        return super().embed(crops, flip=flip)
+
+
+def test_a_run_that_was_stopped_asks_for_the_rest_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen, "ITEM", 2)
+    monkeypatch.setattr(frozen, "PART", 4)
+    faces, teacher = drawn_faces(4, 3, 16), MeanColour()
+    with pytest.raises(KeyboardInterrupt):
+        ask_teacher(Stopped(), faces, tmp_path, n_blends=5, workers=Threads(1))
+    told = []
+    found = ask_teacher(teacher, faces, tmp_path, n_blends=5, on_asked=lambda *x: told.append(x))
+    assert teacher.asked == 17 - 4 and told[0] == (6, 17) and told[-1] == (17, 17)
+    assert (found.rows == ask_teacher(MeanColour(), faces, tmp_path / "new", n_blends=5).rows).all()
+    assert [path.suffix for path in tmp_path.iterdir()].count(".npy") == 1 and not list(
+        tmp_path.glob("*.parts")
+    )
 
 
 def test_a_picture_replaced_under_its_name_is_asked_about_again(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facespace.cli.console import data_folder, say, show, show_json
-from facespace.cli.options import AsJson, Data, Device, Resume, RunFolder, Teacher
+from facespace.cli.options import AsJson, Data, Device, On, Resume, RunFolder, Teacher
 from facespace.cli.progress import progress
 from facespace.embed import Embedder
 from facespace.errors import MissingExtraError
+from facespace.workers import open_workers
 
 if TYPE_CHECKING:
     from facespace.training.health import Epoch
@@ -32,12 +33,14 @@ def train(
     resume: Resume = False,
     device: Device = "auto",
     teacher: Teacher = None,
+    on: On = None,
     json: AsJson = False,
 ) -> None:
     """Train an embedder from a recipe.
 
     It trains on `DATA/faces/train`, unless the recipe names other pictures. Under torchrun each process embeds its
-    share of a batch, and triplets are mined from the whole batch.
+    share of a batch, and triplets are mined from the whole batch. --on sends the pictures to the machines of a cluster
+    where a teacher embeds them; the same command after a stop asks for the rest.
 
     Example: facespace train recipes/smoke.toml --data DIR -o runs/smoke
     """
@@ -52,8 +55,14 @@ def train(
     chosen = read_recipe(recipe).taught_by(teacher)
     device, world = join(device, os.environ)
     say("reading pictures")
-    with progress("embedding by the teacher") as on_asked:
-        material = open_material(chosen, data_folder(data), output, open_model=Embedder, on_asked=on_asked)
+    # One process asks.
+    with (
+        open_workers(on if world.first else None) as workers,
+        progress("embedding by the teacher") as on_asked,
+    ):
+        material = open_material(
+            chosen, data_folder(data), output, open_model=Embedder, on_asked=on_asked, workers=workers
+        )
     trainer = Trainer(chosen, material, output, init=init, resume=resume, device=device)
     with progress("training") as on_step:
         epochs = trainer.run(

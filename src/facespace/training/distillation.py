@@ -15,6 +15,7 @@ from torch import Tensor
 
 from facespace.training.data import Faces
 from facespace.training.frozen import Crops, FrozenModel, ask_once, digest_of
+from facespace.workers import Workers
 
 __all__ = ["Blends", "TeacherTargets", "ask_teacher", "crops_of", "distillation_loss", "draw_blends"]
 
@@ -81,6 +82,7 @@ def ask_teacher(
     n_blends: int = 0,
     seed: int = 0,
     on_asked: Callable[[int, int], None] = lambda done, total: None,
+    workers: Workers | None = None,
 ) -> TeacherTargets:
     """Embed all faces and ``n_blends`` blends by the teacher, once; later runs read ``cache``, a folder.
 
@@ -94,7 +96,9 @@ def ask_teacher(
         return crops_of(faces, blends, item_idx)
 
     total = n + n_blends
-    rows = ask_once(path, teacher, crops, total, flip=True, on_done=lambda done: on_asked(done, total))
+    rows = ask_once(
+        path, teacher, crops, total, flip=True, on_done=lambda done: on_asked(done, total), workers=workers
+    )
     return TeacherTargets(rows, blends)
 
 

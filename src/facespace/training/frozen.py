@@ -1,11 +1,12 @@
 """Models that do not change during a run: a teacher, an older version. Each embeds a picture once."""
 
 import hashlib
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from shutil import rmtree
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,13 @@ from PIL import Image
 from facespace.models import ModelSpec
 from facespace.saved_files import written_beside
 from facespace.training.data import Faces
+from facespace.workers import Workers, as_workers
 
-__all__ = ["Crops", "FrozenModel", "ask", "ask_once", "digest_of", "resized"]
+__all__ = ["Crops", "FrozenModel", "ask_once", "digest_of", "resized"]
 
 CHUNK = 256
+# Pictures that a worker gets at a time, and those after which a stop loses nothing.
+ITEM, PART = 32, 4096
 
 Crops = Callable[[NDArray[np.int64]], NDArray[np.uint8]]  # indices (k,) -> RGB (k, H, W, 3)
 
@@ -31,43 +35,93 @@ class FrozenModel(Protocol):
         """Unit rows (N, D) of uint8 crops (N, H, W, 3)."""
 
 
-def ask(
+def ask_once(
+    path: Path,
     model: FrozenModel,
     crops: Crops,
     n: int,
     *,
     flip: bool,
     on_done: Callable[[int], None] = lambda done: None,
+    workers: Workers | None = None,
 ) -> NDArray[np.float32]:
-    """Unit rows (n, D) of n pictures, on all cores.
+    """Unit rows (n, D) of n pictures, kept at ``path`` for later runs.
+
+    A run that is stopped leaves parts in a folder beside it, and the next one asks for the rest.
 
     Args:
+        path: its name must identify model and pictures.
         model: of any input size; pictures of another are resized.
         crops: indices (k,) -> uint8 RGB (k, H, W, 3).
         n: pictures.
         flip: add the mirror image's embedding to each.
         on_done: called with how many are done.
+        workers: who embeds; all cores of this machine when None. Pictures are read here and sent to others.
     """
-    chunks = [np.arange(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
-    rows = [np.zeros((0, model.spec.dim), np.float32)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        answers = pool.map(lambda c: model.embed(resized(crops(c), model.spec.input_hw), flip=flip), chunks)
-        for chunk, part in zip(chunks, answers, strict=True):
-            rows.append(part)
-            on_done(int(chunk[-1]) + 1)
-    return np.concatenate(rows)
+    if path.is_file():
+        kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
+        return kept
+    parts, rows = path.with_suffix(".parts"), np.empty((n, model.spec.dim), np.float32)
+    missing = []
+    for start in range(0, n, PART):
+        try:
+            rows[start : start + PART] = np.load(parts / f"{start}.npy", allow_pickle=False)
+        except (OSError, ValueError):
+            missing.append(start)
+    done = n - sum(min(PART, n - start) for start in missing)
+    items = [
+        np.arange(i, min(i + ITEM, n)) for start in missing for i in range(start, min(start + PART, n), ITEM)
+    ]
+    found = as_workers(workers).map(_Embed(model, flip), _Pictures(crops, items))
+    with closing(found):
+        for item, part in zip(items, found, strict=True):
+            rows[item] = part
+            done, end = done + len(item), int(item[-1]) + 1
+            on_done(done)
+            if end == n or end % PART == 0:
+                _keep(parts / f"{(end - 1) // PART * PART}.npy", rows[(end - 1) // PART * PART : end])
+    _keep(path, rows)
+    rmtree(parts, ignore_errors=True)
+    return rows
 
 
-def ask_once(
-    path: Path, model: FrozenModel, crops: Crops, n: int, *, flip: bool, on_done: Callable[[int], None]
-) -> NDArray[np.float32]:
-    """As `ask`; the rows are kept at ``path``, whose name must identify model and pictures, for later runs."""
-    if not path.is_file():
-        rows = ask(model, crops, n, flip=flip, on_done=on_done)
-        with written_beside(path) as partial, partial.open("wb") as file:
-            np.save(file, rows)
-    kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    return kept
+@dataclass(frozen=True)
+class _Embed:
+    """What a worker does."""
+
+    model: FrozenModel
+    flip: bool
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.model.embed(resized(crops, self.model.spec.input_hw), flip=self.flip)
+
+
+@dataclass(frozen=True)
+class _Pictures(Sequence[NDArray[np.uint8]]):
+    """The pictures of each item, read when it is taken."""
+
+    crops: Crops
+    items: Sequence[NDArray[np.int64]]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, which: int) -> NDArray[np.uint8]: ...
+    @overload
+    def __getitem__(self, which: slice) -> list[NDArray[np.uint8]]: ...
+    def __getitem__(self, which: int | slice) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
+        return (
+            [self.crops(i) for i in self.items[which]]
+            if isinstance(which, slice)
+            else self.crops(self.items[which])
+        )
+
+
+def _keep(path: Path, rows: NDArray[np.float32]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(path) as partial, partial.open("wb") as file:
+        np.save(file, rows)
 
 
 def resized(crops: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:

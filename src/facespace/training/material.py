@@ -14,6 +14,7 @@ from facespace.training.frozen import FrozenModel, ask_once, digest_of
 from facespace.training.networks import make_network
 from facespace.training.parallel import World
 from facespace.training.recipe import Recipe
+from facespace.workers import Workers
 
 __all__ = ["Material", "OldVersion", "OnAsked", "OpenModel", "ask_old_version", "open_material"]
 
@@ -62,6 +63,7 @@ def open_material(
     *,
     open_model: OpenModel | None = None,
     on_asked: OnAsked = lambda done, total: None,
+    workers: Workers | None = None,
 ) -> Material:
     """Read the pictures, and embed them by the teacher and the older version, once.
 
@@ -71,6 +73,7 @@ def open_material(
         out: the run folder; embeddings by other models are kept beside it, in `targets/`, for other runs too.
         open_model: makes an embedder of a model file, for recipes with a teacher or an older version.
         on_asked: called with (done, total) as these models embed pictures.
+        workers: who embeds by them; all cores of this machine when None.
 
     Raises:
         DataError: pictures or models are not as expected.
@@ -89,9 +92,11 @@ def open_material(
         world.wait()
     if teacher is not None:
         n_blends, seed = recipe.distillation.n_blends, recipe.seed
-        targets = ask_teacher(teacher, faces, cache, n_blends=n_blends, seed=seed, on_asked=on_asked)
+        targets = ask_teacher(
+            teacher, faces, cache, n_blends=n_blends, seed=seed, on_asked=on_asked, workers=workers
+        )
     if old is not None:
-        of_old = ask_old_version(old, faces, watched, cache, on_asked=on_asked)
+        of_old = ask_old_version(old, faces, watched, cache, on_asked=on_asked, workers=workers)
     if world.first:
         world.wait()
     return Material(faces, watched, targets, of_old)
@@ -104,6 +109,7 @@ def ask_old_version(
     cache: Path,
     *,
     on_asked: OnAsked = lambda done, total: None,
+    workers: Workers | None = None,
 ) -> OldVersion:
     """Embed all faces by the older model, once; later runs read ``cache``, a folder."""
     total = len(faces) + len(watched or ())
@@ -111,7 +117,13 @@ def ask_old_version(
     def rows(of: Faces, before: int) -> NDArray[np.float32]:
         path = cache / f"old-{digest_of(model, of, str(of.size_hw))}.npy"
         return ask_once(
-            path, model, of.crops, len(of), flip=False, on_done=lambda done: on_asked(before + done, total)
+            path,
+            model,
+            of.crops,
+            len(of),
+            flip=False,
+            on_done=lambda done: on_asked(before + done, total),
+            workers=workers,
         )
 
     of_faces = rows(faces, 0)
