@@ -18,7 +18,8 @@ __all__ = ["FPIR", "Identities", "comparison_far", "identify", "identify_in"]
 
 # One unknown person in a hundred may be taken for somebody.
 FPIR = 1e-2
-DISTANCES_AT_ONCE = 2**22
+# A block of distances: of few probes with more prototypes at a time, since each is read once for all of a block.
+PROBES_AT_ONCE, DISTANCES_AT_ONCE = 1024, 2**22
 
 
 @dataclass(frozen=True)
@@ -169,14 +170,17 @@ class _Nearest:
 
 
 def _nearest(rows: NDArray[np.float32], prototypes: Prototypes, far: float) -> _Nearest:
-    place, distance = np.zeros(len(rows), np.int64), np.zeros(len(rows))
-    at_once = max(1, DISTANCES_AT_ONCE // len(prototypes.subject_id))
-    for start in range(0, len(rows), at_once):
-        part = slice(start, start + at_once)
-        cosines = rows[part] @ prototypes.rows.T
-        place[part] = cosines.argmax(1)
-        best = np.take_along_axis(cosines, place[part, None], axis=1)[:, 0].astype(np.float64)
-        distance[part] = np.clip(2.0 - 2.0 * best, 0.0, 4.0)
+    place, best = np.zeros(len(rows), np.int64), np.full(len(rows), -np.inf, np.float32)
+    for first in range(0, len(rows), PROBES_AT_ONCE):
+        part = slice(first, first + PROBES_AT_ONCE)
+        at_once = DISTANCES_AT_ONCE // len(rows[part])
+        for start in range(0, len(prototypes.rows), at_once):
+            cosines = rows[part] @ prototypes.rows[start : start + at_once].T
+            nearest = cosines.argmax(1)
+            cosine = np.take_along_axis(cosines, nearest[:, None], axis=1)[:, 0]
+            place[part] = np.where(cosine > best[part], start + nearest, place[part])
+            best[part] = np.maximum(best[part], cosine)
+    distance = np.clip(2.0 - 2.0 * best.astype(np.float64), 0.0, 4.0)
     threshold = np.full(len(rows), prototypes.curve.distance(far))
     return _Nearest(prototypes.subject_id[place], distance, threshold, prototypes.curve.log_far(distance))
 

@@ -30,7 +30,7 @@ MILVUS_DISK, MILVUS_MEMORY = 4, 1
 # Both also hold a template as text, four characters for three bytes, and a face's details and ids.
 MILVUS_DETAILS = 340
 # Of the cells, for 98 % of the hits among a million drawn faces; more faces need a smaller share, so this is a bound.
-SHARE_LOOKED_INTO = 1 / 8
+SHARE_LOOKED_INTO = 1 / 6
 N_ROWS, N_LOADED, N_PROBES = 40_000, 5_000, 64
 
 
