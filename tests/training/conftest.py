@@ -4,15 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from facespace.training.data import Faces, open_faces
+from facespace.training.data.faces import CACHE_BYTES
 from facespace.training.loop import Trainer
 from facespace.training.material import Material
 from facespace.training.recipe import Recipe, read_recipe
 from facespace.training.run_folder import RunFolder
-
-torch.set_num_threads(1)  # small work: threads would mostly wait for each other
 
 SMOKE = read_recipe(Path(__file__).parents[2] / "recipes" / "smoke.toml")
 SIDE = (SMOKE.input_px, SMOKE.input_px)
@@ -29,7 +27,8 @@ def without_curves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def smoke_faces(data: Path) -> Faces:
-    return open_faces(data / SMOKE.data.train, size_hw=SIDE).of_several(SMOKE.data.least_faces)
+    faces = open_faces(data / SMOKE.data.train, size_hw=SIDE, cache_bytes=0)
+    return faces.of_several(SMOKE.data.least_faces).decoded(CACHE_BYTES)
 
 
 @pytest.fixture(scope="session")

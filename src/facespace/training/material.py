@@ -132,12 +132,13 @@ def ask_old_version(
 
 def _open_faces(recipe: Recipe, data: Path, size_hw: tuple[int, int]) -> tuple[Faces, Faces | None]:
     chosen, cache_bytes = recipe.data, int(recipe.data.cache_gb * GIGABYTE)
-    faces, watched = open_faces(data / chosen.train, size_hw=size_hw, cache_bytes=cache_bytes), None
+    faces, watched = open_faces(data / chosen.train, size_hw=size_hw, cache_bytes=0), None
     if chosen.dev_every:
         faces, watched = faces.split(chosen.dev_every)
     elif chosen.validation:
-        watched = open_faces(data / chosen.validation, size_hw=size_hw, cache_bytes=cache_bytes)
-    return faces.of_several(chosen.least_faces), watched
+        watched = open_faces(data / chosen.validation, size_hw=size_hw, cache_bytes=0)
+    # What takes no part is not decoded.
+    return faces.of_several(chosen.least_faces).decoded(cache_bytes), watched and watched.decoded(cache_bytes)
 
 
 def _open(name: str, data: Path, open_model: OpenModel | None) -> FrozenModel | None:

@@ -68,6 +68,17 @@ class Faces:
             raise DataError("expected pictures to decode or decoded ones, got neither")
         return _decode_all(self.pictures, rows, self.size_hw)
 
+    def decoded(self, cache_bytes: int) -> "Faces":
+        """The same, decoded into memory where that takes up to ``cache_bytes``.
+
+        Raises:
+            DataError: a picture that cannot be decoded, by its name.
+        """
+        if self.pictures is None or len(self) * self.size_hw[0] * self.size_hw[1] * 3 > cache_bytes:
+            return self
+        cached = self.crops(np.arange(len(self)))
+        return Faces(self.labels, self.identities, self.size_hw, cached, None, np.arange(len(self)))
+
     def split(self, every: int) -> tuple["Faces", "Faces"]:
         """(training, dev): identities of five faces or more whose name's hash is a multiple of ``every`` are dev.
 
@@ -121,10 +132,8 @@ def open_faces(
     pictures = find_pictures(source)
     height, width = _decode(pictures, 0, None).shape[:2]
     size_hw = (min(size_hw[0], height), min(size_hw[1], width))
-    rows = np.arange(len(pictures))
-    fits = len(pictures) * size_hw[0] * size_hw[1] * 3 <= cache_bytes
-    cached = _decode_all(pictures, rows, size_hw) if fits else None
-    return Faces(pictures.labels, pictures.identities, size_hw, cached, None if fits else pictures, rows)
+    faces = Faces(pictures.labels, pictures.identities, size_hw, None, pictures, np.arange(len(pictures)))
+    return faces.decoded(cache_bytes)
 
 
 def prefetched(items: Iterable[Item], load: Callable[[Item], Loaded]) -> Iterator[tuple[Item, Loaded]]:
