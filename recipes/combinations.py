@@ -24,10 +24,10 @@ from facespace.measure.faces import open_crops
 from facespace.measure.versions import Versions, evaluate_harmonic
 from facespace.training.augment import to_input
 from facespace.training.data import Faces, open_faces
+from facespace.training.export import load_run
 from facespace.training.frozen import ask
 from facespace.training.harmonic import COMBINATIONS, HarmonicMiner, harmonic_loss
-from facespace.training.networks import EMBEDDING_LAYERS, build
-from facespace.training.run_folder import read_model
+from facespace.training.networks import EMBEDDING_LAYERS
 from facespace.training.sampler import TripletSampler
 
 EPOCHS, RATE, SEEDS, DIM = 8, 1e-2, (0, 1, 2), 128
@@ -49,7 +49,7 @@ def main(data: Path, run: Path, old: Path) -> None:
     side = max(*network.input_hw, *v1.spec.input_hw)  # type: ignore[arg-type]
     faces, held_out = (open_faces(data / "faces" / part, size_hw=(side, side)) for part in ("train", "val"))
     seen, of_val = looked_at(network, faces), looked_at(network, held_out)
-    rows = torch.from_numpy(ask(v1, faces.crops, len(faces), flip=False, on_done=lambda done: None))
+    rows = torch.from_numpy(ask(v1, faces.crops, len(faces), flip=False))
     val = open_crops(data / "faces" / "val")
     of_old = val.embedded(embed_faces(val, v1)[0])
     base: dict[int, np.ndarray] = {}
@@ -74,12 +74,10 @@ def main(data: Path, run: Path, old: Path) -> None:
 
 def features_of(run: Path) -> nn.Module:
     """The run's network as it stands before its embedding layer."""
-    state = read_model(run)
-    network = build(state["network"], dim=state["dim"], input_hw=tuple(state["input_hw"]))
-    network.load_state_dict(state["weights"])
+    network, _ = load_run(run)
     for layer in EMBEDDING_LAYERS:
         setattr(network, layer, nn.Identity())
-    return network.eval()
+    return network
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -13,6 +14,7 @@ from facespace.faces.layouts import OWN_OUTPUTS
 from facespace.models import ModelSpec, write_spec
 from facespace.saved_files import written_beside
 from facespace.training.onnx_file import write_onnx
+from facespace.training.run_folder import read_state
 from lab.detector.network import (
     STRIDES,
     ConvUnit,
@@ -21,7 +23,7 @@ from lab.detector.network import (
     fold_norms,
 )
 
-__all__ = ["export_detector", "load_detector", "unfold_norms"]
+__all__ = ["averaged_weights", "export_detector", "load_detector", "unfold_norms"]
 
 NAME = "facespace-detector"
 SECOND_LOOK_PX = 96  # the side at which landmarks were found to be most accurate, of 64 to 128
@@ -43,12 +45,19 @@ def load_detector(checkpoint: Path) -> DetectorNetwork:
     """
     if not checkpoint.is_file():
         raise DataError(f"{checkpoint}: expected a checkpoint of a detector's training, there is none")
-    state = torch.load(checkpoint, weights_only=True)
+    state = read_state(checkpoint)
     network = DetectorNetwork(NetworkOptions(**state["options"]))
-    prefix = "module."
-    average = {key.removeprefix(prefix): v for key, v in state["average"].items() if key.startswith(prefix)}
-    network.load_state_dict(average)
+    network.load_state_dict(averaged_weights(state))
     return network.eval()
+
+
+def averaged_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+    """The averaged weights of a checkpoint; names in older ones begin with "module.", beside a count of steps."""
+    return {
+        name.removeprefix("module."): value
+        for name, value in state["average"].items()
+        if name != "n_averaged"
+    }
 
 
 @torch.no_grad()

@@ -31,7 +31,7 @@ from lab.detector.doubtful import write_doubtful
 from lab.detector.export import export_detector
 from lab.detector.faceless import faceless_pool, read_faceless, write_faceless
 from lab.detector.relabel import write_relabels
-from lab.detector.train import DetectorRecipe, train_detector
+from lab.detector.train import OPTIMISER, DetectorRecipe, train_detector
 from lab.detector.wider import wider_pool, write_peer_labels
 
 DEV_EVERY = 15  # of the training photos, to choose the threshold by
@@ -39,7 +39,7 @@ THUMBNAILS_EVERY = 5
 FACELESS_EVERY = 4
 RECIPE = DetectorRecipe(
     minutes=88.0,
-    learning_rate=2e-3,
+    optimiser=dataclasses.replace(OPTIMISER, learning_rate=2e-3),
     data=DataOptions(
         crowd_share=0.60,
         photo_share=0.13,

@@ -1,5 +1,6 @@
 """Train the detector: pictures from one worker process, one optimiser, a log, checkpoints that resume."""
 
+import copy
 import json
 import math
 import time
@@ -14,16 +15,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from facespace.errors import TrainingError
-from facespace.saved_files import written_beside
+from facespace.training.health import check_loss
+from facespace.training.optimisers import (
+    decay_groups,
+    learning_rate_at,
+    make_optimiser,
+    set_learning_rate,
+    update_average,
+)
 from facespace.training.processor import has_bfloat16
+from facespace.training.recipe import Optimiser
+from facespace.training.run_folder import read_state, write_state
 from lab.detector.data import DataOptions, Sources, pictures
-from lab.detector.export import unfold_norms
+from lab.detector.export import averaged_weights, unfold_norms
 from lab.detector.network import DetectorNetwork, NetworkOptions
 from lab.detector.targets import Batch, LossOptions, detection_loss
 
 __all__ = ["DetectorRecipe", "train_detector"]
 
+OPTIMISER = Optimiser(learning_rate=3e-3, schedule="one-cycle", warmup=0.03, weight_decay=1e-2, clip=10.0)
 NORM_PICTURES = 64  # to fit the norms of exported weights to
 
 
@@ -34,12 +44,7 @@ class DetectorRecipe:
     minutes: float = 53.0
     stop_minutes: float | None = None  # end a part of the run here; the next part goes on
     batch_size: int = 16
-    learning_rate: float = 3e-3
-    warm_up_share: float = 0.03
-    final_rate_share: float = 0.005
-    weight_decay: float = 1e-2
-    ema_decay: float = 0.998
-    clip_norm: float = 10.0
+    optimiser: Optimiser = OPTIMISER
     seed: int = 0
     threads: int = 1
     checkpoint_minutes: float = 2.0
@@ -79,32 +84,24 @@ class _Run:
         self.recipe = recipe
         self.network = DetectorNetwork(recipe.network)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = torch.optim.swa_utils.AveragedModel(
-            self.network,
-            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema_decay),  # type: ignore[no-untyped-call]
-            use_buffers=True,
-        )
-        self.optimiser = torch.optim.AdamW(
-            _groups(self.network, recipe.weight_decay), lr=recipe.learning_rate
-        )
+        self.average = copy.deepcopy(self.network)
+        self.optimiser = make_optimiser(recipe.optimiser, decay_groups(self.network))
         self.step, self.seconds = 0, 0.0
 
     def save(self, path: Path) -> None:
-        state = {
+        write_state(path, {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
             "options": asdict(self.recipe.network),
-        }
-        with written_beside(path) as partial:
-            torch.save(state, partial)
+        })  # fmt: skip
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
+        state = read_state(path)
         self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
+        self.average.load_state_dict(averaged_weights(state))
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
 
@@ -113,40 +110,25 @@ class _Run:
         stream = pictures(sources, self.recipe.data, np.random.default_rng(self.recipe.seed))
         pixels = np.stack([next(stream)[0] for _ in range(NORM_PICTURES)])
         self.network.load_state_dict(unfold_norms(model, self.recipe.network, torch.from_numpy(pixels)))
-        self.average.module.load_state_dict(self.network.state_dict())
+        self.average.load_state_dict(self.network.state_dict())
 
     def learn(self, batch: Batch) -> tuple[float, dict[str, float]]:
         """One step of the optimiser."""
-        rate = _rate(self.recipe, self.seconds / (60 * self.recipe.minutes))
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        options = self.recipe.optimiser
+        rate = learning_rate_at(options, self.seconds / (60 * self.recipe.minutes))
+        set_learning_rate(self.optimiser, rate)
         pixels = batch.pixels.float()
         with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu")):
             maps = self.network(pixels)
         loss, parts = detection_loss(maps, batch, self.recipe.loss)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), options.clip).item()
+        check_loss(self.step, loss.item(), norm)
         self.optimiser.step()
-        self.average.update_parameters(self.network)
+        update_average(self.average, self.network, options.ema)
         self.step += 1
         return loss.item(), parts
-
-
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights decay, biases and norms do not."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-
-
-def _rate(recipe: DetectorRecipe, done: float) -> float:
-    """Linear warm-up, then half a cosine down to ``final_rate_share``."""
-    if done < recipe.warm_up_share:
-        return recipe.learning_rate * (0.05 + 0.95 * done / recipe.warm_up_share)
-    rest = min((done - recipe.warm_up_share) / (1 - recipe.warm_up_share), 1.0)
-    cosine = (1 + math.cos(math.pi * rest)) / 2
-    return recipe.learning_rate * (recipe.final_rate_share + (1 - recipe.final_rate_share) * cosine)
 
 
 def train_detector(
@@ -188,10 +170,6 @@ def _loop(run: _Run, loader: "DataLoader[Any]", checkpoint: Path, log: Any) -> N
     for pixels, boxes, landmarks, kinds in loader:
         batch = Batch(pixels.permute(0, 3, 1, 2), boxes, landmarks, kinds)
         loss, parts = run.learn(batch)
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"step {run.step}: the loss is {loss}; lower learning_rate or look at the labels"
-            )
         recent.append({"loss": loss, **parts})
         run.seconds = time.monotonic() - started
         if run.step % run.recipe.log_every == 0:

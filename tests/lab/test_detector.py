@@ -1,5 +1,6 @@
 """Training pictures, assignment, loss and export of the detector, on drawn faces: no real data needed."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -219,6 +220,16 @@ def test_a_short_run_resumes_and_exports(tmp_path: Path, rng: np.random.Generato
         expected = load_detector(checkpoint)(torch.from_numpy(pixels))
     for a, b in zip(expected, detector.run(pixels).values(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
+def test_an_older_checkpoint_gives_its_averaged_network(tmp_path: Path) -> None:
+    network, options = DetectorNetwork(SMALL), dataclasses.asdict(SMALL)
+    weights = network.state_dict()
+    older = {f"module.{name}": value for name, value in weights.items()} | {"n_averaged": torch.tensor(3)}
+    for average in (weights, older):
+        torch.save({"options": options, "average": average}, tmp_path / "last.pt")
+        loaded = load_detector(tmp_path / "last.pt").state_dict()
+        assert all(torch.equal(loaded[name], value) for name, value in weights.items())
 
 
 def test_exported_weights_can_be_trained_on(tmp_path: Path, rng: np.random.Generator) -> None:
