@@ -11,9 +11,17 @@ from in_milvus import lite_address, milvus_server, server_address
 
 __all__ = ["lite_address", "milvus_server", "server_address"]
 
+# Small arrays, and processes side by side: threads of one operation would mostly wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # The same cases every time, and no clock: a busy machine must not fail a test.
 settings.register_profile("facespace", deadline=None, derandomize=True)
 settings.load_profile("facespace")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of Milvus come last, one after another: its server takes a tenth of a core as long as it is up."""
+    items.sort(key=lambda item: any(name in item.nodeid for name in ("milvus", "_address]")))
 
 
 def _data_folder() -> Path:

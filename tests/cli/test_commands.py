@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from facespace.cli import app
+from facespace.cli.app import run
 from facespace.errors import DataError, FacespaceError
 from fakes import SPEC, OpenedEmbedder, draw_photo
 
@@ -218,16 +219,19 @@ def as_a_process(*arguments: object, **options: object) -> subprocess.CompletedP
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )
 def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
-    tmp_path: Path, arguments: list[str], said: str
+    tmp_path: Path,
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import os
-
-    environment = {k: v for k, v in os.environ.items() if k != "FACESPACE_DATA"}
-    result = as_a_process(*arguments, cwd=tmp_path, env=environment)
-    assert result.returncode == 2 and result.stdout == ""
-    errors = [line for line in result.stderr.splitlines() if line.startswith("facespace: error: ")]
-    assert len(errors) == 1 and said in errors[0]
-    assert "Traceback" not in result.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FACESPACE_DATA", raising=False)
+    assert run(arguments) == 2
+    shown, told = capsys.readouterr()
+    errors = [line for line in told.splitlines() if line.startswith("facespace: error: ")]
+    assert shown == "" and len(errors) == 1 and said in errors[0]
+    assert "Traceback" not in told
     assert list(tmp_path.iterdir()) == []
 
 

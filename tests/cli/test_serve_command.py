@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from facespace.cli.app import run
 from facespace.errors import InputError
 from facespace.http.listening import listen
 from facespace.library import Library
@@ -112,11 +113,13 @@ def test_other_addresses_are_warned_of(library: Path) -> None:
         (["LIBRARY", "--allow-host", "http://photos.example"], "expected a name such as"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(library: Path, arguments: list[str], said: str) -> None:
+def test_what_is_wrong_is_said_in_one_line(
+    library: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     given = [str(library) if a == "LIBRARY" else a for a in arguments]
-    ended = subprocess.run([*COMMAND, *given], capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 2 and said in " ".join(ended.stderr.split())
-    assert "Traceback" not in ended.stderr
+    assert run(["serve", *given]) == 2
+    errors = capsys.readouterr().err
+    assert said in " ".join(errors.split()) and "Traceback" not in errors
 
 
 def test_a_port_that_is_taken_is_named() -> None:
