@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from facespace.cli.app import app
 from facespace.errors import DataError, InputError, ModelError
-from facespace.measure import devices
-from facespace.measure.devices import DeviceSpeed, compare_devices
+from facespace.measure import speed
+from facespace.measure.speed import DeviceSpeed, compare_devices
 from fakes import DrawnDetector, OpenedEmbedder, draw_photo
 
 
@@ -24,9 +24,7 @@ from fakes import DrawnDetector, OpenedEmbedder, draw_photo
 def test_the_fastest_that_agrees_is_taken_if_it_is_worth_it(
     rows: list[tuple[str, float | None, str | None]], taken: str
 ) -> None:
-    assert (
-        devices._take(tuple(DeviceSpeed(name, 1.0, ratio, note=note) for name, ratio, note in rows)) == taken
-    )
+    assert speed._take(tuple(DeviceSpeed(name, 1.0, ratio, note=note) for name, ratio, note in rows)) == taken
 
 
 @pytest.fixture
@@ -38,9 +36,9 @@ def two_devices(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ModelError("device cuda: does not start here")
         return DrawnDetector()
 
-    monkeypatch.setattr(devices, "Detector", detector)
-    monkeypatch.setattr(devices, "Embedder", OpenedEmbedder)
-    monkeypatch.setattr(devices, "installed_devices", lambda: ("cpu", "cuda", "openvino"))
+    monkeypatch.setattr(speed, "Detector", detector)
+    monkeypatch.setattr(speed, "Embedder", OpenedEmbedder)
+    monkeypatch.setattr(speed, "installed_devices", lambda: ("cpu", "cuda", "openvino"))
 
 
 @pytest.mark.usefixtures("two_devices")

@@ -11,8 +11,8 @@ from facespace.errors import DataError
 from facespace.faces.detect import Detector
 from facespace.faces.detections import Detections
 from facespace.faces.split import LabelledPhoto
-from facespace.measure.detection import evaluate_detector, measure_detector
 from facespace.measure.detection_data import Peers, TestPhoto, faceless_pictures, held_out_photos
+from facespace.measure.experiments.detector import evaluate_detector, measure_detector
 from facespace.measure.result import plain
 from facespace.models import ModelSpec
 

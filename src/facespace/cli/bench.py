@@ -7,8 +7,7 @@ import typer
 
 from facespace.cli.console import show, show_json
 from facespace.cli.options import AsJson, DetectorFile, ModelFile, Workers
-from facespace.measure.devices import DevicesCompared, compare_devices
-from facespace.measure.speed import Speed, measure_speed
+from facespace.measure.speed import DevicesCompared, Speed, compare_devices, measure_speed
 
 
 def bench(

@@ -56,6 +56,8 @@ def command_of(line: Entry) -> Any:
     def call(*, output: Output = None, cache: CacheFolder = None, json: AsJson = False, **given: Any) -> None:
         named = {name: _tuple(given.pop(name)) for name in own}
         options = experiment.options(**{name: value for name, value in named.items() if value is not None})
+        if not line.listed:
+            say(f"facespace: note: `measure {line.name}` is now `measure report --only {line.name}`")
         if output:
             check_matplotlib()
         context = Context(_setup(given), Cache(cache))
@@ -85,9 +87,10 @@ def _report(
     json: AsJson = False,
     **given: Any,
 ) -> None:
-    """Every table and figure of the paper, with its number beside ours, as one page.
+    """The paper's tables and figures, all or those named by --only, as one page.
 
-    Finished results are kept beside the page. Run the same command again to resume.
+    Each has the paper's number beside ours. Finished results are kept beside the page. Run the same command again to
+    resume. What --only names is printed as well.
 
     Example: facespace measure report --data DIR --output report.html --quick
     """
@@ -105,6 +108,10 @@ def _report(
         write_markdown(made, docs, command=_typed(setup, docs))
     if json:
         show_json(made)
+    else:
+        for part in (part for part in made.parts if part.name in (only or ())):
+            show(part.title)
+            _show(part.result)
     say(f"page: {output.resolve().as_uri()}")
     say(f"JSON: {document}; kept results: {work}")
 

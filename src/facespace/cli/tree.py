@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from facespace.cli.console import say
-from facespace.measure.registry import by_heading
+from facespace.measure.registry import ENTRIES, by_heading
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,13 @@ class Group:
         help: one line.
         sections: headings, with the commands below each.
         default: the command that is meant where none is named; empty for none.
+        hidden: old names, which work and are not listed.
     """
 
     help: str
     sections: "Mapping[str, Lines]"
     default: str = ""
+    hidden: "Mapping[str, Command]" = field(default_factory=dict)
 
     def commands(self) -> "dict[str, Command | Group]":
         """What the help shows, by name."""
@@ -149,10 +151,11 @@ MEASURE = Group(
         "All of it": {
             "report": Command(
                 "measure:report",
-                "Every table and figure of the paper, with its number beside ours, as one page.",
+                "The paper's tables and figures, all or those named by --only, as one page.",
             ),
         },
     },
+    hidden={e.name: Command(f"measure:{e.name}", f"{e.title}.") for e in ENTRIES if not e.listed},
 )
 
 TREE = Group(
@@ -214,7 +217,7 @@ OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again", "--strang
 # What cannot be translated is explained.
 GONE_OPTIONS = {
     "--face": "--face is gone; name the face as PHOTO#K, the K-th from the left",
-    "--errors": "--errors is gone; use `facespace measure figure6 --output PAGE.html`",
+    "--errors": "--errors is gone; use `facespace measure report --only figure6`",
     **{
         name: f"{name} is gone; --output PAGE.html shows tables, plots and pictures"
         for name in ("--groups-plot", "--plot", "--sheet")
@@ -247,7 +250,7 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command itself, loaded now; None where there is none."""
-        command = self.group.commands().get(cmd_name)
+        command = {**self.group.hidden, **self.group.commands()}.get(cmd_name)
         if isinstance(command, Group):
             return LazyGroup.of(cmd_name, command)
         return None if command is None else _load(cmd_name, command)

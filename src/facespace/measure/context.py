@@ -20,6 +20,7 @@ from facespace.measure.embedding import OnStep, embed_faces, find_places
 from facespace.measure.experiment import option
 from facespace.measure.faces import EmbeddedFaces, FaceSet, is_embedded, open_crops, read_embedded
 from facespace.measure.pairs import PairList, PairSet, check_present, read_pairs
+from facespace.measure.result import Picture
 from facespace.measure.runs import RunModel, find_runs
 from facespace.measure.views import AS_IT_IS, View
 
@@ -222,6 +223,15 @@ class Context:
         """The finished runs of trained sweeps, exported."""
         folder = self.sweeps_folder
         return find_runs(folder, self.work / "models") if folder.is_dir() else []
+
+    def picture(
+        self, path: Path, box_xyxy: Sequence[float] | None = None, text: str = "", *, wrong: bool = False
+    ) -> Picture:
+        """A picture of the data for a page, with the face in it."""
+        if box_xyxy is None:
+            return Picture(self.relative(path), None, text, wrong)
+        x0, y0, x1, y1 = (round(float(v), 1) for v in box_xyxy)
+        return Picture(self.relative(path), (x0, y0, x1, y1), text, wrong)
 
     def relative(self, path: Path) -> str:
         """A path below the data folder, for results; one that lies elsewhere as it is."""

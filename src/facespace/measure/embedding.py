@@ -1,17 +1,14 @@
 """The one way from pictures to embeddings: faces found, cropped as a view says and embedded, on all cores."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import InputError
-from facespace.extract import FaceDetector, FaceEmbedder
+from facespace.extract import FaceDetector, FaceEmbedder, in_order
 from facespace.faces.detections import Detections
 from facespace.images import read_image
 from facespace.measure.faces import FaceSet
@@ -28,8 +25,6 @@ CENTRE_LANDMARKS_XY = np.array(
 
 # Called with (done, in all).
 OnStep = Callable[[int, int], None]
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 
 
 def embed_faces(
@@ -58,9 +53,12 @@ def embed_faces(
     n = len(faces.paths)
     batches = [range(i, min(i + PICTURES_PER_BATCH, n)) for i in range(0, n, PICTURES_PER_BATCH)]
     embed = partial(_embed_batch, faces=faces, embedder=embedder, views=views)
-    follow = (lambda done, _: on_step(min(done * PICTURES_PER_BATCH, n), n)) if on_step else None
-    empty = np.zeros((len(views), 0, embedder.spec.dim), np.float32)
-    return np.concatenate([empty, *_in_threads(embed, batches, workers, follow)], axis=1)
+    rows = [np.zeros((len(views), 0, embedder.spec.dim), np.float32)]
+    for made in in_order(embed, batches, workers=workers):
+        rows.append(made)
+        if on_step:
+            on_step(min((len(rows) - 1) * PICTURES_PER_BATCH, n), n)
+    return np.concatenate(rows, axis=1)
 
 
 def find_places(
@@ -85,7 +83,12 @@ def find_places(
     def find(path: Path) -> NDArray[np.float32]:
         return find_place(read_image(path).pixels, detector).to_array()
 
-    return np.stack([np.zeros(16, np.float32), *_in_threads(find, paths, workers, on_step)])[1:]
+    rows = [np.zeros(16, np.float32)]
+    for place in in_order(find, paths, workers=workers):
+        rows.append(place)
+        if on_step:
+            on_step(len(rows) - 1, len(paths))
+    return np.stack(rows)[1:]
 
 
 def find_place(image: NDArray[np.uint8], detector: FaceDetector | None) -> FacePlace:
@@ -120,20 +123,6 @@ def _flipped(crops: NDArray[np.uint8], embedder: FaceEmbedder) -> NDArray[np.flo
     """The direction between a face's embedding and its mirror image's."""
     total = embedder.embed(crops) + embedder.embed(np.ascontiguousarray(crops[:, :, ::-1]))
     return np.asarray(total / np.linalg.norm(total, axis=1, keepdims=True), np.float32)
-
-
-def _in_threads(
-    make: Callable[[Item], Made], items: Sequence[Item], workers: int | None, follow: OnStep | None
-) -> Iterator[Made]:
-    """``make`` of each item in order; what has not begun is dropped when the consumer stops."""
-    pool = ThreadPoolExecutor(workers or os.cpu_count())
-    try:
-        for done, made in enumerate(pool.map(make, items), 1):
-            yield made
-            if follow:
-                follow(done, len(items))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _centre_landmarks(image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ __all__ = ["experiments_table", "write_markdown"]
 HEAD = """# Reproduction
 
 Every table and figure of the paper (Schroff, Kalenichenko, Philbin, CVPR 2015) beside what facespace measures on the
-data at hand. This page is written by
+available data. This page is written by
 
     {command}
 

@@ -81,7 +81,7 @@ def holdout_differs(context: Context) -> str:
 
 
 def lfw_differs() -> str:
-    """LFW in full against the folds at hand."""
+    """LFW in full against the folds available."""
     return (
         "LFW: 6,000 pairs in ten folds in the paper; the 3,000 pairs of folds 1 to 5 here, so that a standard "
         "error is over five folds and no figure is LFW's standard one."

@@ -28,6 +28,7 @@ class Entry:
     # file of the experiment in `facespace.measure.experiments`; that of the name when absent
     module: str = ""
     constant: str = "EXPERIMENT"  # of the experiment in its module
+    listed: bool = True  # a command of its own; else it is made by `facespace measure report --only NAME`
 
     def load(self) -> "Experiment":
         """Import the experiment."""
@@ -37,15 +38,22 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("figure1", "Figure 1: distances under pose and light", FIGURES),
-    Entry("table1", "Table 1: NN1", FIGURES, "networks", "TABLE1"),
-    Entry("table2", "Table 2: NN2", FIGURES, "networks", "TABLE2"),
+    Entry("figure1", "Figure 1: distances under pose and light", FIGURES, listed=False),
+    Entry("table1", "Table 1: NN1", FIGURES, "networks", "TABLE1", listed=False),
+    Entry("table2", "Table 2: NN2", FIGURES, "networks", "TABLE2", listed=False),
     Entry("holdout", "Section 4: hold-out set and personal photos", PROTOCOLS),
     Entry("photos", "Section 4: personal photo collections", PROTOCOLS),
     Entry("alignment", "Section 4: alignment against the plain crop", SWEEPS),
-    Entry("figure4", "Figure 4: multiply-adds against accuracy", FIGURES, "architectures", "FIGURE4"),
-    Entry("table3", "Table 3: network architectures", FIGURES, "architectures", "TABLE3"),
-    Entry("figure5", "Figure 5: ROC of the networks", FIGURES, "architectures", "FIGURE5"),
+    Entry(
+        "figure4",
+        "Figure 4: multiply-adds against accuracy",
+        FIGURES,
+        "architectures",
+        "FIGURE4",
+        listed=False,
+    ),
+    Entry("table3", "Table 3: network architectures", FIGURES, "architectures", "TABLE3", listed=False),
+    Entry("figure5", "Figure 5: ROC of the networks", FIGURES, "architectures", "FIGURE5", listed=False),
     Entry("models", "Several models on the same faces", SWEEPS, "architectures", "MODELS"),
     Entry("table4", "Table 4: image quality", FIGURES),
     Entry("resolution", "Section 5.4: training with low-resolution faces", SWEEPS, "trained", "RESOLUTION"),
@@ -54,12 +62,12 @@ ENTRIES = (
     Entry("quality", "Faces of little quality dropped", SWEEPS),
     Entry("table6", "Table 6: number of training images", FIGURES, "trained", "TABLE6"),
     Entry("lfw", "Section 5.6: Labeled Faces in the Wild", PROTOCOLS),
-    Entry("figure6", "Figure 6: errors on LFW", FIGURES),
+    Entry("figure6", "Figure 6: errors on LFW", FIGURES, listed=False),
     Entry("cross-age", "Pairs of people at different ages", PROTOCOLS),
     Entry("false-accepts", "False accepts by age, sex and origin", PROTOCOLS),
     Entry("youtube", "Section 5.7: YouTube Faces", PROTOCOLS),
     Entry("leaks", "Identities that stand in two sets which should be disjoint", PROTOCOLS),
-    Entry("figure7", "Figure 7: face clustering", FIGURES),
+    Entry("figure7", "Figure 7: face clustering", FIGURES, listed=False),
     Entry("album", "Photos of known people, grouped and scored", TASKS),
     Entry("clustering", "Section 5.7: clustering at size", TASKS),
     Entry("identification", "Identification in a gallery, with unknown people", PROTOCOLS),
@@ -67,16 +75,15 @@ ENTRIES = (
     Entry("detector", "Face detectors side by side", TASKS),
     Entry("wider", "Average precision of face detectors, on WIDER FACE's layout", TASKS),
     Entry("harmonic", "A newer model against an older one", TASKS, "harmonic", "HARMONIC"),
-    Entry("figure8", "Figure 8: ROC of harmonic embeddings", FIGURES, "harmonic", "FIGURE8"),
-    Entry("figure9", "Figure 9: harmonic triplets", FIGURES),
-    Entry("figure10", "Figure 10: the shared space", FIGURES),
+    Entry("figure8", "Figure 8: ROC of harmonic embeddings", FIGURES, "harmonic", "FIGURE8", listed=False),
+    Entry("figure9", "Figure 9: harmonic triplets", FIGURES, listed=False),
+    Entry("figure10", "Figure 10: the shared space", FIGURES, listed=False),
 )
 
 
 def by_heading() -> dict[str, list[Entry]]:
-    """The lines of each heading that has any."""
-    lines = {heading: [line for line in ENTRIES if line.heading == heading] for heading in HEADINGS}
-    return {heading: found for heading, found in lines.items() if found}
+    """The commands of each heading."""
+    return {heading: [e for e in ENTRIES if e.heading == heading and e.listed] for heading in HEADINGS}
 
 
 def entry(name: str) -> Entry:

@@ -66,7 +66,7 @@ def make_report(
     follow: Follow = lambda _: nullcontext(lambda done, total: None),
     on_made: Callable[[Made], None] | None = None,
 ) -> Report:
-    """Every table and figure of the paper, measured on the data at hand.
+    """Every table and figure of the paper, measured on the available data.
 
     Args:
         setup: data, models and how much may be spent.

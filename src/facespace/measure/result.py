@@ -26,6 +26,7 @@ __all__ = [
     "not_run",
     "percent",
     "plain",
+    "spread",
     "with_interval",
 ]
 
@@ -212,6 +213,11 @@ def mean_se(mean: float | None, se: float | None, digits: int = 1) -> str:
     if mean is None or se is None:
         return percent(mean, digits)
     return f"{100 * mean:.{digits}f} ± {100 * se:.{digits}f} %"
+
+
+def spread(mean: float | None, se: float | None) -> Cell:
+    """A mean with its standard error as a cell."""
+    return None if mean is None else (mean, se)
 
 
 def with_interval(share: float | None, interval: Interval | None, digits: int = 2) -> str | None:

@@ -12,12 +12,13 @@ from facespace.measure.faces import EmbeddedFaces, FaceSet
 from facespace.measure.holdout import evaluate_holdout
 from facespace.measure.pairs import PairSet
 from facespace.measure.paper import holdout_differs, lfw_differs
-from facespace.measure.result import Cell
+from facespace.measure.result import Cell, spread
 from facespace.measure.views import jpeg_quality, own_px
 from facespace.metrics import kfold_accuracy, tar_at_far
 
 __all__ = [
     "SETS",
+    "SETS_HELP",
     "Point",
     "Score",
     "Target",
@@ -31,6 +32,7 @@ __all__ = [
 
 VAL_FAR, LFW_FAR = 1e-3, 1e-2
 SETS = ("both", "val", "lfw")
+SETS_HELP = "'val' (DATA/faces/val), 'lfw' (whole pictures of DATA/lfw) or 'both'."
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,12 @@ class Score:
     @property
     def splits(self) -> Cell:
         """TAR over splits with its standard error, as a cell."""
-        return None if self.tar_mean is None else (self.tar_mean, self.tar_se)
+        return spread(self.tar_mean, self.tar_se)
 
     @property
     def folds(self) -> Cell:
         """Accuracy over folds with its standard error, as a cell."""
-        return None if self.accuracy is None else (self.accuracy, self.accuracy_se)
+        return spread(self.accuracy, self.accuracy_se)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,7 @@ import csv
 import gzip
 import hashlib
 import io
-import os
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from facespace.embed import Embedder
 from facespace.errors import DataError
+from facespace.extract import in_order
 from facespace.measure.context import Context
 from facespace.measure.views import AS_IT_IS, crop_face
 from facespace.metrics import near_pairs
@@ -157,8 +156,8 @@ def embed_unnamed(
         return embedder.embed(np.stack(crops))
 
     def make() -> NDArray[np.float32]:
-        with ThreadPoolExecutor(context.setup.workers or os.cpu_count()) as pool:
-            return np.concatenate([np.zeros((0, embedder.spec.dim), np.float32), *pool.map(embed, batches)])
+        rows = in_order(embed, batches, workers=context.setup.workers)
+        return np.concatenate([np.zeros((0, embedder.spec.dim), np.float32), *rows])
 
     facts = {"files": faces.files, "chosen": chosen.tolist(), "model": embedder.spec.sha256}
     return context.cache.array("unnamed-faces", facts, make)

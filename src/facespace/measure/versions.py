@@ -5,7 +5,8 @@ and each face by the newer against all other faces by the older one between them
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +20,28 @@ from facespace.models import FARS, far_key
 __all__ = ["GapOfTars", "HarmonicFigures", "RowMap", "VersionScore", "Versions", "evaluate_harmonic"]
 
 FAR = 1e-3
+T = TypeVar("T")
+U = TypeVar("U")
 
 # Unit rows of one version (N, D) -> unit rows of another (N, E).
 RowMap = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Versions:
-    """The same faces by several models."""
+class Versions(Generic[T]):
+    """Of each version its model, or the same faces by that model."""
 
-    old: EmbeddedFaces  # by the older model, v1
-    new: EmbeddedFaces  # by the newer, v2
-    alone: EmbeddedFaces | None = None  # by v2's network trained without regard to v1, if there is one
-    # by further newer models, such as one distilled onto v1, by name
-    others: Mapping[str, EmbeddedFaces] | None = None
+    old: T  # v1
+    new: T  # v2
+    alone: T | None = None  # v2's network trained without regard to v1, if there is one
+    others: Mapping[str, T] = field(default_factory=dict)  # further newer ones, such as one distilled onto v1
+
+    def by(self, make: Callable[[T], U]) -> "Versions[U]":
+        """What ``make`` gives of each."""
+        alone = None if self.alone is None else make(self.alone)
+        return Versions(
+            make(self.old), make(self.new), alone, {name: make(other) for name, other in self.others.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ class HarmonicFigures:
 
 
 def evaluate_harmonic(
-    versions: Versions,
+    versions: Versions[EmbeddedFaces],
     *,
     maps: Mapping[str, RowMap] | None = None,
     fitted_on: int = 0,
@@ -108,27 +117,20 @@ def evaluate_harmonic(
         _score(name, first, second, labels, n_splits) for name, first, second in _pairs(versions, maps or {})
     )
     gaps = tuple(_gap(scores, higher, lower) for higher, lower in _expected([s.name for s in scores]))
-    return HarmonicFigures(
-        scores,
-        gaps,
-        all(gap.clear for gap in gaps[:2]),
-        FAR,
-        n_splits,
-        len(labels),
-        len(versions.old.identities),
-        fitted_on,
-    )
+    in_order = all(gap.clear for gap in gaps[:2])
+    n_identities = len(versions.old.identities)
+    return HarmonicFigures(scores, gaps, in_order, FAR, n_splits, len(labels), n_identities, fitted_on)
 
 
-def _common_labels(versions: Versions) -> NDArray[np.int64]:
-    others = [versions.new, *([versions.alone] if versions.alone else []), *(versions.others or {}).values()]
+def _common_labels(versions: Versions[EmbeddedFaces]) -> NDArray[np.int64]:
+    others = [versions.new, *([versions.alone] if versions.alone else []), *versions.others.values()]
     if any(faces.labels.tolist() != versions.old.labels.tolist() for faces in others):
         raise InputError("expected the same faces by every model, the sets differ")
     return versions.old.labels
 
 
 def _pairs(
-    versions: Versions, maps: Mapping[str, RowMap]
+    versions: Versions[EmbeddedFaces], maps: Mapping[str, RowMap]
 ) -> list[tuple[str, NDArray[np.float32], NDArray[np.float32] | None]]:
     """Name, rows, and the second model's rows where the comparison is mixed."""
     old, new = versions.old.embeddings, versions.new.embeddings
@@ -141,7 +143,7 @@ def _pairs(
         listed += [(f"alone-{name}(v1)", alone, apply(old)) for name, apply in maps.items()]
     elif maps:
         raise InputError("maps: expected v2 alone beside them, which they map to")
-    for name, faces in (versions.others or {}).items():
+    for name, faces in versions.others.items():
         listed += [(f"{name}-{name}", faces.embeddings, None), (f"{name}-v1", faces.embeddings, old)]
     return listed
 

@@ -36,15 +36,10 @@ LOWEST_FAR = 1e-6
 
 @dataclass(frozen=True)
 class PairCounts:
-    """How many pairs lie in each step of the grid: step k holds distances in (k - 1, k] / STEPS_PER_UNIT.
+    """How many pairs lie in each step of the grid: step k holds distances in (k - 1, k] / STEPS_PER_UNIT."""
 
-    Attributes:
-        same: int64, shape (N_STEPS + 1,), pairs of one person.
-        diff: int64, shape (N_STEPS + 1,), pairs of two persons.
-    """
-
-    same: NDArray[np.int64]
-    diff: NDArray[np.int64]
+    same: NDArray[np.int64]  # int64, shape (N_STEPS + 1,), pairs of one person
+    diff: NDArray[np.int64]  # int64, shape (N_STEPS + 1,), pairs of two persons
 
     @property
     def n_same(self) -> int:

@@ -29,23 +29,14 @@ class ClusterScores:
 
 @dataclass(frozen=True)
 class ClusterReport:
-    """All scores of one grouping.
+    """All scores of one grouping."""
 
-    Attributes:
-        pairwise: over pairs of faces.
-        bcubed: over faces.
-        purity: share of the faces that belong to the person their group has most of.
-        adjusted_rand: pairs judged alike, corrected for chance; 1 is perfect, 0 is chance.
-        n_true: people there are.
-        n_found: groups found.
-    """
-
-    pairwise: ClusterScores
-    bcubed: ClusterScores
-    purity: float
-    adjusted_rand: float
-    n_true: int
-    n_found: int
+    pairwise: ClusterScores  # over pairs of faces
+    bcubed: ClusterScores  # over faces
+    purity: float  # share of the faces that belong to the person their group has most of
+    adjusted_rand: float  # pairs judged alike, corrected for chance; 1 is perfect, 0 is chance
+    n_true: int  # people there are
+    n_found: int  # groups found
 
 
 def cluster_report(truth: NDArray[np.int64], found: NDArray[np.int64]) -> ClusterReport:

@@ -41,19 +41,13 @@ class LabelledFaces:
 
 @dataclass(frozen=True)
 class AveragePrecision:
-    """The curve of one subset, and the area under it.
+    """The curve of one subset, and the area under it."""
 
-    Attributes:
-        ap: average precision.
-        precision: float64, shape (levels,), from the strictest level on; NaN where nothing is found.
-        recall: float64, shape (levels,).
-        n_faces: labelled faces that count.
-    """
-
-    ap: float
+    ap: float  # average precision
+    # float64, shape (levels,), from the strictest level on; NaN where nothing is found
     precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    n_faces: int
+    recall: NDArray[np.float64]  # float64, shape (levels,)
+    n_faces: int  # labelled faces that count
 
 
 def average_precision(

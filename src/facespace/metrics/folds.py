@@ -13,19 +13,12 @@ __all__ = ["FoldAccuracy", "best_threshold", "kfold_accuracy", "kfold_tar"]
 
 @dataclass(frozen=True)
 class FoldAccuracy:
-    """Accuracy over folds.
+    """Accuracy over folds."""
 
-    Attributes:
-        mean: mean of the folds' accuracies.
-        se: standard error of that mean (sample deviation over the root of the number of folds).
-        accuracies: one a fold.
-        thresholds: the distance chosen on the other folds, one a fold.
-    """
-
-    mean: float
-    se: float
-    accuracies: tuple[float, ...]
-    thresholds: tuple[float, ...]
+    mean: float  # mean of the folds' accuracies
+    se: float  # standard error of that mean (sample deviation over the root of the number of folds)
+    accuracies: tuple[float, ...]  # one a fold
+    thresholds: tuple[float, ...]  # the distance chosen on the other folds, one a fold
 
 
 def best_threshold(distance: NDArray[np.float64], same: NDArray[np.bool_]) -> float:

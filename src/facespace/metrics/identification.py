@@ -19,46 +19,31 @@ PROBES_PER_BLOCK = 512
 
 @dataclass(frozen=True)
 class OpenSetPoint:
-    """Open-set errors at one threshold.
+    """Open-set errors at one threshold."""
 
-    Attributes:
-        fpir: false positive identification rate asked for: probes without a mate that find anybody.
-        fnir: false negative identification rate: probes with a mate that do not find it among the first ``rank``
-            within the threshold; None where the probes cannot tell.
-        threshold: the largest distance of a match; None likewise.
-        fpir_met: the rate at that threshold, at most ``fpir``; None likewise.
-        rank: how many of the nearest subjects count as found.
-        n_mated: probes whose subject is enrolled.
-        n_unmated: probes whose subject is not.
-        reason: why there is no figure, else None.
-    """
-
-    fpir: float
+    fpir: float  # false positive identification rate asked for: probes without a mate that find anybody
+    # false negative identification rate: probes with a mate that do not find it among the first ``rank``
+    # within the threshold; None where the probes cannot tell
     fnir: float | None
-    threshold: float | None
-    fpir_met: float | None
-    rank: int
-    n_mated: int
-    n_unmated: int
-    reason: str | None = None
+    threshold: float | None  # the largest distance of a match; None likewise
+    fpir_met: float | None  # the rate at that threshold, at most ``fpir``; None likewise
+    rank: int  # how many of the nearest subjects count as found
+    n_mated: int  # probes whose subject is enrolled
+    n_unmated: int  # probes whose subject is not
+    reason: str | None = None  # why there is no figure, else None
 
 
 @dataclass(frozen=True)
 class Identification:
-    """What a search of each probe in the gallery found.
+    """What a search of each probe in the gallery found."""
 
-    Attributes:
-        rank: int64, shape (M,), of each mated probe: 1 where its own subject is the nearest. Another subject at the
-            same distance comes first, so that ties never flatter.
-        mate_distance: float32, shape (M,), of each mated probe to its own subject.
-        nearest_distance: float32, shape (U,), of each probe without a mate to the nearest subject.
-        n_subjects: subjects in the gallery.
-    """
-
+    # int64, shape (M,), of each mated probe: 1 where its own subject is the nearest. Another subject at the
+    # same distance comes first, so that ties never flatter.
     rank: NDArray[np.int64]
-    mate_distance: NDArray[np.float32]
+    mate_distance: NDArray[np.float32]  # float32, shape (M,), of each mated probe to its own subject
+    # float32, shape (U,), of each probe without a mate to the nearest subject
     nearest_distance: NDArray[np.float32]
-    n_subjects: int
+    n_subjects: int  # subjects in the gallery
 
     def rank_k(self, k: int = 1) -> float:
         """Share of the mated probes whose subject is among the ``k`` nearest (closed set).

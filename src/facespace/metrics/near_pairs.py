@@ -23,21 +23,13 @@ __all__ = ["NearPairs", "gather", "near_pairs"]
 
 @dataclass(frozen=True)
 class NearPairs:
-    """Pairs as parallel arrays, shape (P,) each.
+    """Pairs as parallel arrays, shape (P,) each."""
 
-    Attributes:
-        row: int64, the pair's face in the first set.
-        column: int64, its face in the second set, or in the first likewise.
-        distance: float64, in double precision.
-        same: whether both are one person.
-        step: int64, the step of the grid that the single-precision distance fell in.
-    """
-
-    row: NDArray[np.int64]
-    column: NDArray[np.int64]
-    distance: NDArray[np.float64]
-    same: NDArray[np.bool_]
-    step: NDArray[np.int64]
+    row: NDArray[np.int64]  # int64, the pair's face in the first set
+    column: NDArray[np.int64]  # int64, its face in the second set, or in the first likewise
+    distance: NDArray[np.float64]  # float64, in double precision
+    same: NDArray[np.bool_]  # whether both are one person
+    step: NDArray[np.int64]  # int64, the step of the grid that the single-precision distance fell in
 
     def __len__(self) -> int:
         return len(self.row)

@@ -9,27 +9,18 @@ MIN_FALSE_ACCEPTS = 10
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What a threshold gives on a set of pairs.
+    """What a threshold gives on a set of pairs."""
 
-    Attributes:
-        far: the false accept rate that was asked for.
-        tar: share of the same-person pairs accepted (VAL in the paper); None where the pairs cannot tell.
-        threshold: largest distance that is accepted; None likewise.
-        far_met: the false accept rate at that threshold, at most ``far``; None likewise.
-        n_same: pairs of one person.
-        n_diff: pairs of two persons.
-        reason: why there is no figure, else None.
-        tar_high: where ``tar`` was read from a grid, the most that the exact figure can be; the same as ``tar``
-            where it is exact to the pair.
-    """
-
-    far: float
+    far: float  # the false accept rate that was asked for
+    # share of the same-person pairs accepted (VAL in the paper); None where the pairs cannot tell
     tar: float | None
-    threshold: float | None
-    far_met: float | None
-    n_same: int
-    n_diff: int
-    reason: str | None = None
+    threshold: float | None  # largest distance that is accepted; None likewise
+    far_met: float | None  # the false accept rate at that threshold, at most ``far``; None likewise
+    n_same: int  # pairs of one person
+    n_diff: int  # pairs of two persons
+    reason: str | None = None  # why there is no figure, else None
+    # where ``tar`` was read from a grid, the most that the exact figure can be; the same as ``tar`` where it
+    # is exact to the pair
     tar_high: float | None = None
 
 

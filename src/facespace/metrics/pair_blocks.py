@@ -48,43 +48,28 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class SortedPairs:
-    """Two sets of unit rows in the order of their identities, or one set and itself.
+    """Two sets of unit rows in the order of their identities, or one set and itself."""
 
-    Attributes:
-        rows: float32, shape (N, D).
-        columns: float32, shape (M, D); the same array as ``rows`` for one set.
-        row_idx: int64, shape (N,), where each row stood before the sorting.
-        column_idx: int64, shape (M,), likewise.
-        first: int64, shape (N,), the first column that shows the row's person and makes a pair with it.
-        last: int64, shape (N,), one past the last such column.
-        itself: whether the pairs are those i < j of one set.
-        same_faces: whether row i and column i are one face by two models, which is no pair.
-    """
-
-    rows: NDArray[np.float32]
-    columns: NDArray[np.float32]
-    row_idx: NDArray[np.int64]
-    column_idx: NDArray[np.int64]
+    rows: NDArray[np.float32]  # float32, shape (N, D)
+    columns: NDArray[np.float32]  # float32, shape (M, D); the same array as ``rows`` for one set
+    row_idx: NDArray[np.int64]  # int64, shape (N,), where each row stood before the sorting
+    column_idx: NDArray[np.int64]  # int64, shape (M,), likewise
+    # int64, shape (N,), the first column that shows the row's person and makes a pair with it
     first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    itself: bool
-    same_faces: bool = False
+    last: NDArray[np.int64]  # int64, shape (N,), one past the last such column
+    itself: bool  # whether the pairs are those i < j of one set
+    same_faces: bool = False  # whether row i and column i are one face by two models, which is no pair
 
 
 @dataclass(frozen=True)
 class PairBlock:
-    """Cosines of some rows with some columns.
+    """Cosines of some rows with some columns."""
 
-    Attributes:
-        cosines: float32, shape (R, C), in units of the grid; `NO_PAIR` where row and column make no pair.
-        row: the first row, in the sorted order.
-        column: the first column, likewise.
-        same: int64, shape (S,), where in ``cosines``, laid flat, the pairs of one person stand.
-    """
-
+    # float32, shape (R, C), in units of the grid; `NO_PAIR` where row and column make no pair
     cosines: NDArray[np.float32]
-    row: int
-    column: int
+    row: int  # the first row, in the sorted order
+    column: int  # the first column, likewise
+    # int64, shape (S,), where in ``cosines``, laid flat, the pairs of one person stand
     same: NDArray[np.int64]
 
 

@@ -18,38 +18,24 @@ SIGNIFICANCE = 1.0 - LEVEL
 
 @dataclass(frozen=True)
 class McNemar:
-    """The exact McNemar test of two models' decisions on the same pairs.
+    """The exact McNemar test of two models' decisions on the same pairs."""
 
-    Attributes:
-        n_only_first: pairs that only the first model decides rightly.
-        n_only_second: pairs that only the second does.
-        p_value: two-sided chance of so uneven a share, if both were equally good.
-        verdict: "significantly better", "significantly worse" or "not significantly different" (the first model).
-    """
-
-    n_only_first: int
-    n_only_second: int
-    p_value: float
+    n_only_first: int  # pairs that only the first model decides rightly
+    n_only_second: int  # pairs that only the second does
+    p_value: float  # two-sided chance of so uneven a share, if both were equally good
+    # "significantly better", "significantly worse" or "not significantly different" (the first model)
     verdict: str
 
 
 @dataclass(frozen=True)
 class TarComparison:
-    """TAR at one FAR of two models on the same faces.
+    """TAR at one FAR of two models on the same faces."""
 
-    Attributes:
-        far: the false accept rate asked for.
-        first: TAR of the first model; None where the pairs do not support the FAR.
-        second: of the second; None likewise.
-        difference: interval of first - second over shared draws of identities; None likewise.
-        verdict: as in `McNemar`, significant where the interval leaves out 0; None likewise.
-    """
-
-    far: float
-    first: float | None
-    second: float | None
-    difference: Interval | None
-    verdict: str | None
+    far: float  # the false accept rate asked for
+    first: float | None  # TAR of the first model; None where the pairs do not support the FAR
+    second: float | None  # of the second; None likewise
+    difference: Interval | None  # interval of first - second over shared draws of identities; None likewise
+    verdict: str | None  # as in `McNemar`, significant where the interval leaves out 0; None likewise
 
 
 def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> McNemar:

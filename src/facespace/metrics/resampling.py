@@ -31,19 +31,12 @@ PAIRS_PER_CHUNK = 4096
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile interval over draws of identities.
+    """A percentile interval over draws of identities."""
 
-    Attributes:
-        low: lower end.
-        high: upper end.
-        level: the share of draws between them.
-        n_identities: how many identities were drawn from.
-    """
-
-    low: float
-    high: float
-    level: float
-    n_identities: int
+    low: float  # lower end
+    high: float  # upper end
+    level: float  # the share of draws between them
+    n_identities: int  # how many identities were drawn from
 
 
 def draw_identities(n_identities: int, *, n_draws: int = N_DRAWS, seed: int = 0) -> NDArray[np.float32]:

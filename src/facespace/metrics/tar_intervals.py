@@ -29,23 +29,14 @@ MOST_NEAR_PAIRS = 10_000_000
 
 @dataclass(frozen=True)
 class RateIntervals:
-    """Rates at a fixed threshold, with intervals; None where there are no such pairs.
+    """Rates at a fixed threshold, with intervals; None where there are no such pairs."""
 
-    Attributes:
-        tar: share of the same-person pairs accepted.
-        tar_interval: over draws of identities.
-        far: share of the pairs of two people accepted.
-        far_interval: likewise.
-        n_same: pairs of one person.
-        n_diff: pairs of two people.
-    """
-
-    tar: float | None
-    tar_interval: Interval | None
-    far: float | None
-    far_interval: Interval | None
-    n_same: int
-    n_diff: int
+    tar: float | None  # share of the same-person pairs accepted
+    tar_interval: Interval | None  # over draws of identities
+    far: float | None  # share of the pairs of two people accepted
+    far_interval: Interval | None  # likewise
+    n_same: int  # pairs of one person
+    n_diff: int  # pairs of two people
 
 
 def tar_interval(

@@ -19,7 +19,7 @@ from facespace.errors import InputError
 from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, percent, plain
-from facespace.measure.sweep import Point, Target, differs, targets
+from facespace.measure.sweep import SETS_HELP, Point, Target, differs, targets
 from facespace.metrics import compare_tar
 from facespace.models import ModelSpec
 
@@ -111,7 +111,7 @@ FAR = 1e-3
 class Options:
     """Where stored forms are measured."""
 
-    on: str = option("both", "'val' (DATA/faces/val), 'lfw' (whole pictures of DATA/lfw) or 'both'.")
+    on: str = option("both", SETS_HELP)
 
 
 def run(options: Options, context: Context) -> Result:

@@ -65,7 +65,7 @@ def run(options: Options, context: Context) -> Result:
         (
             "The paper clusters one user's photos and gives neither their number nor a time.",
             "The faces are drawn with the spreads within and between the people of faces/val; no real set of this size "
-            "is at hand. Up to 100,000 groups the search is exact, beyond it looks among cells (its recall is given).",
+            "is available. Up to 100,000 groups the search is exact; beyond, it looks in cells (its recall is given).",
             "A busy machine stretches the seconds by the clock, and processor time hardly.",
         ),
         figures={"points": plain(points)},

@@ -12,7 +12,7 @@ from facespace.images import read_image
 from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, NoOptions
 from facespace.measure.paper import FIGURE1_THRESHOLD, holdout_differs, training_differs
-from facespace.measure.result import MEASURED, Column, Picture, PictureRow, Pictures, Result, Table
+from facespace.measure.result import MEASURED, Column, PictureRow, Pictures, Result, Table
 from facespace.models import distance_at
 
 __all__ = ["EXPERIMENT"]
@@ -49,7 +49,7 @@ def run(options: NoOptions, context: Context) -> Result:
     return Result(
         MEASURED, _headline(distances, whose, context), (_shown(context, chosen), _matrix(names, distances)),
         (
-            "The paper chose its own pictures, which are not at hand, and says that a threshold of "
+            "The paper chose its own pictures, which are not available, and says that a threshold of "
             f"{FIGURE1_THRESHOLD} separates every pair in its figure.",
             holdout_differs(context), training_differs(context),
         ),
@@ -132,7 +132,7 @@ def _shown(context: Context, chosen: list[list[int]]) -> Pictures:
         PictureRow(
             f"Person {'AB'[p]}",
             tuple(
-                Picture(context.relative(context.holdout.paths[i]), text=f"{'AB'[p]}{k + 1} {role}")
+                context.picture(context.holdout.paths[i], text=f"{'AB'[p]}{k + 1} {role}")
                 for k, (i, role) in enumerate(zip(person, ROLES, strict=True))
             ),
         )

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, NoOptions
-from facespace.measure.experiments.harmonic import NOT_TRAINED
+from facespace.measure.experiments.harmonic import NOT_TRAINED, find_versions
 from facespace.measure.faces import EmbeddedFaces
-from facespace.measure.harmonic import find_pairs
 from facespace.measure.result import MEASURED, Plot, Result, Series
 
 __all__ = ["EXPERIMENT", "Moves", "PlaneView", "find_moves", "view_plane"]
@@ -55,17 +54,16 @@ class PlaneView:
 
 def run(options: NoOptions, context: Context) -> Result:
     """Three people by both versions of the first harmonic run below --runs."""
-    pairs = find_pairs(context)
-    if not pairs:
+    title, models = next(iter(find_versions(context).items()), ("", None))
+    if models is None:
         return NOT_TRAINED
-    models = pairs[0].models
     old, new = (context.embedded(context.holdout, model) for model in (models.old, models.new))
     moves = find_moves(old, new)
     n, corrected, spoilt = len(moves.labels), int(moves.corrected.sum()), int(moves.spoilt.sum())
     wrong = int((moves.old_nearest != moves.labels).sum())
     return Result(
         MEASURED,
-        f"{pairs[0].title}: {wrong:,} of {n:,} faces are nearest to another person's place by v1; v2 corrects "
+        f"{title}: {wrong:,} of {n:,} faces are nearest to another person's place by v1; v2 corrects "
         f"{corrected:,} of them, and gets {spoilt:,} wrong that v1 has right.",
         (_plot(view_plane(old, new, moves), old.identities),),
         (

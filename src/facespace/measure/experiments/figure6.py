@@ -11,6 +11,8 @@ from facespace.measure.result import MEASURED, Picture, PictureRow, Pictures, Re
 
 __all__ = ["EXPERIMENT"]
 
+WHOLE_XYXY = (0.0, 0.0, 249.0, 249.0)
+
 
 def run(options: NoOptions, context: Context) -> Result:
     """Every pair that its fold's threshold decides wrongly; the clearest errors first."""
@@ -61,9 +63,8 @@ def _rows(
 
 def _picture(context: Context, pictures: PairSet, i: int) -> Picture:
     path, place = pictures.faces.paths[i], pictures.faces.places[i]
-    x0, y0, x1, y1 = (round(float(v), 1) for v in place.box_xyxy)
-    box = (x0, y0, x1, y1) if place.found else (0.0, 0.0, 249.0, 249.0)
-    return Picture(context.relative(path), box, path.stem.replace("_", " "))
+    box = place.box_xyxy.tolist() if place.found else WHOLE_XYXY
+    return context.picture(path, box, path.stem.replace("_", " "))
 
 
 EXPERIMENT = Experiment(

@@ -1,5 +1,7 @@
 """One group of a photo collection, as pictures (paper, Figure 7)."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,6 @@ from facespace.measure.paper import training_differs
 from facespace.measure.result import (
     MEASURED,
     Column,
-    Picture,
     PictureRow,
     Pictures,
     Result,
@@ -47,7 +48,7 @@ def run(options: NoOptions, context: Context) -> Result:
     known = ~album.misses
     truth, labels = album.truth[known], album.labels_of(grouped.labels)[known]
     scores = {"pairwise": pairwise_scores(truth, labels), "BCubed": bcubed_scores(truth, labels)}
-    shown, right, n = _largest(album, grouped.labels, "albums/people")
+    shown, right, n = _largest(album, grouped.labels, folder, context)
     columns = (Column("score"), *(Column(name, "percent") for name in ("precision", "recall", "F1")))
     table = Table(
         f"Groups against labels, {int(known.sum())} labelled faces of {len(album.people)} people.", columns,
@@ -76,7 +77,9 @@ def _differs(chosen: CollectionThreshold, n_misses: int, context: Context) -> tu
     )
 
 
-def _largest(album: Album, labels: NDArray[np.int32], folder: str) -> tuple[Pictures, str, int]:
+def _largest(
+    album: Album, labels: NDArray[np.int32], folder: Path, context: Context
+) -> tuple[Pictures, str, int]:
     """The largest group's faces, how many labelled ones are of one person, and how many faces there are."""
     people = np.full(len(album.embeddings), -1)
     people[album.labelled[~album.misses]] = album.truth[~album.misses]
@@ -85,20 +88,14 @@ def _largest(album: Album, labels: NDArray[np.int32], folder: str) -> tuple[Pict
     person = int(np.bincount(known).argmax()) if len(known) else -1
     order = idx[np.argsort(-(album.embeddings[idx] @ album.embeddings[idx].mean(0)), kind="stable")]
     pictures = tuple(
-        Picture(
-            f"{folder}/{album.photos[album.photo_idx[i]]}", _box(album.boxes_xyxy[i]),
-            wrong=bool(people[i] not in (person, -1)),
+        context.picture(
+            folder / album.photos[album.photo_idx[i]], album.boxes_xyxy[i], wrong=bool(people[i] not in (person, -1))
         )
         for i in order[:SHOWN]
     )  # fmt: skip
     more = f", of which {SHOWN} are shown" if len(idx) > SHOWN else ""
     right = f"{int((known == person).sum())} of {len(known)}"
     return Pictures(f"{RULE} {len(idx)} faces{more}.", (PictureRow("", pictures),)), right, len(idx)
-
-
-def _box(box: NDArray[np.float32]) -> tuple[float, float, float, float]:
-    x0, y0, x1, y1 = (round(float(v), 1) for v in box)
-    return x0, y0, x1, y1
 
 
 EXPERIMENT = Experiment(

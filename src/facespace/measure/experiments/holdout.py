@@ -7,7 +7,7 @@ from facespace.errors import InputError
 from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.faces import EmbeddedFaces, is_embedded
-from facespace.measure.groups import GroupRates, group_faces, groups_table, read_groups
+from facespace.measure.groups import GROUPS_HELP, GroupRates, group_faces, groups_table, read_groups
 from facespace.measure.holdout import N_SPLITS, HoldoutFigures, evaluate_holdout
 from facespace.measure.paper import holdout_differs, training_differs
 from facespace.measure.result import (
@@ -19,6 +19,7 @@ from facespace.measure.result import (
     mean_se,
     percent,
     plain,
+    spread,
     with_interval,
 )
 from facespace.metrics import TarComparison, compare_tar
@@ -43,11 +44,7 @@ class Options:
     against: str | None = option(
         None, "A second model, or a second table of the same faces: is the first significantly better?"
     )
-    groups: Path | None = option(
-        None,
-        "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other "
-        "one a kind of group.",
-    )
+    groups: Path | None = option(None, GROUPS_HELP)
 
 
 def run(options: Options, context: Context) -> Result:
@@ -89,9 +86,8 @@ def _headline(figures: HoldoutFigures, against: TarComparison | None) -> str:
 def _table(figures: HoldoutFigures) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for far, tar in figures.tar.items():
-        splits = None if tar["mean"] is None else (tar["mean"], tar["se"])
         whole = with_interval(tar["all"], figures.interval.get(far), digits=1)
-        rows.append((far, PAPER.get(far), splits, whole, figures.threshold[far]))
+        rows.append((far, PAPER.get(far), spread(tar["mean"], tar["se"]), whole, figures.threshold[far]))
     columns = (
         Column("FAR"), Column("paper, NN2: VAL, hold-out", "percent", paper=True),
         Column("ours: VAL, splits (hold-out protocol)", "percent"),

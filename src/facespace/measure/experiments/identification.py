@@ -14,7 +14,7 @@ from facespace.gallery.identification import comparison_far
 from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.faces import EmbeddedFaces, prototypes
-from facespace.measure.result import MEASURED, Column, Result, Table, plain
+from facespace.measure.result import MEASURED, Column, Result, Table, plain, spread
 from facespace.metrics import Identification, identification, mean_and_se
 from facespace.models import FarCurve, ModelSpec, far_curve
 
@@ -181,7 +181,7 @@ def run(options: Options, context: Context) -> Result:
     )  # fmt: skip
     rows = tuple(
         (
-            row.method, figures.rank_1[row.method], row.fpir, None if row.fnir is None else (row.fnir, row.fnir_se),
+            row.method, figures.rank_1[row.method], row.fpir, spread(row.fnir, row.fnir_se),
             (row.fpir_met, row.fpir_met_se), row.fnir_met,
         )
         for row in figures.rows

@@ -7,7 +7,7 @@ from facespace.embed import Embedder
 from facespace.errors import InputError
 from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, option
-from facespace.measure.groups import read_groups
+from facespace.measure.groups import GROUPS_HELP, read_groups
 from facespace.measure.pairs import PairDistances, PairExtras, PairFigures, read_pairs, score_pairs
 from facespace.measure.paper import LFW_CENTRE, LFW_DETECTOR, LFW_THRESHOLD, lfw_differs, training_differs
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain
@@ -33,11 +33,7 @@ class Options:
     pairs: Path | None = option(None, "Pairs file instead of DATA/lfw/pairs.txt.")
     flip: bool = option(False, "Add the mirror image's embedding.")
     against: str | None = option(None, "A second model, by name or file: is the first significantly better?")
-    groups: Path | None = option(
-        None,
-        "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other "
-        "one a kind of group.",
-    )
+    groups: Path | None = option(None, GROUPS_HELP)
 
     def __post_init__(self) -> None:
         if self.mode not in (*MODES, "both"):

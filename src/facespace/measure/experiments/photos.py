@@ -6,7 +6,7 @@ from pathlib import Path
 from facespace.errors import InputError
 from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, option
-from facespace.measure.groups import GroupRates, group_faces, groups_table, read_groups
+from facespace.measure.groups import GROUPS_HELP, GroupRates, group_faces, groups_table, read_groups
 from facespace.measure.holdout import HoldoutFigures, PhotosFigures, evaluate_photos
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain, with_interval
 
@@ -22,11 +22,7 @@ class Options:
         "and 'labels'.",
         argument=True,
     )
-    groups: Path | None = option(
-        None,
-        "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other "
-        "one a kind of group.",
-    )
+    groups: Path | None = option(None, GROUPS_HELP)
 
     def __post_init__(self) -> None:
         if len({str(path) for path in self.collections}) < len(self.collections):

@@ -7,7 +7,7 @@ from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.paper import JPEG_TAR, SIZE_TAR, training_differs
 from facespace.measure.result import MEASURED, Cell, Column, Plot, Result, Series, Table, percent, plain
-from facespace.measure.sweep import Point, Target, differs, targets
+from facespace.measure.sweep import SETS_HELP, Point, Target, differs, targets
 from facespace.measure.views import AS_IT_IS, Change, Recompress, Resize, View
 
 __all__ = ["EXPERIMENT", "Options"]
@@ -30,7 +30,7 @@ class Options:
         tuple(SIZE_TAR),
         "Longest side in pixels; may be repeated. Sides beyond the pictures' own are marked as upsampled.",
     )
-    on: str = option("both", "'val' (DATA/faces/val), 'lfw' (whole pictures of DATA/lfw) or 'both'.")
+    on: str = option("both", SETS_HELP)
 
 
 def run(options: Options, context: Context) -> Result:

@@ -23,7 +23,7 @@ from facespace.measure.context import Context
 from facespace.measure.embedding import find_place
 from facespace.measure.experiment import Experiment, option
 from facespace.measure.faces import SUFFIXES
-from facespace.measure.groups import read_groups
+from facespace.measure.groups import GROUPS_HELP, read_groups
 from facespace.measure.pairs import PairDistances, PairExtras, PairFigures, PairList, read_splits, score_pairs
 from facespace.measure.paper import YOUTUBE_100, YOUTUBE_1000, training_differs
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, not_run, percent, plain
@@ -52,11 +52,7 @@ class Options:
         "detector", "'detector' (frames without a face are passed over) or 'centre' (one fixed crop)."
     )
     against: str | None = option(None, "A second model, by name or file: is the first significantly better?")
-    groups: Path | None = option(
-        None,
-        "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other "
-        "one a kind of group.",
-    )
+    groups: Path | None = option(None, GROUPS_HELP)
 
     def __post_init__(self) -> None:
         if self.mode not in ("detector", "centre"):
@@ -70,7 +66,7 @@ def run(options: Options, context: Context) -> Result:
     videos = options.videos or next((path for f in FRAMES if (path := context.data / f).is_dir()), None)
     if videos is None:
         return not_run(
-            f"Not measured: the video pairs may be listed in {SPLITS}, but no frames are at hand.",
+            f"Not measured: the video pairs may be listed in {SPLITS}, but no frames are available.",
             remedy=f"put the published frames at DATA/{FRAMES[0]}",
             differs=(PAPER,),
         )
