@@ -77,7 +77,8 @@ def test_a_built_in_model_says_all_of_itself(spec: ModelSpec) -> None:
     assert path.stat().st_size <= (6e6 if spec.task == "embedder" else 1.5e6)
     summary = summarise(path)
     assert summary.weights == sum(layer.weights for layer in summary.layers) > 1e5
-    assert 4 * summary.weights < path.stat().st_size < 4.2 * summary.weights + 1e5
+    bytes_each = 2 if spec.name == "facespace-s" else 4  # kept as float16
+    assert bytes_each * summary.weights < path.stat().st_size < 1.05 * bytes_each * summary.weights + 1e5
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.name)
@@ -105,7 +106,7 @@ def test_a_layer_costs_what_the_architecture_says() -> None:
     assert [summary.weights, summary.multiply_adds, list(summary.input_hw)] == [
         card[key] for key in ("weights", "multiply_adds", "input_hw")
     ]
-    assert summary.multiply_adds <= 120e6
+    assert summary.multiply_adds <= 170e6
 
 
 @pytest.fixture(scope="module", params=[spec.name for spec in EMBEDDERS])
@@ -213,7 +214,7 @@ def test_two_folds_of_lfw_with_our_own_detector(data: Path, tmp_path: Path) -> N
     lines = (data / "lfw" / "pairs.txt").read_text(encoding="utf-8").splitlines()
     (tmp_path / "pairs.txt").write_text("\n".join(["2\t300", *lines[1:1201]]), encoding="utf-8")
     figures = LFW.run(Options(pairs=tmp_path / "pairs.txt"), Context(Setup(data))).figures
-    assert figures["accuracy_mean"] == pytest.approx(0.9700, abs=0.004)
+    assert figures["accuracy_mean"] == pytest.approx(0.979, abs=0.004)
     assert figures["tar"]["1e-1"] == pytest.approx(0.992, abs=0.005) and figures["detector_failures"] <= 2
 
 

@@ -12,7 +12,7 @@ from facespace.images import read_image
 from facespace.measure.faces import FaceSet, open_crops
 from facespace.measure.unnamed_faces import UnnamedFaces, open_unnamed
 
-__all__ = ["FacePool", "open_pool", "set_aside_families"]
+__all__ = ["BatchDraw", "FacePool", "open_pool", "set_aside_families"]
 
 BATCH = 64
 # Of people and families, one in so many is set aside to choose by.
@@ -62,6 +62,44 @@ class FacePool:
         chosen = chosen[np.argsort(self.labels[chosen], kind="stable")]
         parts = np.split(chosen, np.flatnonzero(np.diff(self.labels[chosen])) + 1)
         return [part for part in parts if len(part) > 1]
+
+
+class BatchDraw:
+    """Batches of a pool's faces that are not set aside.
+
+    Args:
+        pool: the faces.
+        people: of each labelled source, how many people with several faces.
+        faces_each: at most, of each of these.
+        others: faces of anybody in faces/train.
+        pools: pools of unnamed faces a batch.
+        from_pool: faces of each.
+    """
+
+    def __init__(
+        self,
+        pool: FacePool,
+        *,
+        people: dict[str, int],
+        faces_each: int,
+        others: int,
+        pools: int,
+        from_pool: int,
+    ) -> None:
+        self.people = [(pool.people(source), n) for source, n in people.items()]
+        self.anybody = np.flatnonzero((pool.source == "train") & ~pool.dev)
+        self.pools = pool.pools
+        self.faces_each, self.others, self.n_pools, self.from_pool = faces_each, others, pools, from_pool
+
+    def __call__(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Indices of one batch, increasing, each once."""
+        parts = [rng.choice(self.anybody, min(self.others, len(self.anybody)))]
+        for people, n in self.people:
+            for i in rng.choice(len(people), min(n, len(people)), replace=False):
+                parts.append(rng.choice(people[i], min(self.faces_each, len(people[i])), replace=False))
+        for i in rng.choice(len(self.pools), min(self.n_pools, len(self.pools)), replace=False):
+            parts.append(rng.choice(self.pools[i], self.from_pool))
+        return np.unique(np.concatenate(parts))
 
 
 def open_pool(data: Path, more: Path) -> FacePool:

@@ -29,8 +29,8 @@ def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Pa
     size_hw = Embedder().spec.input_hw
     train = open_faces(data / "faces" / "train", size_hw=size_hw, cache_bytes=0)
     original, int8 = twin(tmp_path, inputs_of(train.crops(np.arange(0, len(train), 300))))
-    assert int8.stat().st_size < 2_000_000
-    assert int8.stat().st_size < 0.4 * original.stat().st_size
+    assert int8.stat().st_size < 2_200_000
+    assert int8.stat().st_size < 0.6 * original.stat().st_size
     operators = {node.op_type for node in onnx.load(int8).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators
     assert sorted(p.name for p in tmp_path.iterdir()) == ["int8.onnx"]
@@ -66,3 +66,20 @@ def test_pictures_of_another_size_are_refused(shape: tuple[int, ...], tmp_path: 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="finished run"):
         training_inputs(tmp_path, tmp_path)
+
+
+def test_weights_kept_as_float16_come_back_under_their_names(tmp_path: Path) -> None:
+    from facespace.training.onnx_file import narrow_weights, widen_weights
+
+    path = tmp_path / "model.onnx"
+    model = onnx.load(find_model("facespace-xs", "embedder"))
+    names = [tensor.name for tensor in model.graph.initializer]
+    onnx.save(model, path)
+    narrow_weights(path)
+    narrowed = onnx.load(path)
+    widen_weights(narrowed)
+    assert path.stat().st_size < 0.6 * find_model("facespace-xs", "embedder").stat().st_size
+    assert [tensor.name for tensor in narrowed.graph.initializer] == names
+    assert [node.op_type for node in narrowed.graph.node] == [node.op_type for node in model.graph.node]
+    crops = np.random.default_rng(0).integers(0, 256, (4, 80, 80, 3), np.uint8)
+    np.testing.assert_allclose(Embedder(path).embed(crops), Embedder("facespace-xs").embed(crops), atol=1e-3)

@@ -20,6 +20,7 @@ from inside import sql
 from served import make_library, served
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install 'facespace[dev]'")
+playwright.expect.set_options(timeout=15_000)  # of a busy machine
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -315,6 +316,7 @@ def test_a_code_lets_the_browser_in_and_leaves_its_address(browser: Any, library
         assert page.url == f"{address}/people/1"
         page.reload()
         page.locator("a[href='/people/1/timeline']").click()
+        page.wait_for_url("**/people/1/timeline")
         field = page.locator(".who input[name=name]")
         field.fill("Ann")
         field.press("Enter")

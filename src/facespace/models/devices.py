@@ -71,6 +71,7 @@ def candidates(choice: str) -> tuple[Device, ...]:
         return tuple(DEVICES[name] for name in AUTOMATIC if name in installed)
     if choice not in installed:
         raise ModelError(
-            f"device {choice}: this onnxruntime has {', '.join(installed)}; install {DEVICES[choice].package}"
+            f"device {choice}: this onnxruntime has {', '.join(installed)}; replace it with "
+            f"{DEVICES[choice].package}"
         )
     return (DEVICES[choice],)

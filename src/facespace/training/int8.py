@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 
@@ -13,7 +14,7 @@ from facespace.saved_files import written_beside
 from facespace.training.augment import to_input
 from facespace.training.data import open_faces
 from facespace.training.export import INPUT_NAME
-from facespace.training.onnx_file import strip_traces
+from facespace.training.onnx_file import strip_traces, widen_weights
 from facespace.training.run_folder import read_facts, read_model
 
 __all__ = ["export_int8", "training_inputs"]
@@ -46,9 +47,11 @@ def export_int8(model: Path, out: Path, inputs: NDArray[np.float32]) -> ModelSpe
         raise InputError(
             f"inputs: expected some of shape (N, 3, {spec.input_hw[0]}, {spec.input_hw[1]}), got {inputs.shape}"
         )
+    floats = onnx.load(model)
+    widen_weights(floats)
     with written_beside(out) as partial:
         quantize_static(
-            model,
+            floats,
             partial,
             _Pictures(inputs),
             quant_format=QuantFormat.QDQ,

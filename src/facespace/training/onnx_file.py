@@ -5,13 +5,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-__all__ = ["strip_traces", "write_onnx"]
+__all__ = ["narrow_weights", "strip_traces", "widen_weights", "write_onnx"]
 
 OPSET = 18
+LARGE = 1000  # weights of a tensor
 
 
 def write_onnx(
@@ -50,6 +53,37 @@ def write_onnx(
             verbose=False,
         )
     strip_traces(path)
+
+
+def narrow_weights(path: Path) -> None:
+    """Keep the large weights of a file as float16, in half the bytes; a runtime widens them when it loads them."""
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= LARGE:
+            name = tensor.name
+            half = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(half, name))
+            for node in model.graph.node:
+                node.input[:] = [f"{name}.float" if taken == name else taken for taken in node.input]
+            cast = helper.make_node("Cast", [name], [f"{name}.float"], to=onnx.TensorProto.FLOAT)
+            model.graph.node.insert(0, cast)
+    # What it says of inner tensors says float32 of these.
+    model.graph.ClearField("value_info")
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def widen_weights(model: onnx.ModelProto) -> None:
+    """Undo what `narrow_weights` did, for tools that look for weights among the initialisers."""
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for cast in [node for node in graph.node if node.op_type == "Cast" and node.input[0] in weights]:
+        tensor = weights[cast.input[0]]
+        wide = numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
+        for node in graph.node:
+            node.input[:] = [tensor.name if taken == cast.output[0] else taken for taken in node.input]
+        graph.node.remove(cast)
 
 
 def strip_traces(path: Path) -> None:
