@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from facespace.training.optimisers import set_learning_rate
 from lab.embedder.faces import BatchDraw, FacePool
 
-__all__ = ["Head", "LossWeights", "fit_head", "head_loss"]
+__all__ = ["Head", "LossWeights", "embed", "fit_head", "head_loss"]
 
 SCALE = 16.0  # of the softmax over a batch's cosines
 POSITIVE_MARGIN = 0.15
@@ -67,6 +68,13 @@ class Head(nn.Module):
         return self.linear(features) + self.outer(torch.relu(self.inner(features)))
 
 
+@torch.no_grad()
+def embed(head: Head, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Unit rows (N, D) of pictures and their mirror images together, of features (2, N, F) of both."""
+    sides = [F.normalize(head(torch.from_numpy(side)), dim=1) for side in features]
+    return F.normalize(sides[0] + sides[1], dim=1).numpy()
+
+
 def fit_head(
     head: Head,
     pool: FacePool,
@@ -102,8 +110,7 @@ def fit_head(
         rows = torch.from_numpy((features[side, chosen] - mean) / spread)
         placed = F.normalize(head(rows), dim=1)
         loss = head_loss(placed, pool, chosen, torch.from_numpy(targets[chosen]), weights)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate * (1 - step / steps)
+        set_learning_rate(optimiser, learning_rate * (1 - step / steps))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -14,8 +14,6 @@ from lab.embedder.head import Head
 
 __all__ = ["Embedding", "read_network"]
 
-HIDDEN = 256
-
 
 class Embedding(nn.Module):
     """Convolutions and a `Head`: pictures (N, 3, H, W) in [-1, 1] -> unit rows (N, 128).
@@ -46,7 +44,7 @@ def read_network(source: Path, trunk: PlainResidual, pictures: Tensor) -> Embedd
     """The network of ``source`` in ``trunk``, which may have more blocks a stage; its outputs do not change.
 
     Args:
-        source: an ONNX file of a `PlainResidual` whose batch norm is folded into its convolutions.
+        source: an ONNX file of a `PlainResidual` with a `Head`, whose batch norm is folded into its convolutions.
         trunk: of the same widths; blocks that the file lacks pass on what they take.
         pictures: float32 (N, 3, H, W) in [-1, 1], a few hundred: their statistics become those of batch norm.
     """
@@ -69,14 +67,9 @@ def read_network(source: Path, trunk: PlainResidual, pictures: Tensor) -> Embedd
 
 
 def _head(weights: dict[str, np.ndarray]) -> Head:
-    folded = "embedding.weight" in weights
-    prefix = "embedding.weight{}" if folded else "head.linear.{}"
-    weight, bias = (weights[prefix.format(end)] for end in (("", "_bias") if folded else ("weight", "bias")))
-    head = Head(weight, bias, hidden=HIDDEN)
-    if not folded:
-        head.load_state_dict({
-            name: torch.from_numpy(weights[f"head.{name}"]) for name in head.state_dict()
-        })  # fmt: skip
+    weight, bias, inner = (weights[f"head.{end}"] for end in ("linear.weight", "linear.bias", "inner.bias"))
+    head = Head(weight, bias, hidden=len(inner))
+    head.load_state_dict({name: torch.from_numpy(weights[f"head.{name}"]) for name in head.state_dict()})
     return head
 
 
@@ -89,7 +82,7 @@ def _matched(
     blocks = {i for i in waiting if f"features.{i}.body.0.weight" in weights}
     for k, module in enumerate(features):
         if isinstance(module, nn.Conv2d):
-            while waiting[0] in blocks:
+            if waiting[0] in blocks:
                 raise ValueError(f"expected no more blocks in the file than in the network, met {waiting[0]}")
             found.append((f"features.{waiting.pop(0)}", module, features[k + 1]))
         elif isinstance(module, Block) and waiting and waiting[0] in blocks:

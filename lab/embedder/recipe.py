@@ -38,9 +38,9 @@ from facespace.training.frozen import ask_once
 from facespace.training.networks.plain_residual import PlainResidual
 from facespace.training.onnx_file import narrow_weights, write_onnx
 from lab.embedder.faces import FacePool, open_pool
-from lab.embedder.head import LossWeights, fit_head
+from lab.embedder.head import LossWeights, embed, fit_head
 from lab.embedder.network import Embedding, read_network
-from lab.embedder.train import Targets, TrunkRecipe, embed, train_trunk
+from lab.embedder.train import Targets, TrunkRecipe, train_trunk, trunk_features
 
 __all__ = ["ask_teachers", "dev_line", "export"]
 
@@ -77,7 +77,8 @@ def dev_line(network: Embedding, pool: FacePool, crops: NDArray[np.uint8]) -> st
     for source in ("train", "fiw", "more"):
         chosen = np.flatnonzero(pool.dev & (pool.source == source))
         chosen = chosen[:: max(1, len(chosen) // N_DEV)]
-        rows = embed(network, lambda i, of=chosen: crops[of[i]], len(chosen))  # type: ignore[misc]
+        features = trunk_features(network, lambda i, of=chosen: crops[of[i]], len(chosen))  # type: ignore[misc]
+        rows = embed(network.head, features)
         upper = np.triu_indices(len(chosen), 1)
         cosine = (rows @ rows.T)[upper]
         if source == "more":
@@ -127,10 +128,8 @@ def main() -> None:
         print(f"{minutes:.0f} min: loss {loss:.3f}, {dev_line(averaged, pool, crops)}", flush=True)
 
     network = train_trunk(network, pool, crops, targets, run, TrunkRecipe(minutes=58), report=report)
-    features = embed(network, crops.__getitem__, len(pool), features=True)
-    fit_head(
-        network.head, pool, features, embed(network, crops.__getitem__, len(pool)), LossWeights(vectors=2.0)
-    )
+    features = trunk_features(network, crops.__getitem__, len(pool))
+    fit_head(network.head, pool, features, embed(network.head, features), LossWeights(vectors=2.0))
     export(network, before, run / "facespace-s.onnx", version="5")
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facespace.training.augment import Augmentation, to_input
-from facespace.training.distillation import Blends
+from facespace.training.distillation import Blends, distillation_loss
 from facespace.training.frozen import Crops
 from facespace.training.optimisers import (
     decay_groups,
@@ -29,7 +29,7 @@ from lab.embedder.faces import BatchDraw, FacePool
 from lab.embedder.head import LossWeights, head_loss
 from lab.embedder.network import Embedding
 
-__all__ = ["Targets", "TrunkRecipe", "embed", "train_trunk"]
+__all__ = ["Targets", "TrunkRecipe", "train_trunk", "trunk_features"]
 
 CHUNK = 256
 BLENDS = 36  # a batch, beside some 100 faces
@@ -143,27 +143,21 @@ def train_trunk(
 
 
 @torch.no_grad()
-def embed(network: Embedding, crops: Crops, n: int, *, features: bool = False) -> NDArray[np.float32]:
-    """What a network in evaluation mode makes of n pictures and of their mirror images.
+def trunk_features(network: Embedding, crops: Crops, n: int) -> NDArray[np.float32]:
+    """What the head of a network in evaluation mode takes of n pictures and of their mirror images; shape (2, n, F).
 
     Args:
         network: of any input size.
         crops: indices (k,) -> uint8 RGB (k, H, W, 3).
         n: pictures, at least one.
-        features: what the head takes, in place of embeddings.
-
-    Returns:
-        Unit rows (n, D) of each picture and its mirror image together; or features (2, n, F) of both.
     """
-    look = network.trunk if features else network
     sides: tuple[list[Tensor], list[Tensor]] = ([], [])
     for start in range(0, n, CHUNK):
         x = to_input(torch.from_numpy(crops(np.arange(start, min(start + CHUNK, n)))), network.input_hw)
         with torch.autocast("cpu", torch.bfloat16):
             for side, pictures in zip(sides, (x, x.flip(3)), strict=True):
-                side.append(look(pictures).float())
-    both = torch.stack([torch.cat(side) for side in sides])
-    return (both if features else torch.nn.functional.normalize(both.sum(0), dim=1)).numpy()
+                side.append(network.trunk(pictures).float())
+    return torch.stack([torch.cat(side) for side in sides]).numpy()
 
 
 def _step_loss(
@@ -183,8 +177,8 @@ def _step_loss(
     faces = rows[: len(chosen)]
     loss = head_loss(faces, pool, chosen, torch.from_numpy(targets.faces[chosen]), recipe.losses)
     of_blends = torch.from_numpy(targets.of_blends[blended])
-    loss = loss + recipe.losses.vectors * (rows[len(chosen) :] - of_blends).square().sum(1).mean()
+    loss = loss + distillation_loss(rows[len(chosen) :], of_blends, vectors=recipe.losses.vectors)
     known = chosen < len(targets.pairs)
     wanted = torch.from_numpy(targets.pairs[chosen[known]])
     mine = faces[torch.from_numpy(known)]
-    return loss + recipe.relations * (mine @ mine.T - wanted @ wanted.T).square().mean()
+    return loss + distillation_loss(mine, wanted, vectors=0.0, relations=recipe.relations)

@@ -19,11 +19,11 @@ from facespace.training.distillation import draw_blends
 from facespace.training.networks.plain_residual import PlainResidual
 from facespace.training.recipe import Optimiser
 from lab.embedder.faces import BatchDraw, FacePool
-from lab.embedder.head import Head, LossWeights
+from lab.embedder.head import Head, LossWeights, embed
 from lab.embedder.network import Embedding, read_network
 from lab.embedder.recipe import dev_line, export
 from lab.embedder.releases import tar_at, threshold_at
-from lab.embedder.train import Targets, TrunkRecipe, embed, train_trunk
+from lab.embedder.train import Targets, TrunkRecipe, train_trunk, trunk_features
 
 DIM, SIDE = 8, 32
 BLOCKS = {"facespace-s": (0, 3, 2), "facespace-xs": (0, 1, 1)}
@@ -104,7 +104,7 @@ def test_training_learns_where_people_lie_and_spreads_unseen_unnamed_faces(
         report=lambda *_: None,
         clock=lambda: next(ticks),
     )
-    rows = embed(met, crops.__getitem__, len(pool))
+    rows = embed(met.head, trunk_features(met, crops.__getitem__, len(pool)))
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     known = (rows[:90] * targets.faces[:90]).sum(1).mean()
     upper = np.triu_indices(20, 1)
