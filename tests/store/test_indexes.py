@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from embeddings import unit_rows
 from facespace.embed import quantise
@@ -196,12 +197,19 @@ def test_only_one_builds_at_a_time_and_others_search_on(gallery: Gallery) -> Non
         assert other.refresh_index(again=True)
 
 
-def test_cells_find_the_hits_that_they_promise(gallery: Gallery) -> None:
-    rng = np.random.default_rng(3)
-    people = np.repeat(unit_rows(rng, 600, 64), 5, axis=0)
-    rows = people + 0.06 * rng.standard_normal(people.shape).astype(np.float32)
+def drawn_people(
+    seed: int, n_people: int, *, faces_each: int, spread: float
+) -> tuple[ByteRows, NDArray[np.int8]]:
+    """Faces that lie around each person's place, as rows and as byte vectors."""
+    rng = np.random.default_rng(seed)
+    people = np.repeat(unit_rows(rng, n_people, 64), faces_each, axis=0)
+    rows = people + spread * rng.standard_normal(people.shape).astype(np.float32)
     vectors = quantise(rows / np.linalg.norm(rows, axis=1, keepdims=True), 250.0)
-    held = ByteRows.of(np.arange(3000), np.arange(3000), vectors)
+    return ByteRows.of(np.arange(len(rows)), np.arange(len(rows)), vectors), vectors
+
+
+def test_cells_find_the_hits_that_they_promise(gallery: Gallery) -> None:
+    held, vectors = drawn_people(3, 600, faces_each=5, spread=0.06)
     found = Cells.build(held, Wanted(distance=0.9, far=1e-5, least_recall=0.9))
     assert found.recall is not None and found.recall.share >= 0.85 and found.recall.probes == "stored"
     assert found.recall.n_hits > 500
@@ -269,11 +277,7 @@ def test_the_interval_of_a_recall_holds_the_shares_that_may_have_given_it(share:
 
 
 def test_cells_are_chosen_with_a_margin_that_other_probes_confirm(gallery: Gallery) -> None:
-    rng = np.random.default_rng(5)
-    people = np.repeat(unit_rows(rng, 1500, 64), 4, axis=0)
-    rows = people + 0.1 * rng.standard_normal(people.shape).astype(np.float32)
-    vectors = quantise(rows / np.linalg.norm(rows, axis=1, keepdims=True), 250.0)
-    held = ByteRows.of(np.arange(6000), np.arange(6000), vectors)
+    held, vectors = drawn_people(5, 1500, faces_each=4, spread=0.1)
     found = Cells.build(held, Wanted(distance=1.1, far=1e-5, least_recall=0.9))
     exact, distance = held.nearest(vectors, cells.NEAREST + 1)
     named = found.rows(vectors, cells.NEAREST + 1, None)
