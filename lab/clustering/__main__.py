@@ -8,8 +8,9 @@ import typer
 from facespace.embed import Embedder
 from facespace.faces.detect import Detector
 from facespace.measure.context import Context, Setup
+from facespace.measure.faces import open_crops
 from lab.clustering.page import write_cluster_page
-from lab.clustering.rule import FIXED_FAR, TRIED, RuleScores, best_number, measure_rule
+from lab.clustering.rule import TRIED, RuleScores, best_number, measure_rule
 from lab.clustering.scores import COLLECTIONS, score_collections
 
 app = typer.Typer(
@@ -37,19 +38,26 @@ def methods(
 
 
 @app.command()
-def rule(data: Data, model: Models = None) -> None:
-    """Group whole people of DATA/faces/val at many thresholds: which number of impostors suits best?"""
+def rule(
+    data: Data,
+    model: Models = None,
+    faces: Annotated[
+        Path | None, typer.Option(help="Aligned faces, a folder a person; DATA/faces/val unless given.")
+    ] = None,
+) -> None:
+    """Group whole people at many thresholds: which number of impostors suits best?"""
     found: list[RuleScores] = []
     for name in model or (None,):
         context = Context(Setup(data, model=name))
-        scores = measure_rule(context.embedded(context.holdout), context.embedder.spec.distances)
+        known = context.holdout if faces is None else open_crops(faces)
+        scores = measure_rule(context.embedded(known), context.embedder.spec.distances)
         found += scores
-        typer.echo(f"{context.embedder.spec.label}: pairwise F1 by impostors, and at FAR {FIXED_FAR:g}")
-        typer.echo("people  faces" + "".join(f"{value:>7g}" for value in TRIED) + "    fixed")
+        typer.echo(f"{context.embedder.spec.label}: pairwise precision and F1 by impostors")
+        typer.echo("people  faces" + "".join(f"{value:>12g}" for value in TRIED))
         for row in scores:
-            cells = "".join(f"{value:7.3f}" for value in row.f1)
-            typer.echo(f"{row.n_people:6}{row.n_faces:7.0f}{cells}{row.fixed_f1:9.3f}")
-    typer.echo(f"best over all of these: {best_number(found):g}")
+            cells = "".join(f"{p:6.3f} {f:.3f}" for p, f in zip(row.precision, row.f1, strict=True))
+            typer.echo(f"{row.n_people:6}{row.n_faces:7.0f}{cells}")
+    typer.echo(f"best F1 over all of these: {best_number(found):g}")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,9 @@ from facespace.metrics import pairwise_scores
 
 __all__ = ["TRIED", "RuleScores", "best_number", "measure_rule"]
 
-TRIED = (2.0, 3.0, 5.0, 7.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0)
+TRIED = (1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 12.0, 20.0)
 PEOPLE = (8, 16, 32, 64, 128, 256, 512)
 DRAWS = 8
-# The rate of one pair, whatever the collection's size, for comparison.
-FIXED_FAR = 1e-2
 
 
 @dataclass(frozen=True)
@@ -27,14 +25,14 @@ class RuleScores:
     Attributes:
         n_people: people in each collection, with all their faces.
         n_faces: faces of a collection.
-        f1: pairwise F1 at each number tried, shape (T,).
-        fixed_f1: at the distance of FAR 1e-2, whatever the size.
+        precision: pairwise, at each number tried, shape (T,).
+        f1: pairwise F1, likewise.
     """
 
     n_people: int
     n_faces: float
+    precision: tuple[float, ...]
     f1: tuple[float, ...]
-    fixed_f1: float
 
 
 def measure_rule(
@@ -60,8 +58,8 @@ def measure_rule(
     for n in sizes:
         draws = [rng.choice(people, n, replace=False) for _ in range(DRAWS if n < len(people) else 1)]
         scored = [_scored(faces, np.isin(faces.labels, who), distances, tried) for who in draws]
-        n_faces, *f1 = np.mean(scored, axis=0).tolist()
-        made.append(RuleScores(n, n_faces, tuple(f1[:-1]), f1[-1]))
+        precision, f1 = np.mean([scores for _, scores in scored], axis=0).T.tolist()
+        made.append(RuleScores(n, float(np.mean([size for size, _ in scored])), tuple(precision), tuple(f1)))
     return made
 
 
@@ -75,11 +73,11 @@ def _scored(
     chosen: NDArray[np.bool_],
     distances: dict[str, float | None],
     tried: Sequence[float],
-) -> list[float]:
-    """Faces in the collection, F1 at each number, F1 at the fixed rate."""
+) -> tuple[int, list[tuple[float, float]]]:
+    """Faces in the collection; precision and F1 at each number."""
     rows, truth = faces.embeddings[chosen], faces.labels[chosen]
     limits = [collection_threshold(distances, len(rows), impostors=s).distance for s in tried]
-    limits.append(collection_threshold(distances, len(rows), far=FIXED_FAR).distance)
     tree = agglomerative(rows, threshold=max(limits)).merges
     cuts = (cut(tree, len(rows), threshold=limit).astype(np.int64) for limit in limits)
-    return [float(len(rows)), *(pairwise_scores(truth, labels).f1 for labels in cuts)]
+    scores = (pairwise_scores(truth, labels) for labels in cuts)
+    return len(rows), [(one.precision, one.f1) for one in scores]

@@ -21,11 +21,12 @@ def test_the_tail_foretells_a_rate_that_was_left_out(distances: dict[str, float 
 
 @pytest.mark.parametrize("distances", MEASURED)
 def test_larger_collections_are_stricter(distances: dict[str, float | None]) -> None:
-    found = [collection_threshold(distances, n) for n in (2, 100, 1201, 12_001, 120_001, 10**7)]
+    found = [collection_threshold(distances, n) for n in (2, 100, 5_001, 50_001, 500_001, 10**7)]
     assert [t.distance for t in found] == sorted((t.distance for t in found), reverse=True)
     assert [t.extrapolated for t in found] == [False, False, False, False, False, True]
-    assert found[2].far == pytest.approx(1e-2) and found[2].distance == distances["1e-2"]
-    assert found[3].n_pairs == 12_001 * 6_000 and found[3].false_pairs == pytest.approx(12 * 12_001 / 2)
+    assert found[0].far == pytest.approx(7.5e-3)
+    assert found[2].far == pytest.approx(1e-3) and found[2].distance == distances["1e-3"]
+    assert found[3].n_pairs == 50_001 * 25_000 and found[3].false_pairs == pytest.approx(5 * 50_001 / 2)
 
 
 def test_a_rate_may_be_named() -> None:

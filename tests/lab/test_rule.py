@@ -27,15 +27,15 @@ def test_the_collection_of_all_people_scores_as_grouping_it_does() -> None:
     real, tried = faces(16), (0.2, 1.0, 2.0)
     small, whole = measure_rule(real, DISTANCES, tried=tried)
     assert (small.n_people, small.n_faces, whole.n_people, whole.n_faces) == (8, 72, 16, 144)
-    for impostors, f1 in zip(tried, whole.f1, strict=True):
+    for impostors, precision, f1 in zip(tried, whole.precision, whole.f1, strict=True):
         limit = collection_threshold(DISTANCES, 144, impostors=impostors).distance
         labels = agglomerative(real.embeddings, threshold=limit).labels.astype(np.int64)
-        assert f1 == pytest.approx(pairwise_scores(real.labels, labels).f1)
-    fixed = agglomerative(real.embeddings, threshold=0.9).labels.astype(np.int64)
-    assert whole.fixed_f1 == pytest.approx(pairwise_scores(real.labels, fixed).f1)
+        scores = pairwise_scores(real.labels, labels)
+        assert (precision, f1) == pytest.approx((scores.precision, scores.f1))
     assert small == measure_rule(real, DISTANCES, tried=tried)[0]
 
 
 def test_the_best_number_has_the_best_mean_over_sizes() -> None:
-    collections = [RuleScores(8, 70, (0.9, 0.8, 0.1), 0.5), RuleScores(16, 150, (0.1, 0.5, 0.9), 0.5)]
+    good = (1.0, 1.0, 1.0)
+    collections = [RuleScores(8, 70, good, (0.9, 0.8, 0.1)), RuleScores(16, 150, good, (0.1, 0.5, 0.9))]
     assert best_number(collections, tried=(1.0, 2.0, 3.0)) == 2.0

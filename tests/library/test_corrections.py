@@ -60,7 +60,7 @@ def test_a_name_confirms_a_group_and_holds(library: Library) -> None:
 def test_a_suggestion_has_a_distance_and_the_rate_behind_it(library: Library) -> None:
     library.name(person_of(library, "1.jpg#1"), "Ann")
     add(library, photo("near.jpg", RED))
-    add(library, photo("4.jpg", RED, noise=0.042))
+    add(library, photo("4.jpg", RED, noise=0.040))
     document = library.group(SPEC).to_json()
     (ann,) = [p for p in document["people"] if p["name"] == "Ann"]
     assert ann["settled"] and not ann["hidden"]

@@ -13,10 +13,10 @@ from facespace.models import distance_at
 
 __all__ = ["IMPOSTORS_IN_REACH", "CollectionThreshold", "collection_threshold"]
 
-# Both by `python -m lab.clustering rule`, on collections of 8 to 128 people by two models.
-IMPOSTORS_IN_REACH = 12.0
-# Small collections: a looser rate joins look-alikes, and calibrations measure none.
-LOOSEST_FAR = 0.01
+# Both by `python -m lab.clustering rule`, on celebrities and on families (docs/clustering.md).
+IMPOSTORS_IN_REACH = 5.0
+# Small collections: a looser rate joins relatives and look-alikes.
+LOOSEST_FAR = 0.0075
 
 
 @dataclass(frozen=True)
