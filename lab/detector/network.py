@@ -19,7 +19,7 @@ OUTPUTS = 15  # score, box (4), landmarks (10)
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Channels at each stride, and of the heads."""
+    """Channels at each stride and of the heads, and residual units at the two coarse strides."""
 
     stem: int = 16
     stride4: int = 32
@@ -27,6 +27,8 @@ class NetworkOptions:
     stride16: int = 64
     stride32: int = 64
     heads: int = 32
+    units16: int = 2
+    units32: int = 3
 
 
 class ConvUnit(nn.Module):
@@ -52,6 +54,12 @@ class ResidualUnit(nn.Module):
         return x + self.unit(x)
 
 
+def _stage(channels_in: int, channels_out: int, n_units: int) -> nn.Sequential:
+    """Half the resolution, then residual units."""
+    units = (ResidualUnit(channels_out) for _ in range(n_units))
+    return nn.Sequential(ConvUnit(channels_in, channels_out, stride=2), *units)
+
+
 class DetectorNetwork(nn.Module):
     """Faces in a picture.
 
@@ -66,11 +74,9 @@ class DetectorNetwork(nn.Module):
         self.options = options
         self.pixel_scale = 1 / 255
         self.stem = nn.Sequential(ConvUnit(3, o.stem, stride=2), ConvUnit(o.stem, o.stride4, stride=2))
-        self.stage8 = nn.Sequential(ConvUnit(o.stride4, o.stride8, stride=2), ResidualUnit(o.stride8))
-        self.stage16 = nn.Sequential(ConvUnit(o.stride8, o.stride16, stride=2), ResidualUnit(o.stride16))
-        self.stage32 = nn.Sequential(
-            ConvUnit(o.stride16, o.stride32, stride=2), ResidualUnit(o.stride32), ResidualUnit(o.stride32)
-        )
+        self.stage8 = _stage(o.stride4, o.stride8, 1)
+        self.stage16 = _stage(o.stride8, o.stride16, o.units16)
+        self.stage32 = _stage(o.stride16, o.stride32, o.units32)
         widths = (o.stride8, o.stride16, o.stride32)
         self.lateral = nn.ModuleList(ConvUnit(width, o.heads, size=1) for width in widths)
         self.smooth = nn.ModuleList(ConvUnit(o.heads, o.heads) for _ in widths)

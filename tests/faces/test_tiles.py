@@ -163,9 +163,9 @@ class OnePixel:
 
 def test_nearly_all_faces_of_a_huge_mosaic_are_found_once(heads) -> None:  # type: ignore[no-untyped-def]
     places = [(int(x), int(y)) for y in range(40, 5800, 322) for x in range(40, 7700, 321)]
-    picture = np.asarray(pasted((7800, 6000), heads, places, 250))
+    picture = np.asarray(pasted((7800, 6000), heads, places, 130))
     without = Detector(tiles="off").detect(picture).boxes_xyxy
     with_tiles = Detector().detect(picture).boxes_xyxy
-    assert share_found(with_tiles, places, 250) > 0.97 > share_found(without, places, 250)
+    assert share_found(with_tiles, places, 130) > 0.97 > share_found(without, places, 130)
     overlaps = box_iou(with_tiles, with_tiles) - np.eye(len(with_tiles), dtype=np.float32)
     assert overlaps.max() < 0.5

@@ -13,7 +13,7 @@ from lab.cards.detector import render_detectors
 from lab.cards.embedder import render_embedder
 
 CARDS = Path(facespace.__file__).parents[2] / "docs" / "models"
-EMBEDDERS = [spec for spec in built_in_models() if spec.task == "embedder"]
+EMBEDDERS = [spec for spec in built_in_models() if spec.task == "embedder" and "-int8" not in spec.name]
 
 
 def figures_of(name: str) -> dict[str, object]:
