@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from facespace.training.loop import Trainer
 from facespace.training.material import Material, ask_old_version, open_material
 from facespace.training.recipe import Batches, EmbeddingStage, Harmonic, Mining, Optimiser, Recipe
 from facespace.training.run_folder import read_facts, read_model
+from facespace.workers import Threads
 
 SIDE = 32
 RECIPE = Recipe(
@@ -94,6 +96,27 @@ def test_first_the_embedding_layer_moves_alone_then_all(init: Path, new: tuple[P
     assert {"features.0.weight", "features.1.running_mean", "pool.0.weight"} <= set(moved)
     assert read_model(run)["old"] == "a" * 64
     assert epochs[-1].mixed_tar >= epochs[0].mixed_tar
+
+
+def test_machines_that_embed_are_let_go_before_training(
+    init: Path, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened = []
+    machines = Threads(1)
+
+    @contextmanager
+    def open_machines() -> Iterator[Threads]:
+        yield machines
+        happened.append("let go")
+
+    def ask(*_: object, workers: object, **__: object) -> Material:
+        assert workers is machines
+        happened.append("asked")
+        return material
+
+    monkeypatch.setattr("facespace.training.harmonise.open_material", ask)
+    two_stages(init, tmp_path / "out", workers=open_machines, on_step=lambda *_: happened.append("trained"))
+    assert happened[:3] == ["asked", "let go", "trained"]
 
 
 def test_an_embedding_layer_of_the_same_size_is_drawn_anew_too(material: Material, tmp_path: Path) -> None:

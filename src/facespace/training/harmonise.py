@@ -8,6 +8,7 @@ Each is a run folder like any other, and is resumed like any other.
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from facespace.training.recipe import (
     recipe_of,
 )
 from facespace.training.run_folder import read_facts, read_model
+from facespace.workers import Workers
 
 __all__ = ["FIRST_STAGE", "default_recipe", "harmonise", "resolve"]
 
@@ -41,6 +43,7 @@ def harmonise(
     open_model: OpenModel,
     resume: bool = False,
     device: str = "cpu",
+    workers: Callable[[], AbstractContextManager[Workers | None]] = nullcontext,
     on_asked: OnAsked = lambda done, total: None,
     on_step: OnStep | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
@@ -55,6 +58,7 @@ def harmonise(
         open_model: makes an embedder of a model file.
         resume: continue where ``out`` stopped.
         device: torch's name of it.
+        workers: opens the machines where the older model and a teacher embed the pictures, until training begins.
         on_asked: called with (done, total) as the older model embeds the faces.
         on_step: follows each stage, with (step, n_steps, loss).
         on_epoch: called after each epoch.
@@ -77,7 +81,8 @@ def harmonise(
         )
     read_model(init)  # before the work
     first = out / FIRST_STAGE
-    material = open_material(recipe, data, out, open_model=open_model, on_asked=on_asked)
+    with workers() as asked:
+        material = open_material(recipe, data, out, open_model=open_model, on_asked=on_asked, workers=asked)
     stages = (
         [(first_stage(recipe), first), (recipe, out)] if recipe.embedding_stage.epochs else [(recipe, out)]
     )
