@@ -76,9 +76,11 @@ def summarise(path: Path) -> ModelSummary:
         _tensor(graph[value]) for field, _, value in fields(graph, path) if field == GRAPH_INITIALIZER
     )
     nodes = [_node(graph[value]) for field, _, value in fields(graph, path) if field == GRAPH_NODE]
-    # Weights that are kept in fewer bits pass through a cast first.
+    # Weights that are kept in fewer bits are widened first.
     sizes |= {
-        output: sizes[inputs[0]] for kind, inputs, output in nodes if kind == "Cast" and inputs[0] in sizes
+        output: sizes[inputs[0]]
+        for kind, inputs, output in nodes
+        if kind in ("Cast", "DequantizeLinear") and inputs[0] in sizes
     }
     weighted = [
         (kind, sizes[inputs[1]], output)
