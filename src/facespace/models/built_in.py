@@ -33,7 +33,7 @@ def user_models_folder() -> Path:
 
 def built_in_models() -> list[ModelSpec]:
     """The specs of all built-in models, by name."""
-    return [read_spec(path) for path in sorted(weights_folder().glob("*.onnx"))]
+    return sorted((read_spec(path) for path in weights_folder().glob("*.onnx")), key=lambda spec: spec.name)
 
 
 def installed_models() -> Iterator[tuple[Path, ModelSpec | ModelError]]:
