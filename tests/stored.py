@@ -8,7 +8,7 @@ from embeddings import unit_rows
 from facespace.gallery import Gallery
 from facespace.gallery.sqlite_roster import SqliteRoster
 from facespace.models import ModelSpec
-from facespace.store import Database
+from facespace.store import Database, Prototypes
 from facespace.table import FaceTable
 
 DIM = 8
@@ -42,3 +42,12 @@ def database_of(gallery: Gallery) -> Database:
     """The file of a gallery that is one."""
     assert isinstance(gallery.roster, SqliteRoster)
     return gallery.roster.database
+
+
+def shown_prototypes(sets: tuple[Prototypes, ...]) -> list[list[object]]:
+    """Of each pair of models, however many sets it has."""
+    whole: dict[int, Prototypes] = {}
+    for one in sets:
+        whole[id(one.curve)] = whole[id(one.curve)].joined(one) if id(one.curve) in whole else one
+    parts = [one.joined(one.without(one.subject_id)) for one in whole.values()]
+    return [[one.subject_id.tolist(), one.n_templates.tolist(), one.rows.tolist()] for one in parts]

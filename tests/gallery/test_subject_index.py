@@ -8,11 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facespace.gallery import Gallery, sqlite_roster
+from facespace.models import far_curve
 from facespace.store import Prototypes, subject_index
+from facespace.store.index_files import map_arrays
+from facespace.store.prototypes import PrototypeScan, bytes_of
+from facespace.store.scan import faiss_if_there
 from facespace.store.sqlite_templates import SqliteTemplates
-from stored import DIM, V1, V2, faces
+from stored import DIM, V1, V2, faces, shown_prototypes
 
 ANY = np.zeros((1, DIM), np.int8)
+CURVE = far_curve(V1, V1)
 NAMES = ["Ann", "Bob", "Cy", "Dora"]
 CHANGES = ["v1", "v2", "faces", "subject", "merge", "remove", "look", "file", "open"]
 
@@ -21,11 +26,7 @@ def plain(path: Path, spec: object) -> list[list[object]]:
     """By a gallery that has held nothing, and reads no file."""
     with Gallery(path) as fresh, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite_roster.SqliteRoster, "_subjects_file", lambda *_: None)
-        return shown(fresh.roster._prototypes.of(spec))  # type: ignore[attr-defined]
-
-
-def shown(sets: tuple[Prototypes, ...]) -> list[list[object]]:
-    return [[one.subject_id.tolist(), one.n_templates.tolist(), one.rows.tolist()] for one in sets]
+        return shown_prototypes(fresh.roster._prototypes.of(spec))  # type: ignore[attr-defined]
 
 
 @settings(deadline=None, max_examples=25)
@@ -54,8 +55,8 @@ def test_prototypes_follow_every_change(
             if what in ("look", "open"):
                 for spec in (V1, V2):
                     expected = plain(path, spec)
-                    assert shown(other.roster.prototypes(ANY, spec)[0]) == expected
-                    assert shown(gallery.roster.prototypes(ANY, spec)[0]) == expected
+                    assert shown_prototypes(other.roster.prototypes(ANY, spec)[0]) == expected
+                    assert shown_prototypes(gallery.roster.prototypes(ANY, spec)[0]) == expected
         gallery.close()
         other.close()
 
@@ -93,7 +94,7 @@ def test_a_file_of_prototypes_is_used_and_leaves_nobody_behind(
         patch.setattr(SqliteTemplates, "index", None)  # no template is read
         found = again.identify(probes, V1)
         assert found.nearest == expected.nearest and np.array_equal(found.distance, expected.distance)
-    row = gallery_rows(file)
+    row = map_arrays(file)[1]["rows_0"].copy()
     with Gallery(tmp_path / "g") as gallery:
         assert gallery.remove(subjects=["Ann"]).overwritten
         (renewed,) = tmp_path.glob("g.subjects-*")
@@ -104,6 +105,30 @@ def test_a_file_of_prototypes_is_used_and_leaves_nobody_behind(
         assert again.identify(probes, V1).nearest[1:] == expected.nearest[1:]
 
 
-def gallery_rows(file: Path) -> np.ndarray:
-    with np.load(file) as kept:
-        return np.asarray(kept["rows_0"])
+@pytest.mark.skipif(faiss_if_there() is None, reason="the extra index is not installed")
+@settings(deadline=None, max_examples=30)
+@given(st.integers(65, 600), st.integers(0, 2**16), st.floats(0.0, 0.9), st.booleans())
+def test_a_scan_of_bytes_names_the_nearest_prototype_or_none(
+    n: int, seed: int, share_gone: float, alike: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows = unit(rng.normal(size=(n, 64)) + (8.0 if alike else 0.0))
+    rows[1], gone = rows[0], rng.random(n) < share_gone
+    probes = unit(np.concatenate([rows[:2] + 0.01, rng.normal(size=(3, 64))]))
+    codes, scale, error = bytes_of(rows)
+    scan = PrototypeScan(codes, scale, error, faiss_if_there())
+    found = scan.nearest(probes, rows, gone)
+    cosine = np.where(gone, -np.inf, probes @ rows.T)
+    certain = found >= 0
+    met = np.take_along_axis(cosine, np.maximum(found, 0)[:, None], axis=1)[:, 0]
+    assert (met[certain] >= cosine.max(1)[certain] - 1e-6).all()
+    assert alike or share_gone > 0.5 or certain.any()
+    one = Prototypes(CURVE, np.arange(n), rows, np.ones(n, np.int64), gone, scan)
+    if len(one):
+        plain = Prototypes(CURVE, np.arange(n), rows, np.ones(n, np.int64), gone)
+        for a, b in zip(one.nearest(probes), plain.nearest(probes), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)

@@ -18,8 +18,6 @@ __all__ = ["FPIR", "Identities", "comparison_far", "identify", "identify_in"]
 
 # One unknown person in a hundred may be taken for somebody.
 FPIR = 1e-2
-# A block of distances: of few probes with more prototypes at a time, since each is read once for all of a block.
-PROBES_AT_ONCE, DISTANCES_AT_ONCE = 1024, 2**22
 
 
 @dataclass(frozen=True)
@@ -164,23 +162,14 @@ class _Nearest:
         return cls(np.full(n, -1, np.int64), far_away, np.zeros(n), far_away)
 
     def nearer(self, other: "_Nearest") -> "_Nearest":
-        better = other.log_far < self.log_far
+        equal = (other.log_far == self.log_far) & (other.distance == self.distance)
+        better = (other.log_far < self.log_far) | (equal & (other.subject_id < self.subject_id))
         columns = ("subject_id", "distance", "threshold", "log_far")
         return _Nearest(*(np.where(better, getattr(other, c), getattr(self, c)) for c in columns))
 
 
 def _nearest(rows: NDArray[np.float32], prototypes: Prototypes, far: float) -> _Nearest:
-    place, best = np.zeros(len(rows), np.int64), np.full(len(rows), -np.inf, np.float32)
-    for first in range(0, len(rows), PROBES_AT_ONCE):
-        part = slice(first, first + PROBES_AT_ONCE)
-        at_once = DISTANCES_AT_ONCE // len(rows[part])
-        for start in range(0, len(prototypes.rows), at_once):
-            cosines = rows[part] @ prototypes.rows[start : start + at_once].T
-            nearest = cosines.argmax(1)
-            cosine = np.take_along_axis(cosines, nearest[:, None], axis=1)[:, 0]
-            place[part] = np.where(cosine > best[part], start + nearest, place[part])
-            best[part] = np.maximum(best[part], cosine)
-    distance = np.clip(2.0 - 2.0 * best.astype(np.float64), 0.0, 4.0)
+    place, distance = prototypes.nearest(rows)
     threshold = np.full(len(rows), prototypes.curve.distance(far))
     return _Nearest(prototypes.subject_id[place], distance, threshold, prototypes.curve.log_far(distance))
 

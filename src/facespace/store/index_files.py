@@ -1,15 +1,15 @@
 """The files of an index: bytes of templates in the order of their ids, mapped into memory, and the cells beside them.
 
-A file of bytes is a head, JSON of what it holds, and arrays at places that are multiples of a page: `template_id`,
-`face_id`, `low` and `high` (lengths, by block) and `codes`. Both files carry a token in their names, which the store
-names too while they are its own: what another history of the store, or a copy of it, has left beside it is never read.
-Everything in them can be worked out again from the store.
+A file of arrays is a head, JSON of what it holds, and arrays at places that are multiples of a page: of bytes
+`template_id`, `face_id`, `low` and `high` (lengths, by block) and `codes`. The files carry a token in their names, that
+the store names too while they are its own: what another history of the store, or a copy of it, has left beside it is
+never read. Everything in them can be worked out again from the store.
 """
 
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from glob import escape
@@ -23,12 +23,14 @@ from facespace.saved_files import written_beside
 from facespace.store.nearest import ROWS_AT_ONCE, ByteRows, block_limits
 from facespace.store.templates import Templates
 
-__all__ = ["IndexFiles", "new_token", "wipe_file"]
+__all__ = ["IndexFiles", "map_arrays", "new_token", "wipe_file", "write_arrays"]
 
 MAGIC = b"facespace bytes\n"
 PAGE = 4096
-FORMAT = 1
+FORMAT = 2
 WIPED_AT_ONCE = 2**20
+
+Sections = Mapping[str, tuple[str, tuple[int, ...]]]  # dtype and shape by name
 
 
 def new_token() -> str:
@@ -78,7 +80,7 @@ class IndexFiles:
         """
         path = self.bytes_path(token)
         with written_beside(path, private=True) as partial:
-            arrays = _laid_out(partial, n, dim)
+            arrays = _laid_out(partial, _sections(n, dim), {"rows_a_block": ROWS_AT_ONCE})
             done = 0
             for batch in batches:
                 part = ByteRows.of(batch.template_id, batch.face_id, batch.vectors)
@@ -97,8 +99,10 @@ class IndexFiles:
     def read_bytes(self, token: str) -> ByteRows | None:
         """The templates, mapped into memory; None where there is no such file, or another one."""
         try:
-            arrays = _mapped(self.bytes_path(token), "r")
+            head, arrays = map_arrays(self.bytes_path(token))
         except (OSError, ValueError, KeyError):
+            return None
+        if head["rows_a_block"] != ROWS_AT_ONCE:
             return None
         names = ("template_id", "face_id", "codes")
         rows = ByteRows(*(np.asarray(arrays[name]) for name in names))
@@ -112,7 +116,7 @@ class IndexFiles:
             OSError: it cannot be written.
         """
         self.bytes_path(token).replace(self.bytes_path(renamed))
-        arrays = _mapped(self.bytes_path(renamed), "r+")
+        _, arrays = map_arrays(self.bytes_path(renamed), "r+")
         arrays["codes"][rows] = 128  # zeros: at distance 2 of everything
         arrays["face_id"][rows] = -1
         for array in arrays.values():
@@ -183,7 +187,7 @@ def _locked(opened: int) -> bool:
     return True
 
 
-def _sections(n: int, dim: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _sections(n: int, dim: int) -> Sections:
     n_blocks = -(-n // ROWS_AT_ONCE)
     return {
         "template_id": ("<i8", (n,)), "face_id": ("<i8", (n,)), "low": ("<f8", (n_blocks,)),
@@ -191,21 +195,35 @@ def _sections(n: int, dim: int) -> dict[str, tuple[str, tuple[int, ...]]]:
     }  # fmt: skip
 
 
-def _laid_out(path: Path, n: int, dim: int) -> dict[str, Any]:
+def _laid_out(path: Path, sections: Sections, head: dict[str, Any]) -> dict[str, Any]:
     """A new file with its head and room for the arrays; these, mapped."""
     places, at = {}, PAGE
-    for name, (kind, shape) in _sections(n, dim).items():
-        places[name] = at
+    for name, (kind, shape) in sections.items():
+        places[name] = (at, kind, shape)
         at += -(-int(np.dtype(kind).itemsize * np.prod(shape)) // PAGE) * PAGE
-    head = {"format": FORMAT, "n": n, "dim": dim, "rows_a_block": ROWS_AT_ONCE, "places": places}
+    text = json.dumps({**head, "format": FORMAT, "places": places}).encode()
+    assert len(MAGIC) + len(text) <= PAGE, "a head is of a page"
     with path.open("r+b") as file:
-        file.write((MAGIC + json.dumps(head).encode()).ljust(PAGE))
+        file.write((MAGIC + text).ljust(PAGE))
         file.truncate(at)
-    return _mapped(path, "r+")
+    return map_arrays(path, "r+")[1]
 
 
-def _mapped(path: Path, mode: Any) -> dict[str, Any]:
-    """The arrays of a file.
+def write_arrays(path: Path, head: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as a file that can be mapped into memory, with a head of small values.
+
+    Raises:
+        WriteError: no room on the disk, or no right to write there.
+    """
+    with written_beside(path, private=True) as partial:
+        sections = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
+        for name, room in _laid_out(partial, sections, head).items():
+            room[...] = arrays[name]
+        _to_disk(partial)
+
+
+def map_arrays(path: Path, mode: Any = "r") -> tuple[dict[str, Any], dict[str, Any]]:
+    """The head and the arrays of a file.
 
     Raises:
         OSError: it cannot be read.
@@ -216,14 +234,12 @@ def _mapped(path: Path, mode: Any) -> dict[str, Any]:
     if not start.startswith(MAGIC):
         raise ValueError(path)
     head = json.loads(start[len(MAGIC) :])
-    if head["format"] != FORMAT or head["rows_a_block"] != ROWS_AT_ONCE:
+    if head["format"] != FORMAT:
         raise ValueError(path)
     # An empty array cannot be mapped.
-    return {
-        name: np.memmap(path, kind, mode, head["places"][name], shape)
-        if all(shape)
-        else np.zeros(shape, kind)
-        for name, (kind, shape) in _sections(head["n"], head["dim"]).items()
+    return head, {
+        name: np.memmap(path, kind, mode, at, tuple(shape)) if all(shape) else np.zeros(shape, kind)
+        for name, (at, kind, shape) in head["places"].items()
     }
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facespace.store.nearest import ROWS_AT_ONCE, ByteRows, distances, row_lengths
 
-__all__ = ["ByteScan", "faiss_if_there", "one_thread"]
+__all__ = ["ByteScan", "faiss_if_there", "index_over", "one_thread"]
 
 # For more, the block is made float32 once for all of them, which is faster.
 MOST_PROBES = 4
@@ -53,7 +53,7 @@ class ByteScan:
     recall = None
 
     def __init__(self, rows: ByteRows, faiss: Any) -> None:
-        self._rows, self._index, self._faiss = rows, _over(rows.codes, faiss), faiss
+        self._rows, self._index, self._faiss = rows, index_over(rows.codes, faiss), faiss
         self._odd, self._low = _odd_rows(rows)
         self._high = float(rows.length_limits[1].max(initial=1.0))
 
@@ -94,7 +94,7 @@ def _odd_rows(rows: ByteRows) -> tuple[NDArray[np.int64], float]:
     return np.concatenate(odd), usual
 
 
-def _over(codes: NDArray[np.uint8], faiss: Any) -> Any:
+def index_over(codes: NDArray[np.uint8], faiss: Any) -> Any:
     """An index over bytes where they lie, which must outlive it."""
     n, dim = codes.shape
     kind = faiss.ScalarQuantizer.QT_8bit_direct_signed  # its codes are the component and 128, as ours

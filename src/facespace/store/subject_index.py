@@ -4,21 +4,21 @@ A change of a few subjects costs the work of these. All templates are gone throu
 the log of changes has been cut, or much has come at once.
 """
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.models import ModelSpec
-from facespace.saved_files import written_beside
 from facespace.store.followed import FollowedTemplates
+from facespace.store.index_files import map_arrays, write_arrays
 from facespace.store.nearest import ByteRows
-from facespace.store.prototypes import Prototypes, work_out
+from facespace.store.prototypes import Prototypes, PrototypeScan, bytes_of, work_out
+from facespace.store.scan import faiss_if_there
 from facespace.store.search import Pair
 from facespace.store.template_store import Moment
 
@@ -27,6 +27,7 @@ __all__ = ["ChangedSubjects", "SubjectFaces", "SubjectIndex"]
 # All templates are gone through if more have come than this and this share of the subjects.
 MOST_NEW, NEW_SHARE = 10_000, 0.25
 EVERY = 2**60
+COLUMNS = ("subject_id", "rows", "n_templates")
 
 Faces = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -64,7 +65,10 @@ class SubjectFaces(Protocol):
 
 @dataclass(frozen=True)
 class _State:
-    """The prototypes of each pair of models at a moment, how far it has read, and how many are not in the file."""
+    """The prototypes of each pair of models at a moment, how far it has read, and how many are not in the file.
+
+    ``sets`` are those that stood here first, ``tails`` those that have taken the place of some of them since.
+    """
 
     moment: Moment
     spec: ModelSpec
@@ -72,6 +76,7 @@ class _State:
     last_ids: tuple[int, ...]
     position: int
     sets: tuple[Prototypes, ...]
+    tails: tuple[Prototypes, ...]
     n_changed: int = 0
 
 
@@ -92,7 +97,7 @@ class SubjectIndex:
 
         Each face takes part with one template: of the probes' model, else of the newest that may meet it. A subject
         with some faces of one model and some of another has a prototype of either, since the two have their own
-        thresholds.
+        thresholds. Those that have changed since the others were worked out or filed are a set of their own.
 
         Args:
             spec: of the probes.
@@ -109,7 +114,8 @@ class SubjectIndex:
                 held = self._follow(now, spec, pairs, held or self._read(now, spec, pairs, file))
                 if now.is_final:
                     self._held[spec.sha256] = held
-        return tuple(one for one in held.sets if len(one.subject_id))
+        both = (one for pair in zip(held.sets, held.tails, strict=True) for one in pair)
+        return tuple(one for one in both if len(one))
 
     def n_changed(self, spec: ModelSpec, file: Path | None) -> int:
         """How many prototypes are others than in the file; a great number without one."""
@@ -128,35 +134,43 @@ class SubjectIndex:
         """
         self.of(spec)
         state = self._held[spec.sha256]
-        arrays = {
-            f"{name}_{i}": getattr(one, name)
-            for i, one in enumerate(state.sets)
-            for name in ("subject_id", "rows", "n_templates")
+        arrays: dict[str, NDArray[Any]] = {}
+        bytes_ = []
+        for i, parts in enumerate(zip(state.sets, state.tails, strict=True)):
+            whole = parts[0].joined(parts[1])
+            arrays |= {f"{name}_{i}": getattr(whole, name) for name in COLUMNS}
+            arrays[f"codes_{i}"], scale, error = bytes_of(whole.rows)
+            bytes_.append((scale, error))
+        head = {
+            "models": state.models,
+            "last_ids": state.last_ids,
+            "position": state.position,
+            "bytes": bytes_,
         }
-        head = {"models": state.models, "last_ids": state.last_ids, "position": state.position}
-        with written_beside(file, private=True) as partial, partial.open("wb") as opened:
-            np.savez(opened, head=np.array(json.dumps(head)), **arrays)
-        self._held[spec.sha256] = replace(state, n_changed=0)
+        write_arrays(file, head, arrays)
+        pairs = self._store.comparable(spec)
+        self._held[spec.sha256] = self._read(state.moment, spec, pairs, file) or replace(state, n_changed=0)
 
     def _read(self, now: Moment, spec: ModelSpec, pairs: Sequence[Pair], file: Path | None) -> _State | None:
-        """What a file holds; None where there is none, or it is damaged or of other models."""
+        """What a file holds, mapped into memory; None where there is none, or it is damaged or of other models."""
         if file is None:
             return None
-        models = tuple(pair.stored.sha256 for pair in pairs)
-        with (
-            suppress(Exception),
-            file.open("rb") as opened,
-            np.load(opened) as kept,
-        ):  # damaged in one of many ways
-            head = json.loads(str(kept["head"]))
+        models, faiss = tuple(pair.stored.sha256 for pair in pairs), faiss_if_there()
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            head, arrays = map_arrays(file)
             if tuple(head["models"]) == models:
-                sets = tuple(
-                    Prototypes(
-                        pair.curve, kept[f"subject_id_{i}"], kept[f"rows_{i}"], kept[f"n_templates_{i}"]
-                    )
-                    for i, pair in enumerate(pairs)
+                sets = []
+                for i, pair in enumerate(pairs):
+                    columns = (np.asarray(arrays[f"{name}_{i}"]) for name in COLUMNS)
+                    one = Prototypes(pair.curve, *columns)  # type: ignore[arg-type]
+                    if faiss is not None and len(one):
+                        scale, error = head["bytes"][i]
+                        one = replace(one, scan=PrototypeScan(arrays[f"codes_{i}"], scale, error, faiss))
+                    sets.append(one)
+                tails = tuple(map(_none, pairs))
+                return _State(
+                    now, spec, models, tuple(head["last_ids"]), head["position"], tuple(sets), tails
                 )
-                return _State(now, spec, models, tuple(head["last_ids"]), head["position"], sets)
         return None
 
     def _follow(self, now: Moment, spec: ModelSpec, pairs: Sequence[Pair], before: _State | None) -> _State:
@@ -169,19 +183,27 @@ class SubjectIndex:
         if dirty is None or before is None:
             faces, subjects = self._faces.subjects_of_faces()
             rows = [self._store.index(pair.stored).rows() for pair in pairs]
-            sets, n_changed = _sets(pairs, faces, subjects, rows), EVERY
+            sets, tails, n_changed = _sets(pairs, faces, subjects, rows), tuple(map(_none, pairs)), EVERY
         else:
-            renewed = self._some(pairs, dirty)
-            known = zip(before.sets, renewed, pairs, strict=True)
-            sets = tuple(_with(old, new, dirty, pair) for old, new, pair in known)
+            # A pair's curve may be another than before, where its spec is.
+            known = [replace(one, curve=pair.curve) for one, pair in zip(before.sets, pairs, strict=True)]
+            sets = tuple(one.without(dirty) for one in known)
+            renewed = zip(before.tails, self._some(pairs, dirty), strict=True)
+            tails = tuple(tail.without(dirty).joined(new) for tail, new in renewed)
+            tails = tuple(replace(one, curve=pair.curve) for one, pair in zip(tails, pairs, strict=True))
             n_changed = before.n_changed + len(dirty)
-        return _State(now, spec, models, last_ids, changed.position, sets, n_changed)
+            if (
+                before.n_changed >= EVERY and sum(map(len, tails)) > MOST_NEW
+            ):  # in memory: no file follows them
+                sets = tuple(one.joined(tail) for one, tail in zip(sets, tails, strict=True))
+                tails = tuple(map(_none, pairs))
+        return _State(now, spec, models, last_ids, changed.position, sets, tails, n_changed)
 
     def _dirty(
         self, before: _State, last_ids: Sequence[int], changed: ChangedSubjects
     ) -> NDArray[np.int64] | None:
         """The subjects whose prototypes may be others now; None for more than pays."""
-        limit = max(MOST_NEW, NEW_SHARE * sum(len(one.subject_id) for one in before.sets))
+        limit = max(MOST_NEW, NEW_SHARE * sum(map(len, before.sets)))
         faces = [np.zeros(0, np.int64)]
         for model, old, new in zip(before.models, before.last_ids, last_ids, strict=True):
             if new > old:
@@ -214,16 +236,3 @@ def _sets(
 def _none(pair: Pair) -> Prototypes:
     none = np.zeros(0, np.int64)
     return Prototypes(pair.curve, none, np.zeros((0, pair.stored.dim), np.float32), none)
-
-
-def _with(old: Prototypes, new: Prototypes, dirty: NDArray[np.int64], pair: Pair) -> Prototypes:
-    """The old ones with those of some subjects in place of what there was of them."""
-    if not len(dirty):
-        return Prototypes(pair.curve, old.subject_id, old.rows, old.n_templates)
-    kept = ~np.isin(old.subject_id, dirty)
-    columns = [
-        np.concatenate([getattr(old, name)[kept], getattr(new, name)])
-        for name in ("subject_id", "rows", "n_templates")
-    ]
-    order = np.argsort(columns[0], kind="stable")
-    return Prototypes(pair.curve, *(column[order] for column in columns))
