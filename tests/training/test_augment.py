@@ -1,9 +1,13 @@
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from drawn import drawn_faces
-from facespace.training.augment import Augmentation, to_input
+from facespace.training.augment import Augmentation, _gaussian, to_input
+from facespace.training.compression import compress
 
 STILL = dict.fromkeys(Augmentation.__dataclass_fields__, 0.0)
 EVERYTHING = Augmentation(grey=0.5, blur=0.5, low_resolution=0.5, jpeg=0.5, erase=0.5)
@@ -55,3 +59,23 @@ def test_blur_lowers_contrast_between_neighbours_and_keeps_the_mean() -> None:
     plain, blurred = to_input(crops), Augmentation(**{**STILL, "blur": 1.0})(crops, torch.Generator())
     assert blurred.diff(dim=3).abs().mean() < 0.7 * plain.diff(dim=3).abs().mean()
     assert torch.allclose(blurred.mean((2, 3)), plain.mean((2, 3)), atol=0.03)
+
+
+@pytest.mark.parametrize("quality", [10, 35, 50, 60, 90])
+def test_compression_is_about_what_a_jpeg_file_makes_of_a_picture(quality: int) -> None:
+    crops = crops_of()
+    met = compress(to_input(crops), torch.full((len(crops),), quality))
+    for crop, picture in zip(crops, met, strict=True):
+        file = io.BytesIO()
+        Image.fromarray(crop.numpy()).save(file, "JPEG", quality=quality)
+        expected = to_input(torch.from_numpy(np.array(Image.open(file)))[None])[0]
+        lost = (expected - to_input(crop[None])[0]).abs().mean()
+        assert (picture - expected).abs().mean() < max(0.02, 0.5 * float(lost))
+
+
+def test_each_picture_is_blurred_as_if_it_were_alone() -> None:
+    crops, sigma = crops_of(3), torch.tensor([0.5, 1.0, 1.7])
+    together = _gaussian(to_input(crops), sigma)
+    for i in range(3):
+        alone = _gaussian(to_input(crops[i : i + 1]), sigma[i : i + 1])
+        assert torch.allclose(together[i], alone[0], atol=0.02)

@@ -1,14 +1,15 @@
-"""Augmentation of a batch of aligned faces, in torch alone (no torchvision): cheap enough for two cores."""
+"""Augmentation of a batch of aligned faces, in torch alone (no torchvision): cheap enough for two cores, and without a
+loop over pictures, so that a GPU need not wait.
+"""
 
-import io
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
+
+from facespace.training.compression import QUALITIES, compress
 
 __all__ = ["Augmentation", "to_input"]
 
@@ -19,6 +20,9 @@ def to_input(crops: Tensor, size_hw: tuple[int, int] | None = None) -> Tensor:
     if size_hw and tuple(images.shape[2:]) != tuple(size_hw):
         images = F.interpolate(images, size_hw, mode="bilinear", antialias=True)
     return images
+
+
+FACTORS = 4  # sizes that a batch's pictures are shrunk to
 
 
 @dataclass(frozen=True)
@@ -67,23 +71,27 @@ class Augmentation:
         size_hw = size_hw or (crops.shape[1], crops.shape[2])
         if not len(crops):
             return torch.zeros(0, 3, *size_hw, device=crops.device)
-        images = to_input(self._compress(crops, generator))
-        images = self._move(images, generator, size_hw)
-        images = self._colour(images, generator)
+        images = self.degrade(self.vary(to_input(crops), generator, size_hw), generator)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def vary(self, images: Tensor, generator: torch.Generator, size_hw: tuple[int, int]) -> Tensor:
+        """Pictures as good as before: moved and resized in one interpolation, and with other colours.
+
+        Args:
+            images: float32 in [-1, 1], shape (N, 3, H, W), N at least one.
+            generator: as in a call.
+            size_hw: of the result.
+        """
+        images = self._colour(self._move(images, generator, size_hw), generator)
+        grey = (torch.rand(len(images), generator=generator) < self.grey).to(images.device)
+        return torch.where(grey[:, None, None, None], images.mean(1, keepdim=True), images)
+
+    def degrade(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Worse pictures: blurred, shrunk, compressed and covered; shape (N, 3, H, W), the given ones are changed."""
         images = self._blur(images, generator)
         images = self._shrink(images, generator)
-        return self._erase(images, generator).contiguous(memory_format=torch.channels_last)
-
-    def _compress(self, crops: Tensor, generator: torch.Generator) -> Tensor:
-        if not self.jpeg:
-            return crops
-        chosen, crops = _chosen(self.jpeg, len(crops), generator), crops.clone()
-        for i in chosen:
-            quality = int(torch.randint(10, 61, (), generator=generator))
-            file = io.BytesIO()
-            Image.fromarray(crops[i].cpu().numpy()).save(file, "JPEG", quality=quality)
-            crops[i] = torch.from_numpy(np.array(Image.open(file)))
-        return crops
+        images = self._compress(images, generator)
+        return self._erase(images, generator)
 
     def _move(self, images: Tensor, generator: torch.Generator, size_hw: tuple[int, int]) -> Tensor:
         n = len(images)
@@ -98,54 +106,71 @@ class Augmentation:
                 torch.stack([sin * mirror, cos, u[3] * 2 * self.shift], 1),
             ],
             1,
-        )
-        grid = F.affine_grid(rows, [n, 3, *size_hw], align_corners=False).to(images.device)
+        ).to(images.device)
+        grid = F.affine_grid(rows, [n, 3, *size_hw], align_corners=False)
         return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
     def _colour(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        u = torch.rand(3, len(images), 1, 1, 1, generator=generator).to(images.device)
+        u = torch.rand(2, len(images), 1, 1, 1, generator=generator).to(images.device)
         gain = 1 + (u[0] * 2 - 1) * self.contrast
         offset = images.mean((1, 2, 3), keepdim=True) * (1 - gain) + (u[1] * 2 - 1) * self.brightness
-        images = images.mul_(gain).add_(offset).clamp_(-1, 1)
-        grey = (u[2].flatten() < self.grey).nonzero()[:, 0]
-        images[grey] = images[grey].mean(1, keepdim=True).expand(-1, 3, -1, -1)
-        return images
+        return images.mul_(gain).add_(offset).clamp_(-1, 1)
 
     def _blur(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        for i in _chosen(self.blur, len(images), generator):
-            sigma = float(0.004 + 0.012 * torch.rand((), generator=generator)) * images.shape[2]
-            images[i] = _gaussian(images[i], sigma)
+        chosen = _chosen(self.blur, len(images), generator)
+        if len(chosen):
+            sigma = (0.004 + 0.012 * torch.rand(len(chosen), generator=generator)) * images.shape[2]
+            at = chosen.to(images.device)
+            images[at] = _gaussian(images[at], sigma)
         return images
 
     def _shrink(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        chosen = _chosen(self.low_resolution, len(images), generator)
+        size_hw = [images.shape[2], images.shape[3]]
+        for chosen in _chosen(self.low_resolution, len(images), generator).chunk(FACTORS):
+            if len(chosen):
+                factor = float(0.25 + torch.rand((), generator=generator) * 0.25)
+                at = chosen.to(images.device)
+                small = F.interpolate(images[at], [int(s * factor) for s in size_hw], mode="area")
+                images[at] = F.interpolate(small, size_hw, mode="bilinear")
+        return images
+
+    def _compress(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        chosen = _chosen(self.jpeg, len(images), generator)
         if len(chosen):
-            factor = float(0.25 + torch.rand((), generator=generator) * 0.25)
-            size_hw = [images.shape[2], images.shape[3]]
-            small = F.interpolate(images[chosen], [int(s * factor) for s in size_hw], mode="area")
-            images[chosen] = F.interpolate(small, size_hw, mode="bilinear")
+            quality = torch.randint(*QUALITIES, (len(chosen),), generator=generator)
+            at = chosen.to(images.device)
+            images[at] = compress(images[at], quality.to(images.device))
         return images
 
     def _erase(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        size_hw = torch.tensor(images.shape[2:])
-        for i in _chosen(self.erase, len(images), generator):
-            h, w = (torch.rand(2, generator=generator) * size_hw / 3 + 4).int().tolist()
-            top, left = (torch.rand(2, generator=generator) * (size_hw - torch.tensor([h, w]))).int().tolist()
-            colour = torch.rand(3, 1, 1, generator=generator).to(images.device) * 2 - 1
-            images[i, :, top : top + h, left : left + w] = colour
-        return images
+        n, size_hw = len(images), torch.tensor(images.shape[2:])
+        chosen = torch.rand(n, generator=generator) < self.erase
+        sides = (torch.rand(n, 2, generator=generator) * size_hw / 3 + 4).int()
+        first = (torch.rand(n, 2, generator=generator) * (size_hw - sides)).int()
+        colour = torch.rand(n, 3, 1, 1, generator=generator) * 2 - 1
+        last, device = first + sides, images.device
+        inside = [
+            (at >= first[:, axis, None].to(device)) & (at < last[:, axis, None].to(device))
+            for axis, at in enumerate(torch.arange(side, device=device) for side in images.shape[2:])
+        ]
+        covered = (inside[0][:, :, None] & inside[1][:, None, :])[:, None] & chosen.to(device)[
+            :, None, None, None
+        ]
+        return torch.where(covered, colour.to(device), images)
 
 
-def _chosen(chance: float, n: int, generator: torch.Generator) -> list[int]:
-    chosen: list[int] = (torch.rand(n, generator=generator) < chance).nonzero()[:, 0].tolist()
-    return chosen
+def _chosen(chance: float, n: int, generator: torch.Generator) -> Tensor:
+    n_chosen = int(chance * n + float(torch.rand((), generator=generator)))
+    return torch.randperm(n, generator=generator)[:n_chosen]
 
 
-def _gaussian(image: Tensor, sigma: float) -> Tensor:
-    reach = max(1, math.ceil(2.5 * sigma))
-    at = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
-    kernel = torch.exp(-0.5 * (at / sigma).square())
-    kernel = (kernel / kernel.sum()).expand(3, 1, -1)
-    padded = F.pad(image[None], (reach, reach, reach, reach), mode="replicate")
-    across = F.conv2d(padded, kernel[:, :, None, :], groups=3)
-    return F.conv2d(across, kernel[:, :, :, None], groups=3)[0]
+def _gaussian(images: Tensor, sigma: Tensor) -> Tensor:
+    """Each of (N, 3, H, W) blurred with its own ``sigma``, shape (N,), in pixels."""
+    reach = max(1, math.ceil(2.5 * float(sigma.max())))
+    at = torch.arange(-reach, reach + 1)
+    kernel = torch.exp(-0.5 * (at / sigma[:, None]).square())
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(3, 0).to(images)[:, None]
+    n_planes = len(kernel)
+    padded = F.pad(images, (reach, reach, reach, reach), mode="replicate").flatten(0, 1)[None]
+    across = F.conv2d(padded, kernel[:, :, None, :], groups=n_planes)
+    return F.conv2d(across, kernel[:, :, :, None], groups=n_planes).view_as(images)
