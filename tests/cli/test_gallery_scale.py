@@ -107,6 +107,27 @@ def test_what_cannot_be_loaded_is_refused(
     assert isinstance(result.exception, error) and line in str(result.exception)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GalleryError("full")])
+def test_a_new_gallery_that_holds_nobody_goes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    folder, before = table(tmp_path / "t", ("Ann", "Ann", "Bob", "Cy")), {"t"}
+
+    def fail(*_: object) -> int:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Gallery, "load", fail)
+        assert call("load", tmp_path / "team", folder).exit_code
+        assert {path.name for path in tmp_path.iterdir()} == before
+    document("create", tmp_path / "kept")
+    document("load", tmp_path / "team", folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Gallery, "load", fail)
+        assert call("load", tmp_path / "team", folder).exit_code
+    assert people(tmp_path / "team") == {"Ann": 2, "Bob": 1, "Cy": 1} and (tmp_path / "kept").exists()
+
+
 def test_a_gallery_is_created_with_settings_once(tmp_path: Path) -> None:
     made = document("create", tmp_path / "team", "--exact-up-to", 500)
     assert made["index_settings"] == {"exact_up_to": 500, "least_recall": 0.98}

@@ -14,7 +14,7 @@ from facespace.cli.gallery_opened import is_there, own_gallery
 from facespace.cli.gallery_remote import AskedGallery
 from facespace.cli.options import AsJson, GalleryFile, ModelFile
 from facespace.cli.progress import progress
-from facespace.errors import FacespaceError, GalleryError, InputError
+from facespace.errors import GalleryError, InputError
 from facespace.gallery import (
     Gallery,
     NameOf,
@@ -125,16 +125,17 @@ def load(
 
 @contextmanager
 def _taken_back(file: str) -> Iterator[None]:
-    """A gallery that is made here goes again where nobody could be enrolled in it."""
+    """A file that is made here goes again where nobody was enrolled in it, by a fault or an interruption."""
     is_new = "://" not in file and not Path(file).exists()
     try:
         yield
-    except FacespaceError:
+    except BaseException:
         if is_new and Path(file).is_file():
             with Gallery(file) as gallery:
                 is_empty = not gallery.subjects()
             if is_empty:
                 Path(file).unlink()
+                Path(f"{file}.index.lock").unlink(missing_ok=True)
         raise
 
 
