@@ -14,8 +14,6 @@ from PIL import Image
 from facespace.faces.detect import Detector
 from facespace.images import read_image
 
-__all__ = ["Appearance", "Portrait", "make_clip", "read_portraits"]
-
 RATE = 25
 SHOT_S = (2.0, 5.0)
 SHARE_OF_PAIRS = 0.3  # of shots that show two people beside each other

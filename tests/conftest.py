@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from in_milvus import lite_address, milvus_server, server_address
-
-__all__ = ["lite_address", "milvus_server", "server_address"]
+from in_milvus import lite_address, milvus_server, server_address  # noqa: F401 - fixtures
 
 # Small arrays, and processes side by side: threads of one operation would mostly wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

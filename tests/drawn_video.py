@@ -9,8 +9,6 @@ import numpy as np
 
 from fakes import COLOURS, LIKE_RED, SIDE_PX
 
-__all__ = ["draw_frame", "write_video"]
-
 SIZE_HW = (100, 400)
 
 

@@ -9,8 +9,6 @@ from facespace.gallery.milvus_roster import MilvusRoster
 from facespace.store.milvus.collection import Collection
 from milvus_server import MilvusProcess, why_not
 
-__all__ = ["emptied", "lite_address", "milvus_server", "server_address"]
-
 
 @pytest.fixture(scope="session")
 def lite_address(tmp_path_factory: pytest.TempPathFactory) -> str:

@@ -5,8 +5,6 @@ import sqlite3
 from facespace.library import Library
 from facespace.library.catalogue import Catalogue
 
-__all__ = ["inside", "sql"]
-
 
 def inside(library: Library) -> Catalogue:
     """The catalogue."""

@@ -5,8 +5,6 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Entry", "camera_raw", "exif_block", "tiff_block", "tiff_picture"]
-
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
 NUMBER = {3: "H", 4: "I"}
 Entry = tuple[int, int, bytes]  # tag, type, bytes of the values in the order of the structure

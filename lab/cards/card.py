@@ -11,8 +11,6 @@ from typing import Any
 from facespace.errors import DataError
 from facespace.saved_files import write_beside
 
-__all__ = ["BEGIN", "END", "Figures", "figures_in", "write_card"]
-
 BEGIN, END = "<!-- figures, written by a command -->", "<!-- end of figures -->"
 
 Figures = dict[str, Any]

@@ -11,8 +11,6 @@ from facespace.metrics import all_pairs, near_pairs
 from facespace.metrics.resampling import draw_identities, interval_of
 from facespace.metrics.tar_intervals import threshold_draws
 
-__all__ = ["CrossFitted", "cross_fit"]
-
 N_DRAWS = 500
 
 

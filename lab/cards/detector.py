@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from lab.cards.card import Figures
 
-__all__ = ["render_detectors"]
-
 
 def render_detectors(reports: Sequence[Figures]) -> str:
     """Reports of `facespace measure detector` as plain values, one a column, as a Markdown table."""

@@ -15,8 +15,6 @@ from facespace.models.summary import summarise
 from lab.cards.card import Figures
 from lab.cards.cross_fit import cross_fit
 
-__all__ = ["measure_embedder", "render_embedder"]
-
 BASELINE = Path("peers") / "mobilefacenet.onnx"
 
 

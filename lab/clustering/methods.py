@@ -12,8 +12,6 @@ from sklearn import cluster
 
 from facespace.distances import distance_matrix
 
-__all__ = ["METHODS", "SIZES", "chinese_whispers"]
-
 Rows = NDArray[np.float32]
 Group = Callable[[float], NDArray[np.integer]]
 WHISPERS = 100

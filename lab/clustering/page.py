@@ -6,8 +6,6 @@ from pathlib import Path
 from facespace.saved_files import write_beside
 from lab.clustering.scores import ClusterRow
 
-__all__ = ["write_cluster_page"]
-
 HEADINGS = ("collection", "model", "method", "distance", "pair P", "R", "F1", "BCubed F1", "purity", "adj. Rand",
             "people", "found", "s")  # fmt: skip
 INTRODUCTION = """# Clustering, scored

@@ -11,8 +11,6 @@ from facespace.errors import InputError
 from facespace.measure.faces import EmbeddedFaces
 from facespace.metrics import pairwise_scores
 
-__all__ = ["TRIED", "RuleScores", "best_number", "measure_rule"]
-
 TRIED = (1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 12.0, 20.0)
 PEOPLE = (8, 16, 32, 64, 128, 256, 512)
 DRAWS = 8

@@ -18,8 +18,6 @@ from facespace.measure.faces import open_crops
 from facespace.metrics.clusters import ClusterReport, cluster_report
 from lab.clustering.methods import METHODS, SIZES
 
-__all__ = ["COLLECTIONS", "ClusterRow", "read_collection", "score_collection", "score_collections"]
-
 COLLECTIONS = ("people", "val", "lfw")
 GRID = np.geomspace(0.15, 1.9, 28)
 # Along our own tree a threshold costs little.

@@ -4,8 +4,6 @@ import random
 import resource
 from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["mutations", "peak_memory_bytes"]
-
 # What readers of numbers, text and markup trip over.
 AWKWARD = (
     b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\x80", b"-1", b"0", b"1e999", b"nan", b"18446744073709551616",

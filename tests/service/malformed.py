@@ -6,8 +6,6 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Request", "malformed"]
-
 # Method, path, headers with blanks for hyphens, body.
 Request = tuple[str, str, dict[str, str], bytes | None]
 

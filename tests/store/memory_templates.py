@@ -13,8 +13,6 @@ from facespace.store.followed import FollowedTemplates, Removed
 from facespace.store.template_store import Extent, Moment, check_new, merged_spec
 from facespace.store.templates import Templates
 
-__all__ = ["MemoryTemplates"]
-
 
 class MemoryTemplates(FollowedTemplates):
     """A `TemplateStore` whose templates end with it."""

@@ -8,8 +8,8 @@ import typer
 
 from facespace.cli import gallery_shown
 from facespace.cli.console import show, show_json, warn
-from facespace.cli.gallery_opened import own_gallery
-from facespace.cli.gallery_remote import AskedGallery, enrol_asked, is_address, open_gallery
+from facespace.cli.gallery_opened import is_address, own_gallery
+from facespace.cli.gallery_remote import AskedGallery, enrol_asked, open_gallery
 from facespace.cli.gallery_scale import refresh_index
 from facespace.cli.options import (
     AsJson,
@@ -39,8 +39,6 @@ from facespace.images import Unreadable
 from facespace.models import BUILT_IN, VERIFY_FAR, ModelSpec
 from facespace.models.devices import AUTO
 from facespace.table import FaceTable
-
-__all__ = ["enrol", "identify", "list_", "named_file", "remove", "search"]
 
 Probes = Annotated[list[Path], typer.Argument(help="Photos, or folders of them.", show_default=False)]
 Crops = Annotated[bool, typer.Option("--crops", help="The files are aligned faces already.")]

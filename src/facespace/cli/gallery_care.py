@@ -8,8 +8,8 @@ import typer
 from facespace.cli import gallery_shown
 from facespace.cli.console import agreed, say, show, show_json
 from facespace.cli.gallery import named_file
-from facespace.cli.gallery_opened import own_gallery
-from facespace.cli.gallery_remote import is_address, upgrade_asked
+from facespace.cli.gallery_opened import is_address, own_gallery
+from facespace.cli.gallery_remote import upgrade_asked
 from facespace.cli.gallery_scale import refresh_index
 from facespace.cli.options import (
     AsJson,
@@ -25,8 +25,6 @@ from facespace.cli.progress import progress
 from facespace.errors import GalleryError, InputError
 from facespace.gallery import Gallery, Progress
 from facespace.models.devices import AUTO
-
-__all__ = ["backup", "check", "export", "upgrade"]
 
 
 def export(

@@ -8,8 +8,6 @@ from facespace.errors import GalleryError, InputError
 from facespace.gallery import Gallery
 from facespace.store.milvus.address import is_milvus
 
-__all__ = ["is_address", "is_there", "milvus_token", "own_gallery"]
-
 TOKEN = "FACESPACE_MILVUS_TOKEN"
 
 

@@ -37,8 +37,6 @@ from facespace.models.devices import AUTO
 from facespace.store import IndexState, same_name
 from facespace.table import face_id
 
-__all__ = ["AskedGallery", "enrol_asked", "is_address", "open_gallery", "upgrade_asked"]
-
 PROBES_AT_ONCE = 128
 PHOTOS_AT_ONCE = 4
 LOOK_AGAIN_S = 0.5

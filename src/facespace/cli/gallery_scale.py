@@ -30,8 +30,6 @@ from facespace.store import IndexSettings
 from facespace.table import FaceTable
 from facespace.table_files import read_manifest
 
-__all__ = ["create", "index", "load", "plan", "refresh_index"]
-
 DEFAULT = IndexSettings()
 ExactUpTo = Annotated[
     int | None,

@@ -15,8 +15,6 @@ from facespace.models import ModelSpec
 from facespace.store import UNKNOWN, IndexState, shown_name
 from facespace.table import FaceTable
 
-__all__ = ["enrolment", "faces", "identities", "index", "matches", "overview", "plan", "upgrade"]
-
 SHOWN = 10
 
 

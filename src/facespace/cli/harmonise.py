@@ -13,8 +13,6 @@ from facespace.cli.train import need_torch, show_trained
 from facespace.embed import Embedder
 from facespace.workers import open_workers
 
-__all__ = ["harmonise"]
-
 
 def harmonise(
     old: Annotated[

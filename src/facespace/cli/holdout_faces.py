@@ -8,8 +8,6 @@ from facespace.embed import Embedder
 from facespace.measure.embedding import embed_faces
 from facespace.measure.faces import EmbeddedFaces, open_crops
 
-__all__ = ["embed_val", "val_folder"]
-
 
 def val_folder(data: Path | None) -> Path:
     """The hold-out faces of the data folder."""

@@ -14,8 +14,6 @@ from facespace.measure.importing import ImportResult, import_embedder
 from facespace.models import ModelSpec, user_models_folder
 from facespace.models.foreign import ForeignInput, check_name, parse_scaling, read_foreign
 
-__all__ = ["import_model"]
-
 QUESTIONS = {
     "input-px": "rows and columns of its input, in pixels",
     "layout": "order of its input's axes, NCHW or NHWC",

@@ -22,8 +22,6 @@ from facespace.measure.registry import Entry, entry
 from facespace.measure.report import Made, describe, make_report
 from facespace.measure.result import Result, Table, cell_text
 
-__all__ = ["command_of"]
-
 Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", help="HTML page to write, with plots and pictures, and JSON beside it."),

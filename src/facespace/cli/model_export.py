@@ -13,8 +13,6 @@ from facespace.measure.calibration import calibrate, calibrate_twin, declare_com
 from facespace.measure.faces import EmbeddedFaces
 from facespace.models import ModelSpec
 
-__all__ = ["export", "export_run"]
-
 SOURCE = "faces/val, all pairs"
 
 Made = tuple[Path, ModelSpec, EmbeddedFaces]  # a model file, its spec and the hold-out faces by it

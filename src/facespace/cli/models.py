@@ -15,8 +15,6 @@ from facespace.measure.unnamed_faces import read_held_out
 from facespace.models import ModelSpec, built_in_models, find_model, installed_models, user_models_folder
 from facespace.models.summary import summarise
 
-__all__ = ["calibrate", "list_models", "show_model"]
-
 # What the paper says of its networks' weights and multiply-adds (section 3.3, tables 1, 2 and 6).
 PRINTED = {
     "nn1": "140M weights, 1.6B multiply-adds",

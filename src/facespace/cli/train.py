@@ -17,8 +17,6 @@ from facespace.workers import open_workers
 if TYPE_CHECKING:
     from facespace.training.health import Epoch
 
-__all__ = ["need_torch", "show_trained", "train"]
-
 
 def train(
     recipe: Annotated[

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = ["Constraints", "Resolved", "chains", "components", "overlapping"]
-
 SHOWN = 3
 
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from facespace.cluster.groups import Groups
 
-__all__ = ["chain", "complete_matrix", "group_matrix"]
-
 Matrix = NDArray[np.floating[Any]]
 SMALL = 2048
 ROWS_AT_ONCE = 128

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from facespace.distances import check_embeddings, distance_matrix
 
-__all__ = ["DoubtfulGroup", "find_doubtful_groups"]
-
 MIN_FACES = 10
 # Few groups of one person have so many pairs beyond the threshold, many groups of several do.
 MAX_BEYOND = 0.2

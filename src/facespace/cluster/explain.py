@@ -11,8 +11,6 @@ from facespace.cluster.tree import Clustering
 from facespace.distances import check_embeddings, distance
 from facespace.errors import InputError
 
-__all__ = ["Explanation", "Step", "check_pair", "explain"]
-
 
 @dataclass(frozen=True)
 class Step:

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from facespace.distances import check_embeddings
 
-__all__ = ["GroupLinkage", "Groups", "tightness"]
-
 GroupLinkage = Literal["average", "ward"]
 PAIRS_AT_ONCE = 2**12
 

@@ -15,8 +15,6 @@ from facespace.distances import check_embeddings
 from facespace.errors import InputError
 from facespace.workers import Workers
 
-__all__ = ["add_faces", "attach_faces", "group_good_faces"]
-
 # A face that does not fit its nearest group (they share a photo) may try so many others.
 TRIES = 8
 

@@ -19,8 +19,6 @@ from facespace.distances import check_embeddings
 from facespace.errors import InputError
 from facespace.workers import Workers
 
-__all__ = ["MAX_COMPLETE", "Linkage", "agglomerative"]
-
 Linkage = Literal["average", "ward", "single", "complete"]
 # Complete linkage has no sums to work with: it holds N x N float32, 1.6 GB at this many groups.
 MAX_COMPLETE = 20_000

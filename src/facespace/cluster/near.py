@@ -20,8 +20,6 @@ from facespace.cluster.rounds import Rounds
 from facespace.cluster.search import BlockSearch
 from facespace.workers import Workers
 
-__all__ = ["NearPairs", "NearPart", "all_pairs_of_blocks", "merge_near"]
-
 NEAR = 0.75  # of the threshold
 BLOCK = 1024
 PAIRS_AT_ONCE = 2**22

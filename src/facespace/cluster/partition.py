@@ -15,8 +15,6 @@ from facespace.cluster.groups import Groups
 from facespace.cluster.near import NearPairs
 from facespace.cluster.search import FAR_AWAY, FOLD, BlockSearch, Search, fold, smallest, smallest_of
 
-__all__ = ["CELL_SIZE", "PROBES", "PartitionSearch", "recall"]
-
 CELL_SIZE = 1024
 PROBES = 48
 FIRST_PROBES = 4

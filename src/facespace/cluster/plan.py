@@ -17,8 +17,6 @@ from facespace.cluster.partition import PartitionSearch, recall
 from facespace.cluster.search import BlockSearch, Search
 from facespace.workers import Threads, Workers, as_workers
 
-__all__ = ["EXACT_GROUPS", "Progress", "Saved", "SearchMethod", "SearchPlan"]
-
 SearchMethod = Literal["auto", "exact", "partition"]
 Found = tuple[NDArray[np.int32], NDArray[np.float32]]
 Saved = MutableMapping[str, Found]

@@ -22,8 +22,6 @@ from facespace.cluster.groups import Groups
 from facespace.cluster.search import BlockSearch, Search
 from facespace.cluster.ties import chance
 
-__all__ = ["DENSE_GROUPS", "NEIGHBOURS", "Rounds"]
-
 # So many groups or fewer are finished on an explicit matrix.
 DENSE_GROUPS = 2048
 NEIGHBOURS = 8

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.groups import Groups
 
-__all__ = ["BlockSearch", "Search", "fold", "smallest", "smallest_of"]
-
 ROWS_AT_ONCE = 256
 COLUMNS_AT_ONCE = 16_384
 FOLD = 32

@@ -14,8 +14,6 @@ from facespace.cluster.search import FAR_AWAY, FOLD, ROWS_AT_ONCE, smallest
 from facespace.cluster.ties import chance
 from facespace.cluster.tree import Merges, find_root
 
-__all__ = ["spanning_tree"]
-
 NEIGHBOURS = 8
 COLUMNS_AT_ONCE = 8192
 ROUNDING = np.float32(2e-6)

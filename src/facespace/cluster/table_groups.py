@@ -20,8 +20,6 @@ from facespace.models import ModelSpec
 from facespace.table import FaceTable
 from facespace.workers import Workers
 
-__all__ = ["GroupOptions", "TableGroups", "group_table"]
-
 
 @dataclass(frozen=True)
 class GroupOptions:

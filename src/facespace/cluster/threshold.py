@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from facespace.errors import InputError
 from facespace.models import distance_at
 
-__all__ = ["IMPOSTORS_IN_REACH", "CollectionThreshold", "collection_threshold"]
-
 # Both by `python -m lab.clustering rule`, on celebrities and on families (docs/clustering.md).
 IMPOSTORS_IN_REACH = 5.0
 # Small collections: a looser rate joins relatives and look-alikes.

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["chance"]
-
 
 def chance(a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.uint64]:
     """A number for each unordered pair, the same either way round and as good as random.

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = ["Clustering", "Merges", "cut", "find_root", "grow", "labels_by_size"]
-
 
 @dataclass(frozen=True)
 class Merges:

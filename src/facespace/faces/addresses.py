@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = ["address_of", "face_at", "from_left", "split_address"]
-
 
 def split_address(address: str | Path) -> tuple[str, int | None]:
     """Photo and K of `PHOTO#K`; K is None where it is not given, as in a file that is really called `a#1`."""

@@ -9,16 +9,6 @@ from PIL import Image
 from facespace.errors import InputError
 from facespace.models import ModelSpec
 
-__all__ = [
-    "TEMPLATE_XY",
-    "align_faces",
-    "crop_faces",
-    "similarity_transforms",
-    "square_crops",
-    "tight_crops",
-    "warp",
-]
-
 TEMPLATE_PX = 112
 # Left eye, right eye, nose, left and right mouth corner, as seen in the picture.
 TEMPLATE_XY = np.array(

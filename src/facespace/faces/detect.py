@@ -18,8 +18,6 @@ from facespace.models.devices import AUTO
 from facespace.models.onnx_metadata import SPEC_KEY
 from facespace.models.session import Network
 
-__all__ = ["DEFAULT_INPUT_PX", "Detector"]
-
 DEFAULT_INPUT_PX = 640
 STEP_PX = 32  # sides of the network's input are multiples of this, the coarsest stride
 MAX_CANDIDATES = 2000

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = ["Detections"]
-
 
 @dataclass(frozen=True)
 class Detections:

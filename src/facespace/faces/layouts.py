@@ -12,17 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "LAYOUTS",
-    "Layout",
-    "Output",
-    "decode_own",
-    "decode_scrfd",
-    "decode_yunet",
-    "recognise",
-    "suppress",
-]
-
 STRIDES = (8, 16, 32)
 OWN_OUTPUTS = ("map_8", "map_16", "map_32")
 OWN_SIDE_UNIT = 4.0  # a box side is exp(output) * this many strides

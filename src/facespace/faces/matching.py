@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from facespace.faces.detections import Detections
 
-__all__ = ["FALSE_ALARM", "IGNORED", "Matching", "box_iou", "match_faces"]
-
 FALSE_ALARM, IGNORED = -1, -2
 
 Boxes = NDArray[np.float32]

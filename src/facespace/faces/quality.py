@@ -12,8 +12,6 @@ from PIL import Image
 
 from facespace.faces.align import TEMPLATE_XY
 
-__all__ = ["SET_ASIDE", "crop_measures", "face_quality"]
-
 # Below this a face is worse than nine tenths of ordinary thumbnails: groups and galleries may set it aside.
 SET_ASIDE = 0.1
 SIDE_PX = 112

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from facespace.faces.align import TEMPLATE_XY, similarity_transforms, warp
 from facespace.faces.detections import Detections
 
-__all__ = ["look_again"]
-
 MIRRORED = [1, 0, 2, 4, 3]
 TEMPLATE_CENTRE, TEMPLATE_EYES_PX = 56.0, 35.2
 EYES_SHARE = 0.3  # of the crop's side between the eyes

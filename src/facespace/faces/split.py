@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import DataError
 
-__all__ = ["LabelledPhoto", "is_held_out", "read_label_lines", "read_labels"]
-
 Photo = TypeVar("Photo")
 
 

@@ -13,8 +13,6 @@ import numpy as np
 
 from facespace.errors import InputError
 
-__all__ = ["Tiles", "decoded_side_px", "grid", "read_tiles", "regions", "touches_seam"]
-
 Tiles = Literal["auto", "off"] | int
 
 INPUT_PX = 640

@@ -18,8 +18,6 @@ from facespace.store import clean_name, name_key, same_name
 from facespace.table import FaceTable
 from facespace.verification import choose_face
 
-__all__ = ["Enrolment", "check_model", "enrol", "load", "replace"]
-
 
 @dataclass(frozen=True)
 class Enrolment:

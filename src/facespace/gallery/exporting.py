@@ -16,8 +16,6 @@ from facespace.gallery.uses import current_spec
 from facespace.saved_files import written_beside
 from facespace.spreadsheets import check_formulas, text_cells
 
-__all__ = ["EXPORTS", "export"]
-
 COLUMNS = ("face_id", "subject", "photo", "photo_sha256", "x0", "y0", "x1", "y1", "score", "quality", "model")
 
 

@@ -23,8 +23,6 @@ from facespace.models.devices import AUTO
 from facespace.store import IndexSettings, IndexState, OnStep, TemplateStore
 from facespace.table import FaceTable
 
-__all__ = ["Gallery"]
-
 
 class Gallery:
     """An open gallery; use it in a `with` block, in one thread.

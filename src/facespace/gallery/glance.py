@@ -8,8 +8,6 @@ from facespace.gallery.upgrading import Progress, progress_of
 from facespace.gallery.uses import model_in_use
 from facespace.store import IndexState
 
-__all__ = ["Overview", "overview"]
-
 
 @dataclass(frozen=True)
 class Overview:

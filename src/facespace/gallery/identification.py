@@ -14,8 +14,6 @@ from facespace.gallery.roster import Roster
 from facespace.models import ModelSpec
 from facespace.store import Census, IndexState, Prototypes, check_rows
 
-__all__ = ["FPIR", "Identities", "comparison_far", "identify", "identify_in"]
-
 # One unknown person in a hundred may be taken for somebody.
 FPIR = 1e-2
 

@@ -12,8 +12,6 @@ from facespace.spreadsheets import OnBroken
 from facespace.store import clean_name
 from facespace.table import FaceTable
 
-__all__ = ["NameOf", "largest_faces", "names_by_folder", "names_by_labels", "names_of_table", "parts_of"]
-
 FACES_AT_ONCE = 50_000
 
 # The subject of each photo of a table by its index; None leaves its faces out.

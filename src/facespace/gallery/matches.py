@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from facespace.gallery.roster import EnrolledFace, Roster
 from facespace.models import VERIFY_FAR, ModelSpec
 
-__all__ = ["NEAREST", "Match", "search"]
-
 NEAREST = 5
 
 

@@ -15,8 +15,6 @@ from facespace.store import Census, Pair, Prototypes, work_out
 from facespace.store.milvus import MilvusDatabase, MilvusTemplates
 from facespace.store.nearest import ByteRows
 
-__all__ = ["MilvusPrototypes"]
-
 # Templates of each probe whose subjects' prototypes are worked out.
 NEAR = 256
 

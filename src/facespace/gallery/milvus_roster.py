@@ -19,8 +19,6 @@ from facespace.store import Census, OnStep, Prototypes, clean_name, name_key, sa
 from facespace.store.milvus import MilvusAddress, MilvusDatabase, MilvusTemplates, key_of
 from facespace.table import FaceTable
 
-__all__ = ["MilvusRoster"]
-
 LEFT_IN_MILVUS = (
     "no search finds the deleted data; its bytes leave the disks of Milvus after its compaction, which was asked for, "
     "and its garbage collection (dataCoord.gc.dropTolerance), those of its message queue after that one's retention"

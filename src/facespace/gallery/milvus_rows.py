@@ -10,8 +10,6 @@ from facespace.store import name_key
 from facespace.store.milvus import key_of
 from facespace.table import FaceTable
 
-__all__ = ["Row", "enrolled_face", "row_of", "subject_id_of"]
-
 Row = dict[str, Any]
 
 

@@ -8,8 +8,6 @@ from facespace.images import Unreadable, list_photos
 from facespace.spreadsheets import OnBroken, cell_text, read_table, refuse_rows
 from facespace.store import clean_name
 
-__all__ = ["NamedPhotos", "named_by_folder", "named_by_labels", "read_labels"]
-
 # A photo and the subject whom it shows.
 NamedPhotos = list[tuple[Path, str]]
 

@@ -6,8 +6,6 @@ from facespace.gallery.roster import Roster
 from facespace.gallery.sqlite_roster import SqliteRoster
 from facespace.store.milvus.address import is_milvus
 
-__all__ = ["open_roster"]
-
 
 def open_roster(place: Path | str, *, create: bool = True, token: str = "") -> Roster:
     """The roster of the gallery at a path or an address; see `Gallery`.

@@ -21,8 +21,6 @@ from facespace.store.nearest import ByteRows
 from facespace.store.scan import ByteScan, faiss_if_there
 from facespace.table import FaceTable
 
-__all__ = ["Calibration", "Plan", "StorePlan", "calibrate", "plan"]
-
 ID_BYTES = 16
 CELL_ID_BYTES = 8
 # Milvus keeps vectors as float32 in its object store, and IVF_SQ8 in the memory of its query nodes.

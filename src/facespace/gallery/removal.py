@@ -6,8 +6,6 @@ from pathlib import Path
 from facespace.errors import GalleryError
 from facespace.gallery.roster import Removal, Roster
 
-__all__ = ["remove"]
-
 
 def remove(
     roster: Roster, subjects: Sequence[str], photos: Sequence[str | Path], face_id: Sequence[int]

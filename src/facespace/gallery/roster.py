@@ -14,8 +14,6 @@ from facespace.models import ModelSpec
 from facespace.store import Census, IndexSettings, OnStep, Prototypes, TemplateStore, shown_name
 from facespace.table import FaceTable
 
-__all__ = ["DROP", "USE", "EnrolledFace", "Entry", "Removal", "Roster", "Subject", "owned_by_another"]
-
 USE, DROP = "use", "drop"
 
 

@@ -5,8 +5,6 @@ import sqlite3
 from facespace.errors import GalleryError
 from facespace.store import FileKind, name_key, run_script, template_tables_1, template_tables_2
 
-__all__ = ["GALLERY_FILE"]
-
 GALLERY_TABLES_1 = """
 CREATE TABLE subjects (
     subject_id INTEGER PRIMARY KEY AUTOINCREMENT,

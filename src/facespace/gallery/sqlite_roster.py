@@ -33,8 +33,6 @@ from facespace.store.building import LEAST_TEMPLATES, LONGEST_LOG
 from facespace.store.index_files import new_token
 from facespace.table import FaceTable
 
-__all__ = ["SqliteRoster"]
-
 FACES = (
     "SELECT face_id, name, photo, photo_sha256, x0, y0, x1, y1, landmarks, score, faces.quality"
     " FROM faces JOIN subjects USING (subject_id)"

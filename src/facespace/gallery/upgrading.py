@@ -21,8 +21,6 @@ from facespace.models import ModelSpec
 from facespace.store.upgrading import Job, check_meets, embed_waiting
 from facespace.store.upgrading import drop_old as drop_old_templates
 
-__all__ = ["Progress", "Upgrade", "drop_old", "progress_of", "step_back", "upgrade"]
-
 
 @dataclass(frozen=True)
 class Progress:

@@ -9,8 +9,6 @@ from facespace.gallery.roster import DROP, USE, Entry, Roster
 from facespace.models import ModelSpec
 from facespace.models.devices import AUTO
 
-__all__ = ["current_spec", "model_in_use", "note_drop", "open_embedder", "use_model"]
-
 
 def model_in_use(roster: Roster) -> Entry | None:
     """The line that says which model is the gallery's; None before the first enrolment."""

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from facespace.measure.result import Result
 from facespace.saved_files import write_beside
 
-__all__ = ["Cache"]
-
 
 class Cache:
     """A folder of JSON results and arrays, each named by what it depends on.

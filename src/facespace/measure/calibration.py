@@ -21,21 +21,6 @@ from facespace.metrics import OperatingPoint, PairCounts, all_pairs, count_mixed
 from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
 from facespace.models import FARS, VERIFY_FAR, ModelSpec, far_key, write_spec
 
-__all__ = [
-    "EVERYONE",
-    "MIXED",
-    "PUBLIC_FIGURES",
-    "STRICTEST",
-    "Populations",
-    "calibrate",
-    "calibrate_twin",
-    "declare_compatible",
-    "measure_mixed",
-    "measure_populations",
-    "mixed_points",
-    "stricter",
-]
-
 EVERYONE, MIXED, STRICTEST, PUBLIC_FIGURES = "everyone", "mixed", "strictest-group", "public-figures"
 # Faces of each age group: as many of each, so that children weigh as much as adults.
 PER_AGE = 600

@@ -11,8 +11,6 @@ from facespace.distances import check_embeddings
 from facespace.errors import InputError, MissingExtraError
 from facespace.saved_files import written_beside
 
-__all__ = ["write_cluster_pictures"]
-
 MAX_LEAVES = 4000
 SAMPLED_PAIRS = 400_000
 MAPPED_PEOPLE = 40

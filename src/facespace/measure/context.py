@@ -24,8 +24,6 @@ from facespace.measure.result import Picture
 from facespace.measure.runs import RunModel, find_runs
 from facespace.measure.views import AS_IT_IS, View
 
-__all__ = ["TRAINING_FACES", "Context", "Setup"]
-
 # So many training faces are enough to fit a rotation or a scale on.
 TRAINING_FACES = 10_000
 

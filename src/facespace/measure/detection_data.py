@@ -16,8 +16,6 @@ from facespace.faces.matching import box_iou
 from facespace.faces.split import LabelledPhoto, is_held_out, read_labels
 from facespace.images import read_image
 
-__all__ = ["Peers", "TestPhoto", "faceless_pictures", "group_stills", "held_out_photos"]
-
 DOUBTFUL_SCORES = (0.3, 0.6)
 STILL_FOLDERS = ("albums/bigbang/test", "albums/bigbang/examples/images", "albums/office")
 STILL_PX = 640

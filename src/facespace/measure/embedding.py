@@ -14,8 +14,6 @@ from facespace.images import read_image
 from facespace.measure.faces import FaceSet
 from facespace.measure.views import AS_IT_IS, FacePlace, View, crop_face, crop_span_px
 
-__all__ = ["OnStep", "embed_faces", "find_place", "find_places"]
-
 PICTURES_PER_BATCH = 32
 # Median landmarks of LFW's deep-funnelled 250x250 pictures, as a detector sees them: the centre crop puts these on the
 # template, for all pictures alike.

@@ -7,8 +7,6 @@ from typing import Any
 
 from facespace.measure.result import Result
 
-__all__ = ["Experiment", "NoOptions", "option"]
-
 
 @dataclass(frozen=True)
 class Experiment:

@@ -16,16 +16,6 @@ from facespace.measure.views import FacePlace
 from facespace.models import ModelSpec
 from facespace.table import FaceTable
 
-__all__ = [
-    "FACES_HELP",
-    "EmbeddedFaces",
-    "FaceSet",
-    "is_embedded",
-    "open_crops",
-    "prototypes",
-    "read_embedded",
-]
-
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 EMBEDDING_KEYS = ("embedding", "embeddings")
 LABEL_KEYS = ("labels", "identities")

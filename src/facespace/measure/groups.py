@@ -16,8 +16,6 @@ from facespace.measure.result import Cell, Column, Table, with_interval
 from facespace.metrics import Interval, RateIntervals, mean_interval, rates_at
 from facespace.spreadsheets import read_table, refuse_rows
 
-__all__ = ["GROUPS_HELP", "GroupRates", "group_faces", "group_pairs", "groups_table", "read_groups"]
-
 UNGROUPED = "(none given)"
 GROUPS_HELP = (
     "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other one a kind "

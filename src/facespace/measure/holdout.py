@@ -14,8 +14,6 @@ from facespace.metrics.pair_blocks import sort_pairs
 from facespace.metrics.tar_intervals import tar_interval
 from facespace.models import FARS, far_key
 
-__all__ = ["N_SPLITS", "HoldoutFigures", "PhotosFigures", "evaluate_holdout", "evaluate_photos"]
-
 # Disjoint splits of the identities (paper, section 4.1).
 N_SPLITS = 5
 # Up to here a second pass makes each figure exact to the pair; beyond, the grid's bound is far below a pair in 10,000.

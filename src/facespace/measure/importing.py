@@ -29,8 +29,6 @@ from facespace.models import BUILT_IN, ModelSpec, read_spec, weights_sha256, wri
 from facespace.models.foreign import check_name, read_foreign
 from facespace.saved_files import written_beside
 
-__all__ = ["ImportResult", "Trial", "import_embedder"]
-
 SAMPLE_IDENTITIES = 128
 SAMPLE_FACES = 6
 N_DRAWS = 300

@@ -7,8 +7,6 @@ from facespace.measure.report import Made, Report
 from facespace.measure.result import NOT_RUN, Block, Pictures, Table, cell_text
 from facespace.saved_files import write_beside
 
-__all__ = ["experiments_table", "write_markdown"]
-
 HEAD = """# Reproduction
 
 Every table and figure of the paper (Schroff, Kalenichenko, Philbin, CVPR 2015) beside what facespace measures on the

@@ -18,8 +18,6 @@ from facespace.measure.report import Report
 from facespace.measure.result import NOT_RUN, Picture, Plot, cell_text
 from facespace.saved_files import write_beside
 
-__all__ = ["inline_picture", "write_page"]
-
 
 def write_page(report: Report, out: Path, *, data: Path | None) -> Path:
     """Write the page to ``out`` and its JSON beside it; returns the JSON's path.

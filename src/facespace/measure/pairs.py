@@ -21,18 +21,6 @@ from facespace.measure.views import FacePlace
 from facespace.metrics import McNemar, auc, eer, kfold_accuracy, kfold_tar, mcnemar, tar_at_far
 from facespace.models import far_key
 
-__all__ = [
-    "PairDistances",
-    "PairExtras",
-    "PairFigures",
-    "PairList",
-    "PairSet",
-    "check_present",
-    "read_pairs",
-    "read_splits",
-    "score_pairs",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class PairList:

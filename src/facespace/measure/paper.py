@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from facespace.measure.context import Context
 from facespace.measure.views import own_px
 
-__all__ = ["NETWORKS", "PaperNetwork", "holdout_differs", "lfw_differs", "training_differs"]
-
 
 @dataclass(frozen=True)
 class PaperNetwork:

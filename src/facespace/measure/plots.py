@@ -8,8 +8,6 @@ from typing import Any
 from facespace.errors import MissingExtraError
 from facespace.measure.result import Plot, Series
 
-__all__ = ["check_matplotlib", "draw"]
-
 # Drawn in colours that nothing else has, each then replaced by a variable of the page.
 INK, GRID, PAPER = "#010101", "#020202", "#030303"
 OURS = ("#040404", "#050505", "#060606", "#070707", "#080808", "#090909")

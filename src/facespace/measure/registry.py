@@ -12,8 +12,6 @@ from facespace.errors import InputError
 if TYPE_CHECKING:
     from facespace.measure.experiment import Experiment
 
-__all__ = ["ENTRIES", "HEADINGS", "Entry", "by_heading", "entry", "load"]
-
 PROTOCOLS, FIGURES, SWEEPS, TASKS = "Protocols", "Tables and figures of the paper", "Sweeps", "Tasks"
 HEADINGS = (PROTOCOLS, FIGURES, SWEEPS, TASKS)
 

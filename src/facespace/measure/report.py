@@ -18,8 +18,6 @@ from facespace.measure.experiment import Experiment
 from facespace.measure.registry import ENTRIES, Entry, entry
 from facespace.measure.result import NOT_RUN, Result, not_run, plain
 
-__all__ = ["Made", "Report", "describe", "in_report", "make_report"]
-
 Follow = Callable[[str], AbstractContextManager[OnStep]]
 
 

@@ -7,29 +7,6 @@ from typing import Any
 
 from facespace.metrics import Interval
 
-__all__ = [
-    "COMPUTED",
-    "MEASURED",
-    "NOT_RUN",
-    "Block",
-    "Cell",
-    "Column",
-    "Picture",
-    "PictureRow",
-    "Pictures",
-    "Plot",
-    "Result",
-    "Series",
-    "Table",
-    "cell_text",
-    "mean_se",
-    "not_run",
-    "percent",
-    "plain",
-    "spread",
-    "with_interval",
-]
-
 # A text, a number, a (mean, standard error), or None for what is not known.
 Cell = str | float | int | tuple[float, float | None] | None
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from facespace.errors import DataError
 
-__all__ = ["RunModel", "find_runs", "open_run_model"]
-
 
 @dataclass(frozen=True)
 class RunModel:

@@ -26,8 +26,6 @@ from facespace.models import find_model
 from facespace.models.devices import AGREEMENT, installed_devices
 from facespace.models.session import open_session, picture_shape
 
-__all__ = ["DeviceSpeed", "DevicesCompared", "Speed", "compare_devices", "measure_speed", "time_embedder"]
-
 ROUNDS = 30
 DECODE_PX = 1280
 TIMED_PX = 320

@@ -16,20 +16,6 @@ from facespace.measure.result import Cell, spread
 from facespace.measure.views import jpeg_quality, own_px
 from facespace.metrics import kfold_accuracy, tar_at_far
 
-__all__ = [
-    "SETS",
-    "SETS_HELP",
-    "Point",
-    "Score",
-    "Target",
-    "differs",
-    "lfw_target",
-    "score_holdout",
-    "score_pair_set",
-    "targets",
-    "val_target",
-]
-
 VAL_FAR, LFW_FAR = 1e-3, 1e-2
 SETS = ("both", "val", "lfw")
 SETS_HELP = "'val' (DATA/faces/val), 'lfw' (whole pictures of DATA/lfw) or 'both'."

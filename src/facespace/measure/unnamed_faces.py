@@ -19,18 +19,6 @@ from facespace.measure.context import Context
 from facespace.measure.views import AS_IT_IS, crop_face
 from facespace.metrics import near_pairs
 
-__all__ = [
-    "AGES",
-    "Group",
-    "HeldOut",
-    "UnnamedFaces",
-    "embed_unnamed",
-    "is_held_out",
-    "open_unnamed",
-    "read_held_out",
-    "without_doubles",
-]
-
 INDEX = ("index.csv.gz", "index.csv")
 BATCH = 64
 HELD_OUT_EVERY = 4

@@ -17,8 +17,6 @@ from facespace.measure.holdout import N_SPLITS
 from facespace.metrics import PairCounts, count_mixed_pairs, count_pairs, mean_and_se
 from facespace.models import FARS, far_key
 
-__all__ = ["GapOfTars", "HarmonicFigures", "RowMap", "VersionScore", "Versions", "evaluate_harmonic"]
-
 FAR = 1e-3
 T = TypeVar("T")
 U = TypeVar("U")

@@ -21,19 +21,6 @@ from facespace.faces.align import (
 from facespace.images import read_image
 from facespace.models import ModelSpec
 
-__all__ = [
-    "AS_IT_IS",
-    "Change",
-    "FacePlace",
-    "Recompress",
-    "Resize",
-    "View",
-    "crop_face",
-    "crop_span_px",
-    "jpeg_quality",
-    "own_px",
-]
-
 # Where boxes lie in aligned faces of the template's 112 px: geometric mean of the sides, and centre. Medians over the
 # 1,682 labelled faces of 40 px or more of photos/labels.jsonl.
 BOX_SIDE_PX, BOX_CENTRE_XY = 93.4, (55.9, 64.0)

@@ -27,8 +27,6 @@ from facespace.metrics.pair_blocks import (
     steps_of,
 )
 
-__all__ = ["PairCounts", "all_pairs", "count_mixed_pairs", "count_pairs", "count_sorted", "exact_points"]
-
 # Of a curve to be drawn.
 POINTS_PER_DECADE = 12
 LOWEST_FAR = 1e-6

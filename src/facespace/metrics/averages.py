@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["mean_and_se"]
-
 
 def mean_and_se(values: Sequence[float | None]) -> tuple[float | None, float | None]:
     """Mean and standard error (sample deviation over the root of their number).

@@ -7,16 +7,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = [
-    "ClusterReport",
-    "ClusterScores",
-    "adjusted_rand",
-    "bcubed_scores",
-    "cluster_report",
-    "pairwise_scores",
-    "purity",
-]
-
 
 @dataclass(frozen=True)
 class ClusterScores:

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = ["AveragePrecision", "FoundFaces", "LabelledFaces", "average_precision", "overlaps"]
-
 LEVELS = 1000
 
 Floats = NDArray[np.float32]

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from facespace.errors import InputError
 from facespace.metrics.pairs import tar_at_far
 
-__all__ = ["FoldAccuracy", "best_threshold", "kfold_accuracy", "kfold_tar"]
-
 
 @dataclass(frozen=True)
 class FoldAccuracy:

@@ -12,8 +12,6 @@ from facespace.distances import check_embeddings
 from facespace.errors import InputError
 from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
 
-__all__ = ["Identification", "OpenSetPoint", "identification"]
-
 PROBES_PER_BLOCK = 512
 
 

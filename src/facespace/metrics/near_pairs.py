@@ -18,8 +18,6 @@ from facespace.metrics.pair_blocks import (
     steps_of,
 )
 
-__all__ = ["NearPairs", "gather", "near_pairs"]
-
 
 @dataclass(frozen=True)
 class NearPairs:

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-__all__ = ["MIN_FALSE_ACCEPTS", "OperatingPoint", "supported"]
-
 MIN_FALSE_ACCEPTS = 10
 
 

@@ -20,18 +20,6 @@ from numpy.typing import NDArray
 from facespace.distances import check_embeddings
 from facespace.errors import InputError
 
-__all__ = [
-    "N_PLACES",
-    "N_STEPS",
-    "STEPS_PER_UNIT",
-    "PairBlock",
-    "SortedPairs",
-    "map_blocks",
-    "places",
-    "sort_pairs",
-    "steps_of",
-]
-
 N_STEPS = 2**18
 STEPS_PER_UNIT = N_STEPS / 4.0
 # Room for cosines that rounding takes past -1 and 1; place 0 is that of a pair that does not count.

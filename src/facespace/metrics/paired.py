@@ -11,8 +11,6 @@ from facespace.metrics.all_pairs import all_pairs
 from facespace.metrics.resampling import LEVEL, N_DRAWS, Interval, interval_of
 from facespace.metrics.tar_intervals import tar_draws
 
-__all__ = ["SIGNIFICANCE", "McNemar", "TarComparison", "compare_tar", "mcnemar", "verdict"]
-
 SIGNIFICANCE = 1.0 - LEVEL
 
 

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from facespace.errors import InputError
 from facespace.metrics.operating_point import OperatingPoint, supported
 
-__all__ = ["auc", "det", "eer", "roc", "tar_at_far"]
-
 
 def roc(
     distance: NDArray[np.floating[Any]], same: NDArray[np.bool_]

@@ -13,17 +13,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = [
-    "LEVEL",
-    "N_DRAWS",
-    "Interval",
-    "draw_identities",
-    "interval_of",
-    "mean_interval",
-    "ratio",
-    "weights_of",
-]
-
 LEVEL = 0.95
 N_DRAWS = 1000
 PAIRS_PER_CHUNK = 4096

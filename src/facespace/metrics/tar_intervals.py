@@ -18,8 +18,6 @@ from facespace.metrics.resampling import (
     weights_of,
 )
 
-__all__ = ["MOST_NEAR_PAIRS", "RateIntervals", "rates_at", "tar_draws", "tar_interval", "threshold_draws"]
-
 # A draw seeks its threshold among this many distances at most: a FAR is then met to a part in 500.
 N_LEVELS = 2000
 # Draws look for it up to where the whole set has this many times the FAR, and farther where that is short.

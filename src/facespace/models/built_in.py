@@ -9,15 +9,6 @@ from platformdirs import user_data_path
 from facespace.errors import ModelError
 from facespace.models.spec import ModelSpec, read_spec
 
-__all__ = [
-    "BUILT_IN",
-    "built_in_models",
-    "find_model",
-    "find_weights",
-    "installed_models",
-    "user_models_folder",
-]
-
 BUILT_IN = {"embedder": "facespace-s", "detector": "facespace-detector"}
 
 

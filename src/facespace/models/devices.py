@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 
 from facespace.errors import InputError, ModelError
 
-__all__ = ["AGREEMENT", "AUTO", "DEVICES", "Device", "candidates", "installed_devices"]
-
 AUTO = "auto"
 # Two devices round differently: the embeddings of one crop lie at most this far apart (L2). Their bytes do as well:
 # rounding alone moves a template by about as much, sqrt(128 / 12) / 299. By the triangle inequality the root of any

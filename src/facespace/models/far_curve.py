@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from facespace.errors import InputError, ModelError
 from facespace.models.spec import ModelSpec, common_distances
 
-__all__ = ["FarCurve", "far_curve"]
-
 
 @dataclass(frozen=True)
 class FarCurve:

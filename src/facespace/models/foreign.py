@@ -10,8 +10,6 @@ from facespace.errors import InputError, ModelError
 from facespace.models.onnx_metadata import SPEC_KEY, read_metadata
 from facespace.models.session import open_session
 
-__all__ = ["ForeignInput", "check_name", "parse_scaling", "read_foreign"]
-
 PER_IMAGE = "per-image"
 
 

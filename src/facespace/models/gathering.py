@@ -7,8 +7,6 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Gathering"]
-
 Array = NDArray[np.float32]
 MOST_ROWS = 64
 

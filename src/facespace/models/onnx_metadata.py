@@ -13,8 +13,6 @@ from facespace.errors import ModelError
 from facespace.models.protobuf import encode_field, fields
 from facespace.saved_files import write_beside
 
-__all__ = ["SPEC_KEY", "read_metadata", "weights_sha256", "write_metadata"]
-
 SPEC_KEY = "facespace"
 METADATA_FIELD = 14
 

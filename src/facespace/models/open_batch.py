@@ -5,8 +5,6 @@ from pathlib import Path
 
 from facespace.models.protobuf import encode_field, fields
 
-__all__ = ["with_open_batch"]
-
 # Field numbers of onnx.proto.
 MODEL_GRAPH = 7
 GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 11, 12, 13

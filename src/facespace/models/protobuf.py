@@ -5,8 +5,6 @@ from pathlib import Path
 
 from facespace.errors import ModelError
 
-__all__ = ["encode_field", "fields", "packed_integers", "read_varint"]
-
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 
 

@@ -16,8 +16,6 @@ from facespace.models.open_batch import with_open_batch
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["Network", "open_session", "picture_shape"]
-
 Array = NDArray[np.float32]
 Declared = list[int | str | None]
 TRIED_PX = 64  # of pictures that show whether a network keeps them apart

@@ -12,16 +12,6 @@ import numpy as np
 from facespace.errors import IncompatibleModelsError, ModelError
 from facespace.models.onnx_metadata import SPEC_KEY, read_metadata, weights_sha256, write_metadata
 
-__all__ = [
-    "FARS",
-    "VERIFY_FAR",
-    "ModelSpec",
-    "common_distances",
-    "far_key",
-    "read_spec",
-    "write_spec",
-]
-
 FARS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 # Of a single comparison, 1:1.
 VERIFY_FAR = 1e-3

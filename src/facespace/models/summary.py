@@ -13,8 +13,6 @@ from facespace.models.protobuf import VARINT, encode_field, fields, packed_integ
 from facespace.models.session import picture_shape
 from facespace.models.spec import ModelSpec, read_spec
 
-__all__ = ["Layer", "ModelSummary", "summarise"]
-
 # Field numbers of onnx.proto.
 MODEL_GRAPH, GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_OUTPUT = 7, 1, 5, 12
 NODE_INPUT, NODE_OUTPUT, NODE_TYPE = 1, 2, 4

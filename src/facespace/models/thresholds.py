@@ -7,8 +7,6 @@ from statistics import NormalDist
 from facespace.errors import InputError, ModelError
 from facespace.models.spec import ModelSpec, common_distances, far_key
 
-__all__ = ["common_threshold", "distance_at"]
-
 
 def common_threshold(a: ModelSpec, b: ModelSpec, far: float) -> float:
     """May embeddings of two models be compared, and up to which distance are they the same person at ``far``?

@@ -20,8 +20,6 @@ from facespace.store.index_files import IndexFiles, new_token
 from facespace.store.nearest import ByteRows
 from facespace.store.scan import ByteScan, faiss_if_there
 
-__all__ = ["IndexSettings", "SqliteIndexes"]
-
 # Fewer templates are read from the store as quickly as from a file beside it.
 LEAST_TEMPLATES = 50_000
 # An index is made again once so many templates, and this share of them, came or went since.

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from facespace.store.templates import Templates
 
-__all__ = ["CandidateIndex", "Candidates", "IndexState", "Recall", "share_interval"]
-
 TWO_SIDED = 1.96  # standard errors of 95 %
 
 

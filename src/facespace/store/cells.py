@@ -23,8 +23,6 @@ from facespace.store.candidates import Recall, share_interval
 from facespace.store.nearest import ByteRows
 from facespace.store.scan import faiss_if_there, one_thread
 
-__all__ = ["Cells", "Wanted", "n_cells", "timed_build"]
-
 # The codes tell the best hundred; their bytes tell the best of these. Of a million faces twice as many brought no hit
 # more: what is missed lies in other cells.
 CODES_KEPT = 128

@@ -9,8 +9,6 @@ from typing import Any
 from facespace.errors import FacespaceError
 from facespace.store.names import escaped
 
-__all__ = ["Connection", "Explain", "cause_of", "damage_line"]
-
 LONGEST_CAUSE = 150
 Explain = Callable[[Exception], FacespaceError]
 

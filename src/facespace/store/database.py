@@ -20,8 +20,6 @@ from facespace.errors import FacespaceError, InputError
 from facespace.store.damage import cause_of, damage_line
 from facespace.store.opening import copy_database, may_write, open_to_read, open_to_write, use_write_ahead_log
 
-__all__ = ["Database", "FileKind", "Step", "path_in", "path_out", "run_script"]
-
 Step = Callable[[sqlite3.Connection], None]
 
 

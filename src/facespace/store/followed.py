@@ -11,8 +11,6 @@ from facespace.store.held import HeldIndex
 from facespace.store.template_store import Moment, TemplateStore
 from facespace.store.templates import Templates
 
-__all__ = ["Filed", "FollowedTemplates", "Removed"]
-
 
 @dataclass(frozen=True)
 class Removed:

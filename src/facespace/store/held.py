@@ -11,8 +11,6 @@ from facespace.store.candidates import CandidateIndex, Candidates, IndexState, R
 from facespace.store.nearest import ByteRows
 from facespace.store.templates import Templates
 
-__all__ = ["HeldIndex"]
-
 # Rows that came later are put to the others, which copies these, once they are more than this share of them.
 TAIL_SHARE = 1 / 8
 

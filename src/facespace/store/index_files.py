@@ -23,8 +23,6 @@ from facespace.saved_files import written_beside
 from facespace.store.nearest import ROWS_AT_ONCE, ByteRows, block_limits
 from facespace.store.templates import Templates
 
-__all__ = ["IndexFiles", "map_arrays", "new_token", "wipe_file", "write_arrays"]
-
 MAGIC = b"facespace bytes\n"
 PAGE = 4096
 FORMAT = 2

@@ -6,17 +6,6 @@ from collections.abc import Iterable
 
 from facespace.errors import InputError
 
-__all__ = [
-    "LONGEST_NAME",
-    "UNKNOWN",
-    "clean_name",
-    "escaped",
-    "name_key",
-    "same_name",
-    "shown_name",
-    "taken_by",
-]
-
 LONGEST_NAME = 200
 # What stands in lists for somebody who is not enrolled.
 UNKNOWN = "unknown"

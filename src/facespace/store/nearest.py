@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["ByteRows", "block_limits", "distances", "row_lengths", "smallest_of_each"]
-
 # A block of templates and the products of a chunk of probes with it stay in the processor's cache.
 ROWS_AT_ONCE = 2048
 PROBES_AT_ONCE = 256

@@ -10,8 +10,6 @@ from pathlib import Path
 from facespace.saved_files import written_beside
 from facespace.store.damage import Connection
 
-__all__ = ["copy_database", "may_write", "open_to_read", "open_to_write", "use_write_ahead_log"]
-
 BUSY_TIMEOUT_S = 30.0
 
 

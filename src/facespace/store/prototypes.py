@@ -13,8 +13,6 @@ from facespace.store.nearest import ByteRows, row_lengths
 from facespace.store.scan import index_over, one_thread
 from facespace.store.search import Pair
 
-__all__ = ["Census", "PrototypeScan", "Prototypes", "bytes_of", "work_out"]
-
 ROWS_AT_ONCE = 2**16
 # A block of products: of few probes with more prototypes at a time, since each is read once for all of a block.
 PROBES_AT_ONCE, PRODUCTS_AT_ONCE = 1024, 2**22
@@ -27,7 +25,7 @@ ROUNDING = 1e-5  # of products in float32
 class PrototypeScan:
     """Finds the nearest prototypes for certain by their bytes, of which there are a quarter as many.
 
-    How far a probe and a row are from their bytes bounds how much their cosine and that of their bytes differ. Where the
+    How far a probe and a row are from their bytes bounds how much their cosine and that of the bytes differ. Where the
     best row of those fetched is nearer than this beyond the last one fetched, none that was left out is nearer.
 
     Args:

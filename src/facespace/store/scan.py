@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from facespace.store.nearest import ROWS_AT_ONCE, ByteRows, distances, row_lengths
 
-__all__ = ["ByteScan", "faiss_if_there", "index_over", "one_thread"]
-
 # For more, the block is made float32 once for all of them, which is faster.
 MOST_PROBES = 4
 # So many more are fetched than are asked for.

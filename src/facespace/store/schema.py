@@ -4,8 +4,6 @@ import sqlite3
 
 from facespace.store.database import run_script
 
-__all__ = ["template_tables_1", "template_tables_2"]
-
 # A file with these tables has a table `faces` whose key is `face_id INTEGER PRIMARY KEY`.
 # Template ids are never used twice, in the order of adding: who holds the templates up to an id reads only the later
 # ones.

@@ -12,8 +12,6 @@ from facespace.models import FarCurve, ModelSpec, common_threshold, far_curve
 from facespace.store.candidates import CandidateIndex, IndexState
 from facespace.store.nearest import distances, smallest_of_each
 
-__all__ = ["Hits", "Pair", "find_nearest", "find_pairs"]
-
 
 @dataclass(frozen=True)
 class Hits:

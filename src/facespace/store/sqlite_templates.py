@@ -19,8 +19,6 @@ from facespace.store.followed import Filed, FollowedTemplates, Removed
 from facespace.store.template_store import Extent, Moment, check_new, merged_spec
 from facespace.store.templates import Templates
 
-__all__ = ["SqliteTemplates"]
-
 OF_MODEL = " WHERE model_id = (SELECT model_id FROM models WHERE sha256 = ?)"
 # SQLite takes so many values in one statement, in every build.
 VALUES_AT_ONCE = 500

@@ -22,8 +22,6 @@ from facespace.store.scan import faiss_if_there
 from facespace.store.search import Pair
 from facespace.store.template_store import Moment
 
-__all__ = ["ChangedSubjects", "SubjectFaces", "SubjectIndex"]
-
 # All templates are gone through if more have come than this and this share of the subjects.
 MOST_NEW, NEW_SHARE = 10_000, 0.25
 EVERY = 2**60

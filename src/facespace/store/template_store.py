@@ -23,8 +23,6 @@ from facespace.store.candidates import CandidateIndex, IndexState
 from facespace.store.search import Hits, Pair, find_nearest, find_pairs
 from facespace.store.templates import Templates
 
-__all__ = ["Extent", "Moment", "TemplateStore", "Templates", "check_new", "check_rows", "merged_spec"]
-
 
 @dataclass(frozen=True)
 class Extent:

@@ -32,8 +32,6 @@ from facespace.images import Unreadable, list_photos, read_bytes
 from facespace.models import ModelSpec, far_curve
 from facespace.store.template_store import TemplateStore
 
-__all__ = ["Job", "Movable", "Moved", "check_meets", "drop_old", "embed_waiting", "job_of", "progress"]
-
 
 @dataclass(frozen=True)
 class Job:

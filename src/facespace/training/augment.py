@@ -11,8 +11,6 @@ from torch import Tensor
 
 from facespace.training.compression import QUALITIES, compress
 
-__all__ = ["Augmentation", "to_input"]
-
 
 def to_input(crops: Tensor, size_hw: tuple[int, int] | None = None) -> Tensor:
     """uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [-1, 1], channels last in memory; resized if asked."""

@@ -17,8 +17,6 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-__all__ = ["backward_in_chunks", "kept_statistics"]
-
 Result = TypeVar("Result")
 
 

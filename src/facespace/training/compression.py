@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["QUALITIES", "compress"]
-
 QUALITIES = (10, 61)  # of libjpeg's scale, the last one left out
 SIDE = 8
 LUMINANCE = (

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from facespace.training.networks import build
 
-__all__ = ["NetworkLayer", "NetworkSummary", "describe", "multiply_adds"]
-
 
 @dataclass(frozen=True)
 class NetworkLayer:

@@ -17,8 +17,6 @@ from facespace.training.data import Faces
 from facespace.training.frozen import Crops, FrozenModel, ask_once, digest_of
 from facespace.workers import Workers
 
-__all__ = ["Blends", "TeacherTargets", "ask_teacher", "crops_of", "distillation_loss", "draw_blends"]
-
 # The share of the first face in a blend; nearer to a half it is neither of the two.
 BLEND_SHARE = (0.35, 0.65)
 

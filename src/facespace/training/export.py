@@ -13,8 +13,6 @@ from facespace.training.networks import build
 from facespace.training.onnx_file import write_onnx
 from facespace.training.run_folder import read_facts, read_model
 
-__all__ = ["INPUT_NAME", "byte_scale", "export_embedder", "load_run", "old_version_of"]
-
 INPUT_NAME = "crops"
 # The byte form clips at so many spreads (1/sqrt(dim)) of a component: about 1 value in a million lies beyond.
 CLIP_SPREADS = 4.8

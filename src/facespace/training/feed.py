@@ -19,8 +19,6 @@ from facespace.training.parallel import World
 from facespace.training.recipe import Recipe
 from facespace.training.sampler import TripletSampler
 
-__all__ = ["Feed", "Portion"]
-
 
 @dataclass(frozen=True)
 class Portion:

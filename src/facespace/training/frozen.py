@@ -17,8 +17,6 @@ from facespace.saved_files import written_beside
 from facespace.training.data import Faces
 from facespace.workers import Workers, as_workers
 
-__all__ = ["Crops", "FrozenModel", "ask_once", "digest_of", "resized"]
-
 CHUNK = 256
 # Pictures that a worker gets at a time, and those after which a stop loses nothing.
 ITEM, PART = 32, 4096

@@ -35,8 +35,6 @@ from torch import Tensor
 from facespace.training.losses import Outcome, triplet_loss
 from facespace.training.mining import Roles, Triplets, mine
 
-__all__ = ["COMBINATIONS", "HarmonicMiner", "harmonic_loss"]
-
 COMBINATIONS = ("222", "221", "212", "211", "122", "121", "112")
 
 

@@ -29,8 +29,6 @@ from facespace.training.recipe import (
 from facespace.training.run_folder import read_facts, read_model
 from facespace.workers import Workers
 
-__all__ = ["FIRST_STAGE", "default_recipe", "harmonise", "resolve"]
-
 FIRST_STAGE = "embedding"
 
 

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from facespace.errors import TrainingError
 
-__all__ = ["Epoch", "check_health", "check_loss", "effective_rank"]
-
 COLLAPSED_RANK = 2.0
 NO_ACTIVE_PAIRS, NO_LOSS = 1e-3, 1e-3
 # A standstill is so many epochs in which neither the loss nor the validation got better.

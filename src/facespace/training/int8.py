@@ -17,8 +17,6 @@ from facespace.training.export import INPUT_NAME
 from facespace.training.onnx_file import strip_traces, widen_weights
 from facespace.training.run_folder import read_facts, read_model
 
-__all__ = ["export_int8", "training_inputs"]
-
 N_PICTURES = 512
 
 # Convolutions and what stands between them; the embedding layer and the division by the length stay in floats.

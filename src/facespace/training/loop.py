@@ -34,8 +34,6 @@ from facespace.training.recipe import Recipe
 from facespace.training.run_folder import RunFolder, read_model
 from facespace.training.transfer import transfer
 
-__all__ = ["Trainer", "embed_faces"]
-
 OnStep = Callable[[int, int, float], None]  # (step, steps in all, loss)
 
 FIGURES = ("loss", "active", "ap_dist", "an_dist", "teacher_dist", "grad_norm", "pairs", "faces_per_identity")

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from facespace.training.mining import Triplets
 
-__all__ = ["Outcome", "triplet_loss"]
-
 
 @dataclass(frozen=True)
 class Outcome:

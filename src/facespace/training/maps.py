@@ -13,8 +13,6 @@ from torch import nn
 
 from facespace.errors import InputError
 
-__all__ = ["MAPS", "fit_linear", "fit_maps", "fit_mlp", "fit_rotation"]
-
 RowMap = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 # Share of the mean square that ridge regression adds: rows are unit, so that a component's is about 1 / D.

@@ -4,8 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["MarginSoftmax"]
-
 
 class MarginSoftmax(nn.Module):
     """Cross entropy of scaled cosines with a margin taken off the right one (CosFace, arXiv:1801.09414, eq. 4).

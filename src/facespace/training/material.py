@@ -16,8 +16,6 @@ from facespace.training.parallel import World
 from facespace.training.recipe import Recipe
 from facespace.workers import Workers
 
-__all__ = ["Material", "OldVersion", "OnAsked", "OpenModel", "ask_old_version", "open_material"]
-
 GIGABYTE = 2**30
 
 OpenModel = Callable[[Path], FrozenModel]

@@ -20,8 +20,6 @@ from torch import Tensor
 
 from facespace.errors import InputError
 
-__all__ = ["CHOICES", "PAIRS", "RULES", "Roles", "Triplets", "all_triplets", "distances", "mine"]
-
 
 @dataclass(frozen=True)
 class Rule:

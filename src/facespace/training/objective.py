@@ -15,8 +15,6 @@ from facespace.training.margin_softmax import MarginSoftmax
 from facespace.training.mining import Triplets, mine
 from facespace.training.recipe import Recipe
 
-__all__ = ["NO_IDENTITY", "Objective", "pairs_and_depth"]
-
 NO_IDENTITY = -1
 
 

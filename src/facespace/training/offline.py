@@ -14,8 +14,6 @@ from facespace.training.mining import Triplets, mine
 from facespace.training.recipe import Recipe
 from facespace.training.sampler import TripletSampler
 
-__all__ = ["OfflineMiner"]
-
 Embed = Callable[[NDArray[np.int64]], torch.Tensor]
 
 

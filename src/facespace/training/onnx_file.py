@@ -11,8 +11,6 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-__all__ = ["narrow_weights", "strip_traces", "widen_weights", "write_onnx"]
-
 OPSET = 18
 LARGE = 1000  # weights of a tensor
 

@@ -9,8 +9,6 @@ from torch import nn
 
 from facespace.training.recipe import Optimiser
 
-__all__ = ["decay_groups", "learning_rate_at", "make_optimiser", "set_learning_rate", "update_average"]
-
 
 def make_optimiser(options: Optimiser, parameters: Iterable[Any]) -> torch.optim.Optimizer:
     """AdaGrad (paper, section 3.3: learning rate 0.05 at first) or AdamW over parameters, or groups of them."""

@@ -4,8 +4,6 @@ import ctypes
 
 import torch
 
-__all__ = ["has_bfloat16", "keep_freed_memory"]
-
 # mallopt's parameters in glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 

@@ -11,9 +11,6 @@ from facespace.training import mining
 from facespace.training.augment import Augmentation
 from facespace.training.harmonic import COMBINATIONS
 
-__all__ = ["Batches", "Curriculum", "Data", "Distillation", "EmbeddingStage", "Harmonic", "MarginSoftmaxOptions",
-           "Mining", "Optimiser", "Recipe", "read_recipe", "recipe_of"]  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Data:

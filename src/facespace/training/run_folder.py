@@ -26,8 +26,6 @@ from facespace.saved_files import write_beside, written_beside
 from facespace.training.health import Epoch
 from facespace.training.recipe import Recipe
 
-__all__ = ["RunFolder", "read_facts", "read_model", "read_state", "write_state"]
-
 CURVES = {
     "loss": ("loss", "teacher_dist"),
     "distance": ("ap_dist", "an_dist"),

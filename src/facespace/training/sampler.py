@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import InputError
 
-__all__ = ["TripletSampler"]
-
 
 @dataclass(frozen=True)
 class TripletSampler:

@@ -26,9 +26,6 @@ from facespace.training.loop import OnStep, Trainer
 from facespace.training.material import open_material
 from facespace.training.recipe import Batches, Data, Mining, Optimiser, Recipe
 
-__all__ = ["DIMENSIONS", "SHARES", "SWEEP_RECIPE", "Variant", "dimension_variants", "image_variants",
-           "low_resolution_variants", "train_variants", "with_budget"]  # fmt: skip
-
 DIMENSIONS = (64, 128, 256, 512)
 SHARES = (0.125, 0.25, 0.5, 1.0)
 BASE = "base"

@@ -6,8 +6,6 @@ from torch import Tensor, nn
 
 from facespace.errors import DataError
 
-__all__ = ["transfer"]
-
 
 @torch.no_grad()
 def transfer(weights: dict[str, Tensor], network: nn.Module, *, fresh: tuple[str, ...] = ()) -> list[str]:

@@ -18,17 +18,6 @@ from facespace.measure.result import MEASURED, Column, Result, Table, plain
 from facespace.metrics import ClusterScores, bcubed_scores, pairwise_scores
 from facespace.verification import choose_face
 
-__all__ = [
-    "ALBUM",
-    "EXPERIMENT",
-    "Album",
-    "AlbumFigures",
-    "Options",
-    "evaluate_album",
-    "extract_album",
-    "group_album",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class Album:

@@ -7,8 +7,6 @@ from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean
 from facespace.measure.sweep import Point, lfw_target, score_pair_set
 from facespace.measure.views import View
 
-__all__ = ["EXPERIMENT"]
-
 PLACEMENTS = {
     "similarity": "five landmarks onto the template",
     "box": "the detector's box, scale and shift alone",

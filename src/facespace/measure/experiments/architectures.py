@@ -24,19 +24,6 @@ from facespace.measure.sweep import Score, score_holdout
 from facespace.metrics import count_pairs
 from facespace.models.summary import summarise
 
-__all__ = [
-    "FIGURE4",
-    "FIGURE5",
-    "MODELS",
-    "REMEDY",
-    "TABLE3",
-    "Measured",
-    "Options",
-    "measure_model",
-    "measured_models",
-    "runs_of",
-]
-
 REMEDY = "facespace train RECIPE --data DIR --out RUNS/NAME, then facespace measure report --runs RUNS"
 
 

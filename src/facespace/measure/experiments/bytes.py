@@ -23,8 +23,6 @@ from facespace.measure.sweep import SETS_HELP, Point, Target, differs, targets
 from facespace.metrics import compare_tar
 from facespace.models import ModelSpec
 
-__all__ = ["EXPERIMENT", "CompactForm", "Options", "compact_forms", "few_bits", "fit_rotation"]
-
 # Steps of the uniform quantisers that lose least of a normal spread of 1 (Max 1960, table II): bits -> step.
 MAX_STEP = {4: 0.3352, 2: 0.9957}
 

@@ -16,8 +16,6 @@ from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.result import MEASURED, Column, Plot, Result, Series, Table, plain
 from facespace.metrics import pairwise_scores
 
-__all__ = ["EXPERIMENT", "GrowthPoint", "Options", "draw_faces", "exponent", "measure_growth"]
-
 QUICK_SIZES = (3_000, 10_000, 30_000)
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 FACES_PER_PERSON = 8

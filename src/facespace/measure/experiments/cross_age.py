@@ -15,8 +15,6 @@ from facespace.measure.paper import training_differs
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain
 from facespace.spreadsheets import read_table, refuse_rows
 
-__all__ = ["EXPERIMENT", "AgeGap", "Options", "by_age_gap", "read_ages"]
-
 
 @dataclass(frozen=True)
 class Options:

@@ -44,14 +44,6 @@ from facespace.measure.result import (
     plain,
 )
 
-__all__ = [
-    "EXPERIMENT",
-    "DetectionReport",
-    "Options",
-    "evaluate_detector",
-    "measure_detector",
-]
-
 SIZES_PX = {"12-24": (12.0, 24.0), "24-48": (24.0, 48.0), ">48": (48.0, np.inf)}
 LEAST_FACE_PX = 12.0
 REDUCTIONS = (1.0, 0.5, 0.25)

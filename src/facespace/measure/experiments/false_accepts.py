@@ -15,8 +15,6 @@ from facespace.measure.unnamed_faces import Group, read_held_out
 from facespace.metrics import RateIntervals, rates_at
 from facespace.models import VERIFY_FAR, common_threshold
 
-__all__ = ["EXPERIMENT", "Options", "PairRate"]
-
 
 @dataclass(frozen=True)
 class Options:

@@ -15,8 +15,6 @@ from facespace.measure.paper import FIGURE1_THRESHOLD, holdout_differs, training
 from facespace.measure.result import MEASURED, Column, PictureRow, Pictures, Result, Table
 from facespace.models import distance_at
 
-__all__ = ["EXPERIMENT"]
-
 LEAST_PICTURES = 12
 RULE = (
     "Rule: person A has the most usual distances of all people with twelve pictures or more (the median nearest the "

@@ -12,8 +12,6 @@ from facespace.measure.experiments.harmonic import NOT_TRAINED, find_versions
 from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.result import MEASURED, Plot, Result, Series
 
-__all__ = ["EXPERIMENT", "Moves", "PlaneView", "find_moves", "view_plane"]
-
 N_PEOPLE = 3
 
 

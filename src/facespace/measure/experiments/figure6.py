@@ -9,8 +9,6 @@ from facespace.measure.pairs import PairDistances, PairSet, score_pairs
 from facespace.measure.paper import lfw_differs, training_differs
 from facespace.measure.result import MEASURED, Picture, PictureRow, Pictures, Result, mean_se
 
-__all__ = ["EXPERIMENT"]
-
 WHOLE_XYXY = (0.0, 0.0, 249.0, 249.0)
 
 

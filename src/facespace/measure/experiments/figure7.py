@@ -23,8 +23,6 @@ from facespace.measure.result import (
 )
 from facespace.metrics import bcubed_scores, pairwise_scores
 
-__all__ = ["EXPERIMENT"]
-
 RULE = (
     "Rule: the largest group that was found, whatever it holds; ordered from the face nearest the group's mean to the "
     "farthest. A face that is not of the group's most frequent labelled person is marked. No other group was looked at."

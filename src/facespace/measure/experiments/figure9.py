@@ -4,8 +4,6 @@ from facespace.measure.context import Context
 from facespace.measure.experiment import Experiment, NoOptions
 from facespace.measure.result import COMPUTED, Column, Plot, Result, Series, Table
 
-__all__ = ["EXPERIMENT"]
-
 WHAT = {
     "222": "the triplet loss of v2 alone",
     "221": "v2 keeps its people together and away from where v1 has others",

@@ -17,8 +17,6 @@ from facespace.measure.result import MEASURED, Column, Result, Table, plain
 from facespace.spreadsheets import OnBroken, cell_text, read_table, refuse_rows
 from facespace.table import FaceTable
 
-__all__ = ["EXPERIMENT", "GalleryScores", "NamedPoint", "Options", "evaluate_gallery", "read_named_points"]
-
 
 @dataclass(frozen=True)
 class NamedPoint:

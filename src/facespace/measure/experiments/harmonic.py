@@ -29,8 +29,6 @@ from facespace.measure.result import (
 from facespace.measure.runs import RunModel, open_run_model
 from facespace.measure.versions import HarmonicFigures, RowMap, Versions, evaluate_harmonic
 
-__all__ = ["FIGURE8", "HARMONIC", "NOT_TRAINED", "Options", "find_versions"]
-
 WAYS = {
     "v1-v1": "the older version alone",
     "v2-v1": "mixed: newer probe, older gallery",

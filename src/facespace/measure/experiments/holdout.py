@@ -24,8 +24,6 @@ from facespace.measure.result import (
 )
 from facespace.metrics import TarComparison, compare_tar
 
-__all__ = ["EXPERIMENT", "Options"]
-
 PAPER = {"1e-3": (0.894, 0.016)}
 GROUP_FARS, COMPARE_FAR = ("1e-3", "1e-2"), 1e-3
 

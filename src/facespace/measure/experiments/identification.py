@@ -18,15 +18,6 @@ from facespace.measure.result import MEASURED, Column, Result, Table, plain, spr
 from facespace.metrics import Identification, identification, mean_and_se
 from facespace.models import FarCurve, ModelSpec, far_curve
 
-__all__ = [
-    "EXPERIMENT",
-    "METHODS",
-    "IdentificationFigures",
-    "IdentificationRow",
-    "Options",
-    "evaluate_identification",
-]
-
 # Faces enrolled of each person, and random halves of the people that are enrolled in turn.
 N_TEMPLATES, N_DRAWS = 5, 10
 

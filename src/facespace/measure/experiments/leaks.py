@@ -16,8 +16,6 @@ from facespace.measure.result import MEASURED, Column, Result, Table, plain
 from facespace.metrics import count_pairs, near_pairs
 from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
 
-__all__ = ["EXPERIMENT", "LeakReport", "Options", "SharedIdentity", "find_leaks"]
-
 # Rare enough that different people among thousands of identities seldom seem to be one person.
 LEAK_FAR = 1e-5
 

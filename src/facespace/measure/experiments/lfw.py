@@ -13,8 +13,6 @@ from facespace.measure.paper import LFW_CENTRE, LFW_DETECTOR, LFW_THRESHOLD, lfw
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain
 from facespace.measure.views import View
 
-__all__ = ["EXPERIMENT", "Options"]
-
 MODES = {"centre": ("centre crop", LFW_CENTRE), "detector": ("detector's crop", LFW_DETECTOR)}
 CENTRE_CROP = (
     "Centre crop: the paper cuts one square out of the middle; ours puts the usual place of the five landmarks onto "

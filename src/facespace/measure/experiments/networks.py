@@ -8,8 +8,6 @@ from facespace.measure.experiment import Experiment, NoOptions
 from facespace.measure.paper import NN1_LAYERS, NN2_BLOCKS
 from facespace.measure.result import COMPUTED, Cell, Column, Result, Table, not_run
 
-__all__ = ["TABLE1", "TABLE2"]
-
 COLUMNS = (
     Column("layer"), Column("output"),
     Column("paper: weights", "millions", paper=True), Column("ours: weights", "millions"),

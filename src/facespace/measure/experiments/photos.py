@@ -10,8 +10,6 @@ from facespace.measure.groups import GROUPS_HELP, GroupRates, group_faces, group
 from facespace.measure.holdout import HoldoutFigures, PhotosFigures, evaluate_photos
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain, with_interval
 
-__all__ = ["EXPERIMENT", "Options"]
-
 
 @dataclass(frozen=True)
 class Options:

@@ -17,8 +17,6 @@ from facespace.metrics import Interval, all_pairs
 from facespace.metrics.resampling import interval_of
 from facespace.metrics.tar_intervals import tar_draws
 
-__all__ = ["EXPERIMENT", "Options", "QualityFigures", "drop_worst", "measure_quality", "worst_faces"]
-
 FAR = 1e-3
 N_DRAWS = 500
 N_RANDOM = 20

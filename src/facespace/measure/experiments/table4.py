@@ -10,8 +10,6 @@ from facespace.measure.result import MEASURED, Cell, Column, Plot, Result, Serie
 from facespace.measure.sweep import SETS_HELP, Point, Target, differs, targets
 from facespace.measure.views import AS_IT_IS, Change, Recompress, Resize, View
 
-__all__ = ["EXPERIMENT", "Options"]
-
 MEASURES = (
     "VAL is at FAR 1e-3 in the paper and on faces/val, and at 1e-2 on LFW, whose pairs are too few for less."
 )

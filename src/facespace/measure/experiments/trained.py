@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from facespace.training.recipe import Recipe
     from facespace.training.sweeps import Variant
 
-__all__ = ["RESOLUTION", "TABLE5", "TABLE6", "Options", "runs_of_sweep"]
-
 BUDGET = (
     "Each run is short and its network small (see the budget under the table), against 700 hours of NN1 or of a 96 px "
     "Inception in the paper: whether a difference shows at all depends on the budget, and a small one is within the "

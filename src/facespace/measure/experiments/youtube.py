@@ -29,8 +29,6 @@ from facespace.measure.paper import YOUTUBE_100, YOUTUBE_1000, training_differs
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, not_run, percent, plain
 from facespace.measure.views import AS_IT_IS, crop_face
 
-__all__ = ["EXPERIMENT", "Options", "measure_videos"]
-
 # Below the data folder; the second is the name of the published archive's folder.
 FRAMES, SPLITS = ("ytf/frames", "ytf/frame_images_DB"), "ytf/splits.txt"
 # The first detected frames of a video that count (paper, section 5.7; its second figure takes 1,000).

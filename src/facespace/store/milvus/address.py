@@ -7,8 +7,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from facespace.errors import InputError
 
-__all__ = ["MilvusAddress", "is_milvus"]
-
 SCHEMES = {"milvus": "http", "milvus+tls": "https"}
 PORT = 19530
 CONSISTENCIES = ("strong", "session")

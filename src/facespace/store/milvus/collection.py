@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from facespace.store.milvus.server import REQUEST_S, MilvusServer
 
-__all__ = ["CELLS", "Collection", "Field", "from_text", "key_of", "to_text"]
-
 # Rows of one request to write, ids of one to read, and rows of one page; the server's limit is 16,384.
 ROWS_AT_ONCE, IDS_AT_ONCE, PAGE = 2048, 4096, 16384
 LONGEST_TEXT = 65535

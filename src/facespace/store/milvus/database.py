@@ -28,8 +28,6 @@ from facespace.store.milvus.collection import Collection, Field, Row, from_text,
 from facespace.store.milvus.server import MilvusServer
 from facespace.store.milvus.unit import FACES_AT_ONCE, Put, Unit
 
-__all__ = ["MilvusDatabase", "Step"]
-
 VERSION = 1
 # A writer gives up a step after this, and others clear up after twice as long, by the server's time.
 STEP_S = 300.0

@@ -13,8 +13,6 @@ from facespace.store.milvus.address import MilvusAddress
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-__all__ = ["REQUEST_S", "MilvusServer"]
-
 # A request may take so long, and is repeated for so long while the server is away, busy or starting.
 REQUEST_S, PATIENCE_S = 20.0, 30.0
 # A collection of hundreds of millions of rows is loaded in minutes.

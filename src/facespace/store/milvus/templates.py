@@ -22,8 +22,6 @@ from facespace.store.nearest import distances
 from facespace.store.template_store import Extent, Moment, TemplateStore, check_new, merged_spec
 from facespace.store.templates import Templates
 
-__all__ = ["MilvusIndex", "MilvusTemplates"]
-
 # So many times k candidates are asked for, and so many at least: a cell's vectors are rounded.
 FACTOR, LEAST = 4, 64
 # Probes of one request: what it answers stays below the server's limit of a message.

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FACES_AT_ONCE", "Put", "Unit"]
-
 Row = dict[str, Any]
 # The faces of one step of a write, which is complete or completed (or undone) later.
 FACES_AT_ONCE = 2048

@@ -16,8 +16,6 @@ from PIL import Image, UnidentifiedImageError
 from facespace.errors import DataError
 from facespace.training.data.pictures import Pictures, find_pictures
 
-__all__ = ["Faces", "open_faces", "prefetched"]
-
 CACHE_BYTES = 4 * 2**30
 LEAST_DEV_FACES = 5
 

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import DataError
 
-__all__ = ["Pictures", "find_pictures"]
-
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 LISTS = {".txt", ".csv", ".tsv"}
 SHARDS = {".tar", ".zip"}

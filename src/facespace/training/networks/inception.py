@@ -25,8 +25,6 @@ from torch import Tensor, nn
 from facespace.errors import InputError
 from facespace.training.networks.layers import FloatLinear, conv_norm_relu, pool
 
-__all__ = ["Block", "Inception", "Mixed", "nn2", "nn3", "nn4", "table6"]
-
 
 @dataclass(frozen=True)
 class Block:

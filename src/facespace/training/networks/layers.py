@@ -4,8 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FloatLinear", "L2Pool", "conv_norm_relu", "pool"]
-
 
 class FloatLinear(nn.Linear):
     """A linear layer that stays in float32 under autocast: distances of near faces need the digits."""

@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from facespace.training.networks.inception import Block, Mixed
 from facespace.training.networks.layers import FloatLinear, conv_norm_relu, pool
 
-__all__ = ["MiniInception", "nns1", "nns2"]
-
 NNS1_BLOCKS = (
     Block("3a", 48, 48, 72, 16, 24, "m", 24),
     Block("3b", 0, 64, 128, 16, 32, "m", 0, stride=2),

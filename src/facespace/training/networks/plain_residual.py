@@ -20,8 +20,6 @@ from torch import Tensor, nn
 
 from facespace.training.networks.layers import FloatLinear
 
-__all__ = ["PlainResidual", "plain_residual_s", "plain_residual_tiny", "plain_residual_xs"]
-
 WIDTHS = (32, 48, 96, 160)
 BLOCKS = (0, 1, 1)
 INPUT_PX = 112

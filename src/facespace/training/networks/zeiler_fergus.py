@@ -22,8 +22,6 @@ from torch import Tensor, nn
 from facespace.errors import InputError
 from facespace.training.networks.layers import FloatLinear, conv_norm_relu, pool
 
-__all__ = ["ZeilerFergus", "nn1"]
-
 HIDDEN = 32 * 128
 
 
