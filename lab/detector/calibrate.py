@@ -11,8 +11,6 @@ from facespace.faces.detect import Detector
 from facespace.faces.matching import FALSE_ALARM, match_faces
 from facespace.faces.split import LabelledPhoto
 
-__all__ = ["best_threshold", "choose_threshold"]
-
 LEAST_FACE_PX = 12.0
 LEAST_PRECISION = 0.98  # a false person in a library annoys more than a missed blurred face
 SIZES = (1.0, 0.5)  # the photos hold few small faces as they are

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Canvas", "FaceSource", "Motion", "paste_soft", "place", "show"]
-
 MIRRORED = [1, 0, 2, 4, 3]
 MAX_ENLARGEMENT = 3.0
 

@@ -21,8 +21,6 @@ from lab.detector.photometric import disturb, texture
 from lab.detector.pool import Pool
 from lab.detector.relabel import FaceLabels, read_relabels
 
-__all__ = ["DataOptions", "Sources", "Thumbnail", "load_sources", "pictures"]
-
 # The mean box of an upright face, on a thumbnail aligned to the template: measured on the labelled photos.
 THUMBNAIL_BOX = np.array([16.7, 9.2, 95.8, 119.0], np.float32)
 

@@ -11,8 +11,6 @@ from facespace.faces.detect import Detector
 from facespace.faces.matching import box_iou
 from facespace.faces.split import LabelledPhoto, is_held_out, read_labels
 
-__all__ = ["PEERS", "doubtful_regions", "write_doubtful"]
-
 PEERS = ("yunet_n.onnx", "scrfd_2.5g.onnx")
 LEAST_SCORE = 0.3
 SURE_LABEL_SCORE = 0.85  # labels of the detector that made them; nearly all wrong ones are below

@@ -23,8 +23,6 @@ from lab.detector.network import (
     fold_norms,
 )
 
-__all__ = ["averaged_weights", "export_detector", "load_detector", "unfold_norms"]
-
 NAME = "facespace-detector"
 SECOND_LOOK_PX = 96  # the side at which landmarks were found to be most accurate, of 64 to 128
 SECOND_LOOK_FACES = 2

@@ -15,8 +15,6 @@ from lab.detector.canvas import FaceSource
 from lab.detector.doubtful import PEERS
 from lab.detector.pool import Pool, open_rgb
 
-__all__ = ["faceless_pool", "read_faceless", "write_faceless"]
-
 LEAST_SCORE = 0.3
 HELD_OUT_EVERY = 3  # one in three is only measured on
 

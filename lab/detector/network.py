@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["STRIDES", "ConvUnit", "DetectorNetwork", "NetworkOptions", "fold_norms"]
-
 STRIDES = (8, 16, 32)
 OUTPUTS = 15  # score, box (4), landmarks (10)
 

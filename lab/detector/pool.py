@@ -10,8 +10,6 @@ from PIL import Image
 
 from lab.detector.canvas import FaceSource
 
-__all__ = ["Pool", "open_rgb"]
-
 
 @dataclass
 class Pool:

@@ -21,8 +21,6 @@ from facespace.faces.split import is_held_out, read_labels
 from facespace.saved_files import write_beside
 from lab.detector.doubtful import PEERS
 
-__all__ = ["FaceLabels", "read_relabels", "write_relabels"]
-
 LEAST_SCORE = 0.5
 MARGIN_PX = 40  # faces fill their thumbnails: detectors want some room around them
 FARTHEST_PX = 8.0  # mean distance of landmarks from the template; beyond, something else was found

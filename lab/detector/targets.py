@@ -12,8 +12,6 @@ from torch.nn import functional as F
 
 from lab.detector.network import STRIDES
 
-__all__ = ["Batch", "LossOptions", "assign", "cells", "decode", "detection_loss", "paired_iou"]
-
 SIDE_UNIT = 4.0  # a box side is exp(output) * SIDE_UNIT strides: 32, 64 and 128 px at the start
 
 

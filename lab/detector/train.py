@@ -31,8 +31,6 @@ from lab.detector.export import averaged_weights, unfold_norms
 from lab.detector.network import DetectorNetwork, NetworkOptions
 from lab.detector.targets import Batch, LossOptions, detection_loss
 
-__all__ = ["DetectorRecipe", "train_detector"]
-
 OPTIMISER = Optimiser(learning_rate=3e-3, schedule="one-cycle", warmup=0.03, weight_decay=1e-2, clip=10.0)
 NORM_PICTURES = 64  # to fit the norms of exported weights to
 

@@ -24,13 +24,6 @@ from lab.detector.canvas import FaceSource
 from lab.detector.doubtful import PEERS
 from lab.detector.pool import Pool, open_rgb
 
-__all__ = [
-    "PeerLabels",
-    "read_peer_labels",
-    "wider_pool",
-    "write_peer_labels",
-]
-
 INPUT_PX = 1280  # nearly all of WIDER's photos are 1024 px wide
 LEAST_SCORE = 0.4
 SURE_SCORE = 0.6  # an unlabelled face that both peers see this surely is left out of the loss

@@ -1,20 +1,22 @@
 """What the last layers learn from: faces of known people, and faces of nobody in particular, by group."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.extract import FaceDetector, find_faces, in_order
 from facespace.images import read_image
+from facespace.measure.experiments.wider import read_wider
 from facespace.measure.faces import FaceSet, open_crops
-from facespace.measure.unnamed_faces import UnnamedFaces, open_unnamed
+from facespace.measure.unnamed_faces import open_unnamed
+from facespace.models import find_model, read_spec
 
-__all__ = ["BatchDraw", "FacePool", "open_pool", "set_aside_families"]
-
-BATCH = 64
+SIZE_HW = (112, 112)
+# Of a face in a crowd: distance of the eyes, and the detector's score.
+LEAST_EYES_PX, LEAST_SCORE = 12.0, 0.6
 # Of people and families, one in so many is set aside to choose by.
 DEV_EVERY = {"train": 10, "fiw": 8}
 # Pools of unnamed faces that are drawn from equally often; children twice. A pool is a kind of group and names of it.
@@ -28,19 +30,18 @@ SMALLEST_POOL = 60
 
 @dataclass(frozen=True)
 class FacePool:
-    """Aligned faces of three sources.
+    """Aligned faces of four sources, N in all.
 
     Attributes:
-        paths: pictures of known people, P of them.
-        unnamed: further faces, U of them; N = P + U faces in all.
+        crops: uint8 RGB, shape (N, H, W, 3).
         labels: int64, shape (N,): whom each shows; an unnamed face has a label of its own.
-        source: shape (N,): "train", "fiw" or "more".
+        source: shape (N,): "train", "fiw", "more" (unnamed, each another person) or "crowd" (unnamed, of photographs
+            that may show one person several times).
         dev: shape (N,): set aside.
-        pools: indices of unnamed faces that are not set aside, drawn from equally often.
+        pools: indices of faces of "more" that are not set aside, drawn from equally often.
     """
 
-    paths: tuple[Path, ...]
-    unnamed: UnnamedFaces
+    crops: NDArray[np.uint8]
     labels: NDArray[np.int64]
     source: NDArray[np.str_]
     dev: NDArray[np.bool_]
@@ -49,19 +50,19 @@ class FacePool:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def crops(self) -> Iterator[NDArray[np.uint8]]:
-        """All crops in order, uint8 RGB (B, H, W, 3), a batch at a time."""
-        for i in range(0, len(self.paths), BATCH):
-            yield np.stack([read_image(path).pixels for path in self.paths[i : i + BATCH]])
-        for i in range(0, len(self.unnamed), BATCH):
-            yield self.unnamed.crops(np.arange(i, min(i + BATCH, len(self.unnamed))))
-
     def people(self, source: str) -> list[NDArray[np.int64]]:
         """The faces of each person of a source who has two or more that are not set aside."""
         chosen = np.flatnonzero((self.source == source) & ~self.dev)
         chosen = chosen[np.argsort(self.labels[chosen], kind="stable")]
         parts = np.split(chosen, np.flatnonzero(np.diff(self.labels[chosen])) + 1)
         return [part for part in parts if len(part) > 1]
+
+    def part(self, chosen: NDArray[np.int64]) -> "FacePool":
+        """Only the faces ``chosen``, increasing indices."""
+        place = np.full(len(self), -1)
+        place[chosen] = np.arange(len(chosen))
+        pools = tuple(place[pool][place[pool] >= 0] for pool in self.pools)
+        return FacePool(self.crops[chosen], self.labels[chosen], self.source[chosen], self.dev[chosen], pools)
 
 
 class BatchDraw:
@@ -102,8 +103,8 @@ class BatchDraw:
         return np.unique(np.concatenate(parts))
 
 
-def open_pool(data: Path, more: Path) -> FacePool:
-    """The faces of `DATA/faces/train`, `MORE/fiw` and `DATA/faces/more`.
+def open_pool(data: Path, more: Path, detector: FaceDetector | None = None) -> FacePool:
+    """The faces of `DATA/faces/train`, `MORE/fiw` and `DATA/faces/more`, and those ``detector`` finds in `MORE/wider`.
 
     People are set aside by a hash of their name, those of Families in the Wild by their family's, unnamed faces by
     their file's: who is set aside stays so when others come or go.
@@ -113,23 +114,51 @@ def open_pool(data: Path, more: Path) -> FacePool:
     """
     train, fiw = open_crops(data / "faces" / "train"), open_crops(more / "fiw")
     unnamed = open_unnamed(data / "faces" / "more")
+    crowd = crowd_crops(more / "wider", detector) if detector else np.zeros((0, *SIZE_HW, 3), np.uint8)
     n_train, n_people = len(train.identities), len(train.identities) + len(fiw.identities)
-    labels = np.concatenate([train.labels, fiw.labels + n_train, n_people + np.arange(len(unnamed))])
-    sizes = len(train.labels), len(fiw.labels), len(unnamed)
+    n_named, n_unnamed = len(train.labels) + len(fiw.labels), len(unnamed) + len(crowd)
     dev = np.concatenate([
         _set_aside(list(train.identities), "train")[train.labels],
         _family_set_aside(fiw)[fiw.labels],
         unnamed.held_out,
+        np.zeros(len(crowd), bool),
     ])  # fmt: skip
-    paths = train.paths + fiw.paths
-    groups = {(group.kind, group.name): group.members + len(paths) for group in unnamed.groups()}
+    groups = {(group.kind, group.name): group.members + n_named for group in unnamed.groups()}
     pools = []
     for kind, names in POOLS:
         members = np.concatenate([groups.get((kind, name), np.zeros(0, np.int64)) for name in names])
         members = members[~dev[members]]
         if len(members) >= SMALLEST_POOL:
             pools.append(np.sort(members))
-    return FacePool(paths, unnamed, labels, np.repeat(["train", "fiw", "more"], sizes), dev, tuple(pools))
+    return FacePool(
+        np.concatenate([
+            np.stack([read_image(path).pixels for path in train.paths + fiw.paths]),
+            unnamed.crops(np.arange(len(unnamed))),
+            crowd,
+        ]),
+        np.concatenate([train.labels, fiw.labels + n_train, n_people + np.arange(n_unnamed)]),
+        np.repeat(
+            ["train", "fiw", "more", "crowd"],
+            [len(train.labels), len(fiw.labels), len(unnamed), len(crowd)],
+        ),
+        dev,
+        tuple(pools),
+    )  # fmt: skip
+
+
+def crowd_crops(wider: Path, detector: FaceDetector) -> NDArray[np.uint8]:
+    """The larger faces that ``detector`` finds in the photographs of ``wider``; uint8 RGB (N, H, W, 3).
+
+    Raises:
+        DataError: no labels there.
+    """
+
+    def crops(photo: Path) -> NDArray[np.uint8]:
+        found = find_faces(read_image(photo), detector, read_spec(find_model(None, "embedder")))
+        eyes = np.linalg.norm(found.faces.landmarks_xy[:, 1] - found.faces.landmarks_xy[:, 0], axis=1)
+        return found.crops[(eyes >= LEAST_EYES_PX) & (found.faces.scores >= LEAST_SCORE)]
+
+    return np.concatenate(list(in_order(crops, [photo.path for photo in read_wider(wider)])))
 
 
 def set_aside_families(fiw: FaceSet) -> FaceSet:

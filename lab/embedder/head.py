@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from facespace.training.optimisers import set_learning_rate
 from lab.embedder.faces import BatchDraw, FacePool
 
-__all__ = ["Head", "LossWeights", "embed", "fit_head", "head_loss"]
-
 SCALE = 16.0  # of the softmax over a batch's cosines
 POSITIVE_MARGIN = 0.15
 # Unnamed faces that the targets put this near each other may show one person.
@@ -109,7 +107,9 @@ def fit_head(
         side = rng.integers(2, size=len(chosen))
         rows = torch.from_numpy((features[side, chosen] - mean) / spread)
         placed = F.normalize(head(rows), dim=1)
-        loss = head_loss(placed, pool, chosen, torch.from_numpy(targets[chosen]), weights)
+        labels = torch.from_numpy(pool.labels[chosen])
+        unnamed = torch.from_numpy(pool.source[chosen] == "more")
+        loss = head_loss(placed, labels, unnamed, torch.from_numpy(targets[chosen]), weights)
         set_learning_rate(optimiser, learning_rate * (1 - step / steps))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -117,30 +117,26 @@ def fit_head(
     _rescale(head, -mean / spread, 1 / spread)
 
 
-def head_loss(
-    rows: Tensor, pool: FacePool, chosen: NDArray[np.int64], targets: Tensor, weights: LossWeights
-) -> Tensor:
+def head_loss(rows: Tensor, labels: Tensor, unnamed: Tensor, targets: Tensor, weights: LossWeights) -> Tensor:
     """The loss of a batch.
 
     Args:
-        rows: unit rows (N, D) of the chosen faces.
-        pool: whom they show.
-        chosen: shape (N,), indices into the pool.
+        rows: unit rows (N, D).
+        labels: int64, shape (N,): whom each shows.
+        unnamed: bool, shape (N,): whether a label says only that it is another person than nearly all others.
         targets: unit rows (N, D).
         weights: of its parts.
     """
-    labels = torch.from_numpy(pool.labels[chosen])
-    unnamed = torch.from_numpy(pool.source[chosen] == "more")
     cosine, same = rows @ rows.T, labels[:, None] == labels
     doubtful = (targets @ targets.T > MAYBE_ONE_PERSON) & (unnamed[:, None] | unnamed)
     negative = ~same & ~doubtful
     weight = torch.where(unnamed, weights.of_unnamed, 1.0)
     vectors = ((rows - targets).square().sum(1) * weight).sum() / weight.sum()
     apart = (torch.relu(cosine - weights.margin).square() * negative).sum() / len(rows)
-    against = torch.logsumexp(torch.where(negative, SCALE * cosine, torch.tensor(-1e4)), 1)
-    first, second = (same & ~torch.eye(len(rows), dtype=torch.bool)).nonzero(as_tuple=True)
-    alike = SCALE * (cosine[first, second] - POSITIVE_MARGIN)
-    by_label = F.softplus(against[first] - alike).mean() / SCALE if len(first) else rows.sum() * 0.0
+    against = torch.logsumexp(torch.where(negative, SCALE * cosine, -1e4), 1)
+    positive = same & ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+    by_pair = F.softplus(against[:, None] - SCALE * (cosine - POSITIVE_MARGIN)) * positive
+    by_label = by_pair.sum() / positive.sum().clamp(min=1) / SCALE
     return weights.vectors * vectors + weights.negatives * apart + weights.labels * by_label
 
 

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from facespace.training.networks.plain_residual import Block, PlainResidual
 from lab.embedder.head import Head
 
-__all__ = ["Embedding", "read_network"]
-
 
 class Embedding(nn.Module):
     """Convolutions and a `Head`: pictures (N, 3, H, W) in [-1, 1] -> unit rows (N, 128).
@@ -36,7 +34,7 @@ class Embedding(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, 3, H, W) -> unit rows (N, 128), float32."""
         features = self.trunk(x)
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(x.device.type, enabled=False):
             return F.normalize(self.head(features.float()), dim=1)
 
 
@@ -45,7 +43,8 @@ def read_network(source: Path, trunk: PlainResidual, pictures: Tensor) -> Embedd
 
     Args:
         source: an ONNX file of a `PlainResidual` with a `Head`, whose batch norm is folded into its convolutions.
-        trunk: of the same widths; blocks that the file lacks pass on what they take.
+        trunk: of the same widths; blocks that the file lacks pass on what they take. Of another input size its
+            outputs are near those of the file.
         pictures: float32 (N, 3, H, W) in [-1, 1], a few hundred: their statistics become those of batch norm.
     """
     weights = {
@@ -57,13 +56,22 @@ def read_network(source: Path, trunk: PlainResidual, pictures: Tensor) -> Embedd
     for name, convolution, norm in pairs:
         assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
         with torch.no_grad():
-            convolution.weight.copy_(torch.from_numpy(weights[f"{name}.weight"]))
+            convolution.weight.copy_(_fitted(torch.from_numpy(weights[f"{name}.weight"]), convolution))
             norm.running_mean.copy_(-torch.from_numpy(weights[f"{name}.weight_bias"]))  # type: ignore[union-attr]
             norm.running_var.fill_(1 - norm.eps)  # type: ignore[union-attr]
             norm.weight.fill_(1)
             norm.bias.zero_()
     _take_statistics(network, [norm for _, _, norm in pairs], pictures)
     return network
+
+
+def _fitted(weight: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """A kernel as it is, or, over the whole last map of another input size, resized with the same sum."""
+    size_hw = convolution.weight.shape[2:]
+    if weight.shape[2:] == size_hw:
+        return weight
+    gain = weight.shape[2] * weight.shape[3] / (size_hw[0] * size_hw[1])
+    return F.interpolate(weight, tuple(size_hw), mode="bilinear", antialias=True) * gain
 
 
 def _head(weights: dict[str, np.ndarray]) -> Head:

@@ -1,98 +1,121 @@
-"""facespace-s 5: the network of version 4 with two further blocks, trained on all faces, then new last layers.
+"""facespace-s 6 and facespace-xs 3, trained side by side on one GPU; the paper's networks likewise.
 
-    facespace models import ../shared/data/peers/mobilefacenet.onnx --colour RGB --scaling 127.5/127.5 \\
-        --alignment similarity --data ../shared/data -o VECTORS.onnx
-    facespace models import ../shared/data/peers/fr_feature.onnx --colour BGR --scaling 127/128 \\
-        --alignment similarity --data ../shared/data -o PAIRS.onnx
-    python -m lab.embedder.recipe ../shared/data MORE RUN S_4.onnx VECTORS.onnx PAIRS.onnx
-    facespace models calibrate RUN/facespace-s.onnx --data ../shared/data --with S_4.onnx
+    python -m lab.embedder.pack ../shared/data MORE PACK
+    python -m lab.embedder.recipe train PACK PEERS RUN facespace-s facespace-xs --minutes 6.2
+    python -m lab.embedder.recipe train PACK PEERS RUN facespace-s facespace-xs --device cpu --threads 1 --minutes 46 \\
+        --by-label 240 --blends 80 --learning-rate 9e-4 --decay 0.97
+    python -m lab.embedder.recipe finish PACK RUN/facespace-s.pt RUN/facespace-s.onnx --version 6
+    facespace models calibrate RUN/facespace-s.onnx --data ../shared/data --with S_5.onnx
+    python -m lab.embedder.recipe train PACK PEERS RUN nns1 nns2 nn4 nn3 nn2 --minutes 5.9 --blends 128
+    python -m lab.embedder.recipe run PACK RUN/nn2.pt RUNS/nn2 --batch-size 608
 
-``MORE`` is what `tools/more_data.py` laid out (fiw); ``RUN`` receives the teachers' answers, a state and the model; the
-same command resumes. S_4.onnx is in the history of this repository. Calibrate once more with S_3.onnx.
+PACK holds all faces, PEERS the two published embedders mobilefacenet.onnx and fr_feature.onnx. The networks that ship
+begin with the weights of the built-in ones, facespace-s 5 and facespace-xs 2 then (S_5.onnx), or with RUN/NAME.pt where
+there is one. ``finish`` fits the last layers once more, in large batches, and writes the
+model; calibrate the others that it may meet likewise.
 
-Hardware: one core of a server CPU with AVX512-BF16 beside other work, about 150 faces a second.
-Duration: teachers 30 core minutes, convolutions 58, last layers 8.
-Outcome, on people and families set aside (TAR at FAR 1e-3 on the two sets, at first 69.8 and 60.6 %), after every ten
-minutes: 68.2, 57.6; 68.3, 56.8; 69.1, 57.1; 70.9, 58.2; 72.1, 58.3; at the end 72.9, 58.4; after new last layers 72.4,
-63.1 (with half the weight on staying 72.0, 63.4). The loss fell to the end: 1.60, 1.54, 1.47, 1.38, 1.28, 1.21, 1.17.
-On the shared sets: docs/models/facespace-s.md. The network before had its teacher's vectors at a cosine of 0.795 on
-faces that it had seen and 0.782 on others: it was too small or too little trained, and did not lack faces.
-Not done: a longer run, which should go on from here; batches of 272 in place of 136 gave too few steps.
+Hardware: an H100 with 16 cores for 6 minutes, then one core of a server CPU with AVX512-BF16 beside other work.
+The GPU gives 16 steps of 992 pictures a second to three networks (s, xs and a wider one), 6.8 of 1,248 with the paper's
+five in another process beside them. A step takes 1.4 s where each has another number of pictures: cuDNN plans every new
+shape of a convolution anew, so all batches are of one size here. A run of 4 minutes (1,692 steps, 2.1 million pictures)
+was kept of it, its learning rate at 0.9e-3; the second command, 1,200 steps of 310 pictures, lowered that to 0.
+Outcome, TAR at FAR 1e-3 on people and families set aside, of a face and its mirror image together: facespace-s at first
+53.9 and 49.5 % (its input had just become smaller), on the GPU 68.5 and 59.6 after two minutes, 71.1 and 60.9 after
+four, 71.6 and 59.7 % after the second command, 71.2 and 62.6 with new last layers; facespace-xs 44.9 and 43.5, 52.0 and
+47.4, 55.8 and 49.9, 56.0 and 49.6, 56.0 and 51.6 %. On the shared sets: docs/models. The second command moved little.
+A face and its mirror image together have a VAL on `faces/val` that is 2.6 points higher for facespace-s, 3.8 for xs:
+training towards that is the next thing to try.
+A wider network on fewer pixels (facespace-s-wide, as quick) began afresh and reached 60.0 and 54.1 % after those 1,692
+steps, still rising.
 """
 
+import argparse
 import dataclasses
-import sys
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from facespace.embed import Embedder
-from facespace.models import read_spec, write_spec
+from facespace.models import find_model, read_spec, write_spec
 from facespace.saved_files import written_beside
 from facespace.training.augment import to_input
-from facespace.training.distillation import draw_blends
-from facespace.training.frozen import ask_once
+from facespace.training.networks import build
 from facespace.training.networks.plain_residual import PlainResidual
 from facespace.training.onnx_file import narrow_weights, write_onnx
-from lab.embedder.faces import FacePool, open_pool
-from lab.embedder.head import LossWeights, embed, fit_head
+from facespace.training.processor import keep_freed_memory
+from facespace.training.recipe import Batches, Optimiser, Recipe
+from facespace.training.run_folder import RunFolder, read_state, write_state
+from lab.embedder.faces import FacePool
+from lab.embedder.head import Head, LossWeights, embed, fit_head
 from lab.embedder.network import Embedding, read_network
-from lab.embedder.train import Targets, TrunkRecipe, train_trunk, trunk_features
+from lab.embedder.pack import read_pack
+from lab.embedder.teachers import Teacher
+from lab.embedder.train import Student, Targets, TrainRecipe, embed_by, train, trunk_features
 
-__all__ = ["ask_teachers", "dev_line", "export"]
-
-N_BLENDS = 60_000
+TRUNKS: dict[str, Callable[[], PlainResidual]] = {
+    "facespace-s": lambda: PlainResidual(widths=(24, 48, 96, 160), blocks=(0, 3, 2), input_hw=(96, 96)),
+    "facespace-s-wide": lambda: PlainResidual(widths=(32, 64, 112, 192), blocks=(0, 3, 2), input_hw=(80, 80)),
+    "facespace-xs": lambda: PlainResidual(widths=(16, 32, 64, 120), blocks=(0, 2, 1), input_hw=(80, 80)),
+}
+BEGIN_WITH = {"facespace-s": "facespace-s", "facespace-xs": "facespace-xs"}
+HIDDEN = 256
+# The paper's networks: a warm start by the teachers, then triplets alone.
+PAPER_TRIPLETS_FROM = 0.7
 N_STATISTICS = 512
+LARGE = 1000  # values of a tensor that is kept as float16
 FAR = 1e-3
 N_DEV = 1500
 TRAINING_DATA = (
     "29,840 aligned faces of 6,113 people from CelebA, PINS and Glint360K, none of whom is in LFW; 14,932 faces of "
     "3,319 people of Families in the Wild; 47,437 faces of unnamed people (UTKFace, All-Age-Faces, FFHQ thumbnails, "
-    "portraits of athletes and office holders), of the last two an eighth and a quarter set aside; taught by two "
-    "published embedders, whose training people are unknown and may be in LFW and in faces/val"
+    "portraits of athletes and office holders) and the larger faces of 3,048 photographs of WIDER FACE, of the first "
+    "three a tenth, an eighth and a quarter set aside; taught by two published embedders, whose training people are "
+    "unknown and may be in LFW and in faces/val"
 )
 
 
-def ask_teachers(
-    vectors: Embedder, pairs: Embedder, pool: FacePool, crops: NDArray[np.uint8], run: Path
-) -> Targets:
-    """What two teachers say of a pool's faces and of blends; kept in ``run``, an hour of work on a small machine."""
-    named = np.flatnonzero(pool.source != "more")
-    blends = draw_blends(np.flatnonzero(~pool.dev), N_BLENDS, seed=0)
-    of_blends = partial(blends.crops, crops.__getitem__)
-    return Targets(
-        ask_once(run / "vectors.npy", vectors, crops.__getitem__, len(pool), flip=True),
-        blends,
-        ask_once(run / "blends.npy", vectors, of_blends, len(blends), flip=False),
-        ask_once(run / "pairs.npy", pairs, crops.__getitem__, len(named), flip=False),
-    )
+def new_network(name: str, pictures: Tensor) -> nn.Module:
+    """The network ``name`` as training begins: a built-in one's weights where there are any, else drawn."""
+    if name not in TRUNKS:
+        return build(name)
+    trunk = TRUNKS[name]()
+    if name in BEGIN_WITH:
+        x = torch.nn.functional.interpolate(pictures, trunk.input_hw, mode="bilinear", antialias=True)
+        return read_network(find_model(BEGIN_WITH[name], "embedder"), trunk, x)
+    width = trunk.embedding.in_features
+    weight = np.random.default_rng(0).normal(0, width**-0.5, (128, width)).astype(np.float32)
+    return Embedding(trunk, Head(weight, np.zeros(128, np.float32), hidden=HIDDEN))
 
 
-def dev_line(network: Embedding, pool: FacePool, crops: NDArray[np.uint8]) -> str:
-    """TAR at FAR 1e-3 among people set aside, and how often unnamed faces set aside meet at that distance."""
-    texts, threshold = [], 1.0
+def dev_line(rows: NDArray[np.float32], pool: FacePool) -> str:
+    """TAR at FAR 1e-3 among people set aside, and how often unnamed faces set aside meet at that distance.
+
+    Args:
+        rows: unit rows (N, D) of the faces set aside, in their order.
+        pool: the faces.
+    """
+    texts, threshold, aside = [], 1.0, np.flatnonzero(pool.dev)
     for source in ("train", "fiw", "more"):
-        chosen = np.flatnonzero(pool.dev & (pool.source == source))
+        chosen = np.flatnonzero(pool.source[aside] == source)
         chosen = chosen[:: max(1, len(chosen) // N_DEV)]
-        features = trunk_features(network, lambda i, of=chosen: crops[of[i]], len(chosen))  # type: ignore[misc]
-        rows = embed(network.head, features)
         upper = np.triu_indices(len(chosen), 1)
-        cosine = (rows @ rows.T)[upper]
+        cosine = (rows[chosen] @ rows[chosen].T)[upper]
         if source == "more":
             texts.append(f"unnamed {(cosine > threshold).mean() / FAR:.1f} times")
             continue
-        same = (pool.labels[chosen][:, None] == pool.labels[chosen])[upper]
+        labels = pool.labels[aside[chosen]]
+        same = (labels[:, None] == labels)[upper]
         threshold = np.quantile(cosine[~same], 1 - FAR)
         texts.append(f"{source} {100 * (cosine[same] > threshold).mean():.1f} %")
     return ", ".join(texts)
 
 
-def export(network: Embedding, source: Path, path: Path, *, version: str) -> None:
-    """Write ``network`` to ``path`` as a newer version of ``source``, not yet calibrated."""
-    spec = read_spec(source)
+def export(network: Embedding, name: str, path: Path, *, version: str) -> None:
+    """Write ``network`` to ``path`` as a newer version of the built-in model ``name``, not yet calibrated."""
+    spec = read_spec(find_model(name, "embedder"))
     with written_beside(path) as beside:
         write_onnx(
             network.eval(), torch.zeros(2, 3, *network.input_hw), beside, input_name="crops",
@@ -104,6 +127,7 @@ def export(network: Embedding, source: Path, path: Path, *, version: str) -> Non
             dataclasses.replace(
                 spec,
                 version=version,
+                input_hw=network.input_hw,
                 training_data=TRAINING_DATA,
                 compatible_with={},
                 distances={},
@@ -112,25 +136,149 @@ def export(network: Embedding, source: Path, path: Path, *, version: str) -> Non
         )
 
 
-def main() -> None:
-    """The convolutions, then the last layers once more, in large batches."""
-    data, more, run, before, vectors, pairs = map(Path, sys.argv[1:7])
+def run_training(
+    names: list[str], pack: Path, peers: Path, run: Path, device: str, recipe: TrainRecipe
+) -> None:
+    """Train networks by name; ``run`` receives the averaged weights of each as NAME.pt, and training begins with them
+    where they are there."""
+    torch.manual_seed(0)
     run.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    pool = open_pool(data, more)
-    crops = np.concatenate(list(pool.crops()))
-    targets = ask_teachers(Embedder(vectors), Embedder(pairs), pool, crops, run)
-    some = np.random.default_rng(0).choice(len(targets.pairs), N_STATISTICS, replace=False)
-    trunk = PlainResidual(widths=(24, 48, 96, 160), blocks=(0, 3, 2))
-    network = read_network(before, trunk, to_input(torch.from_numpy(crops[some])))
+    pool = read_pack(pack)
+    print(len(pool), "faces,", [len(pool.people(source)) for source in ("train", "fiw")], flush=True)
+    if device == "cpu":
+        keep_freed_memory()
+    vectors = _moved(Teacher(peers / "mobilefacenet.onnx"), device)
+    pairs = _moved(Teacher(peers / "fr_feature.onnx", bgr=True), device)
+    by_label = ~pool.dev & (pool.source != "crowd")
+    known = by_label & (pool.source != "more")
+    targets = Targets(
+        _asked_once(run / "vectors.npy", vectors, pool, by_label, flip=True),
+        _asked_once(run / "pairs.npy", pairs, pool, known, flip=False),
+    )
+    some = np.random.default_rng(0).choice(len(pool), N_STATISTICS, replace=False)
+    pictures = to_input(torch.from_numpy(pool.crops[some]))
+    students = {
+        name: Student(new_network(name, pictures), 1.0 if name in TRUNKS else PAPER_TRIPLETS_FROM)
+        for name in names
+    }
+    for name, student in students.items():
+        if (run / f"{name}.pt").is_file():
+            student.network.load_state_dict(kept(run / f"{name}.pt"))
+    aside = torch.from_numpy(pool.crops[pool.dev])
 
-    def report(averaged: Embedding, minutes: float, loss: float) -> None:
-        print(f"{minutes:.0f} min: loss {loss:.3f}, {dev_line(averaged, pool, crops)}", flush=True)
+    def report(networks: dict[str, nn.Module], after: float, losses: dict[str, float]) -> None:
+        print(f"{after:.2f} min", {name: round(loss, 3) for name, loss in losses.items()}, flush=True)
+        for name, network in networks.items():
+            keep(network, run / f"{name}.pt")
+            rows = embed_by(network, aside).numpy()
+            print(f"{after:.2f} min, {name}: {dev_line(rows, pool)}", flush=True)
 
-    network = train_trunk(network, pool, crops, targets, run, TrunkRecipe(minutes=58), report=report)
-    features = trunk_features(network, crops.__getitem__, len(pool))
+    report({name: student.network.to(device).eval() for name, student in students.items()}, 0.0, {})
+    met = train(students, pool, vectors, targets, recipe, device=device, report=report)
+    report(met, recipe.minutes, {})
+
+
+def _moved(network: nn.Module, device: str) -> nn.Module:
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _asked_once(
+    path: Path, teacher: nn.Module, pool: FacePool, needed: NDArray[np.bool_], *, flip: bool
+) -> Tensor:
+    """What a teacher says of the faces needed, zero for others; kept in ``path``."""
+    if not path.is_file():
+        rows = embed_by(teacher, torch.from_numpy(pool.crops[needed]), flip=flip).numpy()
+        every = np.zeros((len(pool), rows.shape[1]), np.float32)
+        every[needed] = rows
+        np.save(path, every)
+    return torch.from_numpy(np.load(path))
+
+
+def kept(path: Path) -> dict[str, Tensor]:
+    """What `keep` wrote."""
+    return {name: v.float() if v.is_floating_point() else v for name, v in read_state(path).items()}
+
+
+def keep(network: nn.Module, path: Path) -> None:
+    """Write weights, the large ones as float16."""
+    state = {name: value.cpu() for name, value in network.state_dict().items()}
+    write_state(path, {name: v.half() if v.numel() >= LARGE else v for name, v in state.items()})
+
+
+def finish(pool: FacePool, name: str, weights: Path, path: Path, *, version: str, of: str) -> None:
+    """Fit the last layers of the trained network ``name`` once more and write it as a newer version of ``of``."""
+    trunk = TRUNKS[name]()
+    width = trunk.embedding.in_features
+    blank = np.zeros((128, width), np.float32), np.zeros(128, np.float32)
+    network = Embedding(trunk, Head(*blank, hidden=HIDDEN))
+    network.load_state_dict(kept(weights))
+    pool = pool.part(np.flatnonzero(pool.source != "crowd"))
+    features = trunk_features(network.eval(), pool.crops)
     fit_head(network.head, pool, features, embed(network.head, features), LossWeights(vectors=2.0))
-    export(network, before, run / "facespace-s.onnx", version="5")
+    export(network, of, path, version=version)
+
+
+def write_run(pool: FacePool, weights: Path, out: Path, *, batch_size: int) -> None:
+    """Trained weights of one of the paper's networks as a run folder, as `facespace measure` takes them."""
+    state, name = kept(weights), weights.stem
+    steps = next(int(value) for key, value in state.items() if key.endswith("num_batches_tracked"))
+    recipe = Recipe(
+        f"paper-{name}", network=name, epochs=1, epoch_steps=steps, batches=Batches(batch_size=batch_size)
+    )
+    labelled = ~pool.dev & np.isin(pool.source, ("train", "fiw"))
+    folder = RunFolder(out)
+    folder.write_recipe(
+        recipe, n_faces=int((~pool.dev).sum()), n_identities=len(np.unique(pool.labels[labelled]))
+    )
+    input_hw: tuple[int, int] = build(name).input_hw  # type: ignore[assignment]
+    folder.write_model({
+        "network": name, "input_hw": list(input_hw), "dim": recipe.dim, "name": recipe.name,
+        "version": recipe.version, "alignment": recipe.alignment, "old": "", "weights": state,
+    })  # fmt: skip
+
+
+def _recipe(given: argparse.Namespace) -> TrainRecipe:
+    optimiser = Optimiser(
+        learning_rate=given.learning_rate, weight_decay=0.05, warmup=0.03, decay=given.decay, ema=0.999
+    )
+    return TrainRecipe(given.minutes, optimiser, by_label=given.by_label, blends=given.blends)
+
+
+def main() -> None:
+    """The two commands."""
+    parser = argparse.ArgumentParser(prog="lab.embedder.recipe")
+    commands = parser.add_subparsers(dest="command", required=True)
+    training = commands.add_parser("train")
+    for name in ("pack", "peers", "run"):
+        training.add_argument(name, type=Path)
+    training.add_argument("names", nargs="+")
+    training.add_argument("--device", default="cuda")
+    training.add_argument("--minutes", type=float, default=7.0)
+    training.add_argument("--by-label", type=int, default=480)
+    training.add_argument("--blends", type=int, default=768)
+    training.add_argument("--learning-rate", type=float, default=2e-3)
+    training.add_argument("--decay", type=float, default=0.75)
+    training.add_argument("--threads", type=int, default=0)
+    finishing = commands.add_parser("finish")
+    for name in ("pack", "weights", "path"):
+        finishing.add_argument(name, type=Path)
+    finishing.add_argument("--of", default="", help="the built-in model, where the network has another name")
+    finishing.add_argument("--version", required=True)
+    running = commands.add_parser("run")
+    for name in ("pack", "weights", "out"):
+        running.add_argument(name, type=Path)
+    running.add_argument("--batch-size", type=int, required=True)
+    given = parser.parse_args()
+    if given.command == "train":
+        if given.threads:
+            torch.set_num_threads(given.threads)
+        run_training(given.names, given.pack, given.peers, given.run, given.device, _recipe(given))
+    elif given.command == "run":
+        write_run(read_pack(given.pack), given.weights, given.out, batch_size=given.batch_size)
+    else:
+        name = given.weights.stem
+        pool = read_pack(given.pack)
+        finish(pool, name, given.weights, given.path, version=given.version, of=given.of or name)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,6 @@ from facespace.measure.unnamed_faces import embed_unnamed, read_held_out
 from facespace.metrics import mean_and_se
 from lab.embedder.faces import set_aside_families
 
-__all__ = ["tar_at", "threshold_at"]
-
 FAR = 1e-3
 N_SPLITS = 5
 COMPARISONS = (("new with new", 1, 1), ("new with old", 1, 0), ("old with old", 0, 0))

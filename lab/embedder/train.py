@@ -1,60 +1,62 @@
-"""The convolutions of an embedder trained further: where a teacher has each face and blend, how another has pairs of
-them, who is who, and that two unnamed faces are two people. The schedule goes by the clock."""
+"""Embedders trained side by side on the same changed pictures: where a teacher has each of them, how another has
+pairs, who is who, and that two unnamed faces are two people. The schedule goes by the clock; one GPU is enough.
+"""
 
 import copy
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from facespace.training.augment import Augmentation, to_input
-from facespace.training.distillation import Blends, distillation_loss
-from facespace.training.frozen import Crops
-from facespace.training.optimisers import (
-    decay_groups,
-    learning_rate_at,
-    make_optimiser,
-    set_learning_rate,
-    update_average,
-)
+from facespace.training.distillation import distillation_loss
+from facespace.training.losses import triplet_loss
+from facespace.training.mining import mine
+from facespace.training.optimisers import decay_groups, learning_rate_at, set_learning_rate, update_average
 from facespace.training.recipe import Optimiser
-from facespace.training.run_folder import read_state, write_state
 from lab.embedder.faces import BatchDraw, FacePool
 from lab.embedder.head import LossWeights, head_loss
 from lab.embedder.network import Embedding
 
-__all__ = ["Targets", "TrunkRecipe", "train_trunk", "trunk_features"]
-
-CHUNK = 256
-BLENDS = 36  # a batch, beside some 100 faces
-N_LOSSES = 100
+CHUNK = 512
+AVERAGE_EVERY = 4
+REPORTS = 3
+CLIP = 5.0
 
 
 @dataclass(frozen=True)
-class TrunkRecipe:
-    """How convolutions are trained.
+class TrainRecipe:
+    """How embedders are trained.
 
     Attributes:
         minutes: of the clock.
         optimiser: and how the learning rate goes over the minutes.
+        blends: pictures a batch that are blends of two faces, or one face as it is, beside some 490 drawn by label.
+        unblended: the share of these that are one face.
+        of_crowds: the share of these whose first face is from a crowd.
         relations: weight of the second teacher's pairs.
         losses: what else counts how much.
-        augmentation: of all pictures.
+        augmentation: of all pictures; teachers see them moved and coloured, and not degraded.
         seed: of the draws.
     """
 
     minutes: float
     optimiser: Optimiser = field(
-        default_factory=lambda: Optimiser(learning_rate=1.5e-3, weight_decay=0.05, decay=0.7)
+        default_factory=lambda: Optimiser(
+            learning_rate=2e-3, weight_decay=0.05, warmup=0.03, decay=0.75, ema=0.999
+        )
     )
+    by_label: int = 480
+    blends: int = 512
+    unblended: float = 0.3
+    of_crowds: float = 0.25
     relations: float = 10.0
-    losses: LossWeights = field(default_factory=LossWeights)
+    losses: LossWeights = field(default_factory=lambda: LossWeights(vectors=2.0))
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(
             shift=0.05, zoom=0.08, rotation_deg=8.0, brightness=0.25, contrast=0.3, blur=0.1,
@@ -65,120 +67,247 @@ class TrunkRecipe:
 
 
 @dataclass(frozen=True)
-class Targets:
-    """What the teachers say.
+class Student:
+    """A network that learns.
 
     Attributes:
-        faces: unit rows (N, D), where the first has each face.
-        blends: the blends.
-        of_blends: unit rows (M, D), where the first has each blend.
-        pairs: unit rows (K, E) by the second, of the first K faces, which are the labelled ones.
+        network: pictures (N, 3, H, W) in [-1, 1] -> unit rows (N, D); has ``input_hw``.
+        triplets_from: the part of the run, in [0, 1], from which on it learns by triplets alone.
     """
 
-    faces: NDArray[np.float32]
-    blends: Blends
-    of_blends: NDArray[np.float32]
-    pairs: NDArray[np.float32]
+    network: nn.Module
+    triplets_from: float = 1.0
 
 
-def train_trunk(
-    network: Embedding,
+@dataclass(frozen=True)
+class Targets:
+    """What the teachers say of a pool's N faces: unit rows (N, D) and (N, E), zero where they are not needed."""
+
+    vectors: Tensor
+    pairs: Tensor
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What students learn from at a step: n faces by label, then blends.
+
+    Attributes:
+        views: what they see, float32 in [-1, 1], shape (N, 3, H, W).
+        labels: int64, shape (n,).
+        unnamed: bool, shape (n,).
+        targets: unit rows of the first teacher, shape (N, D).
+        known: indices of labelled faces of the n.
+        pairs: unit rows of the second teacher of these.
+    """
+
+    views: Tensor
+    labels: Tensor
+    unnamed: Tensor
+    targets: Tensor
+    known: Tensor
+    pairs: Tensor
+
+
+def train(
+    students: dict[str, Student],
     pool: FacePool,
-    crops: NDArray[np.uint8],
+    vectors: nn.Module,
     targets: Targets,
-    run: Path,
-    recipe: TrunkRecipe,
+    recipe: TrainRecipe,
     *,
-    report: Callable[[Embedding, float, float], None],
-    report_every_s: float = 300.0,
+    device: str = "cpu",
+    report: Callable[[dict[str, nn.Module], float, dict[str, float]], None] = lambda *_: None,
     clock: Callable[[], float] = time.monotonic,
-) -> Embedding:
-    """Train ``network`` on the faces that are not set aside; goes on from ``run`` where that has a state.
+) -> dict[str, nn.Module]:
+    """Train all ``students`` on the faces of ``pool`` that are not set aside.
 
     Args:
-        network: is changed.
+        students: by name; their networks are changed and moved to ``device``.
         pool: N faces.
-        crops: uint8 RGB (N, H, W, 3).
-        targets: what the teachers say.
-        run: a folder, for the state.
+        vectors: the first teacher, on ``device``, which is asked about every blend.
+        targets: what both teachers say of the faces.
         recipe: how.
-        report: called with the averaged network, the minutes and the mean loss of the last steps.
-        report_every_s: seconds between two calls; the state is kept then.
+        device: of torch.
+        report: called a few times with the averaged networks, the minutes and the latest losses.
         clock: seconds.
 
     Returns:
-        The averaged network, in evaluation mode.
+        The averaged networks, in evaluation mode.
     """
-    averaged = copy.deepcopy(network).eval()
-    optimiser = make_optimiser(recipe.optimiser, decay_groups(network))
-    spent, state = 0.0, run / "state.pt"
-    losses: deque[float] = deque(maxlen=N_LOSSES)
-    if state.is_file():
-        kept = read_state(state)
-        network.load_state_dict(kept["network"])
-        averaged.load_state_dict(kept["averaged"])
-        optimiser.load_state_dict(kept["optimiser"])
-        spent = kept["seconds"]
-    rng = np.random.default_rng((recipe.seed, int(spent)))
-    generator = torch.Generator().manual_seed(recipe.seed + int(spent))
-    draw = BatchDraw(pool, people={"train": 7, "fiw": 5}, faces_each=4, others=28, pools=2, from_pool=14)
-    begun, told = clock() - spent, spent
-    while (spent := clock() - begun) < 60 * recipe.minutes:
-        set_learning_rate(optimiser, learning_rate_at(recipe.optimiser, spent / 60 / recipe.minutes))
-        loss = _step_loss(network.train(), pool, crops, draw(rng), targets, recipe, rng, generator)
-        losses.append(float(loss.detach()))
-        optimiser.zero_grad()
+    draw = _Draw(pool, vectors, targets, recipe, device)
+    runs = {name: _Run(student, recipe, device) for name, student in students.items()}
+    begun, told, step = clock(), 0.0, 0
+    while (progress := (clock() - begun) / 60 / recipe.minutes) < 1:
+        batch = draw()
+        resized: dict[tuple[int, int], Tensor] = {}
+        for run in runs.values():
+            hw = run.student.network.input_hw
+            if hw not in resized:
+                resized[hw] = _resized(batch.views, hw)  # type: ignore[arg-type, index]
+            run.learn(resized[hw], batch, progress)  # type: ignore[index]
+        step += 1
+        if progress - told >= 1 / REPORTS:
+            told = progress
+            losses = {name: float(run.loss) for name, run in runs.items()} | {"steps": float(step)}
+            report({name: run.average for name, run in runs.items()}, progress * recipe.minutes, losses)
+    return {name: run.average for name, run in runs.items()}
+
+
+class _Run:
+    """One student, its average and its optimiser."""
+
+    def __init__(self, student: Student, recipe: TrainRecipe, device: str) -> None:
+        self.student, self.recipe, self.step = student, recipe, 0
+        network = student.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: nn.Module = network.train()
+        self.average = copy.deepcopy(self.network).eval()
+        options = recipe.optimiser
+        self.optimiser = torch.optim.AdamW(
+            decay_groups(self.network),
+            lr=options.learning_rate,
+            weight_decay=options.weight_decay,
+            fused=device != "cpu",
+        )
+        self.generator = torch.Generator(device).manual_seed(recipe.seed)
+        self.loss = torch.zeros(())
+
+    def learn(self, views: Tensor, batch: _Batch, progress: float) -> None:
+        """One step of the optimiser."""
+        with torch.autocast(views.device.type, torch.bfloat16):
+            rows = self.network(views)
+        loss = self._loss(F.normalize(rows.float(), dim=1), batch, progress)
+        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        update_average(averaged, network, recipe.optimiser.ema)
-        if spent - told > report_every_s:
-            told = spent
-            report(averaged, spent / 60, float(np.mean(losses)))
-            write_state(
-                state,
-                {"network": network.state_dict(), "averaged": averaged.state_dict(),
-                 "optimiser": optimiser.state_dict(), "seconds": spent},
-            )  # fmt: skip
-    return averaged
+        nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
+        set_learning_rate(self.optimiser, learning_rate_at(self.recipe.optimiser, progress))
+        self.optimiser.step()
+        self.loss = loss.detach()
+        self.step += 1
+        if self.step % AVERAGE_EVERY == 0:
+            # Early on the average follows closely, or it would keep the start for long.
+            decay = min(self.recipe.optimiser.ema**AVERAGE_EVERY, self.step / (10 + self.step))
+            update_average(self.average, self.network, decay)
+
+    def _loss(self, rows: Tensor, batch: _Batch, progress: float) -> Tensor:
+        n = len(batch.labels)
+        faces, losses = rows[:n], self.recipe.losses
+        if progress >= self.student.triplets_from:
+            triplets = mine(faces.detach(), batch.labels, generator=self.generator, rule="semi-hard")
+            return triplet_loss(faces, triplets).loss
+        loss = head_loss(faces, batch.labels, batch.unnamed, batch.targets[:n], losses)
+        loss = loss + distillation_loss(rows[n:], batch.targets[n:], vectors=losses.vectors)
+        return loss + distillation_loss(
+            faces[batch.known], batch.pairs, vectors=0.0, relations=self.recipe.relations
+        )
+
+
+class _Draw:
+    """The batches of a run; all pictures and what teachers say of them lie on the device."""
+
+    def __init__(
+        self, pool: FacePool, vectors: nn.Module, targets: Targets, recipe: TrainRecipe, device: str
+    ) -> None:
+        self.recipe, self.device = recipe, device
+        self.rng = np.random.default_rng(recipe.seed)
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.crops = torch.from_numpy(pool.crops).to(device)
+        self.labels = torch.from_numpy(pool.labels).to(device)
+        self.unnamed = torch.from_numpy(pool.source == "more").to(device)
+        self.is_known = np.isin(pool.source, ("train", "fiw"))
+        self.every = np.flatnonzero(~pool.dev)
+        self.crowd = np.flatnonzero(pool.source == "crowd")
+        self.people = np.setdiff1d(self.every, self.crowd)
+        self.vectors = vectors
+        self.targets, self.pairs = targets.vectors.to(device), targets.pairs.to(device)
+        self.by_label = BatchDraw(
+            pool,
+            people=dict.fromkeys(("train", "fiw"), recipe.by_label // 20),
+            faces_each=4,
+            others=recipe.by_label // 4,
+            pools=2,
+            from_pool=recipe.by_label // 5,
+        )
+
+    def __call__(self) -> _Batch:
+        chosen, recipe, rng = self._filled(self.by_label(self.rng)), self.recipe, self.rng
+        first, second = (rng.choice(self.every, recipe.blends) for _ in range(2))
+        if len(self.crowd):
+            among = rng.random(recipe.blends) < recipe.of_crowds
+            first[among] = rng.choice(self.crowd, int(among.sum()))
+        share = np.where(
+            rng.random(recipe.blends) < recipe.unblended, 1.0, rng.uniform(0.5, 1, recipe.blends)
+        )
+        share_of = self._moved(share.astype(np.float32))[:, None, None, None]
+        i, j, k = (self._moved(idx) for idx in (chosen, first, second))
+        blends = to_input(self.crops[j]) * share_of + to_input(self.crops[k]) * (1 - share_of)
+        size_hw = (self.crops.shape[1], self.crops.shape[2])
+        views = recipe.augmentation.vary(
+            torch.cat([to_input(self.crops[i]), blends]), self.generator, size_hw
+        )
+        views = views.contiguous(memory_format=torch.channels_last)
+        of_blends = _ask(self.vectors, views[len(i) :])
+        known = self._moved(np.flatnonzero(self.is_known[chosen]))
+        return _Batch(
+            recipe.augmentation.degrade(views, self.generator),
+            self.labels[i],
+            self.unnamed[i],
+            torch.cat([self.targets[i], of_blends]),
+            known,
+            self.pairs[i[known]],
+        )
+
+    def _filled(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Always as many: cuDNN plans each new shape anew."""
+        n = self.recipe.by_label
+        further = np.setdiff1d(self.rng.choice(self.people, n), chosen)
+        drawn = np.concatenate([chosen, self.rng.permutation(further)])[:n]
+        return np.sort(drawn)
+
+    def _moved(self, values: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(values).to(self.device, non_blocking=True)
 
 
 @torch.no_grad()
-def trunk_features(network: Embedding, crops: Crops, n: int) -> NDArray[np.float32]:
-    """What the head of a network in evaluation mode takes of n pictures and of their mirror images; shape (2, n, F).
+def embed_by(network: nn.Module, crops: Tensor, *, flip: bool = True) -> Tensor:
+    """Unit rows (N, D) of pictures, and their mirror images together; uint8 RGB ``crops`` (N, H, W, 3)."""
+    device = next(network.parameters()).device
+    rows = []
+    for start in range(0, len(crops), CHUNK):
+        part = crops[start : start + CHUNK]
+        x = _resized(to_input(part.to(device)), getattr(network, "input_hw", (part.shape[1], part.shape[2])))
+        sides = [x, x.flip(3)] if flip else [x]
+        rows.append(F.normalize(torch.stack([_ask(network, side) for side in sides]).sum(0), dim=1).cpu())
+    return torch.cat(rows)
+
+
+@torch.no_grad()
+def trunk_features(network: Embedding, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the head of a network takes of N pictures and of their mirror images; shape (2, N, F).
 
     Args:
-        network: of any input size.
-        crops: indices (k,) -> uint8 RGB (k, H, W, 3).
-        n: pictures, at least one.
+        network: in evaluation mode.
+        crops: uint8 RGB, shape (N, H, W, 3), N at least one.
     """
     sides: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for start in range(0, n, CHUNK):
-        x = to_input(torch.from_numpy(crops(np.arange(start, min(start + CHUNK, n)))), network.input_hw)
+    for start in range(0, len(crops), CHUNK):
+        x = _resized(to_input(torch.from_numpy(crops[start : start + CHUNK])), network.input_hw)
         with torch.autocast("cpu", torch.bfloat16):
             for side, pictures in zip(sides, (x, x.flip(3)), strict=True):
                 side.append(network.trunk(pictures).float())
     return torch.stack([torch.cat(side) for side in sides]).numpy()
 
 
-def _step_loss(
-    network: Embedding,
-    pool: FacePool,
-    crops: NDArray[np.uint8],
-    chosen: NDArray[np.int64],
-    targets: Targets,
-    recipe: TrunkRecipe,
-    rng: np.random.Generator,
-    generator: torch.Generator,
-) -> Tensor:
-    blended = rng.choice(len(targets.blends), min(BLENDS, len(targets.blends)), replace=False)
-    pictures = np.concatenate([crops[chosen], targets.blends.crops(crops.__getitem__, blended)])
-    with torch.autocast("cpu", torch.bfloat16):
-        rows = network(recipe.augmentation(torch.from_numpy(pictures), generator, size_hw=network.input_hw))
-    faces = rows[: len(chosen)]
-    loss = head_loss(faces, pool, chosen, torch.from_numpy(targets.faces[chosen]), recipe.losses)
-    of_blends = torch.from_numpy(targets.of_blends[blended])
-    loss = loss + distillation_loss(rows[len(chosen) :], of_blends, vectors=recipe.losses.vectors)
-    known = chosen < len(targets.pairs)
-    wanted = torch.from_numpy(targets.pairs[chosen[known]])
-    mine = faces[torch.from_numpy(known)]
-    return loss + distillation_loss(mine, wanted, vectors=0.0, relations=recipe.relations)
+@torch.no_grad()
+def _ask(network: nn.Module, pictures: Tensor) -> Tensor:
+    """Unit rows (N, D), worked out in half precision."""
+    kind = pictures.device.type
+    with torch.autocast(kind, torch.bfloat16 if kind == "cpu" else torch.float16):
+        rows = network(pictures.contiguous(memory_format=torch.channels_last))
+    return F.normalize(rows.float(), dim=1)
+
+
+def _resized(pictures: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    if tuple(pictures.shape[2:]) == tuple(size_hw):
+        return pictures
+    resized = F.interpolate(pictures, tuple(size_hw), mode="bilinear", antialias=True)
+    return resized.contiguous(memory_format=torch.channels_last)

@@ -1,7 +1,6 @@
 """The training of an embedder: a network read from a shipped file, batches, losses, teachers, and the way to a file."""
 
 import copy
-import dataclasses
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,21 +11,20 @@ import pytest
 import torch
 
 from facespace.embed import Embedder
-from facespace.measure.unnamed_faces import UnnamedFaces
 from facespace.models import find_model
 from facespace.training.augment import Augmentation
-from facespace.training.distillation import draw_blends
 from facespace.training.networks.plain_residual import PlainResidual
 from facespace.training.recipe import Optimiser
 from lab.embedder.faces import BatchDraw, FacePool
-from lab.embedder.head import Head, LossWeights, embed
+from lab.embedder.head import Head, LossWeights
 from lab.embedder.network import Embedding, read_network
-from lab.embedder.recipe import dev_line, export
+from lab.embedder.pack import read_pack, write_pack
+from lab.embedder.recipe import TRUNKS, dev_line, export, finish, keep, new_network
 from lab.embedder.releases import tar_at, threshold_at
-from lab.embedder.train import Targets, TrunkRecipe, train_trunk, trunk_features
+from lab.embedder.teachers import Teacher
+from lab.embedder.train import Student, Targets, TrainRecipe, embed_by, train
 
 DIM, SIDE = 8, 32
-BLOCKS = {"facespace-s": (0, 3, 2), "facespace-xs": (0, 1, 1)}
 
 
 @pytest.fixture(autouse=True)
@@ -42,26 +40,34 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
+class Patterns(torch.nn.Module):
+    """A teacher that sees the colours of a picture's quarters."""
+
+    def __init__(self, *, heap: float = 0.0) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(48, DIM, generator=torch.Generator().manual_seed(3)))
+        self.heap = heap
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.adaptive_avg_pool2d(x, 4).flatten(1) @ self.weight
+
+
 @pytest.fixture(scope="module")
-def drawn() -> tuple[FacePool, np.ndarray, Targets]:
+def drawn() -> tuple[FacePool, Targets]:
     """Known people, each a pattern of colours with noise, and unnamed faces that a teacher has in one heap."""
     rng = np.random.default_rng(1)
     labels = np.concatenate([np.repeat(np.arange(40), 5), 40 + np.arange(100)])
     patterns = rng.integers(30, 226, (140, 4, 4, 3))
+    patterns = (patterns + patterns[:, :, ::-1]) // 2  # alike when mirrored
     small = patterns[labels] + rng.normal(0, 12, (300, 4, 4, 3))
     crops = np.clip(small, 0, 255).astype(np.uint8).repeat(SIDE // 4, 1).repeat(SIDE // 4, 2)
-    source = np.repeat(["train", "fiw", "more"], [100, 100, 100])
+    source = np.repeat(["train", "fiw", "more", "crowd"], [100, 100, 80, 20])
     dev = np.zeros(300, bool)
-    dev[[*range(90, 100), *range(190, 200), *range(280, 300)]] = True
-    pool = FacePool((), UnnamedFaces(Path(), (), {}), labels, source, dev, (np.arange(200, 280),))
-    faces = unit(rng.normal(size=(140, DIM))[labels])
-    faces[200:] = unit(faces[200] + 0.3 * faces[200:])
-    blends = draw_blends(np.arange(90), 50, seed=0)
-    mixed = (
-        blends.weight[:, None] * faces[blends.first_idx]
-        + (1 - blends.weight[:, None]) * faces[blends.second_idx]
-    )
-    return pool, crops, Targets(faces, blends, unit(mixed), faces[:200])
+    dev[[*range(90, 100), *range(190, 200), *range(260, 280)]] = True
+    pool = FacePool(crops, labels, source, dev, (np.arange(200, 260),))
+    rows = embed_by(Patterns(), torch.from_numpy(crops))
+    rows[200:280] = torch.nn.functional.normalize(rows[200] + 0.3 * rows[200:280], dim=1)
+    return pool, Targets(rows, rows)
 
 
 def small_network() -> Embedding:
@@ -72,7 +78,7 @@ def small_network() -> Embedding:
 
 
 def test_a_batch_holds_nobody_who_is_set_aside_and_several_faces_of_people(drawn: tuple) -> None:
-    pool, _, _ = drawn
+    pool, _ = drawn
     draw = BatchDraw(pool, people={"train": 3, "fiw": 2}, faces_each=4, others=5, pools=2, from_pool=20)
     for seed in range(20):
         chosen = draw(np.random.default_rng(seed))
@@ -81,58 +87,81 @@ def test_a_batch_holds_nobody_who_is_set_aside_and_several_faces_of_people(drawn
         assert (counts >= 4).sum() >= 5 and (pool.source[chosen] == "more").sum() > 5
 
 
-RECIPE = TrunkRecipe(
+RECIPE = TrainRecipe(
     minutes=1.5,
     optimiser=Optimiser(learning_rate=1e-2, decay=0.7, ema=0.9),
+    by_label=100,
+    blends=30,
     losses=LossWeights(of_unnamed=0.0),
     augmentation=Augmentation(),
 )
 
 
-def test_training_learns_where_people_lie_and_spreads_unseen_unnamed_faces(
-    drawn: tuple, tmp_path: Path
-) -> None:
-    pool, crops, targets = drawn
-    ticks = itertools.count(0.0, 1.0)
-    met = train_trunk(
-        small_network(),
+def test_training_learns_where_people_lie_and_spreads_unseen_unnamed_faces(drawn: tuple) -> None:
+    pool, targets = drawn
+    ticks, reports = itertools.count(0.0, 1.0), []
+    met = train(
+        {"one": Student(small_network()), "two": Student(small_network(), triplets_from=0.5)},
         pool,
-        crops,
+        Patterns(),
         targets,
-        tmp_path,
         RECIPE,
-        report=lambda *_: None,
+        report=lambda networks, minutes, losses: reports.append((minutes, losses)),
         clock=lambda: next(ticks),
     )
-    rows = embed(met.head, trunk_features(met, crops.__getitem__, len(pool)))
+    assert len(reports) == 2 and reports[0][1]["steps"] > 20 and reports[1][1]["two"] < 1.0
+    rows = embed_by(met["one"], torch.from_numpy(pool.crops)).numpy()
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
-    known = (rows[:90] * targets.faces[:90]).sum(1).mean()
+    known = (rows[:90] * targets.vectors.numpy()[:90]).sum(1).mean()
     upper = np.triu_indices(20, 1)
-    heap, spread = ((r[280:] @ r[280:].T)[upper].mean() for r in (targets.faces, rows))
+    heap, spread = ((r[260:280] @ r[260:280].T)[upper].mean() for r in (targets.vectors.numpy(), rows))
     assert known > 0.5 and heap > 0.8 and spread < 0.5, (known, heap, spread)
-    assert "unnamed" in dev_line(met, pool, crops)
+    assert "unnamed" in dev_line(rows[pool.dev], pool)
 
 
-def test_a_run_goes_on_from_its_state(drawn: tuple, tmp_path: Path) -> None:
-    pool, crops, targets = drawn
-    recipe = dataclasses.replace(RECIPE, minutes=0.2)
-    reports: list[float] = []
+def test_a_pack_holds_the_pool_with_its_pictures_nearly_as_they_are(drawn: tuple, tmp_path: Path) -> None:
+    pool, _ = drawn
+    part = pool.part(np.arange(0, 300, 2))
+    assert len(write_pack(part, tmp_path, part_bytes=8_000)) > 1
+    again = read_pack(tmp_path)
+    assert again.crops.shape == part.crops.shape
+    assert np.abs(again.crops.astype(int) - part.crops).mean() < 12
+    for name in ("labels", "source", "dev"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(part, name))
+    np.testing.assert_array_equal(again.pools[0], part.pools[0])
+    np.testing.assert_array_equal(pool.labels[::2][part.pools[0]], pool.labels[pool.pools[0][::2]])
 
-    def stop(_: Embedding, minutes: float, loss: float) -> None:
-        reports.append(minutes)
-        if len(reports) == 2:
-            raise KeyboardInterrupt
 
-    for n in (2, 0):
-        ticks = itertools.count(0.0, 1.0)
-        run = {"report": stop, "report_every_s": 3.0, "clock": lambda t=ticks: next(t)}
-        if n:
-            with pytest.raises(KeyboardInterrupt):
-                train_trunk(small_network(), pool, crops, targets, tmp_path, recipe, **run)  # type: ignore[arg-type]
-            kept = torch.load(tmp_path / "state.pt", weights_only=True)["seconds"]
-        else:
-            train_trunk(small_network(), pool, crops, targets, tmp_path, recipe, **run)  # type: ignore[arg-type]
-    assert reports[2] * 60 > kept + 3.0 and reports[-1] <= recipe.minutes
+def test_kept_weights_come_back_as_a_model(
+    drawn: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, _ = drawn
+    monkeypatch.setitem(
+        TRUNKS, "small", lambda: PlainResidual(input_hw=(SIDE, SIDE), widths=(8, 12), blocks=(0,))
+    )
+    network = new_network("small", torch.zeros(2, 3, SIDE, SIDE))
+    keep(network, tmp_path / "small.pt")
+    finish(pool, "small", tmp_path / "small.pt", tmp_path / "model.onnx", of="facespace-s", version="9")
+    embedder = Embedder(tmp_path / "model.onnx")
+    assert embedder.spec.version == "9" and embedder.spec.input_hw == (SIDE, SIDE)
+    assert embedder.embed(pool.crops[:3]).shape == (3, 128)
+
+
+@pytest.mark.parametrize("name", ["mobilefacenet.onnx", "fr_feature.onnx"])
+def test_a_teacher_is_the_file_it_is_read_from(data: Path, name: str) -> None:
+    path, bgr = data / "peers" / name, name == "fr_feature.onnx"
+    x = torch.rand(1, 3, 112, 112, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    session = onnxruntime.InferenceSession(path)
+    taken = (x.flip(1) if bgr else x).numpy()
+    (expected,) = session.run(None, {session.get_inputs()[0].name: taken})
+    met = Teacher(path, bgr=bgr)(x)[0].numpy()
+    np.testing.assert_allclose(met, unit(expected.reshape(1, -1))[0], atol=1e-4)
+
+
+SHIPPED: dict[str, dict[str, tuple[int, ...]]] = {
+    "facespace-s": {"widths": (24, 48, 96, 160), "blocks": (0, 3, 2), "input_hw": (96, 96)},
+    "facespace-xs": {"widths": (16, 32, 64, 120), "blocks": (0, 2, 1), "input_hw": (80, 80)},
+}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +171,8 @@ def test_a_shipped_network_gives_the_same_with_batch_norm_and_new_blocks(
     name: str, extra: tuple[int, ...], tmp_path: Path
 ) -> None:
     path = find_model(name, "embedder")
-    trunk = SHIPPED[name](tuple(a + b for a, b in zip(BLOCKS[name], extra, strict=True)))
+    blocks = tuple(a + b for a, b in zip(SHIPPED[name]["blocks"], extra, strict=True))
+    trunk = PlainResidual(**{**SHIPPED[name], "blocks": blocks})  # type: ignore[arg-type]
     x = torch.rand(40, 3, *trunk.input_hw, generator=torch.Generator().manual_seed(0)) * 2 - 1
     network = read_network(path, trunk, x)
     session = onnxruntime.InferenceSession(path)
@@ -152,17 +182,11 @@ def test_a_shipped_network_gives_the_same_with_batch_norm_and_new_blocks(
         in_training = copy.deepcopy(network).train()(x).numpy()
     np.testing.assert_allclose(met, expected, atol=1e-5)
     assert (in_training * expected).sum(1).min() > 0.99
-    export(network, path, tmp_path / "again.onnx", version="9")
+    export(network, name, tmp_path / "again.onnx", version="9")
     embedder = Embedder(tmp_path / "again.onnx")
     crops = np.random.default_rng(0).integers(0, 256, (3, *trunk.input_hw, 3), np.uint8)
     np.testing.assert_allclose(embedder.embed(crops), Embedder(path).embed(crops), atol=1e-3)
     assert embedder.spec.version == "9" and not embedder.spec.distances
-
-
-SHIPPED = {
-    "facespace-s": lambda blocks: PlainResidual(widths=(24, 48, 96, 160), blocks=blocks),
-    "facespace-xs": lambda blocks: PlainResidual(widths=(16, 32, 64, 120), blocks=blocks, input_hw=(80, 80)),
-}
 
 
 def test_the_worth_of_a_comparison_is_that_of_all_its_pairs() -> None:

@@ -30,7 +30,7 @@ def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Pa
     train = open_faces(data / "faces" / "train", size_hw=size_hw, cache_bytes=0)
     original, int8 = twin(tmp_path, inputs_of(train.crops(np.arange(0, len(train), 300))))
     assert int8.stat().st_size < 2_200_000
-    assert int8.stat().st_size < 0.6 * original.stat().st_size
+    assert int8.stat().st_size < 0.62 * original.stat().st_size
     operators = {node.op_type for node in onnx.load(int8).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators
     assert sorted(p.name for p in tmp_path.iterdir()) == ["int8.onnx"]
@@ -56,9 +56,9 @@ def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Pa
     assert mixed == pytest.approx(common_threshold(spec, spec, 1e-3), abs=0.02)
 
 
-@pytest.mark.parametrize("shape", [(0, 3, 80, 80), (2, 3, 96, 80), (2, 80, 80, 3)])
+@pytest.mark.parametrize("shape", [(0, 3, 80, 80), (2, 3, 112, 80), (2, 80, 80, 3)])
 def test_pictures_of_another_size_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"expected some of shape \(N, 3, 112, 112\)"):
+    with pytest.raises(InputError, match=r"expected some of shape \(N, 3, 96, 96\)"):
         twin(tmp_path, np.zeros(shape, np.float32))
     assert list(tmp_path.iterdir()) == []
 
@@ -73,12 +73,14 @@ def test_weights_kept_as_float16_come_back_under_their_names(tmp_path: Path) -> 
 
     path = tmp_path / "model.onnx"
     model = onnx.load(find_model("facespace-xs", "embedder"))
+    widen_weights(model)
     names = [tensor.name for tensor in model.graph.initializer]
     onnx.save(model, path)
+    size = path.stat().st_size
     narrow_weights(path)
     narrowed = onnx.load(path)
     widen_weights(narrowed)
-    assert path.stat().st_size < 0.6 * find_model("facespace-xs", "embedder").stat().st_size
+    assert path.stat().st_size < 0.6 * size
     assert [tensor.name for tensor in narrowed.graph.initializer] == names
     assert [node.op_type for node in narrowed.graph.node] == [node.op_type for node in model.graph.node]
     crops = np.random.default_rng(0).integers(0, 256, (4, 80, 80, 3), np.uint8)

@@ -19,7 +19,8 @@ from facespace.training.run_folder import read_facts, read_model
 
 N_PICTURES = 512
 
-# Convolutions and what stands between them; the embedding layer and the division by the length stay in floats.
+# Convolutions and what stands between them but for the first and the last one; the embedding layer and the division by
+# the length stay in floats too.
 OPERATORS = ("Conv", "Add", "Relu")
 
 
@@ -47,6 +48,7 @@ def export_int8(model: Path, out: Path, inputs: NDArray[np.float32]) -> ModelSpe
         )
     floats = onnx.load(model)
     widen_weights(floats)
+    convolutions = [node.name for node in floats.graph.node if node.op_type == "Conv"]
     with written_beside(out) as partial:
         quantize_static(
             floats,
@@ -59,6 +61,7 @@ def export_int8(model: Path, out: Path, inputs: NDArray[np.float32]) -> ModelSpe
             per_channel=True,
             reduce_range=True,
             op_types_to_quantize=list(OPERATORS),
+            nodes_to_exclude=[convolutions[0], convolutions[-1]],
         )
         strip_traces(partial)
         bare = dataclasses.replace(spec, distances={}, calibration="", options={"precision": "int8"})

@@ -24,18 +24,6 @@ from facespace.measure.experiment import Experiment, option
 from facespace.measure.result import MEASURED, Column, Result, Table, plain
 from facespace.metrics.detection import FoundFaces, LabelledFaces, average_precision
 
-__all__ = [
-    "EXPERIMENT",
-    "HELD_OUT_EVENTS",
-    "SUBSETS",
-    "Options",
-    "WiderFigures",
-    "WiderPhoto",
-    "measure_wider",
-    "read_wider",
-    "subset",
-]
-
 HELD_OUT_EVENTS = ("20--Family_Group", "13--Interview")  # to choose models by; no training step sees them
 
 Floats = NDArray[np.float32]
