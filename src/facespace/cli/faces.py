@@ -97,10 +97,10 @@ def _show_embedded(result: EmbedResult, output: Path, *, json: bool) -> None:
         )  # fmt: skip
     else:
         show(
-            f"{result.n_faces} faces of {result.n_photos} photos ({result.n_new} new) in {output}; "
+            f"{result.n_faces} faces of {result.n_photos} files ({result.n_new} new) in {output}; "
             f"{sum(file.n_files for file in result.unreadable)} not readable"
             + (f"; {len(result.partial)} read in part" if result.partial else "")
-            + (f"; {result.n_left} deleted or replaced photos left the table" if result.n_left else "")
+            + (f"; {result.n_left} deleted or replaced files left the table" if result.n_left else "")
         )
 
 
