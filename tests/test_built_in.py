@@ -208,7 +208,9 @@ def test_prototypes_identify_better_and_the_share_of_strangers_asked_for_is_met(
     assert prototype[0.01].fnir < nearest[0.01].fnir - 0.02  # type: ignore[operator]
     for row in result.rows:
         # Prototypes of facespace-xs meet strangers somewhat more often than is stated.
-        assert 0.6 * row.fpir < row.fpir_met < (1.25 if embedder.spec.name == "facespace-s" else 1.6) * row.fpir
+        assert (
+            0.6 * row.fpir < row.fpir_met < (1.25 if embedder.spec.name == "facespace-s" else 1.6) * row.fpir
+        )
 
 
 def test_dropping_blurred_faces_helps_more_than_dropping_any(
