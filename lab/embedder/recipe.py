@@ -11,8 +11,8 @@
 
 PACK holds all faces, PEERS the two published embedders mobilefacenet.onnx and fr_feature.onnx. The networks that ship
 begin with the weights of the built-in ones, facespace-s 5 and facespace-xs 2 then (S_5.onnx), or with RUN/NAME.pt where
-there is one. ``finish`` fits the last layers once more, in large batches, and writes the
-model; calibrate the others that it may meet likewise.
+there is one. ``finish`` fits the last layers once more, in large batches, and writes the model; calibrate it with the
+others that it may meet likewise.
 
 Hardware: an H100 with 16 cores for 6 minutes, then one core of a server CPU with AVX512-BF16 beside other work.
 The GPU gives 16 steps of 992 pictures a second to three networks (s, xs and a wider one), 6.8 of 1,248 with the paper's
@@ -247,7 +247,7 @@ def _recipe(given: argparse.Namespace) -> TrainRecipe:
 
 
 def main() -> None:
-    """The two commands."""
+    """The three commands."""
     parser = argparse.ArgumentParser(prog="lab.embedder.recipe")
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train")

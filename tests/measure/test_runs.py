@@ -82,7 +82,7 @@ def test_a_sweep_has_a_point_for_each_run_in_order(tmp_path: Path, data: Path) -
 def test_no_other_model_fills_a_network_s_row(tmp_path: Path, data: Path) -> None:
     few = few_faces(data, tmp_path / "data", 24)
     make_run(tmp_path / "runs", "mine")
-    make_run(tmp_path / "runs", "called-nn4", network="nn4")  # its model has not nn4's input
+    make_run(tmp_path / "runs", "called-nn3", network="nn3")  # its model has not nn3's input
     report = make_report(
         Setup(few, runs=tmp_path / "runs", quick=True), tmp_path / "work", only=["table3", "figure5"]
     )
@@ -91,5 +91,5 @@ def test_no_other_model_fills_a_network_s_row(tmp_path: Path, data: Path) -> Non
     assert isinstance(table, Table)
     rows = {row[0]: row for row in table.rows}
     assert all(rows[n.name][3:] == (None, None, "not trained") for n in NETWORKS)
-    assert rows["mine"][4] == rows["called-nn4"][4] == rows[Embedder().spec.name][4] is not None
+    assert rows["mine"][4] == rows["called-nn3"][4] == rows[Embedder().spec.name][4] is not None
     assert by_name["figure5"].status == MEASURED and "Not trained: NN1, NN2" in by_name["figure5"].headline

@@ -221,7 +221,7 @@ def test_the_built_in_models_give_the_same_in_batches(
     for i in range(2):
         for name, one in alone[0].run(picture[i : i + 1]).items():
             np.testing.assert_allclose(both[name][i : i + 1], one, rtol=1e-3, atol=1e-3)
-    crops = rng.integers(0, 256, (3, 112, 112, 3)).astype(np.uint8)
+    crops = rng.integers(0, 256, (3, *alone[1].spec.input_hw, 3)).astype(np.uint8)
     np.testing.assert_allclose(together[1].embed(crops), alone[1].embed(crops), atol=1e-5)
 
 
@@ -245,9 +245,10 @@ def test_embeddings_of_different_devices_may_be_compared(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All devices that are installed here, and the processor as one that works in another order."""
-    noise = rng.integers(0, 256, (4, 14, 14, 3)).astype(np.uint8)
+    side = Embedder().spec.input_hw[0]
+    noise = rng.integers(0, 256, (4, side // 8, side // 8, 3)).astype(np.uint8)
     crops = np.concatenate(
-        [noise.repeat(8, 1).repeat(8, 2), rng.integers(0, 256, (4, 112, 112, 3)).astype(np.uint8)]
+        [noise.repeat(8, 1).repeat(8, 2), rng.integers(0, 256, (4, side, side, 3)).astype(np.uint8)]
     )
     usual = Embedder(device="cpu").embed(crops)
     others = {
@@ -267,7 +268,7 @@ def test_embeddings_of_different_devices_may_be_compared(
 
 def test_the_bound_is_no_more_than_bytes_take_away(rng: np.random.Generator) -> None:
     spec = Embedder().spec
-    rows = Embedder().embed(rng.integers(0, 256, (16, 112, 112, 3)).astype(np.uint8))
+    rows = Embedder().embed(rng.integers(0, 256, (16, *spec.input_hw, 3)).astype(np.uint8))
     rounding = np.linalg.norm(dequantise(quantise(rows, spec.byte_scale)) - rows, axis=1)
     assert 1.1 * np.median(rounding) >= AGREEMENT
 
