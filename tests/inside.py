@@ -13,4 +13,4 @@ def inside(library: Library) -> Catalogue:
 
 def sql(library: Library) -> sqlite3.Connection:
     """The open file; rows are tuples."""
-    return library._catalogue._database.connection
+    return library._catalogue.connection

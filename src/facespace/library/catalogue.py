@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +84,7 @@ class StoredFaces:
         return cls(*map(np.concatenate, zip(*(vars(part).values() for part in parts), strict=True)))
 
 
-class Catalogue:
+class Catalogue(Database):
     """The open file behind a library; belongs to the thread that opened it. Rows are read by the names of columns.
 
     Args:
@@ -104,12 +103,8 @@ class Catalogue:
         self.folder = Path(folder)
         if create:
             make_library_folder(self.folder)
-        self._database = Database(self.folder / CATALOGUE, LIBRARY_FILE, create=create)
-        self.templates = SqliteTemplates(self._database)
-
-    def close(self, error: BaseException | None = None) -> None:
-        """Close the file, with whose use ``error`` ends; see `facespace.store.Database.close`."""
-        self._database.close(error)
+        super().__init__(self.folder / CATALOGUE, LIBRARY_FILE, create=create)
+        self.templates = SqliteTemplates(self)
 
     def stream(self, query: str, parameters: Parameters = ()) -> Iterator[sqlite3.Row]:
         """The rows of a query, one at a time.
@@ -139,60 +134,27 @@ class Catalogue:
 
     def execute(self, statement: str, parameters: Parameters = ()) -> sqlite3.Cursor:
         """A statement that writes, inside a `transaction`."""
-        cursor = self._database.connection.execute(statement, parameters)
+        cursor = self.connection.execute(statement, parameters)
         cursor.row_factory = sqlite3.Row
         return cursor
 
     def execute_all(self, statement: str, parameters: Iterable[Parameters]) -> sqlite3.Cursor:
         """A statement that writes, once for each of these."""
-        return self._database.connection.executemany(statement, parameters)
+        return self.connection.executemany(statement, parameters)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing of the statements inside; see `facespace.store.Database.transaction`.
-
-        Raises:
-            LibraryError: another process holds the library, or the disk refuses.
-        """
-        with self._database.transaction():
-            yield
-
-    def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
-        """All reads inside see the catalogue at one moment.
-
-        Raises:
-            LibraryError: the catalogue cannot be read.
-        """
-        return self._database.snapshot()
-
-    def checkpoint(self) -> None:
-        """Bring the log into the file, so that deleted bytes go, unless another process still reads them.
-
-        They go from the files of the index too.
-        """
+    def checkpoint(self) -> bool:
+        """As of any file; deleted bytes go from the files of the index too."""
         self.templates.overwrite_removed()
-        self._database.checkpoint()
-
-    def drop_kept(self) -> None:
-        """Remove the kept file of an earlier version; see `facespace.store.Database.drop_kept`."""
-        self._database.drop_kept()
+        return super().checkpoint()
 
     def scrub(self) -> None:
-        """Write the file again without what was deleted; see `facespace.store.Database.scrub`."""
+        """Likewise."""
         self.templates.overwrite_removed()
-        self._database.scrub()
-
-    def problems(self) -> tuple[str, ...]:
-        """What is wrong with the file, a line each; empty for a sound one."""
-        return self._database.problems()
-
-    def backup(self, path: Path) -> None:
-        """Copy the file as it is at this moment; see `facespace.store.Database.backup`."""
-        self._database.backup(path)
+        super().scrub()
 
     def moment(self) -> tuple[int, int]:
         """Changes whenever this or another process writes."""
-        return int(self.value("PRAGMA data_version")), self._database.connection.total_changes
+        return int(self.value("PRAGMA data_version")), self.connection.total_changes
 
     def photos(self) -> list[StoredPhoto]:
         """All photos that are there, by path."""

@@ -3,7 +3,7 @@
 import sqlite3
 
 from facespace.errors import LibraryError
-from facespace.store import FileKind, run_script, template_tables_1, template_tables_2
+from facespace.store import FileKind, Step, run_script, template_tables_1, template_tables_2
 
 # A step is never changed once it has been released; see facespace.store.database.
 CATALOGUE_1 = """
@@ -238,33 +238,18 @@ ALTER TABLE scan ADD COLUMN stage TEXT NOT NULL DEFAULT 'reading';  -- 'videos':
 """
 
 
-def _catalogue_1(connection: sqlite3.Connection) -> None:
-    run_script(connection, CATALOGUE_1)
-
-
 def _catalogue_2(connection: sqlite3.Connection) -> None:
     run_script(connection, ASIDE_2)
     template_tables_1(connection)
     run_script(connection, CATALOGUE_2)
 
 
-def _catalogue_3(connection: sqlite3.Connection) -> None:
-    run_script(connection, CATALOGUE_3)
-
-
-def _catalogue_4(connection: sqlite3.Connection) -> None:
-    run_script(connection, CATALOGUE_4)
-
-
-def _catalogue_5(connection: sqlite3.Connection) -> None:
-    run_script(connection, CATALOGUE_5)
-
-
-def _catalogue_7(connection: sqlite3.Connection) -> None:
-    run_script(connection, CATALOGUE_7)
+def _step(script: str) -> Step:
+    return lambda connection: run_script(connection, script)
 
 
 STEPS = (
-    _catalogue_1, _catalogue_2, _catalogue_3, _catalogue_4, _catalogue_5, template_tables_2, _catalogue_7,
+    _step(CATALOGUE_1), _catalogue_2, _step(CATALOGUE_3), _step(CATALOGUE_4), _step(CATALOGUE_5), template_tables_2,
+    _step(CATALOGUE_7),
 )  # fmt: skip
 LIBRARY_FILE = FileKind("library", 0x46414345, STEPS, LibraryError)  # "FACE"
