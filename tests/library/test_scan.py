@@ -15,7 +15,7 @@ from drawn_album import scanned
 from facespace.errors import DataError
 from facespace.images import StampedFiles, Unreadable, stamp_photos
 from facespace.library import Library, Look, ScanResult
-from facespace.library.scan import scan_files
+from facespace.library.scan import Scan
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from inside import inside, sql
 from tiff_parts import exif_block
@@ -160,7 +160,7 @@ def test_photos_in_a_folder_that_cannot_be_opened_stay(library: Library, photos:
     seen = StampedFiles(
         {path: s for path, s in found.stamps.items() if "/" not in path and path != "4.png"}, shut
     )
-    result = scan_files(inside(library), photos, seen, DrawnDetector(), DrawnEmbedder())
+    result = Scan(inside(library), photos, DrawnDetector(), DrawnEmbedder()).run(seen)
     assert (result.n_removed, result.n_absent, result.unreadable) == (1, 1, shut)
     assert [photo.path for photo in library.photos()] == ["1.png", "2.png", "3.png", "shut/1.png"]
 

@@ -13,6 +13,7 @@ from facespace.library import Library, ScanResult
 from facespace.library import refresh as watch_module
 from facespace.library.progress import keep_progress
 from facespace.library.refresh import Follower as Looks
+from facespace.library.scan import Scan
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from inside import inside, sql
 
@@ -72,6 +73,10 @@ def follower(library: Library, photos: Path) -> Iterator[Follower]:
     started.end()
 
 
+def looks(library: Library, photos: Path, quiet_s: float) -> Looks:
+    return Looks(Scan(inside(library), photos, DrawnDetector(), DrawnEmbedder()), quiet_s, print)
+
+
 def paths(library: Library) -> list[str]:
     return [photo.path for photo in library.photos()]
 
@@ -121,7 +126,7 @@ def test_a_photo_is_read_when_it_has_been_quiet(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr(watch_module.time, "monotonic", lambda: clock[0])  # type: ignore[attr-defined]
-    follower = Looks(inside(library), photos, 1.5, print)
+    follower = looks(library, photos, 1.5)
     content = draw_photo(photos / "3.png", "blue").read_bytes()
     (photos / "1.png").unlink()
     seen = []
@@ -141,7 +146,7 @@ def test_a_photo_is_read_when_it_has_been_quiet(
 
 
 def test_while_another_process_scans_this_one_waits(library: Library, photos: Path) -> None:
-    follower = Looks(inside(library), photos, 0.0, print)
+    follower = looks(library, photos, 0.0)
     draw_photo(photos / "3.png", "blue")
     with Library(library.folder) as other, keep_progress(inside(other)):
         assert follower.look() is None
@@ -151,10 +156,10 @@ def test_while_another_process_scans_this_one_waits(library: Library, photos: Pa
 def test_photos_of_a_disk_that_is_not_there_are_looked_for_once(library: Library, photos: Path) -> None:
     sql(library).execute("UPDATE photos SET device = 7 WHERE path = '2.png'")
     (photos / "2.png").unlink()
-    follower = Looks(inside(library), photos, 0.0, print)
+    follower = looks(library, photos, 0.0)
     found = follower.look()
     assert found is not None
-    result = follower.scan(found, DrawnDetector(), DrawnEmbedder(), stop=threading.Event())
+    result = follower.scan(found)
     assert result is not None
     assert (result.has_changes, result.n_absent) == (False, 1)
     assert follower.look() is None

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import LibraryError
 from facespace.extract import FaceEmbedder, NamedDetector
-from facespace.images import stamp_photos
 from facespace.library import corrections
 from facespace.library.browse import Browse
 from facespace.library.catalogue import Catalogue, StoredPhoto
@@ -29,7 +28,7 @@ from facespace.library.history import Entry, History
 from facespace.library.people import People, group_people
 from facespace.library.progress import OnProgress, ScanProgress, read_progress
 from facespace.library.refresh import QUIET_S, HowToWork, Refreshed, Regroup, follow, refresh, regroup
-from facespace.library.scan import ScanResult, scan_files
+from facespace.library.scan import Scan, ScanResult
 from facespace.library.similar import (
     NEAREST,
     Similar,
@@ -177,10 +176,8 @@ class Library:
             ModelError: a model has no byte form or is not calibrated, or ``old_model`` is not the library's.
             LibraryError: the library cannot be written.
         """
-        return refresh(
-            self._regroup(photos, embedder, rule, write_page, progress), detector, look=look, old_model=old_model,
-            drop_old=drop_old, how={"workers": workers, "progress": progress, "stop": stop},
-        )  # fmt: skip
+        scan = Scan(self._catalogue, photos, detector, embedder, look, workers, progress, stop)
+        return refresh(self._regroup(scan, rule, write_page), old_model=old_model, drop_old=drop_old)
 
     def watch(
         self,
@@ -215,12 +212,10 @@ class Library:
         Raises:
             LibraryError: the library cannot be written.
         """
-        bring_up = self._regroup(photos, embedder, rule, write_page, progress)
-        for scan in follow(
-            self._catalogue, photos, detector, embedder, stop=stop, look=look, workers=workers, quiet_s=quiet_s,
-            progress=progress, on_trouble=on_trouble,
-        ):  # fmt: skip
-            yield bring_up(scan)
+        scan = Scan(self._catalogue, photos, detector, embedder, look, workers, progress, stop)
+        bring_up = self._regroup(scan, rule, write_page)
+        for result in follow(scan, stop, quiet_s=quiet_s, on_trouble=on_trouble):
+            yield bring_up(result)
 
     def scan(
         self,
@@ -238,9 +233,7 @@ class Library:
         photos in flight, and the next run resumes. Photos that other models have read stay as they are, and so do
         missing ones of a disk that shows no other. Arguments and errors as of `refresh`.
         """
-        return scan_files(
-            self._catalogue, photos, stamp_photos(photos, videos=True), detector, embedder, look=look, **how
-        )
+        return Scan(self._catalogue, photos, detector, embedder, look, **how).run()
 
     def group(self, spec: ModelSpec | None = None, *, rule: Rule | None = None) -> People:
         """Group all faces, two faces of one photo apart, and keep the groups as suggestions.
@@ -288,16 +281,8 @@ class Library:
         """The embedder by which new photos are read; see `facespace.library.upgrading.reading_embedder`."""
         return reading_embedder(self._catalogue, embedder, old=old)
 
-    def _regroup(
-        self,
-        photos: Path,
-        embedder: FaceEmbedder,
-        rule: Rule | None,
-        write_page: "PageWriter | None",
-        progress: OnProgress | None,
-    ) -> Regroup:
-        page = partial(write_page, self) if write_page else None
-        return Regroup(self._catalogue, photos, embedder, rule, page, progress)
+    def _regroup(self, scan: Scan, rule: Rule | None, write_page: "PageWriter | None") -> Regroup:
+        return Regroup(scan, rule, partial(write_page, self) if write_page else None)
 
     # Names and corrections.
 

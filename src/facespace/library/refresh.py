@@ -9,15 +9,13 @@ from threading import Event
 from typing import TypedDict
 
 from facespace.errors import DataError
-from facespace.extract import FaceEmbedder, NamedDetector
-from facespace.images import Stamp, StampedFiles, stamp_photos
+from facespace.images import Stamp, StampedFiles
 from facespace.library.catalogue import Catalogue
-from facespace.library.differences import QUICK, Look
 from facespace.library.files import note_page, page_is_current, page_key, tidy
 from facespace.library.grouping import Rule, keep_groups, last_rule
 from facespace.library.people import People, group_people
 from facespace.library.progress import OnProgress, read_progress
-from facespace.library.scan import ScanResult, scan_files
+from facespace.library.scan import Scan, ScanResult
 from facespace.library.upgrading import Upgrade, library_model, reading_embedder, upgrade
 from facespace.library.upgrading import drop_old as drop_old_templates
 
@@ -50,62 +48,49 @@ class Regroup:
     """Brings groups and page up to date after a scan.
 
     Attributes:
-        catalogue: open.
-        photos: the folder.
-        embedder: names the model of a library that stands on none yet.
+        scan: the embedder names the model of a library that stands on none yet.
         rule: that of the last groups where None.
         write_page: called with the people and the folder; None for no page.
-        progress: called with ("grouping", 0, 0).
     """
 
-    catalogue: Catalogue
-    photos: Path
-    embedder: FaceEmbedder
+    scan: Scan
     rule: Rule | None
     write_page: Callable[[People, Path], object] | None
-    progress: OnProgress | None
 
-    def __call__(self, scan: ScanResult) -> Refreshed:
+    def __call__(self, result: ScanResult) -> Refreshed:
         """Errors as of `group_people`, and those of the page."""
-        if self.progress:
-            self.progress("grouping", 0, 0)
-        spec = library_model(self.catalogue) or self.embedder.spec
-        people = group_people(self.catalogue, spec, self.rule)
-        people = dataclasses.replace(people, unreadable=scan.unreadable)
+        catalogue, photos = self.scan.catalogue, self.scan.photos
+        if self.scan.progress:
+            self.scan.progress("grouping", 0, 0)
+        people = group_people(catalogue, library_model(catalogue) or self.scan.embedder.spec, self.rule)
+        people = dataclasses.replace(people, unreadable=result.unreadable)
         if self.write_page is not None:
-            key = page_key(str(self.photos.resolve()), people.to_json())
-            if not page_is_current(self.catalogue.folder, key):
-                self.write_page(people, self.photos)
-                note_page(self.catalogue.folder, key)
-        return Refreshed(scan, people)
+            key = page_key(str(photos.resolve()), people.to_json())
+            if not page_is_current(catalogue.folder, key):
+                self.write_page(people, photos)
+                note_page(catalogue.folder, key)
+        return Refreshed(result, people)
 
 
-def refresh(
-    regroup: Regroup,
-    detector: NamedDetector,
-    *,
-    look: Look,
-    old_model: str | Path | None,
-    drop_old: bool,
-    how: HowToWork,
-) -> Refreshed:
+def refresh(regroup: Regroup, *, old_model: str | Path | None, drop_old: bool) -> Refreshed:
     """See `facespace.library.Library.refresh`."""
-    catalogue, photos, wanted = regroup.catalogue, regroup.photos, regroup.embedder
+    scan = regroup.scan
+    catalogue, wanted = scan.catalogue, scan.embedder
     tidy(catalogue.folder)
     reader = reading_embedder(catalogue, wanted, old=old_model)
-    scan = scan_files(
-        catalogue, photos, stamp_photos(photos, videos=True), detector, reader, look=look, **how
-    )
-    done, stop = regroup(scan), how.get("stop")
+    result = dataclasses.replace(scan, embedder=reader).run()
+    done = regroup(result)
     catalogue.templates.refresh_indexes()
-    if stop is not None and stop.is_set():
+    if scan.is_stopped:
         return done
     before = library_model(catalogue)
-    moved = upgrade(catalogue, photos, wanted, rule=regroup.rule, **how)
+    moved = upgrade(
+        catalogue, scan.photos, wanted, rule=regroup.rule, workers=scan.workers, progress=scan.progress, stop=scan.stop
+    )  # fmt: skip
     if drop_old and moved.is_complete:
         drop_old_templates(catalogue)
     if moved.n_embedded or (before is not None and before.sha256 != wanted.spec.sha256):
-        return dataclasses.replace(regroup(scan), upgrade=moved)
+        return dataclasses.replace(regroup(result), upgrade=moved)
     return done
 
 
@@ -131,30 +116,16 @@ QUIET_S = 1.5
 
 
 def follow(
-    catalogue: Catalogue,
-    photos: Path,
-    detector: NamedDetector,
-    embedder: FaceEmbedder,
-    *,
-    stop: Event,
-    look: Look = QUICK,
-    workers: int | None = None,
-    quiet_s: float = QUIET_S,
-    progress: OnProgress | None = None,
-    on_trouble: Callable[[str], None] | None = None,
+    scan: Scan, stop: Event, *, quiet_s: float, on_trouble: Callable[[str], None] | None
 ) -> Iterator[ScanResult]:
     """Scan whenever the folder has changed, and yield what each scan did; see `facespace.library.Library.watch`."""
-    follower = Follower(catalogue, photos, quiet_s, on_trouble or _pass_over)
+    follower = Follower(scan, quiet_s, on_trouble)
     while not stop.is_set():
         begin = time.monotonic()
         found = follower.look()
         looked = time.monotonic() - begin
-        if found is not None:
-            result = follower.scan(
-                found, detector, embedder, look=look, workers=workers, progress=progress, stop=stop
-            )
-            if result is not None:
-                yield result
+        if found is not None and (result := follower.scan(found)) is not None:
+            yield result
         rest = max(REST_PER_LOOK * looked, time.monotonic() - begin)
         stop.wait(min(max(rest, LEAST_REST_S), MOST_REST_S))
 
@@ -163,17 +134,14 @@ class Follower:
     """What was seen at the last looks.
 
     Args:
-        catalogue: open.
-        photos: the folder.
+        scan: of the folder.
         quiet_s: seconds for which a file must not have changed.
         on_trouble: called with one line.
     """
 
-    def __init__(
-        self, catalogue: Catalogue, photos: Path, quiet_s: float, on_trouble: Callable[[str], None]
-    ) -> None:
-        self._catalogue = catalogue
-        self._photos = photos
+    def __init__(self, scan: Scan, quiet_s: float, on_trouble: Callable[[str], None] | None = None) -> None:
+        self._scan = scan
+        self._catalogue = scan.catalogue
         self._quiet_s = quiet_s
         self._on_trouble = on_trouble
         self._trouble = ""
@@ -181,12 +149,12 @@ class Follower:
         self._since: dict[str, tuple[Stamp | None, float]] = {}
         self._kept: dict[str, Stamp] = {}
         self._moment: tuple[int, int] | None = None
-        self._state = _state(catalogue)
+        self._state = _state(self._catalogue)
 
     def look(self) -> StampedFiles | None:
         """What a scan should find; None where there is nothing for it to do."""
         try:
-            found = stamp_photos(self._photos, videos=True)
+            found = self._scan.files()
         except DataError as error:
             self._say(str(error))
             return None
@@ -201,23 +169,10 @@ class Follower:
             return view
         return None if _state(self._catalogue) == self._state else view
 
-    def scan(
-        self,
-        found: StampedFiles,
-        detector: NamedDetector,
-        embedder: FaceEmbedder,
-        *,
-        stop: Event,
-        look: Look = QUICK,
-        workers: int | None = None,
-        progress: OnProgress | None = None,
-    ) -> ScanResult | None:
+    def scan(self, found: StampedFiles) -> ScanResult | None:
         """None where the folder shows none of the known photos."""
         try:
-            result = scan_files(
-                self._catalogue, self._photos, found, detector, embedder, look=look, workers=workers,
-                progress=progress, stop=stop
-            )  # fmt: skip
+            result = self._scan.run(found)
         except DataError as error:
             self._seen, self._state = found.stamps, _state(self._catalogue)
             self._say(str(error))
@@ -251,13 +206,9 @@ class Follower:
         return StampedFiles(stamps, found.unreadable)
 
     def _say(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
+        if trouble != self._trouble and self._on_trouble:
             self._on_trouble(trouble)
-
-
-def _pass_over(trouble: str) -> None:
-    """Nobody wants to hear of it."""
+        self._trouble = trouble
 
 
 def _state(catalogue: Catalogue) -> tuple[object, ...]:

@@ -1,20 +1,13 @@
 """Bring a library up to date with its folder of photos: only new and changed photos cost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from facespace.errors import ImageError, ModelError
-from facespace.extract import (
-    FaceDetector,
-    FaceEmbedder,
-    NamedDetector,
-    extract_photo,
-    extract_video,
-    in_order,
-)
-from facespace.images import StampedFiles, Unreadable, Video, is_video, unread_videos
+from facespace.extract import FaceEmbedder, NamedDetector, extract_photo, extract_video, in_order
+from facespace.images import StampedFiles, Unreadable, Video, is_video, stamp_photos, unread_videos
 from facespace.library.catalogue import Catalogue
 from facespace.library.differences import QUICK, Differences, Look, compare, without_films
 from facespace.library.photos import (
@@ -29,7 +22,6 @@ from facespace.library.photos import (
     unreadable_photos,
 )
 from facespace.library.progress import OnProgress, keep_progress
-from facespace.models import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -73,103 +65,135 @@ class _Read:
     found: Found | Unreadable
     thumbnails: list[bytes]
 
+    @classmethod
+    def of(cls, path: str, found: Found | Unreadable) -> "_Read":
+        """With the thumbnails, which cost the most of it."""
+        return cls(path, found, [] if isinstance(found, Unreadable) else thumbnails_of(found))
 
-def scan_files(
-    catalogue: Catalogue,
-    photos: Path,
-    files: StampedFiles,
-    detector: NamedDetector,
-    embedder: FaceEmbedder,
-    *,
-    look: Look = QUICK,
-    workers: int | None = None,
-    progress: OnProgress | None = None,
-    stop: Event | None = None,
-) -> ScanResult:
-    """Find the faces of all new and changed photos and videos of a folder that has been looked through, and keep them.
 
-    See `facespace.library.Library.scan`.
+@dataclass(frozen=True)
+class Scan:
+    """A folder of photos that is read into a library, and how.
+
+    Attributes:
+        catalogue: open.
+        photos: the folder.
+        detector: finds the faces.
+        embedder: embeds them; must have a byte form.
+        look: how closely the folder is compared with the library, and videos are looked at.
+        workers: threads; all cores when None.
+        progress: called with (stage, done, in all).
+        stop: once it is set, in whatever thread, the scan ends within a photo's time.
     """
-    if not embedder.spec.byte_scale > 0:
-        raise ModelError(f"{embedder.spec.label}: expected a model with a byte form, its byte_scale is 0")
-    with keep_progress(catalogue, progress) as tell:
-        tell("comparing", 0, 0)
-        files = without_films(catalogue, photos, files)
-        check_exif(catalogue, photos)
-        work = compare(catalogue, photos, files, look, workers=workers, progress=tell)
-        _put_right(catalogue, photos, work)
-        catalogue.templates.add_model(detector.spec)
-        catalogue.templates.add_model(embedder.spec)
-        n_read, unread = 0, unread_videos(work.todo)
-        paths = [path for path in work.todo if not is_video(path)]
-        for n_read, read in enumerate(_read_photos(photos, paths, detector, embedder, workers), 1):
-            _keep(catalogue, read, work, detector.spec, embedder.spec)
-            tell("reading", n_read, len(paths))
-            if stop is not None and stop.is_set():
-                break
-        else:
-            videos = [] if unread else [path for path in work.todo if is_video(path)]
-            for read in _read_videos(photos, videos, detector, embedder, look.every_s, workers, tell, stop):
-                _keep(catalogue, read, work, detector.spec, embedder.spec)
+
+    catalogue: Catalogue
+    photos: Path
+    detector: NamedDetector
+    embedder: FaceEmbedder
+    look: Look = QUICK
+    workers: int | None = None
+    progress: OnProgress | None = None
+    stop: Event | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it is to end."""
+        return self.stop is not None and self.stop.is_set()
+
+    def files(self) -> StampedFiles:
+        """What lies in the folder now.
+
+        Raises:
+            DataError: no such folder.
+        """
+        return stamp_photos(self.photos, videos=True)
+
+    def run(self, files: StampedFiles | None = None) -> ScanResult:
+        """Find the faces of all new and changed photos and videos, and keep them; see `facespace.library.Library.scan`.
+
+        Args:
+            files: what lies in the folder; looked for when None.
+        """
+        if not self.embedder.spec.byte_scale > 0:
+            label = self.embedder.spec.label
+            raise ModelError(f"{label}: expected a model with a byte form, its byte_scale is 0")
+        files = self.files() if files is None else files
+        with keep_progress(self.catalogue, self.progress) as tell:
+            tell("comparing", 0, 0)
+            files = without_films(self.catalogue, self.photos, files)
+            check_exif(self.catalogue, self.photos)
+            work = compare(self.catalogue, self.photos, files, self.look, workers=self.workers, progress=tell)
+            self._put_right(work)
+            n_read, unread = 0, unread_videos(work.todo)
+            for read in self._read(list(work.todo), unread, tell):
+                self._keep(read, work)
                 n_read += 1
-    return ScanResult(
-        len(files.stamps), n_read, len(files.stamps) - len(work.todo), len(work.gone),
-        (*unreadable_photos(catalogue), *files.unreadable, *unread), len(work.moves), work.altered, work.n_absent,
-        partial_photos(catalogue),
-    )  # fmt: skip
+        return ScanResult(
+            len(files.stamps), n_read, len(files.stamps) - len(work.todo), len(work.gone),
+            (*unreadable_photos(self.catalogue), *files.unreadable, *unread), len(work.moves), work.altered,
+            work.n_absent, partial_photos(self.catalogue),
+        )  # fmt: skip
 
+    def _put_right(self, work: Differences) -> None:
+        """All that needs no reading of pictures."""
+        self.catalogue.set_photo_folder(self.photos)
+        remove_photos(self.catalogue, [photo.photo_id for photo in work.gone])
+        move_photos(self.catalogue, [(m.photo.photo_id, m.photo.sha256, m.path, m.stamp) for m in work.moves])
+        self.catalogue.templates.add_model(self.detector.spec)
+        self.catalogue.templates.add_model(self.embedder.spec)
 
-def _put_right(catalogue: Catalogue, root: Path, work: Differences) -> None:
-    """All that needs no reading of pictures."""
-    catalogue.set_photo_folder(root)
-    remove_photos(catalogue, [photo.photo_id for photo in work.gone])
-    move_photos(catalogue, [(m.photo.photo_id, m.photo.sha256, m.path, m.stamp) for m in work.moves])
+    def _read(self, paths: list[str], unread: Sequence[Unreadable], tell: OnProgress) -> Iterator[_Read]:
+        """Each new or changed photo with what is found there, in order, then the videos; progress once it is kept."""
+        photos = [path for path in paths if not is_video(path)]
+        if photos:  # else no thread is started
+            for done, read in enumerate(in_order(self._read_photo, photos, workers=self.workers), 1):
+                yield read
+                tell("reading", done, len(photos))
+                if self.is_stopped:
+                    return
+        yield from self._read_videos([] if unread else [path for path in paths if is_video(path)], tell)
 
+    def _read_photo(self, path: str) -> _Read:
+        return _Read.of(path, extract_photo(self.photos / path, self.detector, self.embedder))
 
-def _read_photos(
-    root: Path, paths: list[str], detector: FaceDetector, embedder: FaceEmbedder, workers: int | None
-) -> Iterator[_Read]:
-    """Each new or changed photo with what is found there, in order."""
-
-    def read(path: str) -> _Read:
-        found = extract_photo(root / path, detector, embedder)
-        return _Read(path, found, [] if isinstance(found, Unreadable) else thumbnails_of(found))
-
-    if paths:  # else no thread is started
-        yield from in_order(read, paths, workers=workers)
-
-
-def _read_videos(
-    root: Path,
-    paths: list[str],
-    detector: FaceDetector,
-    embedder: FaceEmbedder,
-    every_s: float,
-    workers: int | None,
-    tell: OnProgress,
-    stop: Event | None,
-) -> Iterator[_Read]:
-    """Each new or changed video with its tracks, one at a time on all cores; progress is in seconds of video."""
-    lengths = list(in_order(lambda path: _length_s(root / path), paths, workers=workers)) if paths else []
-    todo, done = sum(lengths), 0.0
-
-    def on_time(time_s: float, _: float | None) -> None:
-        if stop is not None and stop.is_set():
-            raise _StoppedError
-        tell("videos", int(done + min(time_s, length)), max(int(todo), 1))
-
-    for path, length in zip(paths, lengths, strict=True):
-        try:
-            found: Found | Unreadable = extract_video(
-                root / path, detector, embedder, every_s=every_s, workers=workers, on_time=on_time
-            )
-        except ImageError as error:
-            found = Unreadable(root / path, error.reason)
-        except _StoppedError:
+    def _read_videos(self, paths: list[str], tell: OnProgress) -> Iterator[_Read]:
+        """Each new or changed video with its tracks, one at a time on all cores; progress is in seconds of video."""
+        if not paths:
             return
-        done += length
-        yield _Read(path, found, [] if isinstance(found, Unreadable) else thumbnails_of(found))
-        tell("videos", int(done), max(int(todo), 1))
+        lengths = list(in_order(lambda path: _length_s(self.photos / path), paths, workers=self.workers))
+        todo, done = sum(lengths), 0.0
+
+        def on_time(time_s: float, _: float | None) -> None:
+            if self.is_stopped:
+                raise _StoppedError
+            tell("videos", int(done + min(time_s, length)), max(int(todo), 1))
+
+        for path, length in zip(paths, lengths, strict=True):
+            try:
+                found: Found | Unreadable = extract_video(
+                    self.photos / path, self.detector, self.embedder, every_s=self.look.every_s,
+                    workers=self.workers, on_time=on_time,
+                )  # fmt: skip
+            except ImageError as error:
+                found = Unreadable(self.photos / path, error.reason)
+            except _StoppedError:
+                return
+            done += length
+            yield _Read.of(path, found)
+            tell("videos", int(done), max(int(todo), 1))
+
+    def _keep(self, read: _Read, work: Differences) -> None:
+        """Put a photo into the catalogue; one whose values have no place there counts as one that cannot be read."""
+        path, stamp = read.path, work.todo[read.path]
+        try:
+            if isinstance(read.found, Unreadable):
+                raise ImageError(path, read.found.reason)
+            add_faces(
+                self.catalogue, read.found, path, stamp, detector=self.detector.spec.sha256,
+                embedder=self.embedder.spec, thumbnails=read.thumbnails,
+            )  # fmt: skip
+        except ImageError as error:
+            add_unreadable(self.catalogue, path, stamp, error.reason)
 
 
 class _StoppedError(Exception):
@@ -183,18 +207,3 @@ def _length_s(path: Path) -> float:
             return video.duration_s or 0.0
     except ImageError:
         return 0.0
-
-
-def _keep(
-    catalogue: Catalogue, read: _Read, work: Differences, detector: ModelSpec, embedder: ModelSpec
-) -> None:
-    """Put a photo into the catalogue; one whose values have no place there counts as one that cannot be read."""
-    path, stamp = read.path, work.todo[read.path]
-    try:
-        if isinstance(read.found, Unreadable):
-            raise ImageError(path, read.found.reason)
-        add_faces(
-            catalogue, read.found, path, stamp, detector=detector.sha256, embedder=embedder, thumbnails=read.thumbnails
-        )  # fmt: skip
-    except ImageError as error:
-        add_unreadable(catalogue, path, stamp, error.reason)
