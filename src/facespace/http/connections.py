@@ -25,10 +25,21 @@ NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Connection(H11Protocol):
-    """HTTP/1.1 by uvicorn, with an end to its patience."""
+    """HTTP/1.1 by uvicorn, with an end to its patience.
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    Args:
+        arguments: of uvicorn's.
+        most: connections at a time; `MAX_CONNECTIONS` when None.
+        body_s: seconds for a body; `BODY_S` when None.
+        named: of uvicorn's.
+    """
+
+    def __init__(
+        self, *arguments: Any, most: int | None = None, body_s: float | None = None, **named: Any
+    ) -> None:
         super().__init__(*arguments, **named)
+        self._most = MAX_CONNECTIONS if most is None else most
+        self._body_s = BODY_S if body_s is None else body_s
         self._waits_for: float | None = None
         self._since = 0.0
         self._check: asyncio.TimerHandle | None = None
@@ -36,7 +47,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Make room for the newest connection; it has the best chance to be somebody's."""
         super().connection_made(transport)
-        if len(self.connections) > self.most_connections():
+        if len(self.connections) > self._most:
             self._make_room()
         self._look()
 
@@ -62,14 +73,6 @@ class Connection(H11Protocol):
             super().send_400_response(msg)
         else:
             self.transport.close()
-
-    def most_connections(self) -> int:
-        """At a time."""
-        return MAX_CONNECTIONS
-
-    def body_s(self) -> float:
-        """Seconds for a body."""
-        return BODY_S
 
     def _make_room(self) -> None:
         waiting = [c for c in self.connections if isinstance(c, Connection) and c._waits_for is not None]
@@ -103,4 +106,4 @@ class Connection(H11Protocol):
             return READ_S
         if self.conn.their_state is h11.IDLE:
             return HEAD_S
-        return self.body_s() if self.conn.their_state is h11.SEND_BODY else None
+        return self._body_s if self.conn.their_state is h11.SEND_BODY else None

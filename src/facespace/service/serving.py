@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -23,6 +24,8 @@ HOST, PORT = "127.0.0.1", 8129
 # For what was accepted to be finished, when the service is stopped.
 GRACE_S = 60
 RESTART_S = 1.0
+# For the whole file of a bulk job.
+BODY_S = 3600.0
 # Where several processes put their counts, for prometheus_client.
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -86,13 +89,14 @@ def run(settings: Settings, where: Listening, sockets: list[socket.socket]) -> N
     """Serve in this process, until it is told to stop or the process that made it is gone."""
     import uvicorn
 
+    from facespace.http.connections import Connection
     from facespace.http.listening import server_config
     from facespace.service.app import create_app
-    from facespace.service.connection import connection_of
     from facespace.service.service import Service
 
     config = server_config(
-        create_app(Service(settings)), http=connection_of(settings.limits.connections), lifespan="on",
+        create_app(Service(settings)), lifespan="on",
+        http=partial(Connection, most=settings.limits.connections, body_s=BODY_S),
         timeout_graceful_shutdown=GRACE_S, proxy_headers=bool(where.proxies), forwarded_allow_ips=list(where.proxies),
         ssl_certfile=where.certificate, ssl_keyfile=where.certificate_key,
     )  # fmt: skip

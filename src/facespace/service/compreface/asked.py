@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from facespace.service.access import Access
 from facespace.service.galleries import NAME
-from facespace.service.native.sent import media_type, read_json
+from facespace.service.native.sent import media_type, read_form, read_json
 from facespace.service.problems import Problem, ProblemError
 from facespace.service.service import Asked, Service
 
@@ -179,20 +179,13 @@ async def read_pictures(request: Request, *names: str) -> list[bytes]:
     if kind == "application/json":
         fields = await read_json(request)
         return [_decoded(fields, name) for name in names]
-    if kind == "multipart/form-data":
-        form = await request.form(max_files=4, max_fields=20)
-        try:
-            return [await _read(form, name) for name in names]
-        finally:
-            await form.close()
-    raise ProblemError(415, "media-type", "expected multipart/form-data or application/json")
-
-
-async def _read(form: Any, name: str) -> bytes:
-    file = form.get(name)
-    if file is None or isinstance(file, str):
-        raise missing("part", name)
-    return _not_empty(await file.read())
+    if kind != "multipart/form-data":
+        raise ProblemError(415, "media-type", "expected multipart/form-data or application/json")
+    files, _ = await read_form(request, most_files=4)
+    for name in names:
+        if name not in files:
+            raise missing("part", name)
+    return [_not_empty(files[name]) for name in names]
 
 
 def _decoded(fields: dict[str, Any], name: str) -> bytes:

@@ -29,7 +29,7 @@ from facespace.service.native.parameters import (
     limited,
 )
 from facespace.service.native.probes import one_probe
-from facespace.service.native.schemas import EnrolledFaces, PutFace, RemovedFaces, answers_with
+from facespace.service.native.schemas import EnrolledFaces, PutFace, RemovedFaces, described
 from facespace.service.native.sent import read_sent
 from facespace.service.problems import ProblemError
 from facespace.service.service import Asked, Service
@@ -63,9 +63,9 @@ def router(service: Service) -> APIRouter:
 
     @routes.put(
         "/faces/{key}",
-        summary="Enrol a face under a key of yours; again is once",
-        responses=answers_with(PutFace, also=201),
-        openapi_extra=PICTURE_OR_EMBEDDINGS,
+        **described(
+            "Enrol a face under a key of yours; again is once", PutFace, also=201, **PICTURE_OR_EMBEDDINGS
+        ),
     )
     async def put_face(
         key: FaceKey,
@@ -78,9 +78,9 @@ def router(service: Service) -> APIRouter:
 
     @routes.post(
         "/faces",
-        summary="Enrol a face under a key made of its picture",
-        responses=answers_with(PutFace, also=201),
-        openapi_extra=PICTURE_OR_EMBEDDINGS,
+        **described(
+            "Enrol a face under a key made of its picture", PutFace, also=201, **PICTURE_OR_EMBEDDINGS
+        ),
     )
     async def add_face(
         request: Request,
@@ -90,11 +90,7 @@ def router(service: Service) -> APIRouter:
     ) -> JSONResponse:
         return await put(asked, None, subject, min_quality, request)
 
-    @routes.get(
-        "/faces",
-        summary="Enrolled faces, of all or of one person, in pages",
-        responses=answers_with(EnrolledFaces),
-    )
+    @routes.get("/faces", **described("Enrolled faces, of all or of one person, in pages", EnrolledFaces))
     async def list_faces(
         asked: readers,
         subject: Subject = None,
@@ -106,11 +102,11 @@ def router(service: Service) -> APIRouter:
         following = cursor_after(found[n - 1].face_id) if len(found) > n else None
         return JSONResponse({"faces": [shown(asked.gallery, face) for face in found[:n]], "next": following})
 
-    @routes.get("/faces/{key}", summary="An enrolled face", responses=answers_with(schemas.EnrolledFace))
+    @routes.get("/faces/{key}", **described("An enrolled face", schemas.EnrolledFace))
     async def show_face(key: FaceKey, asked: readers) -> JSONResponse:
         return JSONResponse(shown(asked.gallery, await _face(asked.gallery, key)))
 
-    @routes.delete("/faces/{key}", summary="Remove a face, for good", responses=answers_with(RemovedFaces))
+    @routes.delete("/faces/{key}", **described("Remove a face, for good", RemovedFaces))
     async def remove_face(key: FaceKey, asked: deleters) -> JSONResponse:
         face = await _face(asked.gallery, key)
         overwritten = await remove_faces(service, asked, [face])

@@ -10,7 +10,7 @@ from facespace.service.access import Access
 from facespace.service.galleries import OpenGallery
 from facespace.service.native import answers
 from facespace.service.native.parameters import GalleryName
-from facespace.service.native.schemas import Galleries, GalleryShown, answers_with
+from facespace.service.native.schemas import Galleries, GalleryShown, described
 from facespace.service.service import Service
 
 
@@ -36,15 +36,14 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/v1/galleries", tags=["galleries"])
     door = Depends(service.door)
 
-    @routes.get("", summary="The galleries that the key may read", responses=answers_with(Galleries))
+    @routes.get("", **described("The galleries that the key may read", Galleries))
     async def list_galleries(access: Annotated[Access, door]) -> JSONResponse:
         names = [name for name in service.galleries.names() if access.may("read", name)]
         return JSONResponse({"galleries": [{"name": name} for name in names]})
 
     @routes.put(
         "/{gallery}",
-        summary="Make a gallery; again, change whether it keeps pictures",
-        responses=answers_with(GalleryShown, also=201),
+        **described("Make a gallery; again, change whether it keeps pictures", GalleryShown, also=201),
     )
     async def make_gallery(
         gallery: GalleryName, access: Annotated[Access, door], wanted: Wanted = AS_IT_COMES
@@ -55,7 +54,7 @@ def router(service: Service) -> APIRouter:
             service.audit.write("create", by=access.by, gallery=gallery)
         return JSONResponse(await _shown(service.galleries.get(gallery)), 201 if is_new else 200)
 
-    @routes.get("/{gallery}", summary="How a gallery stands", responses=answers_with(GalleryShown))
+    @routes.get("/{gallery}", **described("How a gallery stands", GalleryShown))
     async def show_gallery(gallery: GalleryName, access: Annotated[Access, door]) -> JSONResponse:
         return JSONResponse(await _shown(service.gallery(gallery, access, "read").gallery))
 

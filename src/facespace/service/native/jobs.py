@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from facespace.service.jobs import ENDED, JOB_ID, Job, JobFolder
 from facespace.service.native.description import BULK
 from facespace.service.native.parameters import asked_for
-from facespace.service.native.schemas import JobShown, JobsShown, answers_with
+from facespace.service.native.schemas import JobShown, JobsShown, described
 from facespace.service.native.sent import media_type
 from facespace.service.problems import ProblemError
 from facespace.service.service import Asked, Service
@@ -41,11 +41,7 @@ def router(service: Service, working: Working) -> APIRouter:
     jobs = working.jobs
 
     @routes.post(
-        "/enrolments",
-        summary="Enrol very many faces, a line of JSON each",
-        responses=answers_with(JobShown, 202),
-        openapi_extra=BULK,
-        status_code=202,
+        "/enrolments", **described("Enrol very many faces, a line of JSON each", JobShown, 202, **BULK)
     )
     async def enrol_many(request: Request, asked: writers) -> JSONResponse:
         if media_type(request) not in LINES:
@@ -66,10 +62,7 @@ def router(service: Service, working: Working) -> APIRouter:
         return _accepted(job)
 
     @routes.post(
-        "/upgrade",
-        summary="Move the gallery to another model that may meet its own",
-        responses=answers_with(JobShown, 202),
-        status_code=202,
+        "/upgrade", **described("Move the gallery to another model that may meet its own", JobShown, 202)
     )
     async def upgrade(asked: writers, target: Target) -> JSONResponse:
         service.embedders.named(target.model)
@@ -79,22 +72,17 @@ def router(service: Service, working: Working) -> APIRouter:
         working.look()
         return _accepted(job)
 
-    @routes.get("/jobs", summary="The jobs of a gallery, the newest first", responses=answers_with(JobsShown))
+    @routes.get("/jobs", **described("The jobs of a gallery, the newest first", JobsShown))
     async def list_jobs(asked: readers) -> JSONResponse:
         found = [job for job in jobs.all() if job.gallery == asked.gallery.name]
         newest = found[: -1 - service.settings.limits.page : -1]
         return JSONResponse({"jobs": [_shown(job) for job in newest]})
 
-    @routes.get("/jobs/{job_id}", summary="How far a job is", responses=answers_with(JobShown))
+    @routes.get("/jobs/{job_id}", **described("How far a job is", JobShown))
     async def show_job(job_id: JobId, asked: readers) -> JSONResponse:
         return JSONResponse(_shown(_of(jobs, asked.gallery.name, job_id)))
 
-    @routes.delete(
-        "/jobs/{job_id}",
-        summary="Stop a job; what it has done stays",
-        responses=answers_with(JobShown, 202),
-        status_code=202,
-    )
+    @routes.delete("/jobs/{job_id}", **described("Stop a job; what it has done stays", JobShown, 202))
     async def cancel_job(job_id: JobId, asked: writers) -> JSONResponse:
         job = _of(jobs, asked.gallery.name, job_id)
         if job.state not in ENDED:

@@ -17,7 +17,7 @@ from facespace.service.native import answers
 from facespace.service.native.description import PAIR, PICTURE
 from facespace.service.native.parameters import Far, WhichFaces
 from facespace.service.native.probes import named_spec
-from facespace.service.native.schemas import Detected, Embedded, Verified, answers_with
+from facespace.service.native.schemas import Detected, Embedded, Verified, described
 from facespace.service.native.sent import Sent, embedding_rows, read_pair, read_sent
 from facespace.service.problems import ProblemError
 from facespace.service.service import Service
@@ -42,12 +42,7 @@ def router(service: Service) -> APIRouter:
             raise ProblemError(422, "invalid", "expected a picture")
         return await service.engine.faces(sent.picture, embedder, most=1 if which == "largest" else None)
 
-    @routes.post(
-        "/detect",
-        summary="Where the faces of a picture are",
-        responses=answers_with(Detected),
-        openapi_extra=PICTURE,
-    )
+    @routes.post("/detect", **described("Where the faces of a picture are", Detected, **PICTURE))
     async def detect(
         request: Request, access: Annotated[Access, door], min_score: Score = 0.0
     ) -> JSONResponse:
@@ -56,12 +51,7 @@ def router(service: Service) -> APIRouter:
         faces = [answers.face(kept, i) for i in range(len(kept))]
         return JSONResponse({"picture": answers.picture(found), "faces": faces})
 
-    @routes.post(
-        "/embed",
-        summary="The embeddings of the faces of a picture",
-        responses=answers_with(Embedded),
-        openapi_extra=PICTURE,
-    )
+    @routes.post("/embed", **described("The embeddings of the faces of a picture", Embedded, **PICTURE))
     async def embed(
         request: Request,
         access: Annotated[Access, door],
@@ -75,10 +65,7 @@ def router(service: Service) -> APIRouter:
         return JSONResponse({**head, "faces": rows})
 
     @routes.post(
-        "/verify",
-        summary="Whether two pictures, or embeddings, show the same person",
-        responses=answers_with(Verified),
-        openapi_extra=PAIR,
+        "/verify", **described("Whether two pictures, or embeddings, show the same person", Verified, **PAIR)
     )
     async def verify(
         request: Request, access: Annotated[Access, door], far: Far = VERIFY_FAR, model: ModelName = None

@@ -13,7 +13,7 @@ from facespace.service.native import answers
 from facespace.service.native.description import PICTURE_OR_EMBEDDINGS
 from facespace.service.native.parameters import Far, Fpir, Nearest, WhichFaces, asked_for
 from facespace.service.native.probes import many_probes
-from facespace.service.native.schemas import Identified, Searched, answers_with
+from facespace.service.native.schemas import Identified, Searched, described
 from facespace.service.native.sent import read_sent
 from facespace.service.service import Asked, Service
 
@@ -25,9 +25,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.post(
         "/identify",
-        summary="Who each face is, or nobody who is enrolled",
-        responses=answers_with(Identified),
-        openapi_extra=PICTURE_OR_EMBEDDINGS,
+        **described("Who each face is, or nobody who is enrolled", Identified, **PICTURE_OR_EMBEDDINGS),
     )
     async def identify(
         request: Request,
@@ -41,10 +39,7 @@ def router(service: Service) -> APIRouter:
         return JSONResponse({**probes.document(asked.gallery), **answers.identification(who), "faces": found})
 
     @routes.post(
-        "/search",
-        summary="The enrolled faces nearest to each face",
-        responses=answers_with(Searched),
-        openapi_extra=PICTURE_OR_EMBEDDINGS,
+        "/search", **described("The enrolled faces nearest to each face", Searched, **PICTURE_OR_EMBEDDINGS)
     )
     async def search(
         request: Request,

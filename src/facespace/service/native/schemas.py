@@ -306,15 +306,22 @@ class ProblemShown(BaseModel):
     detail: Annotated[str, Field(examples=["66 pictures wait already; ask again in 2 s"])]
 
 
-def answers_with(
-    model: type[BaseModel], status: int = 200, *, also: int | None = None
-) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: what it answers with, and errors."""
+def described(
+    summary: str, answer: type[BaseModel], status: int = 200, *, also: int | None = None, **extra: Any
+) -> dict[str, Any]:
+    """What the OpenAPI document says of a route, as arguments of its decorator.
+
+    Args:
+        summary: a line.
+        answer: what it answers with.
+        status: of the answer.
+        also: another one with the same answer.
+        extra: further members of the description, such as `requestBody`.
+    """
     problem = {
         "description": "A problem", "model": ProblemShown,
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemShown"}}},
     }  # fmt: skip
-    fine: dict[int | str, dict[str, Any]] = {
-        code: {"model": model} for code in (status, also) if code is not None
-    }
-    return {**fine, "4XX": problem, "5XX": problem}
+    responses: dict[int | str, Any] = {code: {"model": answer} for code in (status, also) if code is not None}
+    responses |= {"4XX": problem, "5XX": problem}
+    return {"summary": summary, "status_code": status, "responses": responses, "openapi_extra": extra or None}

@@ -91,13 +91,13 @@ async def _of_form(request: Request) -> Sent:
     return Sent(_not_empty(content), [], fields)
 
 
-async def read_form(request: Request) -> tuple[dict[str, bytes], dict[str, str]]:
+async def read_form(request: Request, *, most_files: int = 2) -> tuple[dict[str, bytes], dict[str, str]]:
     """The files and the fields of a form.
 
     Raises:
         HTTPException: it is malformed.
     """
-    form = await request.form(max_files=2, max_fields=20)
+    form = await request.form(max_files=most_files, max_fields=20)
     try:
         files = {name: await file.read() for name, file in form.items() if not isinstance(file, str)}
         return files, {name: value for name, value in form.items() if isinstance(value, str)}

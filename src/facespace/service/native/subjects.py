@@ -17,7 +17,7 @@ from facespace.service.native.parameters import (
     entry_of,
     limited,
 )
-from facespace.service.native.schemas import RemovedFaces, Subjects, SubjectShown, answers_with
+from facespace.service.native.schemas import RemovedFaces, Subjects, SubjectShown, described
 from facespace.service.problems import ProblemError
 from facespace.service.service import Asked, Service
 from facespace.store import same_name
@@ -31,7 +31,7 @@ def router(service: Service) -> APIRouter:
     deleters = Annotated[Asked, Depends(asked_for(service, "delete"))]
     most = service.settings.limits.page
 
-    @routes.get("", summary="Everybody, by name, in pages", responses=answers_with(Subjects))
+    @routes.get("", **described("Everybody, by name, in pages", Subjects))
     async def list_subjects(asked: readers, cursor: Cursor = "", limit: PageSize = PAGE) -> JSONResponse:
         after, n = entry_of(cursor), limited(limit, most)
         found = await asked.gallery.read(lambda g: g.subjects(after=after, limit=n + 1))
@@ -40,11 +40,7 @@ def router(service: Service) -> APIRouter:
             {"subjects": page, "next": cursor_after(found[n - 1].name) if len(found) > n else None}
         )
 
-    @routes.put(
-        "/{subject:path}",
-        summary="Add a person without faces",
-        responses=answers_with(SubjectShown, also=201),
-    )
+    @routes.put("/{subject:path}", **described("Add a person without faces", SubjectShown, also=201))
     async def add_subject(subject: SubjectName, asked: writers) -> JSONResponse:
         is_new = await asked.gallery.write(lambda g: g.add_subject(subject))
         if is_new:
@@ -52,21 +48,13 @@ def router(service: Service) -> APIRouter:
         name, faces = await asked.gallery.read(lambda g: _of(g, subject))
         return JSONResponse({"name": name, "n_faces": len(faces)}, 201 if is_new else 200)
 
-    @routes.get(
-        "/{subject:path}",
-        summary="A person, with the keys of the faces",
-        responses=answers_with(SubjectShown),
-    )
+    @routes.get("/{subject:path}", **described("A person, with the keys of the faces", SubjectShown))
     async def show_subject(subject: SubjectName, asked: readers) -> JSONResponse:
         name, faces = await asked.gallery.read(lambda g: _of(g, subject))
         keys = [key_of(asked.gallery, face) for face in faces[:most]]
         return JSONResponse({"name": name, "n_faces": len(faces), "faces": keys})
 
-    @routes.delete(
-        "/{subject:path}",
-        summary="Remove a person with all faces, for good",
-        responses=answers_with(RemovedFaces),
-    )
+    @routes.delete("/{subject:path}", **described("Remove a person with all faces, for good", RemovedFaces))
     async def remove_subject(subject: SubjectName, asked: deleters) -> JSONResponse:
         name, faces = await asked.gallery.read(lambda g: _of(g, subject))
         overwritten = await remove_faces(service, asked, faces, subject=name)
