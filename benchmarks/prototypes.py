@@ -15,6 +15,7 @@ import numpy as np
 
 from facespace.embed import Embedder
 from facespace.measure.embedding import embed_faces
+from facespace.measure.experiments.clustering import spread_of
 from facespace.measure.faces import EmbeddedFaces, open_crops
 from facespace.models import far_curve
 from facespace.store.index_files import map_arrays, write_arrays
@@ -26,9 +27,8 @@ N_PROBES = 200
 
 def drawn(real: EmbeddedFaces, n: int) -> np.ndarray:
     """Unit rows of n people, with the mean and covariance of real faces."""
-    rng = np.random.default_rng(0)
-    spread = np.linalg.cholesky(np.cov(real.embeddings.T) + 1e-9 * np.eye(real.embeddings.shape[1]))
-    rows = rng.standard_normal((n, len(spread)), np.float32) @ spread.T.astype(np.float32)
+    spread = spread_of(real.embeddings)
+    rows = np.random.default_rng(0).standard_normal((n, len(spread)), np.float32) @ spread
     rows += real.embeddings.mean(0)
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 

@@ -103,7 +103,7 @@ class BatchDraw:
         return np.unique(np.concatenate(parts))
 
 
-def open_pool(data: Path, more: Path, detector: FaceDetector | None = None) -> FacePool:
+def open_pool(data: Path, more: Path, detector: FaceDetector) -> FacePool:
     """The faces of `DATA/faces/train`, `MORE/fiw` and `DATA/faces/more`, and those ``detector`` finds in `MORE/wider`.
 
     People are set aside by a hash of their name, those of Families in the Wild by their family's, unnamed faces by
@@ -114,7 +114,7 @@ def open_pool(data: Path, more: Path, detector: FaceDetector | None = None) -> F
     """
     train, fiw = open_crops(data / "faces" / "train"), open_crops(more / "fiw")
     unnamed = open_unnamed(data / "faces" / "more")
-    crowd = crowd_crops(more / "wider", detector) if detector else np.zeros((0, *SIZE_HW, 3), np.uint8)
+    crowd = crowd_crops(more / "wider", detector)
     n_train, n_people = len(train.identities), len(train.identities) + len(fiw.identities)
     n_named, n_unnamed = len(train.labels) + len(fiw.labels), len(unnamed) + len(crowd)
     dev = np.concatenate([
@@ -147,14 +147,16 @@ def open_pool(data: Path, more: Path, detector: FaceDetector | None = None) -> F
 
 
 def crowd_crops(wider: Path, detector: FaceDetector) -> NDArray[np.uint8]:
-    """The larger faces that ``detector`` finds in the photographs of ``wider``; uint8 RGB (N, H, W, 3).
+    """The larger faces that ``detector`` finds in the photographs of ``wider``; uint8 RGB, shape (N, *SIZE_HW, 3).
 
     Raises:
         DataError: no labels there.
     """
+    # As large as the others, whatever the built-in embedder takes.
+    spec = replace(read_spec(find_model(None, "embedder")), input_hw=SIZE_HW)
 
     def crops(photo: Path) -> NDArray[np.uint8]:
-        found = find_faces(read_image(photo), detector, read_spec(find_model(None, "embedder")))
+        found = find_faces(read_image(photo), detector, spec)
         eyes = np.linalg.norm(found.faces.landmarks_xy[:, 1] - found.faces.landmarks_xy[:, 0], axis=1)
         return found.crops[(eyes >= LEAST_EYES_PX) & (found.faces.scores >= LEAST_SCORE)]
 

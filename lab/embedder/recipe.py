@@ -43,12 +43,13 @@ from torch import Tensor, nn
 
 from facespace.models import find_model, read_spec, write_spec
 from facespace.saved_files import written_beside
-from facespace.training.augment import to_input
+from facespace.training.augment import resize_images, to_input
+from facespace.training.frozen import keep_rows
 from facespace.training.networks import build
 from facespace.training.networks.plain_residual import PlainResidual
 from facespace.training.onnx_file import narrow_weights, write_onnx
 from facespace.training.processor import keep_freed_memory
-from facespace.training.recipe import Batches, Optimiser, Recipe
+from facespace.training.recipe import Batches, Recipe
 from facespace.training.run_folder import RunFolder, read_state, write_state
 from lab.embedder.faces import FacePool
 from lab.embedder.head import Head, LossWeights, embed, fit_head
@@ -62,7 +63,7 @@ TRUNKS: dict[str, Callable[[], PlainResidual]] = {
     "facespace-s-wide": lambda: PlainResidual(widths=(32, 64, 112, 192), blocks=(0, 3, 2), input_hw=(80, 80)),
     "facespace-xs": lambda: PlainResidual(widths=(16, 32, 64, 120), blocks=(0, 2, 1), input_hw=(80, 80)),
 }
-BEGIN_WITH = {"facespace-s": "facespace-s", "facespace-xs": "facespace-xs"}
+BUILT_IN = ("facespace-s", "facespace-xs")  # training begins with their weights
 HIDDEN = 256
 # The paper's networks: a warm start by the teachers, then triplets alone.
 PAPER_TRIPLETS_FROM = 0.7
@@ -84,9 +85,9 @@ def new_network(name: str, pictures: Tensor) -> nn.Module:
     if name not in TRUNKS:
         return build(name)
     trunk = TRUNKS[name]()
-    if name in BEGIN_WITH:
-        x = torch.nn.functional.interpolate(pictures, trunk.input_hw, mode="bilinear", antialias=True)
-        return read_network(find_model(BEGIN_WITH[name], "embedder"), trunk, x)
+    if name in BUILT_IN:
+        x = resize_images(pictures, trunk.input_hw)
+        return read_network(find_model(name, "embedder"), trunk, x)
     width = trunk.embedding.in_features
     weight = np.random.default_rng(0).normal(0, width**-0.5, (128, width)).astype(np.float32)
     return Embedding(trunk, Head(weight, np.zeros(128, np.float32), hidden=HIDDEN))
@@ -192,7 +193,7 @@ def _asked_once(
         rows = embed_by(teacher, torch.from_numpy(pool.crops[needed]), flip=flip).numpy()
         every = np.zeros((len(pool), rows.shape[1]), np.float32)
         every[needed] = rows
-        np.save(path, every)
+        keep_rows(path, every)
     return torch.from_numpy(np.load(path))
 
 
@@ -232,18 +233,13 @@ def write_run(pool: FacePool, weights: Path, out: Path, *, batch_size: int) -> N
     folder.write_recipe(
         recipe, n_faces=int((~pool.dev).sum()), n_identities=len(np.unique(pool.labels[labelled]))
     )
-    input_hw: tuple[int, int] = build(name).input_hw  # type: ignore[assignment]
-    folder.write_model({
-        "network": name, "input_hw": list(input_hw), "dim": recipe.dim, "name": recipe.name,
-        "version": recipe.version, "alignment": recipe.alignment, "old": "", "weights": state,
-    })  # fmt: skip
+    folder.write_model(recipe, state, input_hw=build(name).input_hw)  # type: ignore[arg-type]
 
 
 def _recipe(given: argparse.Namespace) -> TrainRecipe:
-    optimiser = Optimiser(
-        learning_rate=given.learning_rate, weight_decay=0.05, warmup=0.03, decay=given.decay, ema=0.999
-    )
-    return TrainRecipe(given.minutes, optimiser, by_label=given.by_label, blends=given.blends)
+    usual = TrainRecipe(given.minutes, by_label=given.by_label, blends=given.blends)
+    optimiser = dataclasses.replace(usual.optimiser, learning_rate=given.learning_rate, decay=given.decay)
+    return dataclasses.replace(usual, optimiser=optimiser)
 
 
 def main() -> None:

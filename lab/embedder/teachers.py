@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F
@@ -17,17 +16,17 @@ class Teacher(nn.Module):
     Args:
         path: an ONNX file of convolutions, PReLU, clips and sums, as mobile embedders are.
         bgr: whether it takes blue first.
-        scale: what it takes is a picture times this.
     """
 
-    def __init__(self, path: Path, *, bgr: bool = False, scale: float = 1.0) -> None:
+    def __init__(self, path: Path, *, bgr: bool = False) -> None:
         super().__init__()
         graph = onnx.load(path).graph
-        self.bgr, self.scale = bgr, scale
+        self.bgr = bgr
         self.taken, self.given = graph.input[0].name, graph.output[0].name
         self.weights = nn.ParameterDict({
-            _name(i.name): nn.Parameter(torch.from_numpy(_floats(numpy_helper.to_array(i))), requires_grad=False)
+            _name(i.name): nn.Parameter(torch.from_numpy(numpy_helper.to_array(i).copy()), requires_grad=False)
             for i in graph.initializer
+            if i.data_type == onnx.TensorProto.FLOAT
         })  # fmt: skip
         self.constants = {
             node.output[0]: float(numpy_helper.to_array(node.attribute[0].t))
@@ -45,7 +44,7 @@ class Teacher(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, 3, H, W) -> (N, D)."""
-        values = {self.taken: (x.flip(1) if self.bgr else x) * self.scale}
+        values = {self.taken: x.flip(1) if self.bgr else x}
         for i, (kind, taken, given, attributes) in enumerate(self.nodes):
             values[given] = self._output(kind, values[taken[0]], taken[1:], values, attributes)
             for name in taken:
@@ -77,10 +76,6 @@ class Teacher(nn.Module):
 
 def _name(name: str) -> str:
     return "w" + name.replace(".", "_")
-
-
-def _floats(values: np.ndarray) -> np.ndarray:
-    return values.astype(np.float32) if values.dtype.kind == "f" else np.zeros(1, np.float32)
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:

@@ -13,11 +13,17 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facespace.training.augment import Augmentation, to_input
+from facespace.training.augment import Augmentation, resize_images, to_input
 from facespace.training.distillation import distillation_loss
 from facespace.training.losses import triplet_loss
 from facespace.training.mining import mine
-from facespace.training.optimisers import decay_groups, learning_rate_at, set_learning_rate, update_average
+from facespace.training.optimisers import (
+    decay_groups,
+    learning_rate_at,
+    make_optimiser,
+    set_learning_rate,
+    update_average,
+)
 from facespace.training.recipe import Optimiser
 from lab.embedder.faces import BatchDraw, FacePool
 from lab.embedder.head import LossWeights, head_loss
@@ -26,7 +32,6 @@ from lab.embedder.network import Embedding
 CHUNK = 512
 AVERAGE_EVERY = 4
 REPORTS = 3
-CLIP = 5.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class TrainRecipe:
     Attributes:
         minutes: of the clock.
         optimiser: and how the learning rate goes over the minutes.
-        blends: pictures a batch that are blends of two faces, or one face as it is, beside some 490 drawn by label.
+        by_label: faces a batch whose labels count.
+        blends: pictures a batch, beside these, that are blends of two faces, or one face as it is.
         unblended: the share of these that are one face.
         of_crowds: the share of these whose first face is from a crowd.
         relations: weight of the second teacher's pairs.
@@ -139,12 +145,12 @@ def train(
     begun, told, step = clock(), 0.0, 0
     while (progress := (clock() - begun) / 60 / recipe.minutes) < 1:
         batch = draw()
-        resized: dict[tuple[int, int], Tensor] = {}
+        views: dict[tuple[int, int], Tensor] = {}
         for run in runs.values():
             hw = run.student.network.input_hw
-            if hw not in resized:
-                resized[hw] = _resized(batch.views, hw)  # type: ignore[arg-type, index]
-            run.learn(resized[hw], batch, progress)  # type: ignore[index]
+            if hw not in views:
+                views[hw] = resize_images(batch.views, hw)  # type: ignore[arg-type, index]
+            run.learn(views[hw], batch, progress)  # type: ignore[index]
         step += 1
         if progress - told >= 1 / REPORTS:
             told = progress
@@ -161,13 +167,8 @@ class _Run:
         network = student.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network: nn.Module = network.train()
         self.average = copy.deepcopy(self.network).eval()
-        options = recipe.optimiser
-        self.optimiser = torch.optim.AdamW(
-            decay_groups(self.network),
-            lr=options.learning_rate,
-            weight_decay=options.weight_decay,
-            fused=device != "cpu",
-        )
+        groups = decay_groups(self.network)
+        self.optimiser = make_optimiser(recipe.optimiser, groups, fused=device != "cpu")
         self.generator = torch.Generator(device).manual_seed(recipe.seed)
         self.loss = torch.zeros(())
 
@@ -178,7 +179,7 @@ class _Run:
         loss = self._loss(F.normalize(rows.float(), dim=1), batch, progress)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
         set_learning_rate(self.optimiser, learning_rate_at(self.recipe.optimiser, progress))
         self.optimiser.step()
         self.loss = loss.detach()
@@ -274,7 +275,7 @@ def embed_by(network: nn.Module, crops: Tensor, *, flip: bool = True) -> Tensor:
     rows = []
     for start in range(0, len(crops), CHUNK):
         part = crops[start : start + CHUNK]
-        x = _resized(to_input(part.to(device)), getattr(network, "input_hw", (part.shape[1], part.shape[2])))
+        x = to_input(part.to(device), getattr(network, "input_hw", None))
         sides = [x, x.flip(3)] if flip else [x]
         rows.append(F.normalize(torch.stack([_ask(network, side) for side in sides]).sum(0), dim=1).cpu())
     return torch.cat(rows)
@@ -290,7 +291,7 @@ def trunk_features(network: Embedding, crops: NDArray[np.uint8]) -> NDArray[np.f
     """
     sides: tuple[list[Tensor], list[Tensor]] = ([], [])
     for start in range(0, len(crops), CHUNK):
-        x = _resized(to_input(torch.from_numpy(crops[start : start + CHUNK])), network.input_hw)
+        x = to_input(torch.from_numpy(crops[start : start + CHUNK]), network.input_hw)
         with torch.autocast("cpu", torch.bfloat16):
             for side, pictures in zip(sides, (x, x.flip(3)), strict=True):
                 side.append(network.trunk(pictures).float())
@@ -304,10 +305,3 @@ def _ask(network: nn.Module, pictures: Tensor) -> Tensor:
     with torch.autocast(kind, torch.bfloat16 if kind == "cpu" else torch.float16):
         rows = network(pictures.contiguous(memory_format=torch.channels_last))
     return F.normalize(rows.float(), dim=1)
-
-
-def _resized(pictures: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    if tuple(pictures.shape[2:]) == tuple(size_hw):
-        return pictures
-    resized = F.interpolate(pictures, tuple(size_hw), mode="bilinear", antialias=True)
-    return resized.contiguous(memory_format=torch.channels_last)

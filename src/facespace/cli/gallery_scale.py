@@ -27,6 +27,7 @@ from facespace.gallery.plan import calibrate
 from facespace.gallery.plan import plan as make_plan
 from facespace.models import find_model, read_spec
 from facespace.store import IndexSettings
+from facespace.store.index_files import IndexFiles
 from facespace.table import FaceTable
 from facespace.table_files import read_manifest
 
@@ -133,7 +134,7 @@ def _taken_back(file: str) -> Iterator[None]:
                 is_empty = not gallery.subjects()
             if is_empty:
                 Path(file).unlink()
-                Path(f"{file}.index.lock").unlink(missing_ok=True)
+                IndexFiles(Path(file)).lock_path.unlink(missing_ok=True)
         raise
 
 

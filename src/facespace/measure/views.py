@@ -19,18 +19,13 @@ from facespace.faces.align import (
     tight_crops,
 )
 from facespace.images import read_image
+from facespace.images.jpeg import LUMINANCE
 from facespace.models import ModelSpec
 
 # Where boxes lie in aligned faces of the template's 112 px: geometric mean of the sides, and centre. Medians over the
 # 1,682 labelled faces of 40 px or more of photos/labels.jsonl.
 BOX_SIDE_PX, BOX_CENTRE_XY = 93.4, (55.9, 64.0)
 PICTURES_LOOKED_AT = 50
-# Luminance table of the JPEG standard (ITU-T T.81, Annex K), whose scaling libjpeg calls quality.
-STANDARD_LUMINANCE = (
-    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
-    14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
-    49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
-)  # fmt: skip
 PLACEMENTS = ("model", "similarity", "box", "tight")
 
 Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -185,4 +180,4 @@ def _quality(path: Path) -> int | None:
 
 def _luminance(quality: int) -> list[int]:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return [min(max((value * scale + 50) // 100, 1), 255) for value in STANDARD_LUMINANCE]
+    return [min(max((value * scale + 50) // 100, 1), 255) for value in LUMINANCE]

@@ -54,11 +54,15 @@ class IndexFiles:
         """Of the cells and codes of an index that misses some."""
         return self.store.with_name(f"{self.store.name}.cells-{token}")
 
+    @property
+    def lock_path(self) -> Path:
+        """An empty file that is locked while somebody builds."""
+        return self.store.with_name(f"{self.store.name}.index.lock")
+
     @contextmanager
     def building(self) -> Iterator[bool]:
         """Keeps others from building; False where another process or thread does so already."""
-        lock = self.store.with_name(f"{self.store.name}.index.lock")
-        opened = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        opened = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             yield _locked(opened)
         finally:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.embed import quantise
 from facespace.models import FarCurve
 from facespace.store.candidates import IndexState
 from facespace.store.nearest import ByteRows, row_lengths
@@ -46,9 +47,9 @@ class PrototypeScan:
         if len(probes) > MOST_PROBES or len(rows) <= N_FETCHED:
             return np.full(len(probes), -1)
         scale = 127 / max(float(np.abs(probes).max()), 1e-6)
-        whole = np.rint(probes * scale)  # faiss takes bytes
+        whole = quantise(probes, scale).astype(np.float32)  # faiss takes bytes
         with one_thread(self._faiss):
-            products, found = self._index.search(whole.astype(np.float32), N_FETCHED)
+            products, found = self._index.search(whole, N_FETCHED)
         found = np.sort(found, axis=1)  # of equal ones the first
         cosine = np.einsum("pd,pkd->pk", probes, rows[found])
         if gone is not None:
@@ -218,7 +219,7 @@ def bytes_of(rows: NDArray[np.float32]) -> tuple[NDArray[np.uint8], float, float
     codes, error = np.empty(rows.shape, np.uint8), 0.0
     for start in range(0, len(rows), ROWS_AT_ONCE):
         block = rows[start : start + ROWS_AT_ONCE]
-        whole = np.rint(block * scale)
-        error = max(error, float(np.linalg.norm(block - whole / scale, axis=1).max()))
-        codes[start : start + ROWS_AT_ONCE] = whole + 128
+        whole = quantise(block, scale)
+        error = max(error, float(np.linalg.norm(block - whole.astype(np.float32) / scale, axis=1).max()))
+        codes[start : start + ROWS_AT_ONCE] = whole.view(np.uint8) ^ np.uint8(128)
     return codes, scale, error

@@ -134,8 +134,7 @@ class SubjectIndex:
         state = self._held[spec.sha256]
         arrays: dict[str, NDArray[Any]] = {}
         bytes_ = []
-        for i, parts in enumerate(zip(state.sets, state.tails, strict=True)):
-            whole = parts[0].joined(parts[1])
+        for i, whole in enumerate(_joined(state.sets, state.tails)):
             arrays |= {f"{name}_{i}": getattr(whole, name) for name in COLUMNS}
             arrays[f"codes_{i}"], scale, error = bytes_of(whole.rows)
             bytes_.append((scale, error))
@@ -183,18 +182,12 @@ class SubjectIndex:
             rows = [self._store.index(pair.stored).rows() for pair in pairs]
             sets, tails, n_changed = _sets(pairs, faces, subjects, rows), tuple(map(_none, pairs)), EVERY
         else:
-            # A pair's curve may be another than before, where its spec is.
-            known = [replace(one, curve=pair.curve) for one, pair in zip(before.sets, pairs, strict=True)]
-            sets = tuple(one.without(dirty) for one in known)
-            renewed = zip(before.tails, self._some(pairs, dirty), strict=True)
-            tails = tuple(tail.without(dirty).joined(new) for tail, new in renewed)
-            tails = tuple(replace(one, curve=pair.curve) for one, pair in zip(tails, pairs, strict=True))
+            sets = _without(before.sets, dirty, pairs)
+            tails = _joined(_without(before.tails, dirty, pairs), self._some(pairs, dirty))
             n_changed = before.n_changed + len(dirty)
-            if (
-                before.n_changed >= EVERY and sum(map(len, tails)) > MOST_NEW
-            ):  # in memory: no file follows them
-                sets = tuple(one.joined(tail) for one, tail in zip(sets, tails, strict=True))
-                tails = tuple(map(_none, pairs))
+            is_filed = before.n_changed < EVERY
+            if not is_filed and sum(map(len, tails)) > MOST_NEW:
+                sets, tails = _joined(sets, tails), tuple(map(_none, pairs))
         return _State(now, spec, models, last_ids, changed.position, sets, tails, n_changed)
 
     def _dirty(
@@ -229,6 +222,18 @@ def _sets(
     """One for each pair, empty where it has none."""
     found = list(work_out(pairs, faces, subjects, rows))
     return tuple(next((one for one in found if one.curve is pair.curve), _none(pair)) for pair in pairs)
+
+
+def _without(
+    sets: Sequence[Prototypes], dirty: NDArray[np.int64], pairs: Sequence[Pair]
+) -> tuple[Prototypes, ...]:
+    """Without those of some subjects; a pair's curve may be another than before, where its spec is."""
+    known = zip(sets, pairs, strict=True)
+    return tuple(replace(one, curve=pair.curve).without(dirty) for one, pair in known)
+
+
+def _joined(sets: Sequence[Prototypes], others: Sequence[Prototypes]) -> tuple[Prototypes, ...]:
+    return tuple(one.joined(other) for one, other in zip(sets, others, strict=True))
 
 
 def _none(pair: Pair) -> Prototypes:

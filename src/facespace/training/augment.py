@@ -15,9 +15,15 @@ from facespace.training.compression import QUALITIES, compress
 def to_input(crops: Tensor, size_hw: tuple[int, int] | None = None) -> Tensor:
     """uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [-1, 1], channels last in memory; resized if asked."""
     images = crops.permute(0, 3, 1, 2).float().sub_(127.5).div_(127.5)
-    if size_hw and tuple(images.shape[2:]) != tuple(size_hw):
-        images = F.interpolate(images, size_hw, mode="bilinear", antialias=True)
-    return images
+    return resize_images(images, size_hw) if size_hw else images
+
+
+def resize_images(images: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Images (N, C, H, W) at another size, channels last in memory; as they are where they have it."""
+    if tuple(images.shape[2:]) == tuple(size_hw):
+        return images
+    images = F.interpolate(images, tuple(size_hw), mode="bilinear", antialias=True)
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 FACTORS = 4  # sizes that a batch's pictures are shrunk to

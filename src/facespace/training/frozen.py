@@ -77,8 +77,8 @@ def ask_once(
             done, end = done + len(item), int(item[-1]) + 1
             on_done(done)
             if end == n or end % PART == 0:
-                _keep(parts / f"{(end - 1) // PART * PART}.npy", rows[(end - 1) // PART * PART : end])
-    _keep(path, rows)
+                keep_rows(parts / f"{(end - 1) // PART * PART}.npy", rows[(end - 1) // PART * PART : end])
+    keep_rows(path, rows)
     rmtree(parts, ignore_errors=True)
     return rows
 
@@ -116,7 +116,8 @@ class _Pictures(Sequence[NDArray[np.uint8]]):
         )
 
 
-def _keep(path: Path, rows: NDArray[np.float32]) -> None:
+def keep_rows(path: Path, rows: NDArray[np.float32]) -> None:
+    """Write rows beside and rename them, so that a file is always whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_beside(path) as partial, partial.open("wb") as file:
         np.save(file, rows)

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -132,7 +131,12 @@ class Trainer:
                 on_epoch(self.history[-1])
             check_health(self.history)
         if self.world.first:
-            self.folder.write_model(self._averaged_state())
+            self.folder.write_model(
+                self.recipe,
+                self.average.state_dict(),
+                input_hw=self.network.input_hw,
+                old=self.old.sha256 if self.old else "",
+            )
         return self.history
 
     def _run_epoch(self, on_step: OnStep | None) -> Epoch:
@@ -264,18 +268,6 @@ class Trainer:
         if self.old is not None and self.old.watched is not None:
             mixed = count_mixed_pairs(embeddings, self.old.watched, labels).tar_at_far(1e-3).tar
         return math.nan if tar is None else tar, math.nan if mixed is None else mixed
-
-    def _averaged_state(self) -> dict[str, Any]:
-        return {
-            "network": self.recipe.network,
-            "input_hw": list(self.network.input_hw),
-            "dim": self.recipe.dim,
-            "name": self.recipe.name,
-            "version": self.recipe.version,
-            "alignment": self.recipe.alignment,
-            "old": self.old.sha256 if self.old else "",
-            "weights": self.average.state_dict(),
-        }
 
     def _save(self) -> None:
         if self.world.first:

@@ -79,9 +79,20 @@ class RunFolder:
         """
         return read_state(self.path / "checkpoint.pt")
 
-    def write_model(self, state: dict[str, Any]) -> None:
-        """The finished run's averaged weights, for export."""
-        write_state(self.path / "model.pt", state)
+    def write_model(
+        self, recipe: Recipe, weights: dict[str, Any], *, input_hw: tuple[int, int], old: str = ""
+    ) -> None:
+        """The finished run's averaged weights, for export; ``old`` is the sha256 of the older version they meet."""
+        write_state(self.path / "model.pt", {
+            "network": recipe.network,
+            "input_hw": list(input_hw),
+            "dim": recipe.dim,
+            "name": recipe.name,
+            "version": recipe.version,
+            "alignment": recipe.alignment,
+            "old": old,
+            "weights": weights,
+        })  # fmt: skip
 
     def write_epochs(self, epochs: Sequence[Epoch]) -> None:
         """All rows so far, the curves, and the last epoch for TensorBoard."""

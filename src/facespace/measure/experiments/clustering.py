@@ -85,7 +85,7 @@ def draw_faces(
     rng = np.random.default_rng(seed)
     _, person = np.unique(real.labels, return_inverse=True)
     means = np.stack([real.embeddings[person == k].mean(0) for k in range(person.max() + 1)])
-    within, between = _spread(real.embeddings - means[person]), _spread(means)
+    within, between = spread_of(real.embeddings - means[person]), spread_of(means)
     sizes = 1 + rng.geometric(1 / FACES_PER_PERSON, n // 2 + 1)
     sizes = sizes[: int(np.searchsorted(np.cumsum(sizes), n)) + 1]
     truth = np.repeat(np.arange(len(sizes)), sizes)[:n]
@@ -137,7 +137,7 @@ def exponent(points: Sequence[GrowthPoint]) -> float | None:
     return float(np.polyfit(n, seconds, 1)[0])
 
 
-def _spread(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def spread_of(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """A matrix that gives standard normal rows, multiplied by it, the covariance of ``rows``."""
     covariance = np.cov(rows.T) + 1e-6 * np.eye(rows.shape[1])
     return np.linalg.cholesky(covariance).astype(np.float32).T
