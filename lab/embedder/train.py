@@ -142,7 +142,7 @@ def train(
     """
     draw = _Draw(pool, vectors, targets, recipe, device)
     runs = {name: _Run(student, recipe, device) for name, student in students.items()}
-    begun, told, step = clock(), 0.0, 0
+    begun, reported, step = clock(), 0.0, 0
     while (progress := (clock() - begun) / 60 / recipe.minutes) < 1:
         batch = draw()
         views: dict[tuple[int, int], Tensor] = {}
@@ -152,8 +152,8 @@ def train(
                 views[hw] = resize_images(batch.views, hw)  # type: ignore[arg-type, index]
             run.learn(views[hw], batch, progress)  # type: ignore[index]
         step += 1
-        if progress - told >= 1 / REPORTS:
-            told = progress
+        if progress - reported >= 1 / REPORTS:
+            reported = progress
             losses = {name: float(run.loss) for name, run in runs.items()} | {"steps": float(step)}
             report({name: run.average for name, run in runs.items()}, progress * recipe.minutes, losses)
     return {name: run.average for name, run in runs.items()}

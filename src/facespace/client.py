@@ -253,12 +253,12 @@ def _wait_s(answer: "httpx.Response") -> float | None:
 
 def _document(address: str, answer: "httpx.Response") -> Document:
     try:
-        told = answer.json() if answer.content else {}
+        body = answer.json() if answer.content else {}
     except ValueError:
-        told = None
-    if answer.is_success and isinstance(told, dict):
-        return told
-    problem = told if isinstance(told, dict) else {}
+        body = None
+    if answer.is_success and isinstance(body, dict):
+        return body
+    problem = body if isinstance(body, dict) else {}
     why = problem.get("detail") or f"expected an answer of facespace api, met status {answer.status_code}"
     kind = str(problem.get("type", "")).rpartition(":")[2]
     raise ServiceError(f"{address}: {why}", status=answer.status_code, kind=kind)

@@ -58,7 +58,7 @@ def as_workers(workers: int | Workers | None) -> Workers:
 
 
 def open_workers(on: str | None, n: int | None = None) -> AbstractContextManager[Workers]:
-    """The workers that a command is told to use, until the block ends.
+    """The workers that a command is given, until the block ends.
 
     Args:
         on: None for this machine; else the address of a Ray cluster, see `facespace.ray_workers.RayWorkers`.

@@ -17,13 +17,13 @@ from facespace.gallery import named_by_labels, read_labels
 from facespace.library import Library
 from facespace.library.exchange.embedded import put_packet, read_embedded
 from facespace.library.exchange.picasa import Picasa, read_contacts
-from facespace.library.exchange.xmp import SaidFace, SaidPhoto, merge_packet, read_packet
+from facespace.library.exchange.xmp import NamedFace, NamedPhoto, merge_packet, read_packet
 from facespace.spreadsheets import read_table
 from fakes import draw_photo
 from hostile.mutate import mutations, peak_memory_bytes
 
-SAID = SaidPhoto(
-    (SaidFace((20, 20, 80, 80), "Ann"), SaidFace((110, 20, 170, 80), None, ("Bob",))), (100, 220), 6
+SAID = NamedPhoto(
+    (NamedFace((20, 20, 80, 80), "Ann"), NamedFace((110, 20, 170, 80), None, ("Bob",))), (100, 220), 6
 )
 MAX_GROWTH_BYTES = 300_000_000
 LONGEST_MESSAGE = 1_000
@@ -31,8 +31,8 @@ LONGEST_MESSAGE = 1_000
 
 def packet(*people: str) -> bytes:
     boxes = ((20.0, 20.0, 80.0, 80.0), (110.0, 20.0, 170.0, 80.0))
-    faces = tuple(SaidFace(box, name) for box, name in zip(boxes, people, strict=False))
-    made = merge_packet(None, SaidPhoto(faces, (100, 220)), keywords=True)
+    faces = tuple(NamedFace(box, name) for box, name in zip(boxes, people, strict=False))
+    made = merge_packet(None, NamedPhoto(faces, (100, 220)), keywords=True)
     assert made is not None
     return made
 

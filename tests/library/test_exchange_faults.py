@@ -17,7 +17,7 @@ from facespace.gallery import Gallery
 from facespace.library import Library
 from facespace.library.exchange.embedded import put_packet
 from facespace.library.exchange.folders import safe_name
-from facespace.library.exchange.xmp import SaidFace, SaidPhoto, merge_packet, read_packet
+from facespace.library.exchange.xmp import NamedFace, NamedPhoto, merge_packet, read_packet
 from fakes import draw_photo
 from hostile.mutate import peak_memory_bytes
 
@@ -27,7 +27,7 @@ SIZE_HW = (100, 220)
 
 def packet(*named: tuple[str, tuple[float, float, float, float]], orientation: int = 1) -> bytes:
     made = merge_packet(
-        None, SaidPhoto(tuple(SaidFace(box, name) for name, box in named), SIZE_HW, orientation)
+        None, NamedPhoto(tuple(NamedFace(box, name) for name, box in named), SIZE_HW, orientation)
     )
     assert made is not None
     return made

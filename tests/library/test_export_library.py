@@ -217,9 +217,9 @@ def test_a_folder_of_sidecars_mirrors_that_of_the_photos(
 def test_regions_inside_a_photo_are_not_hidden_by_its_sidecar(library: Library, photos: Path) -> None:
     photo = photos / "2.png"
     stranger = Region("Stranger", (0.9, 0.9, 0.1, 0.1))
-    from facespace.library.exchange.xmp import SaidFace, SaidPhoto, merge_packet
+    from facespace.library.exchange.xmp import NamedFace, NamedPhoto, merge_packet
 
-    packet = merge_packet(None, SaidPhoto((SaidFace((109.7, 84.5, 122.7, 94.5), "Stranger"),), (100, 130)))
+    packet = merge_packet(None, NamedPhoto((NamedFace((109.7, 84.5, 122.7, 94.5), "Stranger"),), (100, 130)))
     assert packet is not None
     photo.write_bytes(put_packet(photo.read_bytes(), packet))
     scanned(library, photos)

@@ -10,7 +10,7 @@ from facespace.errors import DataError, LibraryError
 from facespace.library import LeftAlone, Library, Skipped
 from facespace.library.exchange.embedded import put_packet
 from facespace.library.exchange.picasa import Picasa
-from facespace.library.exchange.xmp import SaidFace, SaidPhoto, merge_packet
+from facespace.library.exchange.xmp import NamedFace, NamedPhoto, merge_packet
 from fakes import SPEC
 from inside import sql
 
@@ -20,8 +20,8 @@ SIZE_HW = (100, 220)
 
 
 def packet(*named: tuple[str, tuple[float, float, float, float]], orientation: int = 1) -> bytes:
-    faces = tuple(SaidFace(box, name) for name, box in named)
-    made = merge_packet(None, SaidPhoto(faces, SIZE_HW, orientation))
+    faces = tuple(NamedFace(box, name) for name, box in named)
+    made = merge_packet(None, NamedPhoto(faces, SIZE_HW, orientation))
     assert made is not None
     return made
 

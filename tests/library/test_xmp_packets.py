@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from facespace.errors import DataError
 from facespace.library.exchange.regions import Region, box_of_area
-from facespace.library.exchange.xmp import Packet, SaidFace, SaidPhoto, merge_packet, read_packet
+from facespace.library.exchange.xmp import NamedFace, NamedPhoto, Packet, merge_packet, read_packet
 
 NAMES = (
     'xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/" '
@@ -118,11 +118,11 @@ def test_what_cannot_be_parsed_is_refused_in_one_line(content: bytes, said: str)
 
 # A picture of 200 x 100 with two faces; that of Ann is where ANN is.
 BOX = (39.5, 34.5, 79.5, 44.5)
-SAID = SaidPhoto((SaidFace(BOX, "Ann"), SaidFace((119.5, 9.5, 159.5, 49.5))), (100, 200))
+SAID = NamedPhoto((NamedFace(BOX, "Ann"), NamedFace((119.5, 9.5, 159.5, 49.5))), (100, 200))
 
 
-def said(name: str | None, *rejected: str) -> SaidPhoto:
-    return SaidPhoto((SaidFace(BOX, name, rejected), SAID.faces[1]), SAID.size_hw)
+def said(name: str | None, *rejected: str) -> NamedPhoto:
+    return NamedPhoto((NamedFace(BOX, name, rejected), SAID.faces[1]), SAID.size_hw)
 
 
 def test_a_new_packet_is_as_it_always_was() -> None:
@@ -203,8 +203,8 @@ def persons(*names: str) -> str:
 
 
 def test_a_name_that_another_region_still_has_stays_in_the_list_of_people() -> None:
-    twice = SaidPhoto((SaidFace(BOX, "Ann"), SaidFace(SAID.faces[1].box_xyxy, "Ann")), SAID.size_hw)
-    one_is_bob = SaidPhoto((twice.faces[0], SaidFace(SAID.faces[1].box_xyxy, "Bob")), SAID.size_hw)
+    twice = NamedPhoto((NamedFace(BOX, "Ann"), NamedFace(SAID.faces[1].box_xyxy, "Ann")), SAID.size_hw)
+    one_is_bob = NamedPhoto((twice.faces[0], NamedFace(SAID.faces[1].box_xyxy, "Bob")), SAID.size_hw)
     after = merge_packet(merge_packet(None, twice), one_is_bob)
     assert after is not None
     assert [r.name for r in read_packet(after).regions] == ["Ann", "Bob"]
@@ -227,7 +227,7 @@ def test_a_name_that_the_face_was_said_not_to_have_goes() -> None:
 
 def test_a_region_in_which_no_face_lies_stays_whosever_it_is() -> None:
     before = merge_packet(None, SAID)
-    elsewhere = SaidPhoto((SaidFace((99.5, 59.5, 119.5, 79.5), "Ann"),), SAID.size_hw)
+    elsewhere = NamedPhoto((NamedFace((99.5, 59.5, 119.5, 79.5), "Ann"),), SAID.size_hw)
     after = merge_packet(before, elsewhere)
     assert after is not None
     assert read_packet(after).regions == (ANN, Region("Ann", (0.55, 0.7, 0.1, 0.2)))
@@ -236,10 +236,10 @@ def test_a_region_in_which_no_face_lies_stays_whosever_it_is() -> None:
 
 def test_regions_of_the_upright_picture_are_joined_by_such() -> None:
     """A packet made by a program that ignores the orientation keeps one frame for all of its regions."""
-    sideways = SaidPhoto(
-        (SaidFace((9.5, 19.5, 29.5, 39.5), "Ann"), SaidFace((59.5, 9.5, 79.5, 29.5), "Bob")), (200, 100), 6
+    sideways = NamedPhoto(
+        (NamedFace((9.5, 19.5, 29.5, 39.5), "Ann"), NamedFace((59.5, 9.5, 79.5, 29.5), "Bob")), (200, 100), 6
     )
-    upright = SaidPhoto(sideways.faces[:1], (200, 100))
+    upright = NamedPhoto(sideways.faces[:1], (200, 100))
     before = merge_packet(None, upright)
     after = merge_packet(before, sideways)
     assert after is not None
@@ -285,10 +285,10 @@ def test_after_a_merge_each_face_has_its_name_and_each_strange_region_its_own(
 ) -> None:
     """One program names some faces of six, the library sees and names others: whatever the two say, it comes out."""
     boxes, size = [cell_box(cell) for cell in CELLS], (200, 300)
-    theirs = tuple(SaidFace(box, name) for box, (name, _) in zip(boxes, told, strict=True))
-    before = merge_packet(None, SaidPhoto(theirs, size, orientation))
-    ours = tuple(SaidFace(boxes[i], told[i][1]) for i in range(6) if i not in unseen)
-    photo = SaidPhoto(ours, size, orientation)
+    theirs = tuple(NamedFace(box, name) for box, (name, _) in zip(boxes, told, strict=True))
+    before = merge_packet(None, NamedPhoto(theirs, size, orientation))
+    ours = tuple(NamedFace(boxes[i], told[i][1]) for i in range(6) if i not in unseen)
+    photo = NamedPhoto(ours, size, orientation)
     after = merge_packet(before, photo, keywords=keywords) or before
     named = (
         {}

@@ -99,12 +99,12 @@ def _call(arguments: list[str]) -> int:
         return done.exit_code
     except SLIP as slip:
         place = getattr(slip, "ctx", None)
-        complain(f"{_said(slip)} See `{place.command_path if place else 'facespace'} --help`")
+        complain(f"{_message(slip)} See `{place.command_path if place else 'facespace'} --help`")
         return 2
     return 0
 
 
-def _said(slip: Exception) -> str:
+def _message(slip: Exception) -> str:
     text = str(slip.format_message()).strip()  # type: ignore[attr-defined]
     return text[:1].lower() + text[1:] + ("" if text.endswith((".", "?")) else ".")
 

@@ -25,7 +25,7 @@ def own_gallery(place: str, *, create: bool = True) -> Gallery:
     """
     if is_address(place):
         raise InputError(f"{place}: expected a gallery's own place, run this where the service keeps it")
-    # Its client logs a traceback for every request that fails; the error is told in one line.
+    # Its client logs a traceback for every request that fails; the error is shown in one line.
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
     return Gallery(place, create=create, token=milvus_token())
 

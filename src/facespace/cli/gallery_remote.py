@@ -1,7 +1,7 @@
 """A gallery behind `https://HOST/GALLERY` where a command would open a file: the same calls, asked of the service.
 
 Probes are found and embedded here, so that their pictures are not sent; enrolments send pictures, for the service to
-embed, and to keep where the gallery is told to.
+embed, and to keep where the gallery is set to.
 """
 
 import hashlib
@@ -136,8 +136,8 @@ class AskedGallery:
                     return "known", 1
                 owner = there["subject"]
                 return "refused", f"the same picture is enrolled for {owner}; remove it there first"
-            told = self._remote.enrol(content, name, key=key, min_quality=min_quality)
-            return told["outcome"], told["n_faces"]
+            answer = self._remote.enrol(content, name, key=key, min_quality=min_quality)
+            return answer["outcome"], answer["n_faces"]
         except ServiceError as error:
             if error.kind not in ("no-face", "unreadable-picture", "invalid", "too-large"):
                 raise
@@ -158,7 +158,7 @@ class AskedGallery:
         asked = [self._remote.identify(rows, fpir=fpir, model=spec.sha256) for rows in _parts(probes)]
         if not asked:
             return Identities.nobody(0, fpir)
-        faces, facts = [face for told in asked for face in told["faces"]], asked[0]
+        faces, facts = [face for answer in asked for face in answer["faces"]], asked[0]
         low, high = (np.nan if end is None else end for end in facts["chance_range"])
         columns: dict[str, Any] = {
             name: np.array([np.nan if f[name] is None else f[name] for f in faces]) for name in PER_FACE
@@ -176,7 +176,7 @@ class AskedGallery:
         """See `Gallery.search`; faces are named by their keys in place of photos."""
         asked = [self._remote.search(rows, k=k, far=far, model=spec.sha256) for rows in _parts(probes)]
         self._states = _states(asked[-1]) if asked else {}
-        return [[_match(m) for m in face["matches"]] for told in asked for face in told["faces"]]
+        return [[_match(m) for m in face["matches"]] for answer in asked for face in answer["faces"]]
 
     def remove(
         self, *, subjects: list[str] | tuple[str, ...] = (), photos: Any = (), face_id: Any = ()
@@ -186,10 +186,10 @@ class AskedGallery:
             raise InputError(
                 f"{self.address}: expected --subject NAME or --face ID, a service knows no paths"
             )
-        told = [self._remote.remove(subject=name) for name in subjects]
-        told += [self._remote.remove(face=f"{number:016x}") for number in face_id]
-        done = all(one["overwritten"] for one in told)
-        return Removal(len(subjects), sum(one["n_faces"] for one in told), done)
+        answer = [self._remote.remove(subject=name) for name in subjects]
+        answer += [self._remote.remove(face=f"{number:016x}") for number in face_id]
+        done = all(one["overwritten"] for one in answer)
+        return Removal(len(subjects), sum(one["n_faces"] for one in answer), done)
 
     def index_states(self) -> dict[str, IndexState]:
         """See `Gallery.index_states`; those that the last search rested on."""
@@ -212,8 +212,8 @@ def _parts(probes: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     return (probes[i : i + PROBES_AT_ONCE] for i in range(0, len(probes), PROBES_AT_ONCE))
 
 
-def _states(told: dict[str, Any]) -> dict[str, IndexState]:
-    return {label: IndexState.from_json(state) for label, state in (told.get("index") or {}).items()}
+def _states(answer: dict[str, Any]) -> dict[str, IndexState]:
+    return {label: IndexState.from_json(state) for label, state in (answer.get("index") or {}).items()}
 
 
 def _label(model: dict[str, str]) -> str:
@@ -225,13 +225,13 @@ def _number(key: str) -> int:
     return int(key, 16) if len(key) == 16 else face_id(f"key/{key}", 0)
 
 
-def _face(told: dict[str, Any]) -> EnrolledFace:
-    box = told.get("box_xyxy")
+def _face(answer: dict[str, Any]) -> EnrolledFace:
+    box = answer.get("box_xyxy")
     return EnrolledFace(
-        _number(told["key"]), told["subject"], told["key"], told.get("sha256", ""), None if box is None else tuple(box),
-        None, told.get("score"), told.get("quality"),
+        _number(answer["key"]), answer["subject"], answer["key"], answer.get("sha256", ""),
+        None if box is None else tuple(box), None, answer.get("score"), answer.get("quality"),
     )  # fmt: skip
 
 
-def _match(told: dict[str, Any]) -> Match:
-    return Match(_face(told), told["model"], told["distance"], told["threshold"], told["same"])
+def _match(answer: dict[str, Any]) -> Match:
+    return Match(_face(answer), answer["model"], answer["distance"], answer["threshold"], answer["same"])

@@ -72,9 +72,9 @@ def identities(
         for i in range(len(probes))
     ]  # fmt: skip
     show_table(("photo", "face", "who", "distance", "threshold", "impostors as near"), rows)
-    _say_without(probes)
+    _warn_of_faceless(probes)
     show(found.meaning() + among(population, spec))
-    _say_indexes(found.indexes)
+    _show_indexes(found.indexes)
 
 
 def matches(
@@ -112,12 +112,12 @@ def matches(
         for j, m in enumerate(row)
     ]  # fmt: skip
     show_table(("photo", "face", "nearest", "distance", "threshold", "same", "from"), rows)
-    _say_without(probes)
+    _warn_of_faceless(probes)
     show(
         f"same: about 1 in {round(1 / far):,} pairs of different people are as near{among(population, spec)}; "
         "this holds for one comparison"
     )
-    _say_indexes(indexes)
+    _show_indexes(indexes)
 
 
 def index(states: dict[str, IndexState], file: str, *, is_built: bool, json: bool) -> None:
@@ -220,7 +220,7 @@ def upgrade(result: Upgrade, *, json: bool) -> None:
         say("--photos DIR finds photos that have moved; run the same command again to resume")
 
 
-def _say_indexes(states: dict[str, IndexState]) -> None:
+def _show_indexes(states: dict[str, IndexState]) -> None:
     show(*(state.line() for state in states.values() if not state.is_exact))
 
 
@@ -304,6 +304,6 @@ def _without(probes: FaceTable, unreadable: tuple[Unreadable, ...]) -> dict[str,
     return {"no_face": _faceless(probes), "unreadable": unreadable}
 
 
-def _say_without(probes: FaceTable) -> None:
+def _warn_of_faceless(probes: FaceTable) -> None:
     for photo in _faceless(probes)[:SHOWN]:
         say(f"{photo}: no face found")

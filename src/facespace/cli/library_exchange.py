@@ -159,7 +159,9 @@ def import_names(
     ] = None,
     encoding: Annotated[
         str | None,
-        typer.Option(help="Code page of Picasa's older files, such as cp1252, where it cannot be told."),
+        typer.Option(
+            help="Code page of Picasa's older files, such as cp1252, where it cannot be recognised."
+        ),
     ] = None,
     dry_run: DryRun = False,
     json: AsJson = False,

@@ -1,4 +1,4 @@
-"""One run of `facespace people`: what is told of `Library.refresh` and `Library.watch`."""
+"""One run of `facespace people`: what is shown of `Library.refresh` and `Library.watch`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -89,10 +89,10 @@ class PeopleRun:
         _tell(done, verified=look.verify)
         return done
 
-    def follow(self, told: Iterable[Unreadable]) -> None:
-        """Until Ctrl-C; of the photos that cannot be read, or only in part, these were told before."""
+    def follow(self, reported: Iterable[Unreadable]) -> None:
+        """Until Ctrl-C; of the photos that cannot be read, or only in part, these are reported already."""
         say(f"following {self.photos}; Ctrl-C ends")
-        known = set(told)
+        known = set(reported)
         try:
             for done in self.library.watch(
                 self.photos, self.detector, self.embedder, stop=Event(), rule=self.rule,
@@ -109,7 +109,7 @@ class PeopleRun:
 
 
 def is_nothing(photos: Path, library: Path) -> bool:
-    """Neither photos nor a library that may know of some; pictures that are not read are told."""
+    """Neither photos nor a library that may know of some; pictures that are not read are reported."""
     if (library / CATALOGUE).exists():
         return False
     found = list_photos(photos, videos=True)

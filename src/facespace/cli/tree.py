@@ -268,7 +268,7 @@ class LazyGroup(TyperGroup):
                 formatter.write_dl([(name, command.help) for name, command in lines.items()])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is called; old spellings are understood, and said."""
+        """The command that is called; old spellings are understood, with a note."""
         known = self.list_commands(ctx)
         if self.group is TREE and args[0] not in known:
             if instead := GONE_COMMANDS.get(" ".join(args[:2])):

@@ -1,4 +1,4 @@
-"""What people said: faces that are one person, and faces that are not; contradictions are named, never guessed away."""
+"""Constraints: faces that are one person, and faces that are not; contradictions are named, never guessed away."""
 
 from collections import deque
 from collections.abc import Sequence

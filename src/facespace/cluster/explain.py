@@ -165,7 +165,7 @@ def _conflict(
     pairs = np.concatenate([apart, apart[:, ::-1]])
     between = pairs[np.isin(pairs[:, 0], one) & np.isin(pairs[:, 1], other)]
     if len(between):
-        return f"faces {between[0, 0]} and {between[0, 1]} share a photo or were said to be two people"
+        return f"faces {between[0, 0]} and {between[0, 1]} share a photo or were declared two people"
     if (person[one] >= 0).any() and (person[other] >= 0).any():
         return "they are two confirmed people"
     return None

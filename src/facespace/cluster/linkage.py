@@ -68,9 +68,9 @@ def agglomerative(
         raise InputError("constraints: single linkage knows none; use average, ward or complete")
     resolved = (constraints or Constraints()).resolve(len(rows))
     _check_reachable(n_clusters, resolved)
-    told = on_progress or (lambda done, total: None)
-    plan = SearchPlan(search, saved, lambda done, total: told(done, 2 * total), workers)
-    found = _found(rows, resolved, linkage, limit, plan, lambda done, most: told(most + done, 2 * most))
+    report = on_progress or (lambda done, total: None)
+    plan = SearchPlan(search, saved, lambda done, total: report(done, 2 * total), workers)
+    found = _found(rows, resolved, linkage, limit, plan, lambda done, most: report(most + done, 2 * most))
     tree = grow(Merges.join([_given(resolved.start), found]), len(rows))
     if threshold is not None:
         return Clustering(cut(tree, len(rows), threshold=np.inf), tree, plan.recall)

@@ -26,7 +26,7 @@ CROPS_PER_BATCH = 64
 class FaceDetector(Protocol):
     """What extraction asks of a detector; `facespace.faces.detect.Detector` is one.
 
-    One with an attribute ``tiles`` gets large and wide pictures large enough for them, and is told of how large a
+    One with an attribute ``tiles`` gets large and wide pictures large enough for them, and is given how large a
     picture they are by ``whole_hw``.
     """
 

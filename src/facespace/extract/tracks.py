@@ -1,7 +1,7 @@
 """Faces of one frame after the other linked into tracks: one appearance of one person each.
 
 A face joins the track whose last face it overlaps and looks like; one that has moved must look the more like it. How
-much alike is told by the model's own false-accept rates, so that this holds for every model.
+much alike is given by the model's own false-accept rates, so that this holds for every model.
 """
 
 from bisect import bisect

@@ -319,10 +319,10 @@ def motion_offset(content: Content) -> int | None:
     if kind != "JPEG":
         return None
     _, packet = beside_pixels(content)
-    said = packet if packet and IS_MOTION.search(packet) else b""
-    lengths = [found[1] for found in (MICRO_VIDEO.search(said), _item(said)) if found]
+    motion = packet if packet and IS_MOTION.search(packet) else b""
+    lengths = [found[1] for found in (MICRO_VIDEO.search(motion), _item(motion)) if found]
     places = [len(content) - int(length) for length in lengths]
-    if said and not lengths:
+    if motion and not lengths:
         places.append(content.rfind(FILM_START) - 4)
     place = next((place for place in places if _is_film(content, place)), None)
     return _behind_mark(content) if place is None else place

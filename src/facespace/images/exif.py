@@ -50,9 +50,9 @@ class Exif:
     """The tags that facespace reads.
 
     Attributes:
-        orientation: 1 to 8 as EXIF has it, 1 where nothing is said.
+        orientation: 1 to 8 as EXIF has it, 1 where the file does not say.
         taken_at: by the camera's clock as ISO 8601, "2024-07-01T12:30:00", with "+02:00" behind it where the camera
-            knew its zone; None where nothing is said.
+            knew its zone; None where the file does not say.
         motion_offset: where in the file a film of the moment begins; see `facespace.images.containers`.
     """
 
@@ -70,7 +70,7 @@ class Entry:
         kind: type of the values, as TIFF numbers them.
         count: of values.
         order: of bytes, as `struct` writes it.
-        value: bytes of the values; empty where they are said to lie outside the file.
+        value: bytes of the values; empty where they would lie outside the file.
     """
 
     tag: int
@@ -147,10 +147,10 @@ def tiff_entries(block: Content, offset: int | None = None) -> Iterator[Entry]:
 
 
 def _orientation(entry: Entry | None, packet: bytes) -> int:
-    said = entry.number if entry else None
-    if said is None and (found := XMP_ORIENTATION.search(packet)):
-        said = int(found[1])
-    return int(said) if said is not None and said in range(1, 9) else 1
+    stated = entry.number if entry else None
+    if stated is None and (found := XMP_ORIENTATION.search(packet)):
+        stated = int(found[1])
+    return int(stated) if stated is not None and stated in range(1, 9) else 1
 
 
 def time_of_text(text: str, zone: str = "") -> str | None:

@@ -33,7 +33,7 @@ LARGE_PIXELS = 40_000_000
 
 
 def turn(image: Image.Image, orientation: int) -> Image.Image:
-    """Only the pixels: Pillow's `exif_transpose` writes the tags anew, and refuses the picture for one it cannot."""
+    """Only the pixels: Pillow's `exif_transpose` writes the tags again, and refuses the picture for one it cannot."""
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 

@@ -140,11 +140,11 @@ def read_exif(path: Path | str) -> Exif:
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
             if kind_of(content) != "HEIF":
-                said = exif_of(*beside_pixels(content))
+                exif = exif_of(*beside_pixels(content))
             else:
                 with QUIET:
-                    said = _exif_of_heif(open_header(content[:]))
-            return dataclasses.replace(said, motion_offset=motion_offset(content))
+                    exif = _exif_of_heif(open_header(content[:]))
+            return dataclasses.replace(exif, motion_offset=motion_offset(content))
     except Exception:  # as many kinds as there are decoders
         return Exif()
 
@@ -228,8 +228,8 @@ def _preview(content: bytes) -> tuple[bytes, Exif | None]:
         return content, None
 
 
-def _decode(content: bytes, said: Exif | None, longest_side_px: Side, max_pixels: int) -> Picture:
-    kind, exif = kind_of(content), said or exif_of(*beside_pixels(content))
+def _decode(content: bytes, known: Exif | None, longest_side_px: Side, max_pixels: int) -> Picture:
+    kind, exif = kind_of(content), known or exif_of(*beside_pixels(content))
     if kind == "TIFF" and exif.orientation != 1:  # else Pillow turns the picture, and its size, on its own
         content = bare(content) or content
 

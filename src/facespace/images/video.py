@@ -153,18 +153,18 @@ class Video:
         context.options = {"max_pixels": str(MAX_PIXELS)}
         context.thread_count = threads or os.cpu_count() or 1
         self._stream.thread_type = "AUTO"
-        said = self._container.metadata
-        self.exif = Exif(1, _taken_at(said))
-        self.content_id = said.get("com.apple.quicktime.content.identifier")
+        metadata = self._container.metadata
+        self.exif = Exif(1, _taken_at(metadata))
+        self.content_id = metadata.get("com.apple.quicktime.content.identifier")
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or DEFAULT_RATE)
-        self.duration_s = self._said_duration()
+        self.duration_s = self._stated_duration()
         self._start_s = self._seconds(self._container.start_time)
 
     def _seconds(self, stamp: int | None) -> float:
         """Of the container's clock."""
         return float((stamp or 0) / self._av.time_base)
 
-    def _said_duration(self) -> float | None:
+    def _stated_duration(self) -> float | None:
         seconds = 0.0
         if self._stream.duration and self._stream.time_base:
             seconds = float(self._stream.duration * self._stream.time_base)
@@ -240,10 +240,10 @@ class Video:
 
     def _time(self, frame: "Decoded", n: int) -> float:
         """Never before that of the frame before, whatever the file says."""
-        said: float | None = frame.time  # of a frame without a stamp there is none
-        if frame.pts is None or said is None:
+        stamp_s: float | None = frame.time  # of a frame without a stamp there is none
+        if frame.pts is None or stamp_s is None:
             return self.time_s + (1 / self.rate if n > 1 else 0.0)
-        return max(said - self._start_s, self.time_s if n > 1 else 0.0)
+        return max(stamp_s - self._start_s, self.time_s if n > 1 else 0.0)
 
     def _seek(self, since_s: float) -> None:
         """To the last place before it from which frames can be decoded; the beginning where that is not known."""
@@ -306,10 +306,10 @@ def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
 
 
-def _taken_at(said: dict[str, str]) -> str | None:
+def _taken_at(metadata: dict[str, str]) -> str | None:
     """By the clock of the phone where it tells, else UTC; encoders that know no time write that of an epoch."""
     for key in ("com.apple.quicktime.creationdate", "creation_time", "DATE", "date"):
-        moment = time_of_text(said.get(key, ""))
+        moment = time_of_text(metadata.get(key, ""))
         if moment and moment >= "1980":
             return moment
     return None

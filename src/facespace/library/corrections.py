@@ -23,7 +23,7 @@ def name(step: Step, person: PersonRef, name: str) -> None:
     number = find_person(step.catalogue, person)
     step.what = f"name {name_person(step.catalogue, number)} {clean}"
     _check_free(step, clean, number)
-    settle(step, number)
+    mark_confirmed(step, number)
     set_person(step, number, name=clean)
 
 
@@ -71,7 +71,7 @@ def confirm(step: Step, person: PersonRef, faces: Sequence[FaceRef]) -> None:
     number = find_person(step.catalogue, person)
     meant = _find_faces(step, faces)
     who = name_person(step.catalogue, number)
-    settle(step, number)
+    mark_confirmed(step, number)
     for face in meant or faces_of(step, number, "suggested"):
         confirm_face(step, face, number, named=bool(meant))
     n = len({key for relation, key, *_ in step.changes if relation == "assignments"})
@@ -87,7 +87,7 @@ def reject(step: Step, person: PersonRef, faces: Sequence[FaceRef]) -> None:
     step.what = f"reject {_faces(step, meant)} as {name_person(step.catalogue, number)}"
     for face in meant:
         reject_face(step, face, number)
-    settle(step, number)
+    mark_confirmed(step, number)
 
 
 def not_a_face(step: Step, faces: Sequence[FaceRef]) -> None:
@@ -99,7 +99,7 @@ def not_a_face(step: Step, faces: Sequence[FaceRef]) -> None:
         if before and before.named:
             raise CorrectionError(
                 f"{name_face(step.catalogue, face)} cannot be marked as no face: that contradicts "
-                f"{step.said_by('assignments', face)}; undo that entry first"
+                f"{step.entry_of('assignments', face)}; undo that entry first"
             )
         step.set("assignments", (face,), None)
         step.set("ignored", (face,), ("not a face",))
@@ -109,7 +109,7 @@ def hide(step: Step, person: PersonRef, *, hidden: bool) -> None:
     """Leave a person out of lists and pages, or show the person again."""
     number = find_person(step.catalogue, person)
     step.what = f"{'hide' if hidden else 'show'} {name_person(step.catalogue, number)}"
-    settle(step, number)
+    mark_confirmed(step, number)
     set_person(step, number, hidden=hidden)
 
 
@@ -144,7 +144,7 @@ def set_person(step: Step, person: int, *, name: str | None = None, hidden: bool
     )
 
 
-def settle(step: Step, person: int) -> None:
+def mark_confirmed(step: Step, person: int) -> None:
     """The person changes only by corrections from now on; a mere group is confirmed as it stands."""
     before = step.person(person)
     if before.settled:
@@ -186,11 +186,11 @@ def join(step: Step, person: int, other: int) -> None:
     if step.get("told_apart", *pair) is not None:
         a, b = (name_person(step.catalogue, number) for number in (person, other))
         raise CorrectionError(
-            f"{a} and {b} cannot be one person: {step.said_by('told_apart', *pair)} told them apart; "
+            f"{a} and {b} cannot be one person: {step.entry_of('told_apart', *pair)} told them apart; "
             "undo that entry first"
         )
-    settle(step, person)
-    settle(step, other)
+    mark_confirmed(step, person)
+    mark_confirmed(step, other)
     _check_no_rejection(step, faces_of(step, other, "confirmed"), person)
     _check_no_rejection(step, faces_of(step, person, "confirmed"), other)
     _move_rejections(step, other, person)
@@ -203,8 +203,8 @@ def join(step: Step, person: int, other: int) -> None:
 
 
 def _keep_apart(step: Step, a: int, b: int) -> None:
-    settle(step, a)
-    settle(step, b)
+    mark_confirmed(step, a)
+    mark_confirmed(step, b)
     step.set("told_apart", (min(a, b), max(a, b)), ())
 
 
@@ -271,7 +271,7 @@ def _take_part(step: Step, face: int) -> None:
 
 def _refuse(step: Step, face: int, what: str, relation: str, *key: int) -> None:
     raise CorrectionError(
-        f"{name_face(step.catalogue, face)} cannot be {what}: that contradicts {step.said_by(relation, *key)}; "
+        f"{name_face(step.catalogue, face)} cannot be {what}: that contradicts {step.entry_of(relation, *key)}; "
         "undo that entry first, or leave this face out"
     )
 

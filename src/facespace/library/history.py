@@ -126,7 +126,7 @@ class Step:
         _write(self.catalogue, relation, key, values)
         self.changes.append((relation, key, before, values))
 
-    def said_by(self, relation: str, *key: int) -> str:
+    def entry_of(self, relation: str, *key: int) -> str:
         """Which entry made a row what it is, for messages."""
         row = self.catalogue.row(
             "SELECT entry_id, what FROM changes JOIN history USING (entry_id) WHERE relation = ? AND key = ?"
@@ -235,7 +235,7 @@ class History:
                 if _fixed(relation, step.get(relation, *key)) != _fixed(relation, after):
                     raise CorrectionError(
                         f"entry {entry.entry_id} ({entry.what}) cannot be taken back: "
-                        f"{step.said_by(relation, *key)} rests on it; undo that first"
+                        f"{step.entry_of(relation, *key)} rests on it; undo that first"
                     )
             try:
                 for relation, key, before, _ in reversed(changes):
@@ -319,13 +319,13 @@ def _check(step: Step, entry: Entry) -> None:
         if row:
             raise CorrectionError(
                 f"entry {entry.entry_id} ({entry.what}) cannot be taken back: it would contradict "
-                f"{step.said_by(relation, *row)}; undo that first"
+                f"{step.entry_of(relation, *row)}; undo that first"
             )
     for relation, rows in NEED_A_CONFIRMED_PERSON:
         row = step.catalogue.row(f"{rows} AND NOT settled")
         if row:
             raise CorrectionError(
-                f"entry {entry.entry_id} ({entry.what}) cannot be taken back: {step.said_by(relation, *row)} "
+                f"entry {entry.entry_id} ({entry.what}) cannot be taken back: {step.entry_of(relation, *row)} "
                 "rests on it; undo that first"
             )
 

@@ -1,4 +1,4 @@
-"""How far a job has come: told to the caller, and of a scan kept in the library, so that every process sees it."""
+"""How far a job has come: reported to the caller, and of a scan kept in the library, so that every process sees it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -92,7 +92,7 @@ def keep_progress(catalogue: Catalogue, then: OnProgress | None = None) -> Itera
     try:
         yield keeper
     except BaseException:
-        with suppress(LibraryError):  # what went wrong first is what is told
+        with suppress(LibraryError):  # what went wrong first is what is reported
             keeper.end()
         raise
     keeper.end()

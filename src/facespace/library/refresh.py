@@ -156,7 +156,7 @@ class Follower:
         try:
             found = self._scan.files()
         except DataError as error:
-            self._say(str(error))
+            self._report(str(error))
             return None
         kept = self._read_kept()
         view = self._as_it_will_be(found, kept)
@@ -175,7 +175,7 @@ class Follower:
             result = self._scan.run(found)
         except DataError as error:
             self._seen, self._state = found.stamps, _state(self._catalogue)
-            self._say(str(error))
+            self._report(str(error))
             return None
         # Before the groups are worked out: corrections meanwhile are seen at the next look.
         self._state = _state(self._catalogue)
@@ -205,7 +205,7 @@ class Follower:
         self._since = since
         return StampedFiles(stamps, found.unreadable)
 
-    def _say(self, trouble: str) -> None:
+    def _report(self, trouble: str) -> None:
         if trouble != self._trouble and self._on_trouble:
             self._on_trouble(trouble)
         self._trouble = trouble

@@ -80,7 +80,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class PictureRow:
-    """Pictures that belong together, and what is to be said of them."""
+    """Pictures that belong together, and a caption."""
 
     text: str
     pictures: tuple[Picture, ...]

@@ -177,7 +177,7 @@ class Engine:
         self._batcher: Batcher[NDArray[np.uint8], NDArray[np.float32]] = Batcher(
             self._embed, self._embedding, most=CROPS_AT_ONCE, on_batch=metrics.batches.labels("embed").observe
         )
-        self._n_in_hand, self._seconds_each = 0, 0.05
+        self._n_waiting, self._seconds_each = 0, 0.05
 
     async def faces(
         self,
@@ -213,7 +213,7 @@ class Engine:
                 found.faces, found.quality, rows, size_hw, digest, embedder.spec, detector, found.n_seen
             )
         finally:
-            self._n_in_hand -= 1
+            self._n_waiting -= 1
             self.metrics.pictures.dec()
 
     async def embed(self, crops: NDArray[np.uint8], embedder: FaceEmbedder) -> NDArray[np.float32]:
@@ -233,14 +233,14 @@ class Engine:
         Raises:
             ProblemError: too many are in hand.
         """
-        if not patient and self._n_in_hand >= self.limits.queue + self._threads:
+        if not patient and self._n_waiting >= self.limits.queue + self._threads:
             self.metrics.refused.labels("queue").inc()
-            after = max(1, ceil(self._n_in_hand * self._seconds_each / self._threads))
+            after = max(1, ceil(self._n_waiting * self._seconds_each / self._threads))
             raise ProblemError(
-                429, "queue-full", f"{self._n_in_hand} pictures wait already; ask again in {after} s",
+                429, "queue-full", f"{self._n_waiting} pictures wait already; ask again in {after} s",
                 headers={"Retry-After": str(after)},
             )  # fmt: skip
-        self._n_in_hand += 1
+        self._n_waiting += 1
         self.metrics.pictures.inc()
 
     async def _find(

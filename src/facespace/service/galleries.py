@@ -128,7 +128,7 @@ class OpenGallery:
     Attributes:
         name: of the gallery.
         opened: the gallery itself, opened once more; it is there.
-        pictures: folder of kept pictures; there only where the gallery was told to keep them.
+        pictures: folder of kept pictures; there only where the gallery is set to keep them.
         n_busy: requests that use it just now.
         indexes: what the last search rested on, by the label of each model; recall where it is not exact.
     """

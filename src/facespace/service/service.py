@@ -38,7 +38,7 @@ class Service:
     """Galleries, models, keys and counts of one process.
 
     Args:
-        settings: as it was told.
+        settings: as given.
         detector: finds faces; the one of the settings when None.
         embedders: of all galleries; likewise.
 
@@ -87,7 +87,7 @@ class Service:
         return Asked(self.galleries.get(name), access.by)
 
     async def start(self) -> None:
-        """Load models and galleries; a gallery that cannot be opened is told in the log, and by its routes."""
+        """Load models and galleries; a gallery that cannot be opened is reported in the log, and by its routes."""
         self.embedders.default()
         _ = self.engine
         for name in self.galleries.names()[: self.settings.limits.galleries]:

@@ -86,7 +86,7 @@ def serve(
 
 
 def run(settings: Settings, where: Listening, sockets: list[socket.socket]) -> None:
-    """Serve in this process, until it is told to stop or the process that made it is gone."""
+    """Serve in this process, until it is stopped or the process that made it is gone."""
     import uvicorn
 
     from facespace.http.connections import Connection

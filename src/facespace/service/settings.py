@@ -1,4 +1,4 @@
-"""What a service is told when it starts: where its galleries are, and its limits."""
+"""What a service is given when it starts: where its galleries are, and its limits."""
 
 import os
 from dataclasses import dataclass, field

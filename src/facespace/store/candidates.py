@@ -126,10 +126,10 @@ class IndexState:
         return f"{index} finds {self.recall.line()}{tail}"
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Self:
+    def from_json(cls, document: dict[str, Any]) -> Self:
         """Read what `to_json` gave, such as from a service."""
-        known = {name: told[name] for name in ("kind", "n", "n_tail", "built")}
-        recall = told["recall"]
+        known = {name: document[name] for name in ("kind", "n", "n_tail", "built")}
+        recall = document["recall"]
         if recall is not None:
             recall = Recall(*(recall[name] for name in ("share", "n_hits", "k", "far", "probes")))
         return cls(**known, recall=recall)

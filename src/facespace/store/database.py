@@ -95,7 +95,7 @@ class Database:
         """Close the file.
 
         Args:
-            error: with which its use ends; one that may come of damaged rows is told as such where the file is damaged.
+            error: with which its use ends; one that damaged rows may have caused is reported as such.
 
         Raises:
             FacespaceError: of the kind: the file is damaged, which has caused ``error``.

@@ -82,7 +82,7 @@ class Triplets:
 
 @dataclass(frozen=True)
 class Roles:
-    """What the M rows of a reference may serve as; all of them as both where nothing is said.
+    """What the M rows of a reference may serve as; all of them as both unless given.
 
     Attributes:
         positives: bool, shape (M,), rows that may be positives.

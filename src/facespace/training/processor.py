@@ -11,7 +11,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 def keep_freed_memory() -> None:
     """Let glibc keep freed blocks for the next batch instead of returning them to the system.
 
-    A training step frees and asks again for the same large blocks; returned, each costs page faults anew, about
+    A training step frees and asks again for the same large blocks; returned, each costs page faults again, about
     a fifth of a step's time. Elsewhere than on glibc nothing happens.
     """
     try:

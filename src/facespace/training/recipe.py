@@ -129,7 +129,7 @@ class Harmonic:
 
 @dataclass(frozen=True)
 class EmbeddingStage:
-    """How a harmonic run begins: the embedding layer, drawn anew, is trained alone for `epochs` (0: not at all)."""
+    """How a harmonic run begins: the embedding layer, drawn again, is trained alone for `epochs` (0: not at all)."""
 
     epochs: int = 4
     learning_rate: float = 3e-3
@@ -169,7 +169,7 @@ class Recipe:
 
     `input_px` is the side of a square input where the network bears another than its own; 0 keeps it.
     `bfloat16` computes in it where the device has it, elsewhere in float32. `freeze_norms` keeps batch norm at its
-    running statistics; `only_embedding` draws the embedding layer anew and trains it alone, all else as `--init` left
+    running statistics; `only_embedding` draws the embedding layer again and trains it alone, all else as `--init` left
     it, batch norm included. A checkpoint is written every `checkpoint_steps` and after each epoch.
     """
 

@@ -16,7 +16,7 @@ from facespace.images import read_exif, read_tiff_size
 from facespace.library.catalogue import Catalogue
 from facespace.library.exchange.embedded import HEIF, stored_orientation
 from facespace.library.exchange.rdf import MAX_BYTES
-from facespace.library.exchange.xmp import SaidFace, SaidPhoto
+from facespace.library.exchange.xmp import NamedFace, NamedPhoto
 from facespace.library.faces import Face, stream_faces
 from facespace.regular_files import read_regular
 from facespace.saved_files import reason_of, written_beside
@@ -84,22 +84,22 @@ class ListedPhoto:
             return stored_orientation(file)
         return self.orientation or read_exif(file).orientation
 
-    def said(self, folder: Path, *, suggested: bool) -> SaidPhoto:
-        """What other programs are to be told of it."""
+    def named(self, folder: Path, *, suggested: bool) -> NamedPhoto:
+        """What other programs get of it."""
         faces = tuple(
-            SaidFace(
+            NamedFace(
                 face.box_xyxy,
-                face.name if is_told(face, suggested) else None,
+                face.name if is_exported(face, suggested) else None,
                 self.rejected.get(face.face_id, ()),
             )
             for face in self.faces
         )
         orientation = 1 if self.is_video else self.stored_orientation(folder)
-        return SaidPhoto(faces, self.size_hw, orientation, self.is_video)
+        return NamedPhoto(faces, self.size_hw, orientation, self.is_video)
 
 
-def is_told(face: Face, suggested: bool) -> bool:
-    """Whether other programs are to be told the name: confirmed ones and, if asked for, suggested ones."""
+def is_exported(face: Face, suggested: bool) -> bool:
+    """Whether other programs get the name: confirmed ones do and, if asked for, suggested ones."""
     return bool(face.name) and not face.hidden and not face.ignored and (face.confirmed or suggested)
 
 
@@ -173,7 +173,7 @@ OnPhoto = Callable[[int, int], None]
 
 
 class ExportOptions(TypedDict, total=False):
-    """What `write_sidecars` and `write_copies` can be told."""
+    """What `write_sidecars` and `write_copies` take."""
 
     photos: Path | None
     suggested: bool
@@ -183,7 +183,7 @@ class ExportOptions(TypedDict, total=False):
 
 
 class FolderOptions(TypedDict, total=False):
-    """What `sort_into_folders` can be told."""
+    """What `sort_into_folders` take."""
 
     link: str
     photos: Path | None
@@ -194,7 +194,7 @@ class FolderOptions(TypedDict, total=False):
 
 
 class ImportOptions(TypedDict, total=False):
-    """What `import_names` can be told."""
+    """What `import_names` take."""
 
     photos: Path | None
     contacts: Path | None

@@ -19,7 +19,7 @@ from facespace.library.exchange.files import (
     Written,
     check_outside,
     folder_of,
-    is_told,
+    is_exported,
     write_each,
 )
 from facespace.library.faces import Face
@@ -105,7 +105,7 @@ def sort_into_folders(
 
 def _is_wanted(face: Face, *, suggested: bool, unnamed: bool) -> bool:
     if face.name:
-        return is_told(face, suggested)
+        return is_exported(face, suggested)
     # Nobody can confirm a group without settling it: the faces of an unnamed one are what is known of it.
     shown = face.confirmed or suggested or not face.settled
     return unnamed and face.person is not None and not (face.hidden or face.ignored) and shown

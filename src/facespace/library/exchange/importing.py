@@ -1,8 +1,8 @@
-"""Names that other programs gave to faces, taken over as what was said: confirmed, in one entry of the history.
+"""Names that other programs gave to faces, taken over as corrections: confirmed, in one entry of the history.
 
 Of each photo the first source that has names of regions counts, as PhotoPrism and immich do: the sidecar, the photo's
 own packet, Picasa's files; other names in a later one are reported. A region belongs to the face that it overlaps best;
-no face is taken twice. What was said in this library wins over what another program says.
+no face is taken twice. A correction made in this library wins over the name that another program gives.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.errors import DataError, InputError
-from facespace.library.corrections import confirm_face, new_person, set_person, settle
+from facespace.library.corrections import confirm_face, mark_confirmed, new_person, set_person
 from facespace.library.exchange.embedded import read_embedded
 from facespace.library.exchange.files import (
     ListedPhoto,
@@ -56,7 +56,7 @@ class Imported:
         n_regions: with a name, of photos of the library.
         n_confirmed: faces that have a name now and had not before.
         n_known: faces that had the name already.
-        contradictions: what was said here otherwise; left alone.
+        contradictions: names that contradict a correction made here; left alone.
         unmatched: names that were not taken over: no face lies there, the name cannot be known or is none, or another
             source of the photo counts.
         skipped: photos and sidecars that could not be read or have changed.
@@ -95,14 +95,14 @@ def import_names(
 ) -> Imported:
     """Take over the names that other programs gave to faces: one entry, which one `undo` takes back.
 
-    Read are XMP sidecars, packets inside photos, and Picasa's files. What was said here wins; a second import
+    Read are XMP sidecars, packets inside photos, and Picasa's files. A correction made here wins; a second import
     changes nothing.
 
     Args:
         history: of an open catalogue.
         photos: their folder, where it is not that of the last scan.
         contacts: Picasa's contacts.xml, for names that are not in its folders' files.
-        encoding: code page of Picasa's older files, such as cp1252, where it cannot be told.
+        encoding: code page of Picasa's older files, such as cp1252, where it cannot be recognised.
         dry_run: change nothing, only say what would come of it.
         on_photo: called with (done, in all).
 
@@ -126,7 +126,7 @@ def import_names(
     names, entry = _Names(), None
     try:
         with history.step("import-names") as step:
-            names.say(step, reader.named)
+            names.confirm(step, reader.named)
             if dry_run:
                 raise _DryRunError
         entry = history.last
@@ -150,7 +150,7 @@ class _Source:
 
 
 class _Reader:
-    """Reads what other programs said of photo after photo."""
+    """Reads the names that other programs gave, photo after photo."""
 
     def __init__(self, folder: Path, sidecars: Sidecars, picasa: Picasa) -> None:
         self.folder = folder
@@ -243,7 +243,7 @@ def _shown(name: str) -> str:
 
 
 class _Names:
-    """Says the names in one entry, and counts what came of it."""
+    """Confirms the names in one entry, and counts what came of it."""
 
     def __init__(self) -> None:
         self.n_confirmed = 0
@@ -251,15 +251,15 @@ class _Names:
         self.contradictions: list[LeftAlone] = []
         self._people: dict[str, int] = {}
 
-    def say(self, step: Step, named: list[_Named]) -> None:
-        """Confirm all faces that nobody said otherwise of."""
+    def confirm(self, step: Step, named: list[_Named]) -> None:
+        """Confirm all faces that no correction contradicts."""
         rows = step.catalogue.rows("SELECT person_id, name FROM people WHERE name IS NOT NULL")
         self._people = {name_key(row["name"]): row["person_id"] for row in rows}
         for one in named:
-            self._say(step, one)
+            self._confirm(step, one)
         step.what = f"import {self.n_confirmed} name{'s' * (self.n_confirmed != 1)} from other programs"
 
-    def _say(self, step: Step, one: _Named) -> None:
+    def _confirm(self, step: Step, one: _Named) -> None:
         person = self._people.get(name_key(one.name))
         before = step.assigned(one.face_id)
         if before and before.confirmed:
@@ -270,12 +270,12 @@ class _Names:
             self._leave(step, one, "it was rejected", "rejections", one.face_id, person)
         else:
             person = self._person(step, one.name)
-            settle(step, person)
+            mark_confirmed(step, person)
             confirm_face(step, one.face_id, person, named=True)
             self.n_confirmed += 1
 
     def _compare(self, step: Step, one: _Named, person: int | None, here: int) -> None:
-        """A face of a settled person: known, named at last, or somebody else."""
+        """A face of a confirmed person: known, named at last, or somebody else."""
         if person == here:
             self.n_known += 1
             return
@@ -287,8 +287,8 @@ class _Names:
         self._leave(step, one, f"here it is {name_person(step.catalogue, here)}", "assignments", one.face_id)
 
     def _leave(self, step: Step, one: _Named, reason: str, relation: str, *key: int) -> None:
-        said = f"{reason}: {step.said_by(relation, *key)}"
-        self.contradictions.append(LeftAlone(one.photo, one.name, said))
+        reason = f"{reason}: {step.entry_of(relation, *key)}"
+        self.contradictions.append(LeftAlone(one.photo, one.name, reason))
 
     def _person(self, step: Step, name: str) -> int:
         """The person of a name, made where there is none."""

@@ -157,7 +157,7 @@ class Picasa:
             raw_name = next(iter(known.values()))
             shown = shown_name(raw_name.encode("utf-8", "surrogateescape")[:LONGEST_NAME].decode("latin-1"))
             return who, (
-                f"{face.file}: its name, perhaps {shown}, is in no code page that can be told; "
+                f"{face.file}: its name, perhaps {shown}, is in no code page that can be recognised; "
                 "say which by --encoding, such as cp1252"
             )
         return who, f"{face.file}: no file gives it a name; Picasa's contacts.xml may (--contacts)"

@@ -21,13 +21,13 @@ from facespace.library.exchange.files import (
     check_outside,
     files_below,
     folder_of,
-    is_told,
+    is_exported,
     path_key,
     put_file,
     read_file,
     write_each,
 )
-from facespace.library.exchange.xmp import SaidPhoto, merge_packet, read_packet
+from facespace.library.exchange.xmp import NamedPhoto, merge_packet, read_packet
 from facespace.regular_files import read_regular
 
 SUFFIX = ".xmp"
@@ -65,7 +65,7 @@ class Sidecars:
 
         Args:
             photo: relative to the folder.
-            to_write: not one that is said to be of another file of the same name, such as a raw one.
+            to_write: not one that states another file of the same name, such as a raw one.
         """
         own = self._named(photo)
         own.sort(key=lambda file: _stem(file) != photo)
@@ -128,8 +128,8 @@ def write_sidecars(
     def write(photo: ListedPhoto, result: Written) -> None:
         beside = next(sidecars.find(photo.path, to_write=True), None)
         target = sidecar_of(to / photo.path) if to else beside or sidecar_of(folder / photo.path)
-        told = any(is_told(face, suggested) for face in photo.faces)
-        if not told and not os.path.lexists(target):
+        exported = any(is_exported(face, suggested) for face in photo.faces)
+        if not exported and not os.path.lexists(target):
             return
         if reason := photo.changed(folder):
             result.skipped.append(Skipped(photo.path, reason))
@@ -138,13 +138,15 @@ def write_sidecars(
         base = old or (
             read_file(beside) if beside else None if photo.is_video else _embedded(folder / photo.path)
         )
-        said = photo.said(folder, suggested=suggested)
+        named = photo.named(folder, suggested=suggested)
         try:
-            content = merge_packet(base, said, keywords=keywords) or (base if told and old is None else None)
+            content = merge_packet(base, named, keywords=keywords) or (
+                base if exported and old is None else None
+            )
         except DataError as error:
             raise DataError(f"its sidecar is left as it is: {error}") from error
         if content is None:
-            result.n_unchanged += told
+            result.n_unchanged += exported
             return
         if not dry_run:
             put_file(target, content)
@@ -186,16 +188,16 @@ def write_copies(
     check_outside(to, folder)
 
     def write(photo: ListedPhoto, result: Written) -> None:
-        if not any(is_told(face, suggested) for face in photo.faces):
+        if not any(is_exported(face, suggested) for face in photo.faces):
             return
         if reason := photo.changed(folder):
             raise DataError(reason)
-        target, said = to / photo.path, photo.said(folder, suggested=suggested)
+        target, named = to / photo.path, photo.named(folder, suggested=suggested)
         original = read_regular(folder / photo.path, max_bytes=MAX_PHOTO_BYTES)
         there = read_file(target, max_bytes=MAX_PHOTO_BYTES)
         if there is not None and not _is_same_picture(there, original):
             raise DataError(f"{target} is another file; it is left alone")
-        content, sidecar, reason = _copy(there or original, target, said, keywords)
+        content, sidecar, reason = _copy(there or original, target, named, keywords)
         result.n_unchanged += content == there and not sidecar
         if content != there:
             if not dry_run:
@@ -212,13 +214,13 @@ def write_copies(
     return write_each(library, write, on_photo)
 
 
-def _copy(content: bytes, target: Path, said: SaidPhoto, keywords: bool) -> tuple[bytes, bytes | None, str]:
+def _copy(content: bytes, target: Path, named: NamedPhoto, keywords: bool) -> tuple[bytes, bytes | None, str]:
     """What is written for a photo: the copy; a sidecar where the names cannot be put inside, and why they cannot."""
     try:
-        packet = merge_packet(read_embedded(content).packet, said, keywords=keywords)
+        packet = merge_packet(read_embedded(content).packet, named, keywords=keywords)
         return put_packet(content, packet) if packet else content, None, ""
     except DataError as error:
-        return content, merge_packet(read_file(sidecar_of(target)), said, keywords=keywords), str(error)
+        return content, merge_packet(read_file(sidecar_of(target)), named, keywords=keywords), str(error)
 
 
 def _is_same_picture(a: bytes, b: bytes) -> bool:

@@ -40,7 +40,7 @@ class Packet:
 
     Attributes:
         regions: of faces with a rectangle, named or not, in the packet's order.
-        applied_wh: width and height in pixels of the picture that they were made for; None where nothing is said.
+        applied_wh: width and height in pixels of the picture that they were made for; None if not given.
         extension: of the file that a sidecar is for, as Lightroom writes it for raw files ("CR2"); else None.
     """
 
@@ -50,13 +50,13 @@ class Packet:
 
 
 @dataclass(frozen=True)
-class SaidFace:
-    """A face of a photo and what the library says of it.
+class NamedFace:
+    """A face of a photo, with the names that the library gives and denies it.
 
     Attributes:
         box_xyxy: pixels of the upright picture.
         name: to be written; None for nothing.
-        rejected: names that somebody said this face has not.
+        rejected: names that somebody rejected for this face.
     """
 
     box_xyxy: Box
@@ -65,7 +65,7 @@ class SaidFace:
 
 
 @dataclass(frozen=True)
-class SaidPhoto:
+class NamedPhoto:
     """What is to be written of a photo.
 
     Attributes:
@@ -75,7 +75,7 @@ class SaidPhoto:
         moves: it is a video, for which nobody has a convention of regions: names alone are written.
     """
 
-    faces: tuple[SaidFace, ...]
+    faces: tuple[NamedFace, ...]
     size_hw: tuple[int, int]
     orientation: int = 1
     moves: bool = False
@@ -106,24 +106,24 @@ def read_packet(content: bytes) -> Packet:
     return _read(rdf.parse_packet(content))
 
 
-def merge_packet(content: bytes | None, said: SaidPhoto, *, keywords: bool = False) -> bytes | None:
+def merge_packet(content: bytes | None, named: NamedPhoto, *, keywords: bool = False) -> bytes | None:
     """A packet with what the library says put into it; None where it says that already.
 
-    A region belongs to the face that it overlaps best. It takes the face's name, is removed where that face was said
-    not to have its name, and stays as it is where nothing was said. Faces with a name and without a region get one.
+    A region belongs to the face that it overlaps best. It takes the face's name, is removed where its name
+    was rejected for that face, and else stays as it is. Faces with a name and without a region get one.
 
     Args:
         content: the packet as it is; None for a new one.
-        said: of the photo.
+        named: the photo's faces and names.
         keywords: write the names as keywords too.
 
     Raises:
         DataError: the packet cannot be parsed, or is beyond a limit.
     """
-    if content is None and not said.names:
+    if content is None and not named.names:
         return None
-    merge = _Merge(rdf.make_packet() if content is None else rdf.parse_packet(content), said)
-    if not said.moves:
+    merge = _Merge(rdf.make_packet() if content is None else rdf.parse_packet(content), named)
+    if not named.moves:
         merge.regions(MWG)
         merge.regions(MP)
     merge.names("Iptc4xmpExt:PersonInImage", "Bag", str)
@@ -239,27 +239,27 @@ MP = _Kind(
 class _Merge:
     """One packet, and what the library says of its photo."""
 
-    def __init__(self, root: Element, said: SaidPhoto) -> None:
+    def __init__(self, root: Element, named: NamedPhoto) -> None:
         self.root = root
-        self.said = said
+        self.named = named
         self.changed = False
         self.withdrawn: list[str] = []  # names that regions had and have no longer
         before = _read(root)
-        self.boxes = [face.box_xyxy for face in said.faces]
+        self.boxes = [face.box_xyxy for face in named.faces]
         self.applied = before.applied_wh
         self.orientation = orientation_of(
-            before.regions, before.applied_wh, self.boxes, said.size_hw, said.orientation
+            before.regions, before.applied_wh, self.boxes, named.size_hw, named.orientation
         )
 
     def regions(self, kind: _Kind) -> None:
         """Put the names into one of the lists of regions."""
         listed = _faces(self.root, kind, self.applied)
-        areas = [box_of_area(area, self.said.size_hw, self.orientation) for _, area in listed]
+        areas = [box_of_area(area, self.named.size_hw, self.orientation) for _, area in listed]
         pairs = pair_up(areas, self.boxes)
         for (li, _), pair in zip(listed, pairs, strict=True):
             if pair is not None:
-                self._rename(kind, li, self.said.faces[pair])
-        missing = [i for i, face in enumerate(self.said.faces) if face.name and i not in pairs]
+                self._rename(kind, li, self.named.faces[pair])
+        missing = [i for i, face in enumerate(self.named.faces) if face.name and i not in pairs]
         if missing:
             self._append(kind, missing)
 
@@ -279,7 +279,7 @@ class _Merge:
             if _key(rdf.text_of(li)) in gone:
                 rdf.remove(li)
                 self.changed = True
-        for text in self.said.names:
+        for text in self.named.names:
             if known.isdisjoint(_texts(text, written)):
                 listed = rdf.array(rdf.make_property(self.root, name), kind)
                 rdf.add(listed, "rdf:li", written(text))
@@ -289,7 +289,7 @@ class _Merge:
         """Names that regions have now."""
         return [_name(kind, li) for kind in (MWG, MP) for li, _ in _faces(self.root, kind, self.applied)]
 
-    def _rename(self, kind: _Kind, li: Element, face: SaidFace) -> None:
+    def _rename(self, kind: _Kind, li: Element, face: NamedFace) -> None:
         """A region in which a face lies: the library's name in place of another."""
         old = _name(kind, li)
         if face.name:
@@ -309,8 +309,8 @@ class _Merge:
         listed = rdf.array(rdf.add(holder, kind.regions) if regions is None else regions, "Bag")
         for place in places:
             li = rdf.add(listed, "rdf:li", structure=True)
-            rdf.add(li, kind.name, self.said.faces[place].name or "")
-            kind.write_area(li, area_of_box(self.boxes[place], self.said.size_hw, self.orientation))
+            rdf.add(li, kind.name, self.named.faces[place].name or "")
+            kind.write_area(li, area_of_box(self.boxes[place], self.named.size_hw, self.orientation))
         self.changed = True
 
     def _holder(self, kind: _Kind) -> Element:
@@ -321,7 +321,7 @@ class _Merge:
         holder = rdf.make_property(self.root, kind.holder, structure=True)
         if kind is MWG:
             dimensions = rdf.add(holder, "mwg-rs:AppliedToDimensions", structure=True)
-            for name, value in zip("wh", self.said.stored_wh, strict=True):
+            for name, value in zip("wh", self.named.stored_wh, strict=True):
                 rdf.add(dimensions, f"stDim:{name}", str(value))
             rdf.add(dimensions, "stDim:unit", "pixel")
         return holder

@@ -56,7 +56,7 @@ def measured_models(context: Context) -> list[Measured]:
 def measure_model(
     context: Context, embedder: Embedder, title: str, network: str = "", budget: str = ""
 ) -> Measured:
-    """One model; what is told of it goes into the result as it is."""
+    """One model; what is known of it goes into the result as it is."""
     faces, spec, cost = context.embedded(context.holdout, embedder), embedder.spec, summarise(embedder.path)
     far, tar = count_pairs(faces.embeddings, faces.labels).curve()
     return Measured(

@@ -51,19 +51,19 @@ class Seen:
         """The i-th."""
         found, plugins = self.faces.faces, self.options.plugins
         places = [round(float(v)) for v in found.boxes_xyxy[i]]
-        told: dict[str, Any] = {
+        document: dict[str, Any] = {
             "box": {
                 "probability": round(float(found.scores[i]), DIGITS),
                 **dict(zip(("x_min", "y_min", "x_max", "y_max"), places, strict=True)),
             }
         }
         if "landmarks" in plugins:
-            told["landmarks"] = np.rint(found.landmarks_xy[i]).astype(int).tolist()
+            document["landmarks"] = np.rint(found.landmarks_xy[i]).astype(int).tolist()
         if "calculator" in plugins:
-            told["embedding"] = self.faces.embeddings[i].astype(float).tolist()
+            document["embedding"] = self.faces.embeddings[i].astype(float).tolist()
         if self.options.status:
-            told["execution_time"] = {"detector": round(self.ms, 1)}
-        return told
+            document["execution_time"] = {"detector": round(self.ms, 1)}
+        return document
 
     def versions(self) -> dict[str, Any]:
         """The models, if they were asked for."""
@@ -115,11 +115,11 @@ async def most_alike(
     k = n
     while True:
         found = await gallery.search(rows, spec, k=k, far=VERIFY_FAR)
-        told = [_subjects(matches, curves)[:n] for matches in found]
+        subjects = [_subjects(matches, curves)[:n] for matches in found]
         # Several of the nearest faces may be one subject's.
-        enough = all(len(one) >= n or len(matches) < k for one, matches in zip(told, found, strict=True))
+        enough = all(len(one) >= n or len(matches) < k for one, matches in zip(subjects, found, strict=True))
         if enough or k >= MOST_MATCHES:
-            return told
+            return subjects
         k = min(4 * k, MOST_MATCHES)
 
 

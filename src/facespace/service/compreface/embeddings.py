@@ -87,5 +87,5 @@ def _rows(embeddings: list[Row], spec: ModelSpec, most: int) -> NDArray[np.float
 
 def _sorted(embeddings: list[Row], alike: list[float]) -> list[dict[str, Any]]:
     """The most alike first."""
-    told = [{"embedding": row, "similarity": value} for row, value in zip(embeddings, alike, strict=True)]
-    return sorted(told, key=lambda one: -one["similarity"])
+    answer = [{"embedding": row, "similarity": value} for row, value in zip(embeddings, alike, strict=True)]
+    return sorted(answer, key=lambda one: -one["similarity"])

@@ -87,7 +87,7 @@ def router(service: Service) -> APIRouter:
         seen = await look(service, content, await asked.gallery.embedder(), chosen, one=True)
         probe = Probe.of_picture(seen.faces, content)
         _, face = await enrol(service, asked, key=uuid4().hex, subject=name, probe=probe)
-        return JSONResponse(_told(face), 201)
+        return JSONResponse(_example(face), 201)
 
     @routes.get(PREFIX, summary="Examples of all or of one person, in pages")
     async def list_examples(
@@ -104,7 +104,7 @@ def router(service: Service) -> APIRouter:
             "total_pages": -(-total // n),
             "total_elements": total,
         }
-        return JSONResponse({"faces": [_told(face) for face in faces], **numbers})
+        return JSONResponse({"faces": [_example(face) for face in faces], **numbers})
 
     @routes.delete(PREFIX, summary="Delete the examples of one person, or all")
     async def delete_all(asked: deleters, subject: Subject = None) -> JSONResponse:
@@ -119,20 +119,22 @@ def router(service: Service) -> APIRouter:
         found = await asked.gallery.read(lambda g: g.find_faces(numbers))
         if found:
             await remove_faces(service, asked, list(found.values()))
-        return JSONResponse([_told(found[number]) for number in dict.fromkeys(numbers) if number in found])
+        return JSONResponse([_example(found[number]) for number in dict.fromkeys(numbers) if number in found])
 
     @routes.delete(f"{PREFIX}/{{image_id}}", summary="Delete an example")
     async def delete_one(image_id: UUID, asked: deleters) -> JSONResponse:
         face = await _face(asked.gallery, image_id)
         await remove_faces(service, asked, [face])
-        return JSONResponse(_told(face))
+        return JSONResponse(_example(face))
 
     @routes.get(f"{PREFIX}/{{image_id}}/img", summary="The picture of an example, where pictures are kept")
     async def download(image_id: UUID, asked: readers) -> Response:
         face = await _face(asked.gallery, image_id)
         kept = asked.gallery.pictures / key_of(asked.gallery, face)
         if not (asked.gallery.keeps_pictures and kept.is_file()):
-            raise refused(404, 11, "the picture was not kept; galleries keep pictures only if told to")
+            raise refused(
+                404, 11, "the picture was not kept; galleries keep pictures only if they are set to"
+            )
         return FileResponse(kept, media_type="application/octet-stream")
 
     @routes.get("/api/v1/static/{key}/images/{image_id}", summary="Not supported: a key in an address")
@@ -156,7 +158,7 @@ def router(service: Service) -> APIRouter:
     return routes
 
 
-def _told(face: EnrolledFace) -> dict[str, Any]:
+def _example(face: EnrolledFace) -> dict[str, Any]:
     return {"image_id": image_of(face.face_id), "subject": face.subject}
 
 

@@ -21,7 +21,7 @@ from facespace.service.compreface.asked import (
 )
 from facespace.service.service import Asked, Service
 
-PredictionCount = Annotated[int, Query(ge=1, le=1000, description="Subjects told of each face.")]
+PredictionCount = Annotated[int, Query(ge=1, le=1000, description="Subjects named for each face.")]
 
 
 def router(service: Service) -> APIRouter:

@@ -34,7 +34,7 @@ def describe(settings: Settings) -> str:
     return (
         f"Enrol, identify, search and verify faces.\n\n{keys}\n\nA distance is squared L2 of unit vectors, in "
         "[0, 4]. Every answer names the model by its sha256, the threshold, and the error rate that it stands for. "
-        "Pictures are not kept, unless a gallery was told to keep those that are enrolled. No address in a request "
+        "Pictures are not kept, unless a gallery is set to keep those that are enrolled. No address in a request "
         f"is ever fetched.\n\n| at most | |\n|---|---|\n{rows}\n\nErrors are `application/problem+json` "
         f"(RFC 9457):\n\n| type | meaning |\n|---|---|\n{kinds}\n"
     )

@@ -127,7 +127,7 @@ async def read_pair(request: Request) -> tuple[Sent, Sent]:
 
 
 def media_type(request: Request) -> str:
-    """The kind of body, without parameters; empty where it is not told."""
+    """The kind of body, without parameters; empty where it is not given."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

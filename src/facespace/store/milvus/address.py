@@ -22,7 +22,7 @@ class MilvusAddress:
         uri: of the server, or the file of milvus-lite.
         database: of the server; empty for its own default.
         gallery: letters, digits and underscores; the names of its collections begin so.
-        consistency: "strong": every read sees whatever any process was told is written; "session": one's own writes,
+        consistency: "strong": every read sees whatever is written, by any process; "session": one's own writes,
             and those of others a moment later, without waiting for the server's next tick.
     """
 

@@ -59,7 +59,7 @@ class MilvusServer:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All reads inside see at least what any process had been told is written when it began."""
+        """All reads inside see at least what any process had written when it began."""
         self._depth += 1
         try:
             if self._depth == 1 and not self.address.is_lite and self.address.consistency == "strong":

@@ -151,7 +151,7 @@ class MilvusTemplates(TemplateStore):
     def measure(self, spec: ModelSpec) -> Recall:
         """How many of the hits within the threshold Milvus names, by comparison with a search of all its cells.
 
-        The probes are stored templates, without themselves; what was measured is kept, and told by the index.
+        The probes are stored templates, without themselves; what was measured is kept, and reported by the index.
         """
         far, near = rarest(spec)
         with self.snapshot():
