@@ -50,7 +50,6 @@ TRACES = (
     b"/usr/",
 )
 EMBEDDERS = [spec for spec in SPECS if spec.task == "embedder"]
-TWINS = [spec for spec in EMBEDDERS if spec.options.get("precision") == "int8"]
 
 
 def card_of(name: str) -> dict[str, Any]:
@@ -60,8 +59,9 @@ def card_of(name: str) -> dict[str, Any]:
     return figures
 
 
-def test_the_defaults_are_built_in() -> None:
+def test_the_defaults_are_built_in_and_former_names_still_mean_a_model() -> None:
     assert set(BUILT_IN.values()) <= {spec.name for spec in SPECS}
+    assert find_model("facespace-s-int8", "embedder") == find_model("facespace-s", "embedder")
 
 
 def test_a_model_is_found_by_its_weights() -> None:
@@ -78,8 +78,8 @@ def test_a_built_in_model_says_all_of_itself(spec: ModelSpec) -> None:
     assert path.stat().st_size <= (6e6 if spec.task == "embedder" else 1.5e6)
     summary = summarise(path)
     assert summary.weights == sum(layer.weights for layer in summary.layers) > 1e5
-    # As bytes but for the last layers; as float16; as float32.
-    least, most = (1, 1.6) if spec in TWINS else (2, 2.1) if spec.task == "embedder" else (4, 4.2)
+    # As bytes but for the last layers; as float32.
+    least, most = (1, 1.6) if spec.task == "embedder" else (4, 4.2)
     assert least * summary.weights < path.stat().st_size < most * summary.weights + 1e5
 
 
@@ -108,28 +108,10 @@ def test_a_layer_costs_what_the_architecture_says() -> None:
     assert [summary.weights, summary.multiply_adds, list(summary.input_hw)] == [
         card[key] for key in ("weights", "multiply_adds", "input_hw")
     ]
-    assert summary.multiply_adds <= 170e6
+    assert summary.multiply_adds <= 375e6
 
 
-@pytest.mark.parametrize("spec", TWINS, ids=lambda s: s.name)
-def test_a_twin_of_bytes_loses_half_a_point_at_most_and_may_meet_its_original(
-    spec: ModelSpec, data: Path
-) -> None:
-    twin, original = Embedder(spec.name), Embedder(spec.name.removesuffix("-int8"))
-    faces = open_crops(data / "faces" / "val")
-    of_twin, of_original = (
-        faces.embedded(embed_faces(faces, embedder)[0]).embeddings for embedder in (twin, original)
-    )
-    tar, tar_of_original = (
-        all_pairs(rows, faces.labels, fars=(1e-3,))[0].tar for rows in (of_twin, of_original)
-    )
-    assert tar is not None and tar_of_original is not None and tar > tar_of_original - 0.005
-    assert spec.options["tar"] == pytest.approx(tar, abs=0.003)
-    mixed = common_threshold(spec, original.spec, 1e-3)
-    assert mixed == pytest.approx(common_threshold(spec, spec, 1e-3), abs=0.01)
-
-
-@pytest.fixture(scope="module", params=[spec.name for spec in EMBEDDERS if spec not in TWINS])
+@pytest.fixture(scope="module", params=[spec.name for spec in EMBEDDERS])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     return Embedder(request.param)
 
@@ -207,10 +189,7 @@ def test_prototypes_identify_better_and_the_share_of_strangers_asked_for_is_met(
     assert result.rank_1["prototype"][0] > result.rank_1["nearest template"][0] > 0.85
     assert prototype[0.01].fnir < nearest[0.01].fnir - 0.02  # type: ignore[operator]
     for row in result.rows:
-        # Prototypes of facespace-xs meet strangers somewhat more often than is stated.
-        assert (
-            0.6 * row.fpir < row.fpir_met < (1.25 if embedder.spec.name == "facespace-s" else 1.6) * row.fpir
-        )
+        assert 0.6 * row.fpir < row.fpir_met < 1.25 * row.fpir
 
 
 def test_dropping_blurred_faces_helps_more_than_dropping_any(
@@ -218,7 +197,7 @@ def test_dropping_blurred_faces_helps_more_than_dropping_any(
 ) -> None:
     result = drop_worst(val, measure_quality(context_of(embedder, data)), n_random=5, n_draws=100)
     assert result.gain == pytest.approx(card_of(embedder.spec.name)["quality"]["gain"], abs=0.006)
-    assert result.gain_interval.low > 0
+    assert result.gain > 0.005 and result.gain_interval.low > -0.003
 
 
 def test_faces_added_in_parts_are_grouped_as_from_scratch(val: EmbeddedFaces, embedder: Embedder) -> None:
@@ -237,8 +216,8 @@ def test_two_folds_of_lfw_with_our_own_detector(data: Path, tmp_path: Path) -> N
     lines = (data / "lfw" / "pairs.txt").read_text(encoding="utf-8").splitlines()
     (tmp_path / "pairs.txt").write_text("\n".join(["2\t300", *lines[1:1201]]), encoding="utf-8")
     figures = LFW.run(Options(pairs=tmp_path / "pairs.txt"), Context(Setup(data))).figures
-    assert figures["accuracy_mean"] == pytest.approx(0.975, abs=0.004)
-    assert figures["tar"]["1e-1"] == pytest.approx(0.992, abs=0.005) and figures["detector_failures"] <= 2
+    assert figures["accuracy_mean"] == pytest.approx(0.979, abs=0.004)
+    assert figures["tar"]["1e-1"] == pytest.approx(0.998, abs=0.003) and figures["detector_failures"] <= 2
 
 
 @pytest.mark.slow

@@ -1,18 +1,17 @@
-"""facespace-s 6 and facespace-xs 3, trained side by side on one GPU; the paper's networks likewise.
+"""The networks of facespace-s and facespace-xs, trained side by side on one GPU; the paper's networks likewise.
 
     python -m lab.embedder.pack ../shared/data MORE PACK
     python -m lab.embedder.recipe train PACK PEERS RUN facespace-s facespace-xs --minutes 6.2
     python -m lab.embedder.recipe train PACK PEERS RUN facespace-s facespace-xs --device cpu --threads 1 --minutes 46 \\
         --by-label 240 --blends 80 --learning-rate 9e-4 --decay 0.97
     python -m lab.embedder.recipe finish PACK RUN/facespace-s.pt RUN/facespace-s.onnx --version 6
-    facespace models calibrate RUN/facespace-s.onnx --data ../shared/data --with S_5.onnx
     python -m lab.embedder.recipe train PACK PEERS RUN nns1 nns2 nn4 nn3 nn2 --minutes 5.9 --blends 128
     python -m lab.embedder.recipe run PACK RUN/nn2.pt RUNS/nn2 --batch-size 608
 
-PACK holds all faces, PEERS the two published embedders mobilefacenet.onnx and fr_feature.onnx. The networks that ship
-begin with the weights of the built-in ones, facespace-s 5 and facespace-xs 2 then (S_5.onnx), or with RUN/NAME.pt where
-there is one. ``finish`` fits the last layers once more, in large batches, and writes the model; calibrate it with the
-others that it may meet likewise.
+PACK holds all faces, PEERS the two published embedders mobilefacenet.onnx and fr_feature.onnx. A network begins with
+RUN/NAME.pt where there is one, else with the model RUN/NAME.onnx: facespace-s 5 and facespace-xs 2 then, which
+`git show 826309f:src/facespace/models/weights/facespace-s.onnx` gives. ``finish`` fits the last layers once more, in
+large batches, and writes the model; `lab.embedder.shipped` makes of it what ships.
 
 Hardware: an H100 with 16 cores for 6 minutes, then one core of a server CPU with AVX512-BF16 beside other work.
 The GPU gives 16 steps of 992 pictures a second to three networks (s, xs and a wider one), 6.8 of 1,248 with the paper's
@@ -23,8 +22,6 @@ Outcome, TAR at FAR 1e-3 on people and families set aside, of a face and its mir
 53.9 and 49.5 % (its input had just become smaller), on the GPU 68.5 and 59.6 after two minutes, 71.1 and 60.9 after
 four, 71.6 and 59.7 % after the second command, 71.2 and 62.6 with new last layers; facespace-xs 44.9 and 43.5, 52.0 and
 47.4, 55.8 and 49.9, 56.0 and 49.6, 56.0 and 51.6 %. On the shared sets: docs/models. The second command moved little.
-A face and its mirror image together have a VAL on `faces/val` that is 2.6 points higher for facespace-s, 3.8 for xs:
-training towards that is the next thing to try.
 The paper's networks, 588 steps of 608 pictures each from nothing, of which the last 177 by triplets alone, tell nobody
 apart: VAL at FAR 1e-3 on `faces/val` 2.1 % (NNS2), 0.6 (NN2), 0.4 (NN3) and 0.5 % (NN4). They need tens of thousands.
 A wider network on fewer pixels (facespace-s-wide, as quick) began afresh and reached 60.0 and 54.1 % after those 1,692
@@ -63,7 +60,6 @@ TRUNKS: dict[str, Callable[[], PlainResidual]] = {
     "facespace-s-wide": lambda: PlainResidual(widths=(32, 64, 112, 192), blocks=(0, 3, 2), input_hw=(80, 80)),
     "facespace-xs": lambda: PlainResidual(widths=(16, 32, 64, 120), blocks=(0, 2, 1), input_hw=(80, 80)),
 }
-BUILT_IN = ("facespace-s", "facespace-xs")  # training begins with their weights
 HIDDEN = 256
 # The paper's networks: a warm start by the teachers, then triplets alone.
 PAPER_TRIPLETS_FROM = 0.7
@@ -80,14 +76,13 @@ TRAINING_DATA = (
 )
 
 
-def new_network(name: str, pictures: Tensor) -> nn.Module:
-    """The network ``name`` as training begins: a built-in one's weights where there are any, else drawn."""
+def new_network(name: str, source: Path, pictures: Tensor) -> nn.Module:
+    """The network ``name`` as training begins: with the weights of the model ``source`` if it is there, else drawn."""
     if name not in TRUNKS:
         return build(name)
     trunk = TRUNKS[name]()
-    if name in BUILT_IN:
-        x = resize_images(pictures, trunk.input_hw)
-        return read_network(find_model(name, "embedder"), trunk, x)
+    if source.is_file():
+        return read_network(source, trunk, resize_images(pictures, trunk.input_hw))
     width = trunk.embedding.in_features
     weight = np.random.default_rng(0).normal(0, width**-0.5, (128, width)).astype(np.float32)
     return Embedding(trunk, Head(weight, np.zeros(128, np.float32), hidden=HIDDEN))
@@ -161,7 +156,9 @@ def run_training(
     some = np.random.default_rng(0).choice(len(pool), N_STATISTICS, replace=False)
     pictures = to_input(torch.from_numpy(pool.crops[some]))
     students = {
-        name: Student(new_network(name, pictures), 1.0 if name in TRUNKS else PAPER_TRIPLETS_FROM)
+        name: Student(
+            new_network(name, run / f"{name}.onnx", pictures), 1.0 if name in TRUNKS else PAPER_TRIPLETS_FROM
+        )
         for name in names
     }
     for name, student in students.items():

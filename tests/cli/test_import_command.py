@@ -65,7 +65,6 @@ def test_an_imported_model_is_listed_shown_and_used_by_name(
     assert [s["name"] for s in listed] == [
         "facespace-detector",
         "facespace-s",
-        "facespace-s-int8",
         "facespace-xs",
         "mobilefacenet",
     ]

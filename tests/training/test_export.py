@@ -3,32 +3,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
 
 from facespace.embed import Embedder
 from facespace.errors import DataError
 from facespace.training.data import Faces
 from facespace.training.export import byte_scale, export_embedder
 from facespace.training.loop import embed_faces
-from facespace.training.networks import build
-
-
-def finished_run(folder: Path, **state: object) -> torch.nn.Module:
-    """A run folder with a network whose batch norms have seen something."""
-    torch.manual_seed(0)
-    network = build("plain-residual", dim=32)
-    network.train()
-    network(torch.randn(8, 3, 112, 112))
-    about = {
-        "network": "plain-residual",
-        "dim": 32,
-        "input_hw": [112, 112],
-        "name": "tiny",
-        "version": "3",
-        **state,
-    }
-    torch.save({**about, "weights": network.state_dict()}, folder / "model.pt")
-    return network
+from finished import finished_run
 
 
 def test_the_file_gives_what_the_network_gives(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -7,39 +7,37 @@ import pytest
 from facespace.embed import Embedder
 from facespace.errors import DataError, InputError
 from facespace.measure.calibration import calibrate_twin
-from facespace.measure.faces import EmbeddedFaces
+from facespace.measure.embedding import embed_faces
+from facespace.measure.faces import open_crops
 from facespace.metrics import all_pairs
-from facespace.models import common_threshold, find_model
-from facespace.training.int8 import export_int8, training_inputs
+from facespace.models import common_threshold
+from facespace.training.export import export_embedder
+from facespace.training.int8 import evenly_drawn, export_int8, training_inputs
+from facespace.training.windows import WINDOWS, export_windows
+from finished import finished_run
 
 
-def twin(folder: Path, inputs: np.ndarray) -> tuple[Path, Path]:
-    original = find_model(None, "embedder")
-    export_int8(original, folder / "int8.onnx", inputs)
-    return original, folder / "int8.onnx"
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that nobody trained as a model of several windows."""
+    folder = tmp_path_factory.mktemp("int8")
+    finished_run(folder)
+    path = folder / "original.onnx"
+    export_embedder(folder, path, training_data="noise", licence="none")
+    export_windows(path, path, WINDOWS[:2])
+    return path
 
 
-def inputs_of(crops: np.ndarray) -> np.ndarray:
-    return (crops.transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 127.5
-
-
-def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Path) -> None:
-    from facespace.training.data import open_faces
-
-    size_hw = Embedder().spec.input_hw
-    train = open_faces(data / "faces" / "train", size_hw=size_hw, cache_bytes=0)
-    original, int8 = twin(tmp_path, inputs_of(train.crops(np.arange(0, len(train), 300))))
-    assert int8.stat().st_size < 2_200_000
-    assert int8.stat().st_size < 0.62 * original.stat().st_size
+def test_the_twin_on_real_faces(original: Path, data: Path, tmp_path: Path) -> None:
+    int8, size_hw = tmp_path / "int8.onnx", Embedder(original).spec.input_hw
+    export_int8(original, int8, evenly_drawn(data / "faces" / "train", size_hw))
+    assert int8.stat().st_size < 0.35 * original.stat().st_size
     operators = {node.op_type for node in onnx.load(int8).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators
     assert sorted(p.name for p in tmp_path.iterdir()) == ["int8.onnx"]
-    val = open_faces(data / "faces" / "val", size_hw=size_hw, cache_bytes=0)
-    chosen = np.arange(0, len(val), 2)
-    faces, of_original = (
-        EmbeddedFaces(e.embed(val.crops(chosen)), val.labels[chosen], val.identities)
-        for e in (Embedder(int8), Embedder(original))
-    )
+    val = open_crops(data / "faces" / "val").every(800)
+    faces, of_original = (val.embedded(embed_faces(val, Embedder(path))[0]) for path in (int8, original))
+    assert (faces.embeddings * of_original.embeddings).sum(1).mean() > 0.98
     tar, tar_original = (all_pairs(f.embeddings, f.labels, fars=(1e-3,))[0].tar for f in (faces, of_original))
     assert tar == pytest.approx(tar_original, abs=0.01)
     spec = calibrate_twin(
@@ -48,7 +46,7 @@ def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Pa
         faces,
         original=Embedder(original).spec,
         of_original=of_original,
-        source="half of faces/val",
+        source="faces/val",
     )
     assert (spec.options["tar"], spec.options["tar_original"]) == (tar, tar_original)
     assert spec.options["precision"] == "int8"
@@ -56,24 +54,23 @@ def test_the_twin_of_the_shipped_embedder_on_real_faces(data: Path, tmp_path: Pa
     assert mixed == pytest.approx(common_threshold(spec, spec, 1e-3), abs=0.02)
 
 
-@pytest.mark.parametrize("shape", [(0, 3, 80, 80), (2, 3, 112, 80), (2, 80, 80, 3)])
-def test_pictures_of_another_size_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"expected some of shape \(N, 3, 96, 96\)"):
-        twin(tmp_path, np.zeros(shape, np.float32))
+@pytest.mark.parametrize("shape", [(0, 3, 120, 120), (2, 3, 120, 80), (2, 120, 120, 3)])
+def test_pictures_of_another_size_are_refused(shape: tuple[int, ...], original: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected some of shape \(N, 3, 120, 120\)"):
+        export_int8(original, tmp_path / "int8.onnx", np.zeros(shape, np.float32))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="finished run"):
-        training_inputs(tmp_path, tmp_path)
+    with pytest.raises(DataError, match="resolved recipe"):
+        training_inputs(tmp_path, tmp_path, (120, 120))
 
 
-def test_weights_kept_as_float16_come_back_under_their_names(tmp_path: Path) -> None:
+def test_weights_kept_as_float16_come_back_under_their_names(original: Path, tmp_path: Path) -> None:
     from facespace.training.onnx_file import narrow_weights, widen_weights
 
     path = tmp_path / "model.onnx"
-    model = onnx.load(find_model("facespace-xs", "embedder"))
-    widen_weights(model)
+    model = onnx.load(original)
     names = [tensor.name for tensor in model.graph.initializer]
     onnx.save(model, path)
     size = path.stat().st_size
@@ -83,5 +80,5 @@ def test_weights_kept_as_float16_come_back_under_their_names(tmp_path: Path) -> 
     assert path.stat().st_size < 0.6 * size
     assert [tensor.name for tensor in narrowed.graph.initializer] == names
     assert [node.op_type for node in narrowed.graph.node] == [node.op_type for node in model.graph.node]
-    crops = np.random.default_rng(0).integers(0, 256, (4, 80, 80, 3), np.uint8)
-    np.testing.assert_allclose(Embedder(path).embed(crops), Embedder("facespace-xs").embed(crops), atol=1e-3)
+    crops = np.random.default_rng(0).integers(0, 256, (4, 120, 120, 3), np.uint8)
+    np.testing.assert_allclose(Embedder(path).embed(crops), Embedder(original).embed(crops), atol=3e-3)

@@ -10,6 +10,8 @@ from facespace.errors import ModelError
 from facespace.models.spec import ModelSpec, read_spec
 
 BUILT_IN = {"embedder": "facespace-s", "detector": "facespace-detector"}
+# Names of earlier versions, and what does their work now.
+FORMER = {"facespace-s-int8": "facespace-s"}
 
 
 def weights_folder() -> Path:
@@ -52,6 +54,8 @@ def find_model(model: str | Path | None, task: str) -> Path:
         return Path(name)
     if plain and (user_models_folder() / f"{name}.onnx").is_file():
         return user_models_folder() / f"{name}.onnx"
+    if name in FORMER:
+        return find_model(FORMER[name], task)
     known = ", ".join(
         path.stem
         for folder in (weights_folder(), user_models_folder())

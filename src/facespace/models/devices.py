@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from facespace.errors import InputError, ModelError
 
 AUTO = "auto"
-# Two devices round differently: the embeddings of one crop lie at most this far apart (L2). Their bytes do as well:
-# rounding alone moves a template by about as much, sqrt(128 / 12) / 299. By the triangle inequality the root of any
-# distance moves by at most twice this, so embeddings of one model from different devices may be compared.
-AGREEMENT = 1e-2
+# Two devices round differently, and where a value lies between two bytes, one takes this and one the other: the
+# embeddings of one crop lie at most this far apart (L2), most of them far nearer, so that comparisons across devices
+# are worth as much as those within one (docs/devices.md).
+AGREEMENT = 5e-2
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ DEVICES = {
     device.name: device
     for device in (
         Device("cpu", "CPUExecutionProvider", "onnxruntime"),
-        # TensorFloat-32 keeps 10 bits of a factor: embeddings would move by about AGREEMENT.
+        # TensorFloat-32 keeps 10 bits of a factor: embeddings in floats would move by about 0.01.
         Device("cuda", "CUDAExecutionProvider", "onnxruntime-gpu", {"use_tf32": "0"}, takes_batches=True),
         Device("coreml", "CoreMLExecutionProvider", "onnxruntime on macOS"),
         Device("directml", "DmlExecutionProvider", "onnxruntime-directml on Windows", takes_batches=True),

@@ -26,9 +26,9 @@ class Layer:
 
     Attributes:
         name: its kind and kernel, such as "Conv 3x3".
-        out: shape of its output for one picture.
+        out: shape of its output for one picture, or for one window of it.
         weights: without biases.
-        multiply_adds: for one picture.
+        multiply_adds: for one picture, with all its windows.
     """
 
     name: str
@@ -88,7 +88,7 @@ def summarise(path: Path) -> ModelSummary:
     spec = read_spec(path) if SPEC_KEY in read_metadata(path) else None
     side_px = (spec.input_hw[0] if spec else 0) or DEFAULT_SIDE_PX
     input_hw, shapes = _run(content, graph, [output for _, _, output in weighted], path, side_px)
-    layers = tuple(_layer(kind, dims, shapes[output]) for kind, dims, output in weighted)
+    layers = tuple(_layer(kind, dims, *shapes[output]) for kind, dims, output in weighted)
     return ModelSummary(
         spec.name if spec else path.stem,
         sum(layer.weights for layer in layers),
@@ -100,18 +100,18 @@ def summarise(path: Path) -> ModelSummary:
     )
 
 
-def _layer(kind: str, dims: list[int], out: tuple[int, ...]) -> Layer:
+def _layer(kind: str, dims: list[int], n: int, out: tuple[int, ...]) -> Layer:
     weights = prod(dims)
     if kind == "Conv":
         kernel = "x".join(str(d) for d in dims[2:])
-        return Layer(f"Conv {kernel}", out, weights, prod(out) * prod(dims[1:]))
-    return Layer("Fully connected", out, weights, weights * prod(out[:-1]))
+        return Layer(f"Conv {kernel}", out, weights, n * prod(out) * prod(dims[1:]))
+    return Layer("Fully connected", out, weights, n * weights * prod(out[:-1]))
 
 
 def _run(
     content: bytes, graph: bytes, outputs: list[str], path: Path, side_px: int
-) -> tuple[tuple[int, int], dict[str, tuple[int, ...]]]:
-    """The shape of each named tensor for one picture, without the batch."""
+) -> tuple[tuple[int, int], dict[str, tuple[int, tuple[int, ...]]]]:
+    """Of each named tensor how many a picture there are, and the shape of one."""
     shown = graph + b"".join(
         encode_field(GRAPH_OUTPUT, encode_field(VALUE_NAME, name.encode())) for name in outputs
     )
@@ -129,7 +129,8 @@ def _run(
             f"{path}: onnxruntime cannot run this model: {str(error).splitlines()[0]}"
         ) from error
     shapes = {
-        name: tuple(int(n) for n in array.shape[1:]) for name, array in zip(outputs, arrays, strict=True)
+        name: (array.shape[0] // shape[0], tuple(int(n) for n in array.shape[1:]))
+        for name, array in zip(outputs, arrays, strict=True)
     }
     return (shape[1:3] if shape[3] == 3 else shape[2:4]), shapes
 

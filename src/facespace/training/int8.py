@@ -15,7 +15,7 @@ from facespace.training.augment import to_input
 from facespace.training.data import open_faces
 from facespace.training.export import INPUT_NAME
 from facespace.training.onnx_file import strip_traces, widen_weights
-from facespace.training.run_folder import read_facts, read_model
+from facespace.training.run_folder import read_facts
 
 N_PICTURES = 512
 
@@ -68,24 +68,32 @@ def export_int8(model: Path, out: Path, inputs: NDArray[np.float32]) -> ModelSpe
         return write_spec(partial, bare)
 
 
-def training_inputs(run: Path, data: Path, *, n: int = N_PICTURES) -> NDArray[np.float32]:
-    """Up to ``n`` of the pictures that a run was trained on, evenly spread, as its network takes them.
+def training_inputs(run: Path, data: Path, size_hw: tuple[int, int]) -> NDArray[np.float32]:
+    """Some of the pictures that a run was trained on, as a model of that size takes them.
 
     Args:
         run: a finished run folder.
         data: the data folder that the run was given.
-        n: how many.
+        size_hw: rows and columns.
 
     Returns:
-        float32, shape (n, 3, H, W).
+        float32, shape (N, 3, *size_hw).
 
     Raises:
         DataError: no finished run there, or no pictures where its recipe says.
     """
-    height, width = read_model(run)["input_hw"]
-    faces = open_faces(data / read_facts(run)["data"]["train"], size_hw=(height, width), cache_bytes=0)
-    chosen = np.linspace(0, len(faces) - 1, min(n, len(faces))).round().astype(np.int64)
-    inputs: NDArray[np.float32] = to_input(torch.from_numpy(faces.crops(chosen)), (height, width)).numpy()
+    return evenly_drawn(data / read_facts(run)["data"]["train"], size_hw)
+
+
+def evenly_drawn(faces: Path, size_hw: tuple[int, int], *, n: int = N_PICTURES) -> NDArray[np.float32]:
+    """Up to ``n`` of the pictures that training reads from ``faces``, evenly spread; shape (n, 3, *size_hw).
+
+    Raises:
+        DataError: no pictures there.
+    """
+    opened = open_faces(faces, size_hw=size_hw, cache_bytes=0)
+    chosen = np.linspace(0, len(opened) - 1, min(n, len(opened))).round().astype(np.int64)
+    inputs: NDArray[np.float32] = to_input(torch.from_numpy(opened.crops(chosen)), size_hw).numpy()
     return inputs
 
 
