@@ -12,7 +12,7 @@ import shutil
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 from typing import Any, Self
@@ -33,17 +33,22 @@ from facespace.table_files import (
     write_shard,
 )
 
-COLUMNS = {
-    "face_id": (np.int64, ()),
-    "photo_idx": (np.int32, ()),
-    "box_xyxy": (np.float32, (4,)),
-    "landmarks_xy": (np.float32, (5, 2)),
-    "score": (np.float32, ()),
-    "quality": (np.float32, ()),
+# Type and shape of a face's value, and what stands where it is not known, or for what only faces of videos have.
+COLUMNS: dict[str, tuple[type, tuple[int, ...], float]] = {
+    "face_id": (np.int64, (), -1),
+    "photo_idx": (np.int32, (), -1),
+    "box_xyxy": (np.float32, (4,), np.nan),
+    "landmarks_xy": (np.float32, (5, 2), np.nan),
+    "score": (np.float32, (), np.nan),
+    "quality": (np.float32, (), np.nan),
+    "frame": (np.int64, (), -1),
+    "time_s": (np.float64, (), np.nan),
+    "track": (np.int32, (), -1),
 }
-# What only faces of videos have, with the value of those that are none.
-VIDEO_COLUMNS = {"frame": (np.int64, -1), "time_s": (np.float64, np.nan), "track": (np.int32, -1)}
-ALL_COLUMNS = [*COLUMNS, *VIDEO_COLUMNS, "embedding"]
+ALL_COLUMNS = [*COLUMNS, "embedding"]
+VIDEO_COLUMNS = ("frame", "time_s", "track")  # which tables of format 1 do not have
+# In place of a column, where of no face it is known.
+UNKNOWN: Any = None
 
 
 def face_id(photo_sha256: str, index: int) -> int:
@@ -62,7 +67,7 @@ class FaceTable:
         photo_sha256: of each photo's content.
         face_id: int64, shape (N,).
         photo_idx: int32, shape (N,), into ``photos``.
-        box_xyxy: float32, shape (N, 4), pixels of the whole upright photo; nan for ready crops.
+        box_xyxy: float32, shape (N, 4), pixels of the whole upright photo; `UNKNOWN`, which makes nan, for ready crops.
         landmarks_xy: float32, shape (N, 5, 2), likewise.
         score: float32, shape (N,), the detector's; nan for ready crops.
         quality: float32, shape (N,), in [0, 1]: a rank among ordinary faces, below 0.1 better set aside; of the
@@ -86,22 +91,19 @@ class FaceTable:
     quality: NDArray[np.float32]
     embedding: NDArray[np.float32]
     identities: tuple[str, ...] | None = None
-    frame: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    time_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    track: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    frame: NDArray[np.int64] = UNKNOWN
+    time_s: NDArray[np.float64] = UNKNOWN
+    track: NDArray[np.int32] = UNKNOWN
 
     def __post_init__(self) -> None:
         n = len(self.face_id)
-        for name, (kind, shape) in COLUMNS.items():
-            array = np.asarray(getattr(self, name), kind)
+        for name, (kind, shape, unknown) in COLUMNS.items():
+            given = getattr(self, name)
+            array: NDArray[Any] = np.asarray(
+                np.full((n, *shape), unknown) if given is UNKNOWN else given, kind
+            )
             if array.shape != (n, *shape):
                 raise InputError(f"FaceTable.{name}: expected shape {(n, *shape)}, got {array.shape}")
-            object.__setattr__(self, name, array)
-        for name, (kind, value) in VIDEO_COLUMNS.items():
-            given = np.asarray(getattr(self, name), kind)
-            array = np.full(n, value, kind) if not len(given) else given
-            if array.shape != (n,):
-                raise InputError(f"FaceTable.{name}: expected shape ({n},), got {array.shape}")
             object.__setattr__(self, name, array)
         embedding = np.asarray(self.embedding, np.float32)
         if embedding.ndim != 2 or len(embedding) != n:
@@ -119,8 +121,8 @@ class FaceTable:
     @classmethod
     def empty(cls, *, dim: int, model: str) -> "FaceTable":
         """No faces of embeddings with ``dim`` components."""
-        columns = {name: np.zeros((0, *shape), kind) for name, (kind, shape) in COLUMNS.items()}
-        return cls(model, (), (), embedding=np.zeros((0, dim), np.float32), **columns)  # type: ignore[arg-type]
+        none = np.zeros(0, np.int64), np.zeros(0, np.int32)
+        return cls(model, (), (), *none, *[UNKNOWN] * 4, embedding=np.zeros((0, dim), np.float32))
 
     def __len__(self) -> int:
         return len(self.face_id)
@@ -369,7 +371,7 @@ def _read_shard(folder: Path, name: str, model: str) -> FaceTable:
     columns = {
         column: load_array(folder, name, column, mapped=column == "embedding")
         for column in ALL_COLUMNS
-        if column not in VIDEO_COLUMNS or has_array(folder, name, column)  # tables of format 1 have none
+        if column not in VIDEO_COLUMNS or has_array(folder, name, column)
     }
     try:
         return FaceTable(

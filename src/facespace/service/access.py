@@ -75,7 +75,7 @@ class Door:
         self._metrics = metrics
 
     async def __call__(self, request: Request) -> Access:
-        """What a request may do; a dependency of routes.
+        """What a request may do.
 
         Raises:
             ProblemError: no valid key, or one that asks too often.

@@ -15,7 +15,6 @@ from facespace.errors import FacespaceError
 from facespace.service import compreface, native, operations
 from facespace.service.client_page import client_routes
 from facespace.service.front import Front
-from facespace.service.native import jobs
 from facespace.service.native.description import describe
 from facespace.service.problems import Problem, ProblemError, problem_of
 from facespace.service.service import Service
@@ -27,7 +26,7 @@ SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
 }
-PARTS = (native.router, operations.router, compreface.router)
+ROUTERS = (*native.ROUTERS, operations.router, *compreface.ROUTERS)
 
 
 class Described(FastAPI):
@@ -67,11 +66,11 @@ def create_app(service: Service) -> Front:
         lifespan=lifespan, root_path=settings.root_path,
     )  # fmt: skip
     app.needs_keys = settings.keys
-    for part in PARTS:
+    app.state.service, app.state.working = service, working
+    for router in ROUTERS:
         # Taken over one by one: routers within routers are searched several times a request.
-        app.router.routes.extend(part(service).routes)
+        app.router.routes.extend(router.routes)
     app.router.routes.append(client_routes(settings.detector))
-    app.router.routes.extend(jobs.router(service, working).routes)
     for kind in (ProblemError, FacespaceError, RequestValidationError, HTTPException, OSError, Exception):
         app.add_exception_handler(kind, _explain)
     if settings.origins:

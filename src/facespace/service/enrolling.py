@@ -1,67 +1,26 @@
 """One face enrolled under the client's key: again is once, and another picture under the same key takes its place."""
 
-import hashlib
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facespace.gallery import EnrolledFace, Gallery
-from facespace.models import ModelSpec
 from facespace.saved_files import write_beside
-from facespace.service.engine import Faces
 from facespace.service.galleries import OpenGallery
+from facespace.service.probes import Probes
 from facespace.service.problems import ProblemError
-from facespace.service.service import Asked, Service
-from facespace.store import same_name
-from facespace.table import FaceTable, face_id
+from facespace.service.service import Asked
+from facespace.store import name_key, same_name
+from facespace.table import UNKNOWN, FaceTable, face_id
 
 FACE_KEY = "^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
 # Keys of this form are the ids of faces that were enrolled by other ways.
 FACE_ID = re.compile("[0-7][0-9a-f]{15}")
 Outcome = Literal["new", "replaced", "unchanged"]
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One embedded face that shall be enrolled.
-
-    Attributes:
-        row: float32 unit row, shape (1, D).
-        spec: of the embedder.
-        sha256: of what was sent.
-        face: where it is in its picture; None where only the embedding was sent.
-        content: of the picture; likewise.
-    """
-
-    row: NDArray[np.float32]
-    spec: ModelSpec
-    sha256: str
-    face: Faces | None = None
-    content: bytes | None = None
-
-    @classmethod
-    def of_picture(cls, faces: Faces, content: bytes) -> "Probe":
-        """The one face of a picture."""
-        return cls(faces.embeddings, faces.spec, faces.sha256, faces, content)
-
-    @classmethod
-    def of_embedding(cls, row: NDArray[np.float32], spec: ModelSpec) -> "Probe":
-        """An embedding alone."""
-        return cls(row[None], spec, hashlib.sha256(row.tobytes()).hexdigest())
-
-    def table(self, number: int, photo: Path) -> FaceTable:
-        """As a gallery takes it."""
-        none, face = np.full(1, np.nan, np.float32), self.face
-        return FaceTable(
-            self.spec.sha256, (str(photo),), (self.sha256,), np.array([number], np.int64), np.zeros(1, np.int32),
-            np.full((1, 4), np.nan, np.float32) if face is None else face.faces.boxes_xyxy,
-            np.full((1, 5, 2), np.nan, np.float32) if face is None else face.faces.landmarks_xy,
-            none if face is None else face.faces.scores, none if face is None else face.quality, self.row,
-        )  # fmt: skip
 
 
 def face_number(key: str) -> int:
@@ -82,20 +41,27 @@ def key_of(gallery: OpenGallery, face: EnrolledFace) -> str:
 
 
 async def enrol(
-    service: Service, asked: Asked, *, key: str, subject: str, probe: Probe
+    asked: Asked, probe: Probes, *, subject: str, key: str | None = None
 ) -> tuple[Outcome, EnrolledFace]:
     """Enrol a face; it is safe from a kill of the process when this returns.
+
+    Args:
+        asked: in which gallery.
+        probe: one face.
+        subject: the person.
+        key: of the client's; one made of what was sent when None.
 
     Raises:
         ProblemError: a key of the form of ids.
         InputError: a name that is none.
         GalleryError: the gallery has gone over to another model meanwhile, or cannot be written.
     """
+    key = key or probe.sha256[:32]
     if FACE_ID.fullmatch(key):
         raise ProblemError(422, "invalid", "key: 16 hexadecimal digits name faces enrolled by other ways")
     gallery = asked.gallery
     number, photo = face_number(key), gallery.pictures / key
-    table = probe.table(number, photo)
+    table = _table(probe, number, photo)
 
     def put(opened: Gallery) -> tuple[Outcome, EnrolledFace]:
         before = opened.find_faces([number]).get(number)
@@ -108,39 +74,52 @@ async def enrol(
 
     outcome, face = await gallery.write(put)
     if outcome != "unchanged":
-        service.audit.write(
-            "enrol", by=asked.by, gallery=gallery.name, subject=subject, face=key, outcome=outcome
-        )
+        asked.log("enrol", subject=subject, face=key, outcome=outcome)
     return outcome, face
 
 
-def _is_same(opened: Gallery, before: EnrolledFace, subject: str, probe: Probe) -> bool:
+def _table(probe: Probes, number: int, photo: Path) -> FaceTable:
+    """One face as a gallery takes it."""
+    place = (UNKNOWN,) * 4
+    if probe.faces is not None:
+        found = probe.faces.faces
+        place = found.boxes_xyxy, found.landmarks_xy, found.scores, probe.faces.quality
+    return FaceTable(
+        probe.spec.sha256,
+        (str(photo),),
+        (probe.sha256,),
+        np.array([number]),
+        np.array([0]),
+        *place,
+        probe.rows,
+    )
+
+
+def _is_same(opened: Gallery, before: EnrolledFace, subject: str, probe: Probes) -> bool:
     if before.photo_sha256 != probe.sha256 or not same_name(before.subject, subject):
         return False
     return bool(opened.templates.of_faces(np.array([before.face_id]), model=probe.spec.sha256))
 
 
-async def remove_faces(
-    service: Service, asked: Asked, faces: list[EnrolledFace], *, subject: str | None = None
-) -> bool:
-    """Remove faces with their kept pictures, and the subject if one is named; whether nothing is left in the file.
+async def remove_faces(asked: Asked, faces: Sequence[EnrolledFace], *, subjects: Sequence[str] = ()) -> bool:
+    """Remove faces with their kept pictures; whether nothing is left in the file.
+
+    Args:
+        asked: from which gallery.
+        faces: all of the subjects', where some are named.
+        subjects: people who go too.
 
     Raises:
         GalleryError: they are not there any more.
     """
-    gallery, ids = asked.gallery, [face.face_id for face in faces]
-    subjects = [] if subject is None else [subject]
-    done = await gallery.write(
-        lambda opened: opened.remove(subjects=subjects, face_id=[] if subjects else ids)
-    )
+    gallery, ids = asked.gallery, [] if subjects else [face.face_id for face in faces]
+    done = await gallery.write(lambda opened: opened.remove(subjects=subjects, face_id=ids))
     for face in faces:
+        key = key_of(gallery, face)
         if gallery.keeps_pictures:
-            (gallery.pictures / key_of(gallery, face)).unlink(missing_ok=True)
-        service.audit.write(
-            "remove", by=asked.by, gallery=gallery.name, subject=face.subject, face=key_of(gallery, face)
-        )
-    if subject is not None:
-        service.audit.write(
-            "remove-subject", by=asked.by, gallery=gallery.name, subject=subject, n_faces=len(faces)
-        )
+            (gallery.pictures / key).unlink(missing_ok=True)
+        asked.log("remove", subject=face.subject, face=key)
+    n_faces = Counter(name_key(face.subject) for face in faces)
+    for subject in subjects:
+        asked.log("remove-subject", subject=subject, n_faces=n_faces[name_key(subject)])
     return done.overwritten

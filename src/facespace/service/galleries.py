@@ -21,7 +21,7 @@ from facespace.extract import FaceEmbedder
 from facespace.gallery import Gallery, Identities, Match
 from facespace.models import ModelSpec, built_in_models, installed_models
 from facespace.models.devices import AUTO
-from facespace.service.engine import Batcher
+from facespace.service.batching import Batcher
 from facespace.service.metrics import Metrics
 from facespace.service.problems import ProblemError
 from facespace.service.settings import Settings
@@ -148,7 +148,7 @@ class OpenGallery:
         self._moment: Moment | None = None
         self._embedders, self._metrics = embedders, metrics
         self._reader, self._writer = (_Thread(opened, f"facespace-{does}") for does in ("read", "write"))
-        self._batcher: Batcher[NDArray[np.float32], Any] = Batcher(
+        self._batcher = Batcher(
             self._look, self._reader.executor, most=PROBES_AT_ONCE,
             on_batch=metrics.batches.labels("search").observe,
         )  # fmt: skip
@@ -197,7 +197,7 @@ class OpenGallery:
     async def identify(self, rows: NDArray[np.float32], spec: ModelSpec, *, fpir: float) -> Identities:
         """See `Gallery.identify`; together with what other requests ask at the moment."""
         with self._busy():
-            found: Identities = await self._batcher.submit(rows, ("identify", spec.sha256, fpir, spec))
+            found: Identities = await self._batcher.submit(("identify", spec.sha256, fpir, spec), rows)
             return found
 
     async def search(
@@ -206,7 +206,7 @@ class OpenGallery:
         """See `Gallery.search`; likewise."""
         with self._busy():
             found: list[list[Match]] = await self._batcher.submit(
-                rows, ("search", spec.sha256, (k, far), spec)
+                ("search", spec.sha256, (k, far), spec), rows
             )
             return found
 

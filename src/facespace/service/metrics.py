@@ -28,7 +28,7 @@ class Metrics:
             buckets=SECONDS, registry=registry,
         )  # fmt: skip
         self.batches = Histogram(
-            "facespace_batch_size", "Requests, or crops, that one call did together.", ["stage"],
+            "facespace_batch_size", "Requests that one call did together.", ["stage"],
             buckets=SIZES, registry=registry,
         )  # fmt: skip
         self.refused = Counter(

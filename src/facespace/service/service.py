@@ -1,11 +1,13 @@
-"""A service with what its routes share."""
+"""A service with what its routes share, and how they come by it."""
 
 import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+from fastapi import Depends, Request
 
 from facespace.errors import FacespaceError
 from facespace.extract import FaceDetector
@@ -21,19 +23,6 @@ from facespace.service.settings import Settings
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A gallery, and who asks for it.
-
-    Attributes:
-        gallery: open.
-        by: id of the key, for the log; None at a service without keys.
-    """
-
-    gallery: OpenGallery
-    by: str | None
-
-
 class Service:
     """Galleries, models, keys and counts of one process.
 
@@ -45,7 +34,7 @@ class Service:
     Attributes:
         settings: as given.
         metrics: counts and times.
-        door: lets requests in; a dependency of routes.
+        door: lets requests in.
         audit: the log of enrolments, removals and exports.
         embedders: of all galleries.
         galleries: all of them.
@@ -77,14 +66,14 @@ class Service:
             threads=settings.n_threads, metrics=self.metrics,
         )  # fmt: skip
 
-    def gallery(self, name: str, access: Access, right: str) -> Asked:
+    def gallery(self, name: str, access: Access, right: str) -> "Asked":
         """A gallery, for who has a right in it.
 
         Raises:
             ProblemError: there is none, or the right is lacking.
         """
         access.need(right, name)
-        return Asked(self.galleries.get(name), access.by)
+        return Asked(self, self.galleries.get(name), access.by)
 
     async def start(self) -> None:
         """Load models and galleries; a gallery that cannot be opened is reported in the log, and by its routes."""
@@ -112,3 +101,37 @@ class Service:
         if "engine" in vars(self):
             self.engine.close()
         await self.galleries.close()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A gallery of a service, and who asks for it.
+
+    Attributes:
+        service: that has it.
+        gallery: open.
+        by: id of the key, for the log; None at a service without keys.
+    """
+
+    service: Service
+    gallery: OpenGallery
+    by: str | None
+
+    def log(self, action: str, **what: Any) -> None:
+        """Add a line to the service's log; see `Audit.write`."""
+        self.service.audit.write(action, by=self.by, gallery=self.gallery.name, **what)
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+async def _enter(request: Request) -> Access:
+    service = await _service(request)
+    return await service.door(request)
+
+
+# What routes ask for: the service that they belong to, and what the request may do.
+TheService = Annotated[Service, Depends(_service)]
+Entered = Annotated[Access, Depends(_enter)]

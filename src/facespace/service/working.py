@@ -17,9 +17,9 @@ from facespace.gallery import Gallery, Progress, Upgrade
 from facespace.service.enrolling import FACE_KEY, enrol, face_number
 from facespace.service.galleries import OpenGallery
 from facespace.service.jobs import ENDED, Job, JobFolder, now
-from facespace.service.native.probes import one_probe
-from facespace.service.native.sent import of_json
+from facespace.service.probes import embed_sent
 from facespace.service.problems import ProblemError, problem_of
+from facespace.service.sent import of_json
 from facespace.service.service import Asked, Service
 from facespace.store import LONGEST_NAME
 
@@ -159,12 +159,11 @@ class _Work:
         key = None
         try:
             fields = _fields(line)
-            key, subject = fields.get("key"), fields["subject"]
-            probe, _ = await one_probe(self._service, gallery, of_json(fields), patient=True)
-            asked = Asked(gallery, self.job.by)
-            outcome, _ = await enrol(
-                self._service, asked, key=key or probe.sha256[:32], subject=subject, probe=probe
-            )
+            key, sent = fields.get("key"), of_json(fields)
+            embedder = await gallery.embedder(fresh=sent.picture is not None)
+            probe = await embed_sent(self._service, sent, embedder, "one", patient=True)
+            asked = Asked(self._service, gallery, self.job.by)
+            outcome, _ = await enrol(asked, probe, subject=fields["subject"], key=key)
             return outcome, {}
         except Exception as error:
             problem = problem_of(error)

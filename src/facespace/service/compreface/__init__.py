@@ -4,18 +4,9 @@ Source: docs/Rest-API-description.md and the controllers of exadel-inc/CompreFac
 docs/service.md.
 """
 
-from fastapi import APIRouter
-
 from facespace.service.compreface import embeddings, examples, pictures, subjects
 from facespace.service.compreface.asked import answer
-from facespace.service.service import Service
 
-__all__ = ["answer", "router"]
+__all__ = ["ROUTERS", "answer"]
 
-
-def router(service: Service) -> APIRouter:
-    """All of `/api/v1`."""
-    routes = APIRouter()
-    for part in (subjects, examples, pictures, embeddings):
-        routes.include_router(part.router(service))
-    return routes
+ROUTERS = tuple(part.router for part in (subjects, examples, pictures, embeddings))

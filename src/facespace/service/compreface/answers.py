@@ -12,7 +12,7 @@ from facespace.embed import dequantise, quantise
 from facespace.extract import FaceEmbedder
 from facespace.gallery import Gallery
 from facespace.models import VERIFY_FAR, FarCurve, ModelSpec
-from facespace.service.compreface.asked import Options, refused
+from facespace.service.compreface.asked import Chosen, refused
 from facespace.service.engine import Faces
 from facespace.service.galleries import OpenGallery
 from facespace.service.service import Service
@@ -43,7 +43,7 @@ class Seen:
     """
 
     faces: Faces
-    options: Options
+    options: Chosen
     ms: float
     plugins_versions: dict[str, str]
 
@@ -71,7 +71,7 @@ class Seen:
 
 
 async def look(
-    service: Service, content: bytes, embedder: FaceEmbedder, options: Options, *, one: bool = False
+    service: Service, content: bytes, embedder: FaceEmbedder, options: Chosen, *, one: bool = False
 ) -> Seen:
     """Find and embed the faces of a picture.
 

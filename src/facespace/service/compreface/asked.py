@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse
 
 from facespace.service.access import Access
 from facespace.service.galleries import NAME
-from facespace.service.native.sent import media_type, read_form, read_json
 from facespace.service.problems import Problem, ProblemError
-from facespace.service.service import Asked, Service
+from facespace.service.sent import media_type, not_empty, read_form, read_json
+from facespace.service.service import Asked, TheService
 
 # Its codes and statuses for kinds of problems; others keep their status, with the code of what is not defined.
 CODES = {
@@ -48,11 +48,6 @@ def no_service(name: str) -> ProblemError:
     return refused(404, 10, f"{name} service with this API Key not found")
 
 
-def no_subject(name: str) -> ProblemError:
-    """Nobody of that name."""
-    return refused(404, 42, f"Subject {name} not found")
-
-
 def no_image(image_id: object) -> ProblemError:
     """No example with that id."""
     return refused(404, 44, f"Image {image_id} not found")
@@ -65,6 +60,7 @@ def unsupported(message: str) -> ProblemError:
 
 FILLED = ("landmarks", "calculator")
 UNFILLED = ("age", "gender", "pose", "mask", "landmarks2d106")
+PredictionCount = Annotated[int, Query(ge=1, le=1000, description="Subjects told of each face.")]
 Subject = Annotated[str | None, Query(max_length=1000, description="Name of a person.", examples=["Ann Lee"])]
 
 
@@ -84,58 +80,66 @@ def _files(*names: str) -> dict[str, Any]:
 FILE, TWO_FILES = _files("file"), _files("source_image", "target_image")
 
 
-class Options:
+@dataclass(frozen=True)
+class Chosen:
     """The options of requests with pictures.
 
-    Args:
+    Attributes:
         limit: only so many faces, the largest first; 0 for all.
-        det_prob_threshold: least score of a face; not below the detector's own.
-        face_plugins: what else to tell of each face.
-        status: also how long it took, and by which models.
+        least_score: of a face; not below the detector's own.
+        plugins: what else to tell of each face.
+        status: also tell how long it took, and by which models.
     """
 
-    def __init__(
-        self,
-        limit: Annotated[int, Query(ge=0, description="Only so many faces, the largest; 0: all.")] = 0,
-        det_prob_threshold: Annotated[float | None, Query(ge=0, le=1, description="Least score.")] = None,
-        face_plugins: Annotated[str, Query(max_length=200, examples=["landmarks,calculator"])] = "",
-        status: Annotated[bool, Query(description="Tell times and models too.")] = False,
-    ) -> None:
-        self.limit, self.least_score, self.status = limit, det_prob_threshold or 0.0, status
-        self.plugins = frozenset(name.strip() for name in face_plugins.split(",") if name.strip())
-        unfilled = sorted(self.plugins - set(FILLED) - {"detector"})
-        if unfilled:
-            known = [name for name in unfilled if name in UNFILLED] or ["one of them"]
-            raise unsupported(f"face_plugins: {', '.join(known)}; there are {' and '.join(FILLED)}")
+    limit: int
+    least_score: float
+    plugins: frozenset[str]
+    status: bool
 
 
-def door(service: Service) -> Callable[[Request], Awaitable[Access]]:
-    """The service's door, which refuses in CompreFace's words; a dependency of routes."""
-
-    async def enter(request: Request) -> Access:
-        if "x-api-key" not in request.headers and "authorization" not in request.headers:
-            raise refused(400, 20, "Missing header: x-api-key")
-        try:
-            return await service.door(request)
-        except ProblemError as error:
-            if error.problem.status != 401:
-                raise
-            part = request.url.path.removeprefix(request.scope.get("root_path", "")).split("/")[3]
-            raise no_service(part.capitalize()) from None
-
-    return enter
+async def _chosen(
+    limit: Annotated[int, Query(ge=0, description="Only so many faces, the largest; 0: all.")] = 0,
+    det_prob_threshold: Annotated[float | None, Query(ge=0, le=1, description="Least score.")] = None,
+    face_plugins: Annotated[str, Query(max_length=200, examples=["landmarks,calculator"])] = "",
+    status: Annotated[bool, Query(description="Tell times and models too.")] = False,
+) -> Chosen:
+    plugins = frozenset(name.strip() for name in face_plugins.split(",") if name.strip())
+    unfilled = sorted(plugins - set(FILLED) - {"detector"})
+    if unfilled:
+        known = [name for name in unfilled if name in UNFILLED] or ["one of them"]
+        raise unsupported(f"face_plugins: {', '.join(known)}; there are {' and '.join(FILLED)}")
+    return Chosen(limit, det_prob_threshold or 0.0, plugins, status)
 
 
-def collection(service: Service, right: str) -> Callable[..., Awaitable[Asked]]:
+Options = Annotated[Chosen, Depends(_chosen)]
+
+
+async def _enter(request: Request, service: TheService) -> Access:
+    """The service's door, which refuses in CompreFace's words."""
+    if "x-api-key" not in request.headers and "authorization" not in request.headers:
+        raise refused(400, 20, "Missing header: x-api-key")
+    try:
+        return await service.door(request)
+    except ProblemError as error:
+        if error.problem.status != 401:
+            raise
+        part = request.url.path.removeprefix(request.scope.get("root_path", "")).split("/")[3]
+        raise no_service(part.capitalize()) from None
+
+
+Entered = Annotated[Access, Depends(_enter)]
+
+
+def _collection(right: str) -> Any:
     """A dependency of routes: the gallery that the key is for, which must give that right in it.
 
     Of a key for all galleries it is the only one there is. At a service without keys the key names the gallery.
     """
 
-    async def find(access: Annotated[Access, Depends(door(service))]) -> Asked:
-        name = access.gallery
-        if access.key is None:
-            name = access.sent if access.sent and re.match(NAME, access.sent) else None
+    async def find(entered: Entered, service: TheService) -> Asked:
+        name = entered.gallery
+        if entered.key is None:
+            name = entered.sent if entered.sent and re.match(NAME, entered.sent) else None
         elif name is None:
             names = service.galleries.names()
             if len(names) > 1:
@@ -143,30 +147,29 @@ def collection(service: Service, right: str) -> Callable[..., Awaitable[Asked]]:
             name = next(iter(names), None)
         try:
             if name is not None:
-                return service.gallery(name, access, right)
+                return service.gallery(name, entered, right)
         except ProblemError as error:
             if error.problem.kind != "not-found":
                 raise
         raise no_service("Recognition") from None
 
-    return find
+    return Depends(find)
 
 
-def image_of(face_id: int) -> str:
-    """The id by which CompreFace's clients know an enrolled face."""
-    return str(UUID(int=face_id))
+Reader = Annotated[Asked, _collection("read")]
+Writer = Annotated[Asked, _collection("write")]
+Deleter = Annotated[Asked, _collection("delete")]
 
 
-def face_of(image_id: str | UUID) -> int:
-    """The face with that id.
+def face_of(image_id: UUID) -> int:
+    """The id of the enrolled face that CompreFace's clients know by this one.
 
     Raises:
         ProblemError: it is no id of a face of ours.
     """
-    number = (image_id if isinstance(image_id, UUID) else UUID(image_id)).int
-    if number >= 2**63:
+    if image_id.int >= 2**63:
         raise no_image(image_id)
-    return number
+    return image_id.int
 
 
 async def read_pictures(request: Request, *names: str) -> list[bytes]:
@@ -185,7 +188,7 @@ async def read_pictures(request: Request, *names: str) -> list[bytes]:
     for name in names:
         if name not in files:
             raise missing("part", name)
-    return [_not_empty(files[name]) for name in names]
+    return [not_empty(files[name]) for name in names]
 
 
 def _decoded(fields: dict[str, Any], name: str) -> bytes:
@@ -195,12 +198,6 @@ def _decoded(fields: dict[str, Any], name: str) -> bytes:
     try:
         if not isinstance(text, str):
             raise ValueError
-        return _not_empty(base64.b64decode(text.rpartition("base64,")[2], validate=True))
+        return not_empty(base64.b64decode(text.rpartition("base64,")[2], validate=True))
     except (ValueError, binascii.Error):
         raise refused(400, 21, "Provided value is not Base64") from None
-
-
-def _not_empty(content: bytes) -> bytes:
-    if not content:
-        raise refused(400, 21, "the picture: the file is empty")
-    return content

@@ -1,75 +1,66 @@
 """Recognise, detect and verify by pictures."""
 
-from typing import Annotated
-
 import numpy as np
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from facespace.distances import distance
 from facespace.models import far_curve
-from facespace.service.access import Access
 from facespace.service.compreface.answers import look, most_alike, similarities
 from facespace.service.compreface.asked import (
     FILE,
     TWO_FILES,
+    Entered,
     Options,
-    collection,
-    door,
+    PredictionCount,
+    Reader,
     read_pictures,
     unsupported,
 )
-from facespace.service.service import Asked, Service
+from facespace.service.service import TheService
 
-PredictionCount = Annotated[int, Query(ge=1, le=1000, description="Subjects named for each face.")]
+router = APIRouter(prefix="/api/v1", tags=["CompreFace: pictures"])
 
 
-def router(service: Service) -> APIRouter:
-    """`/recognition/recognize`, `/detection/detect`, `/verification/verify`."""
-    routes = APIRouter(prefix="/api/v1", tags=["CompreFace: pictures"])
-    enter = Annotated[Access, Depends(door(service))]
-    readers = Annotated[Asked, Depends(collection(service, "read"))]
-    options = Annotated[Options, Depends()]
+@router.post("/recognition/recognize", summary="The subjects most like each face", openapi_extra=FILE)
+async def recognize(
+    request: Request,
+    asked: Reader,
+    options: Options,
+    prediction_count: PredictionCount = 1,
+    detect_faces: bool = True,
+) -> JSONResponse:
+    if not detect_faces:
+        raise unsupported("detect_faces=false; send embeddings, or a picture of the whole face")
+    (content,) = await read_pictures(request, "file")
+    embedder = await asked.gallery.embedder()
+    seen = await look(asked.service, content, embedder, options)
+    near = await most_alike(asked.gallery, seen.faces.embeddings, embedder.spec, prediction_count)
+    result = [{**seen.face(i), "subjects": subjects} for i, subjects in enumerate(near)]
+    return JSONResponse({"result": result, **seen.versions()})
 
-    @routes.post("/recognition/recognize", summary="The subjects most like each face", openapi_extra=FILE)
-    async def recognize(
-        request: Request,
-        asked: readers,
-        chosen: options,
-        prediction_count: PredictionCount = 1,
-        detect_faces: bool = True,
-    ) -> JSONResponse:
-        if not detect_faces:
-            raise unsupported("detect_faces=false; send embeddings, or a picture of the whole face")
-        (content,) = await read_pictures(request, "file")
-        embedder = await asked.gallery.embedder()
-        seen = await look(service, content, embedder, chosen)
-        near = await most_alike(asked.gallery, seen.faces.embeddings, embedder.spec, prediction_count)
-        result = [{**seen.face(i), "subjects": subjects} for i, subjects in enumerate(near)]
-        return JSONResponse({"result": result, **seen.versions()})
 
-    @routes.post("/detection/detect", summary="Where the faces of a picture are", openapi_extra=FILE)
-    async def detect(request: Request, access: enter, chosen: options) -> JSONResponse:
-        access.need_any("read")
-        (content,) = await read_pictures(request, "file")
-        seen = await look(service, content, service.embedders.default(), chosen)
-        return JSONResponse({"result": [seen.face(i) for i in range(len(seen.faces))], **seen.versions()})
+@router.post("/detection/detect", summary="Where the faces of a picture are", openapi_extra=FILE)
+async def detect(request: Request, service: TheService, entered: Entered, options: Options) -> JSONResponse:
+    entered.need_any("read")
+    (content,) = await read_pictures(request, "file")
+    seen = await look(service, content, service.embedders.default(), options)
+    return JSONResponse({"result": [seen.face(i) for i in range(len(seen.faces))], **seen.versions()})
 
-    @routes.post(
-        "/verification/verify",
-        summary="How alike the faces of a picture are to the one of another",
-        openapi_extra=TWO_FILES,
-    )
-    async def verify(request: Request, access: enter, chosen: options) -> JSONResponse:
-        access.need_any("read")
-        source, target = await read_pictures(request, "source_image", "target_image")
-        embedder = service.embedders.default()
-        first = await look(service, source, embedder, chosen, one=True)
-        second = await look(service, target, embedder, chosen)
-        apart = distance(first.faces.embeddings, second.faces.embeddings)
-        alike = similarities(far_curve(embedder.spec, embedder.spec), np.asarray(apart))
-        matches = [{**second.face(i), "similarity": value} for i, value in enumerate(alike)]
-        result = {"source_image_face": first.face(0), "face_matches": matches, **first.versions()}
-        return JSONResponse({"result": [result]})
 
-    return routes
+@router.post(
+    "/verification/verify",
+    summary="How alike the faces of a picture are to the one of another",
+    openapi_extra=TWO_FILES,
+)
+async def verify(request: Request, service: TheService, entered: Entered, options: Options) -> JSONResponse:
+    entered.need_any("read")
+    source, target = await read_pictures(request, "source_image", "target_image")
+    embedder = service.embedders.default()
+    first = await look(service, source, embedder, options, one=True)
+    second = await look(service, target, embedder, options)
+    apart = distance(first.faces.embeddings, second.faces.embeddings)
+    alike = similarities(far_curve(embedder.spec, embedder.spec), np.asarray(apart))
+    matches = [{**second.face(i), "similarity": value} for i, value in enumerate(alike)]
+    result = {"source_image_face": first.face(0), "face_matches": matches, **first.versions()}
+    return JSONResponse({"result": [result]})

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from facespace.service.compreface.asked import collection, no_subject, refused
-from facespace.service.compreface.examples import remove_everybody
+from facespace.gallery import Gallery
+from facespace.service.compreface.asked import Deleter, Reader, Writer, refused
+from facespace.service.compreface.examples import all_faces
 from facespace.service.enrolling import remove_faces
-from facespace.service.service import Asked, Service
+from facespace.service.service import Asked
 from facespace.store import LONGEST_NAME
 
 
@@ -19,46 +20,53 @@ class SubjectBody(BaseModel):
     subject: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, examples=["Ann Lee"])]
 
 
-def router(service: Service) -> APIRouter:
-    """List, add, rename, delete."""
-    routes = APIRouter(prefix="/api/v1/recognition/subjects", tags=["CompreFace: subjects"])
-    readers = Annotated[Asked, Depends(collection(service, "read"))]
-    writers = Annotated[Asked, Depends(collection(service, "write"))]
-    deleters = Annotated[Asked, Depends(collection(service, "delete"))]
+router = APIRouter(prefix="/api/v1/recognition/subjects", tags=["CompreFace: subjects"])
 
-    @routes.get("", summary="All names")
-    @routes.get("/", include_in_schema=False)
-    async def list_subjects(asked: readers) -> JSONResponse:
-        names = await asked.gallery.read(lambda g: [one.name for one in g.subjects()])
-        return JSONResponse({"subjects": names})
 
-    @routes.post("", summary="Add a person without examples")
-    async def add_subject(body: SubjectBody, asked: writers) -> JSONResponse:
-        if not await asked.gallery.write(lambda g: g.add_subject(body.subject)):
-            raise refused(400, 43, "Subject already exists")
-        service.audit.write("add-subject", by=asked.by, gallery=asked.gallery.name, subject=body.subject)
-        return JSONResponse({"subject": body.subject}, 201)
+@router.get("", summary="All names")
+@router.get("/", include_in_schema=False)
+async def list_subjects(asked: Reader) -> JSONResponse:
+    return JSONResponse({"subjects": await asked.gallery.read(_names)})
 
-    @routes.put("/{subject}", summary="Rename a person, or merge with the one of the new name")
-    async def rename_subject(subject: str, body: SubjectBody, asked: writers) -> JSONResponse:
-        if body.subject == subject:
-            return JSONResponse({"updated": False})
-        if not await asked.gallery.read(lambda g: g.has_subject(subject)):
-            raise no_subject(subject)
-        await asked.gallery.write(lambda g: g.rename(subject, body.subject))
-        service.audit.write("rename", by=asked.by, gallery=asked.gallery.name, subject=body.subject)
-        return JSONResponse({"updated": True})
 
-    @routes.delete("/{subject}", summary="Delete a person with all examples")
-    async def delete_subject(subject: str, asked: deleters) -> JSONResponse:
-        if not await asked.gallery.read(lambda g: g.has_subject(subject)):
-            raise no_subject(subject)
-        faces = await asked.gallery.read(lambda g: g.faces_of(subject))
-        await remove_faces(service, asked, faces, subject=subject)
-        return JSONResponse({"subject": subject})
+@router.post("", summary="Add a person without examples")
+async def add_subject(body: SubjectBody, asked: Writer) -> JSONResponse:
+    if not await asked.gallery.write(lambda g: g.add_subject(body.subject)):
+        raise refused(400, 43, "Subject already exists")
+    asked.log("add-subject", subject=body.subject)
+    return JSONResponse({"subject": body.subject}, 201)
 
-    @routes.delete("", summary="Delete everybody")
-    async def delete_subjects(asked: deleters) -> JSONResponse:
-        return JSONResponse({"deleted": await remove_everybody(service, asked)})
 
-    return routes
+@router.put("/{subject}", summary="Rename a person, or merge with the one of the new name")
+async def rename_subject(subject: str, body: SubjectBody, asked: Writer) -> JSONResponse:
+    if body.subject == subject:
+        return JSONResponse({"updated": False})
+    await _need(asked, subject)
+    await asked.gallery.write(lambda g: g.rename(subject, body.subject))
+    asked.log("rename", subject=body.subject)
+    return JSONResponse({"updated": True})
+
+
+@router.delete("/{subject}", summary="Delete a person with all examples")
+async def delete_subject(subject: str, asked: Deleter) -> JSONResponse:
+    await _need(asked, subject)
+    await remove_faces(asked, await asked.gallery.read(lambda g: g.faces_of(subject)), subjects=[subject])
+    return JSONResponse({"subject": subject})
+
+
+@router.delete("", summary="Delete everybody")
+async def delete_subjects(asked: Deleter) -> JSONResponse:
+    names, faces = await asked.gallery.read(lambda g: (_names(g), all_faces(g)))
+    if names:
+        await remove_faces(asked, faces, subjects=names)
+    return JSONResponse({"deleted": len(names)})
+
+
+def _names(gallery: Gallery) -> list[str]:
+    """Everybody, by name."""
+    return [one.name for one in gallery.subjects()]
+
+
+async def _need(asked: Asked, subject: str) -> None:
+    if not await asked.gallery.read(lambda g: g.has_subject(subject)):
+        raise refused(404, 42, f"Subject {subject} not found")

@@ -9,6 +9,8 @@ from facespace.distances import similarity
 from facespace.gallery import Identities, Match
 from facespace.models import ModelSpec
 from facespace.service.engine import Faces
+from facespace.service.galleries import OpenGallery
+from facespace.service.probes import Probes
 
 
 def model(spec: ModelSpec) -> dict[str, str]:
@@ -19,6 +21,17 @@ def model(spec: ModelSpec) -> dict[str, str]:
 def picture(faces: Faces) -> dict[str, Any]:
     """Which picture was looked at, and by which detector."""
     return {"sha256": faces.sha256, "size_hw": list(faces.size_hw), "detector": faces.detector}
+
+
+def head(gallery: OpenGallery, probes: Probes) -> dict[str, Any]:
+    """What every answer about a gallery says."""
+    seen = {} if probes.faces is None else {"picture": picture(probes.faces)}
+    return {"gallery": gallery.name, "model": model(probes.spec), **seen}
+
+
+def probe(probes: Probes, i: int) -> dict[str, Any]:
+    """Where the i-th is in its picture, if it is of one."""
+    return {} if probes.faces is None else face(probes.faces, i)
 
 
 def face(faces: Faces, i: int) -> dict[str, Any]:

@@ -4,10 +4,10 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, StreamingResponse
 
 from facespace.errors import InputError
@@ -19,105 +19,94 @@ from facespace.service.native.description import PICTURE_OR_EMBEDDINGS
 from facespace.service.native.parameters import (
     PAGE,
     Cursor,
+    Deleter,
     FaceKey,
     PageSize,
     Quality,
+    Reader,
     Subject,
-    asked_for,
+    Writer,
     cursor_after,
     entry_of,
     limited,
 )
-from facespace.service.native.probes import one_probe
 from facespace.service.native.schemas import EnrolledFaces, PutFace, RemovedFaces, described
-from facespace.service.native.sent import read_sent
+from facespace.service.probes import embed_sent
 from facespace.service.problems import ProblemError
-from facespace.service.service import Asked, Service
+from facespace.service.sent import read_sent
+from facespace.service.service import Asked
 
 EXPORTED_AT_ONCE = 1000
 
 
-def router(service: Service) -> APIRouter:
-    """`/v1/galleries/{gallery}/faces`, `.../{key}`, `/v1/galleries/{gallery}/export`."""
-    routes = APIRouter(prefix="/v1/galleries/{gallery}", tags=["faces"])
-    readers = Annotated[Asked, Depends(asked_for(service, "read"))]
-    writers = Annotated[Asked, Depends(asked_for(service, "write"))]
-    deleters = Annotated[Asked, Depends(asked_for(service, "delete"))]
+router = APIRouter(prefix="/v1/galleries/{gallery}", tags=["faces"])
 
-    async def put(
-        asked: Asked, key: str | None, subject: str | None, min_quality: float, request: Request
-    ) -> JSONResponse:
-        sent = await read_sent(request)
-        probe, n_faces = await one_probe(service, asked.gallery, sent)
-        if probe.face is not None and probe.face.quality[0] < min_quality:
-            raise InputError(f"quality {probe.face.quality[0]:.2f}: expected at least {min_quality:g}")
-        name = subject or sent.fields.get("subject")
-        if not isinstance(name, str):
-            raise InputError("subject: expected the name of the person, in the address or the body")
-        chosen = key or probe.sha256[:32]
-        outcome, face = await enrol(service, asked, key=chosen, subject=name, probe=probe)
-        document = {**shown(asked.gallery, face), "outcome": outcome, "model": answers.model(probe.spec)}
-        if probe.face is not None:
-            document |= {"picture": answers.picture(probe.face), "n_faces": n_faces}
-        return JSONResponse(document, 201 if outcome == "new" else 200)
 
-    @routes.put(
-        "/faces/{key}",
-        **described(
-            "Enrol a face under a key of yours; again is once", PutFace, also=201, **PICTURE_OR_EMBEDDINGS
-        ),
-    )
-    async def put_face(
-        key: FaceKey,
-        request: Request,
-        asked: writers,
-        subject: Subject = None,
-        min_quality: Quality = 0.0,
-    ) -> JSONResponse:
-        return await put(asked, key, subject, min_quality, request)
+@router.put(
+    "/faces/{key}",
+    **described(
+        "Enrol a face under a key of yours; again is once", PutFace, also=201, **PICTURE_OR_EMBEDDINGS
+    ),
+)
+async def put_face(
+    key: FaceKey, request: Request, asked: Writer, subject: Subject = None, min_quality: Quality = 0.0
+) -> JSONResponse:
+    return await _put(asked, key, subject, min_quality, request)
 
-    @routes.post(
-        "/faces",
-        **described(
-            "Enrol a face under a key made of its picture", PutFace, also=201, **PICTURE_OR_EMBEDDINGS
-        ),
-    )
-    async def add_face(
-        request: Request,
-        asked: writers,
-        subject: Subject = None,
-        min_quality: Quality = 0.0,
-    ) -> JSONResponse:
-        return await put(asked, None, subject, min_quality, request)
 
-    @routes.get("/faces", **described("Enrolled faces, of all or of one person, in pages", EnrolledFaces))
-    async def list_faces(
-        asked: readers,
-        subject: Subject = None,
-        cursor: Cursor = "",
-        limit: PageSize = PAGE,
-    ) -> JSONResponse:
-        n, after = limited(limit, service.settings.limits.page), _number(entry_of(cursor))
-        found = await asked.gallery.read(lambda g: _page(g, after, n + 1, subject))
-        following = cursor_after(found[n - 1].face_id) if len(found) > n else None
-        return JSONResponse({"faces": [shown(asked.gallery, face) for face in found[:n]], "next": following})
+@router.post(
+    "/faces",
+    **described("Enrol a face under a key made of its picture", PutFace, also=201, **PICTURE_OR_EMBEDDINGS),
+)
+async def add_face(
+    request: Request, asked: Writer, subject: Subject = None, min_quality: Quality = 0.0
+) -> JSONResponse:
+    return await _put(asked, None, subject, min_quality, request)
 
-    @routes.get("/faces/{key}", **described("An enrolled face", schemas.EnrolledFace))
-    async def show_face(key: FaceKey, asked: readers) -> JSONResponse:
-        return JSONResponse(shown(asked.gallery, await _face(asked.gallery, key)))
 
-    @routes.delete("/faces/{key}", **described("Remove a face, for good", RemovedFaces))
-    async def remove_face(key: FaceKey, asked: deleters) -> JSONResponse:
-        face = await _face(asked.gallery, key)
-        overwritten = await remove_faces(service, asked, [face])
-        return JSONResponse({"key": key, "n_faces": 1, "overwritten": overwritten})
+async def _put(
+    asked: Asked, key: str | None, subject: str | None, min_quality: float, request: Request
+) -> JSONResponse:
+    gallery, sent = asked.gallery, await read_sent(request)
+    embedder = await gallery.embedder(fresh=sent.picture is not None)
+    probe = await embed_sent(asked.service, sent, embedder, "one")
+    if probe.faces is not None and probe.faces.quality[0] < min_quality:
+        raise InputError(f"quality {probe.faces.quality[0]:.2f}: expected at least {min_quality:g}")
+    name = subject or sent.fields.get("subject")
+    if not isinstance(name, str):
+        raise InputError("subject: expected the name of the person, in the address or the body")
+    outcome, face = await enrol(asked, probe, subject=name, key=key)
+    document = {**shown(gallery, face), "outcome": outcome, "model": answers.model(probe.spec)}
+    if probe.faces is not None:
+        document |= {"picture": answers.picture(probe.faces), "n_faces": probe.faces.n_seen}
+    return JSONResponse(document, 201 if outcome == "new" else 200)
 
-    @routes.get("/export", summary="All faces with their templates, a line of JSON each")
-    async def export(asked: readers) -> StreamingResponse:
-        service.audit.write("export", by=asked.by, gallery=asked.gallery.name)
-        return StreamingResponse(_lines(asked.gallery), media_type="application/x-ndjson")
 
-    return routes
+@router.get("/faces", **described("Enrolled faces, of all or of one person, in pages", EnrolledFaces))
+async def list_faces(
+    asked: Reader, subject: Subject = None, cursor: Cursor = "", limit: PageSize = PAGE
+) -> JSONResponse:
+    n, after = limited("limit", limit, asked.service.settings.limits.page), _number(entry_of(cursor))
+    found = await asked.gallery.read(lambda g: _page(g, after, n + 1, subject))
+    page = [shown(asked.gallery, face) for face in found[:n]]
+    return JSONResponse({"faces": page, "next": cursor_after(found[n - 1].face_id if found[n:] else None)})
+
+
+@router.get("/faces/{key}", **described("An enrolled face", schemas.EnrolledFace))
+async def show_face(key: FaceKey, asked: Reader) -> JSONResponse:
+    return JSONResponse(shown(asked.gallery, await _face(asked.gallery, key)))
+
+
+@router.delete("/faces/{key}", **described("Remove a face, for good", RemovedFaces))
+async def remove_face(key: FaceKey, asked: Deleter) -> JSONResponse:
+    overwritten = await remove_faces(asked, [await _face(asked.gallery, key)])
+    return JSONResponse({"key": key, "n_faces": 1, "overwritten": overwritten})
+
+
+@router.get("/export", summary="All faces with their templates, a line of JSON each")
+async def export(asked: Reader) -> StreamingResponse:
+    asked.log("export")
+    return StreamingResponse(_lines(asked.gallery), media_type="application/x-ndjson")
 
 
 def shown(gallery: OpenGallery, face: EnrolledFace) -> dict[str, Any]:

@@ -2,16 +2,15 @@
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query
+from pydantic import Field
 
 from facespace.errors import InputError
-from facespace.service.access import Access
 from facespace.service.enrolling import FACE_KEY
 from facespace.service.galleries import NAME
-from facespace.service.service import Asked, Service
+from facespace.service.service import Asked, Entered, TheService
 from facespace.store import LONGEST_NAME
 
 GalleryName = Annotated[str, Path(pattern=NAME, description="Name of a gallery.", examples=["team"])]
@@ -30,6 +29,7 @@ Cursor = Annotated[
     str, Query(max_length=4 * LONGEST_NAME, description="`next` of the page before; empty for the first.")
 ]
 PageSize = Annotated[int, Query(ge=1, description="Entries of a page.")]
+ModelName = Annotated[str, Field(max_length=64, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 FaceKey = Annotated[
     str, Path(pattern=FACE_KEY, description="Your key of a face, such as a row's id.", examples=["hr-1042"])
 ]
@@ -41,8 +41,10 @@ Quality = Annotated[float, Query(ge=0, le=1, description="Poorer faces are refus
 PAGE = 100
 
 
-def cursor_after(entry: str | int) -> str:
-    """The cursor of the page after an entry."""
+def cursor_after(entry: str | int | None) -> str | None:
+    """The cursor of the page after an entry; None at the end."""
+    if entry is None:
+        return None
     return base64.urlsafe_b64encode(str(entry).encode()).decode().rstrip("=")
 
 
@@ -58,21 +60,26 @@ def entry_of(cursor: str) -> str:
         raise InputError("cursor: expected `next` of another page") from error
 
 
-def limited(limit: int, most: int) -> int:
-    """A page's size.
+def limited(name: str, value: int, most: int) -> int:
+    """A number that may be as large as the service's limit.
 
     Raises:
-        InputError: more than there may be.
+        InputError: it is larger.
     """
-    if limit > most:
-        raise InputError(f"limit: expected at most {most}, got {limit}")
-    return limit
+    if value > most:
+        raise InputError(f"{name}: expected at most {most}, got {value}")
+    return value
 
 
-def asked_for(service: Service, right: str) -> Callable[..., Awaitable[Asked]]:
+def _asked_for(right: str) -> Any:
     """A dependency of routes: the gallery in the address, for who has the right in it."""
 
-    async def find(gallery: GalleryName, access: Annotated[Access, Depends(service.door)]) -> Asked:
-        return service.gallery(gallery, access, right)
+    async def find(gallery: GalleryName, entered: Entered, service: TheService) -> Asked:
+        return service.gallery(gallery, entered, right)
 
-    return find
+    return Depends(find)
+
+
+Reader = Annotated[Asked, _asked_for("read")]
+Writer = Annotated[Asked, _asked_for("write")]
+Deleter = Annotated[Asked, _asked_for("delete")]

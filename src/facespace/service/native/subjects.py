@@ -1,8 +1,8 @@
 """People of a gallery: list, add, show, remove."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from facespace.gallery import EnrolledFace, Gallery
@@ -10,57 +10,51 @@ from facespace.service.enrolling import key_of, remove_faces
 from facespace.service.native.parameters import (
     PAGE,
     Cursor,
+    Deleter,
     PageSize,
+    Reader,
     SubjectName,
-    asked_for,
+    Writer,
     cursor_after,
     entry_of,
     limited,
 )
 from facespace.service.native.schemas import RemovedFaces, Subjects, SubjectShown, described
 from facespace.service.problems import ProblemError
-from facespace.service.service import Asked, Service
 from facespace.store import same_name
 
+router = APIRouter(prefix="/v1/galleries/{gallery}/subjects", tags=["subjects"])
 
-def router(service: Service) -> APIRouter:
-    """`/v1/galleries/{gallery}/subjects`, `.../{subject}`."""
-    routes = APIRouter(prefix="/v1/galleries/{gallery}/subjects", tags=["subjects"])
-    readers = Annotated[Asked, Depends(asked_for(service, "read"))]
-    writers = Annotated[Asked, Depends(asked_for(service, "write"))]
-    deleters = Annotated[Asked, Depends(asked_for(service, "delete"))]
-    most = service.settings.limits.page
 
-    @routes.get("", **described("Everybody, by name, in pages", Subjects))
-    async def list_subjects(asked: readers, cursor: Cursor = "", limit: PageSize = PAGE) -> JSONResponse:
-        after, n = entry_of(cursor), limited(limit, most)
-        found = await asked.gallery.read(lambda g: g.subjects(after=after, limit=n + 1))
-        page = [{"name": one.name, "n_faces": one.n_faces} for one in found[:n]]
-        return JSONResponse(
-            {"subjects": page, "next": cursor_after(found[n - 1].name) if len(found) > n else None}
-        )
+@router.get("", **described("Everybody, by name, in pages", Subjects))
+async def list_subjects(asked: Reader, cursor: Cursor = "", limit: PageSize = PAGE) -> JSONResponse:
+    after, n = entry_of(cursor), limited("limit", limit, asked.service.settings.limits.page)
+    found = await asked.gallery.read(lambda g: g.subjects(after=after, limit=n + 1))
+    page = [{"name": one.name, "n_faces": one.n_faces} for one in found[:n]]
+    return JSONResponse({"subjects": page, "next": cursor_after(found[n - 1].name if found[n:] else None)})
 
-    @routes.put("/{subject:path}", **described("Add a person without faces", SubjectShown, also=201))
-    async def add_subject(subject: SubjectName, asked: writers) -> JSONResponse:
-        is_new = await asked.gallery.write(lambda g: g.add_subject(subject))
-        if is_new:
-            service.audit.write("add-subject", by=asked.by, gallery=asked.gallery.name, subject=subject)
-        name, faces = await asked.gallery.read(lambda g: _of(g, subject))
-        return JSONResponse({"name": name, "n_faces": len(faces)}, 201 if is_new else 200)
 
-    @routes.get("/{subject:path}", **described("A person, with the keys of the faces", SubjectShown))
-    async def show_subject(subject: SubjectName, asked: readers) -> JSONResponse:
-        name, faces = await asked.gallery.read(lambda g: _of(g, subject))
-        keys = [key_of(asked.gallery, face) for face in faces[:most]]
-        return JSONResponse({"name": name, "n_faces": len(faces), "faces": keys})
+@router.put("/{subject:path}", **described("Add a person without faces", SubjectShown, also=201))
+async def add_subject(subject: SubjectName, asked: Writer) -> JSONResponse:
+    is_new = await asked.gallery.write(lambda g: g.add_subject(subject))
+    if is_new:
+        asked.log("add-subject", subject=subject)
+    name, faces = await asked.gallery.read(lambda g: _of(g, subject))
+    return JSONResponse({"name": name, "n_faces": len(faces)}, 201 if is_new else 200)
 
-    @routes.delete("/{subject:path}", **described("Remove a person with all faces, for good", RemovedFaces))
-    async def remove_subject(subject: SubjectName, asked: deleters) -> JSONResponse:
-        name, faces = await asked.gallery.read(lambda g: _of(g, subject))
-        overwritten = await remove_faces(service, asked, faces, subject=name)
-        return JSONResponse({"name": name, "n_faces": len(faces), "overwritten": overwritten})
 
-    return routes
+@router.get("/{subject:path}", **described("A person, with the keys of the faces", SubjectShown))
+async def show_subject(subject: SubjectName, asked: Reader) -> JSONResponse:
+    name, faces = await asked.gallery.read(lambda g: _of(g, subject))
+    keys = [key_of(asked.gallery, face) for face in faces[: asked.service.settings.limits.page]]
+    return JSONResponse({"name": name, "n_faces": len(faces), "faces": keys})
+
+
+@router.delete("/{subject:path}", **described("Remove a person with all faces, for good", RemovedFaces))
+async def remove_subject(subject: SubjectName, asked: Deleter) -> JSONResponse:
+    name, faces = await asked.gallery.read(lambda g: _of(g, subject))
+    overwritten = await remove_faces(asked, faces, subjects=[name])
+    return JSONResponse({"name": name, "n_faces": len(faces), "overwritten": overwritten})
 
 
 def _of(gallery: Gallery, subject: str) -> tuple[str, list[EnrolledFace]]:

@@ -43,7 +43,7 @@ async def read_sent(request: Request) -> Sent:
     """
     kind = media_type(request)
     if kind.startswith("image/") or kind == "application/octet-stream":
-        return Sent(_not_empty(await request.body()), [], {})
+        return Sent(not_empty(await request.body()), [], {})
     if kind == "application/json":
         return of_json(await read_json(request))
     if kind == "multipart/form-data":
@@ -76,7 +76,7 @@ def of_json(fields: dict[str, Any]) -> Sent:
     if sum(value is not None for value in (one, several, image)) != 1:
         raise ProblemError(422, "invalid", "expected one of image, embedding and embeddings")
     if image is not None:
-        return Sent(_not_empty(_bytes(image, "image")), [], fields)
+        return Sent(not_empty(_bytes(image, "image")), [], fields)
     rows = [one] if several is None else several
     if not isinstance(rows, list) or not rows:
         raise ProblemError(422, "invalid", "embeddings: expected a list of one or more")
@@ -88,7 +88,7 @@ async def _of_form(request: Request) -> Sent:
     content = next((files[name] for name in FILES if name in files), None)
     if content is None:
         raise ProblemError(422, "invalid", "expected a file in the form's field image")
-    return Sent(_not_empty(content), [], fields)
+    return Sent(not_empty(content), [], fields)
 
 
 async def read_form(request: Request, *, most_files: int = 2) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -116,7 +116,7 @@ async def read_pair(request: Request) -> tuple[Sent, Sent]:
         files, texts = await read_form(request)
         if set(files) != {"a", "b"}:
             raise ProblemError(422, "invalid", "expected two files in the form's fields a and b")
-        return Sent(_not_empty(files["a"]), [], texts), Sent(_not_empty(files["b"]), [], texts)
+        return Sent(not_empty(files["a"]), [], texts), Sent(not_empty(files["b"]), [], texts)
     if kind != "application/json":
         raise ProblemError(415, "media-type", "expected application/json or multipart/form-data")
     fields = await read_json(request)
@@ -131,15 +131,15 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def embedding_rows(sent: Sent, spec: ModelSpec, *, most: int) -> NDArray[np.float32]:
-    """Unit rows (N, D) of what was sent.
+def embedding_rows(embeddings: list[Any], spec: ModelSpec, *, most: int) -> NDArray[np.float32]:
+    """Unit rows (N, D) of embeddings as they stand in the JSON.
 
     Raises:
         InputError: too many, of another length, not of unit length, or no numbers.
     """
-    if len(sent.embeddings) > most:
-        raise InputError(f"embeddings: expected at most {most}, got {len(sent.embeddings)}")
-    return np.stack([_row(value, spec, f"embeddings.{i}") for i, value in enumerate(sent.embeddings)])
+    if len(embeddings) > most:
+        raise InputError(f"embeddings: expected at most {most}, got {len(embeddings)}")
+    return np.stack([_row(value, spec, f"embeddings.{i}") for i, value in enumerate(embeddings)])
 
 
 def _row(value: Any, spec: ModelSpec, name: str) -> NDArray[np.float32]:
@@ -169,7 +169,12 @@ def _bytes(text: Any, name: str) -> bytes:
         raise ProblemError(422, "invalid", f"{name}: expected bytes as base64") from error
 
 
-def _not_empty(content: bytes) -> bytes:
+def not_empty(content: bytes) -> bytes:
+    """The content of a picture file.
+
+    Raises:
+        ProblemError: there is none.
+    """
     if not content:
         raise ProblemError(422, "unreadable-picture", "the picture: the file is empty")
     return content
