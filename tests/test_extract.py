@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from facespace.errors import DataError
-from facespace.extract import PhotoFaces, embed_crops, embed_photos, extract_image, extract_photos
+from facespace.extract import PhotoFaces, embed_photos, extract_image, extract_photos
 from facespace.images import Picture, Unreadable
 from facespace.table import FaceTable
 from fakes import DrawnDetector, DrawnEmbedder, draw_photo
@@ -68,11 +68,11 @@ def test_folders_of_crops_name_the_people(tmp_path: Path) -> None:
             image = Image.new("RGB", (112, 112), colour)
             image.putpixel((0, 0), (i, i, i))
             image.save(tmp_path / "crops" / name / f"{i}.png")
-    result = embed_crops([tmp_path / "crops"], tmp_path / "faces", DrawnEmbedder())
+    result = embed_photos([tmp_path / "crops"], tmp_path / "faces", None, DrawnEmbedder())
     table = FaceTable.load(tmp_path / "faces")
     assert result.n_new == len(table) == 6
     assert table.labels is not None and table.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert embed_crops([tmp_path / "crops"], tmp_path / "faces", DrawnEmbedder()).n_new == 0
+    assert embed_photos([tmp_path / "crops"], tmp_path / "faces", None, DrawnEmbedder()).n_new == 0
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_another_detector_and_crops_do_not_mix_into_a_table(tmp_path: Path) -> N
     with pytest.raises(DataError, match="faces of another detector"):
         embed_photos([tmp_path / "photos"], tmp_path / "faces", OtherDetector(), DrawnEmbedder())
     with pytest.raises(DataError, match="faces of another detector"):
-        embed_crops([tmp_path / "photos"], tmp_path / "faces", DrawnEmbedder())
+        embed_photos([tmp_path / "photos"], tmp_path / "faces", None, DrawnEmbedder())
 
 
 def cut_jpeg(path: Path, share: float) -> bytes:
@@ -183,6 +183,6 @@ def test_a_crop_that_is_cut_short_is_not_embedded(tmp_path: Path) -> None:
         noise = np.random.default_rng(0).integers(0, 255, (112, 112, 3), dtype=np.uint8)
         Image.fromarray(noise).save(path, quality=60)
         path.write_bytes(path.read_bytes()[:end])
-    result = embed_crops([tmp_path], tmp_path / "faces", DrawnEmbedder())
+    result = embed_photos([tmp_path], tmp_path / "faces", None, DrawnEmbedder())
     assert result.n_photos == 1 and [u.photo.name for u in result.unreadable] == ["half.jpg"]
     assert "cut short" in result.unreadable[0].reason

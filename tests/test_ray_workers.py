@@ -24,7 +24,7 @@ from facespace import ray_cluster, ray_workers
 from facespace.cluster import GroupOptions, group_table
 from facespace.embed import Embedder
 from facespace.errors import InputError, MissingExtraError, WorkersError
-from facespace.extract import embed_crops, embed_photos
+from facespace.extract import embed_photos
 from facespace.faces.detect import Detector
 from facespace.ray_workers import RayWorkers
 from facespace.table import COLUMNS, FaceTable
@@ -288,7 +288,7 @@ def test_a_table_is_the_one_of_threads(ray_here: Workers, tmp_path: Path) -> Non
 def test_people_are_those_of_one_process(ray_here: Workers, data: Path, tmp_path: Path) -> None:
     folders = sorted((data / "faces" / "val").iterdir())[:24]
     embedder = Embedder("facespace-xs")
-    embed_crops(folders, tmp_path / "faces", embedder)
+    embed_photos(folders, tmp_path / "faces", None, embedder)
     table = FaceTable.load(tmp_path / "faces")
     for options in (GroupOptions(), GroupOptions(threshold=0.6, min_quality=0.05)):
         here = group_table(table, embedder.spec, options)

@@ -121,8 +121,8 @@ class FaceTable:
     @classmethod
     def empty(cls, *, dim: int, model: str) -> "FaceTable":
         """No faces of embeddings with ``dim`` components."""
-        none = np.zeros(0, np.int64), np.zeros(0, np.int32)
-        return cls(model, (), (), *none, *[UNKNOWN] * 4, embedding=np.zeros((0, dim), np.float32))
+        none, rows = np.zeros(0, np.int64), np.zeros((0, dim), np.float32)
+        return cls(model, (), (), none, none.astype(np.int32), UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, rows)
 
     def __len__(self) -> int:
         return len(self.face_id)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from facespace.errors import InputError
-from facespace.extract import embed_crops
+from facespace.extract import embed_photos
 from facespace.extract.exports import export_table
 from facespace.table import FaceTable
 from fakes import COLOURS, DrawnEmbedder
@@ -22,7 +22,7 @@ def crops(root: Path) -> Path:
 
 
 def exported(tmp_path: Path, form: str) -> tuple[FaceTable, dict[str, Path]]:
-    embed_crops([crops(tmp_path / "crops")], tmp_path / "table", DrawnEmbedder())
+    embed_photos([crops(tmp_path / "crops")], tmp_path / "table", None, DrawnEmbedder())
     table = FaceTable.load(tmp_path / "table")
     return table, {path.name: path for path in export_table(table, tmp_path / "out", form)}
 

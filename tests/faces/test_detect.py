@@ -61,7 +61,7 @@ def own_maps(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 def test_own_layout_agrees_with_a_loop_over_cells(rng: np.random.Generator) -> None:
     maps = own_maps(rng)
-    boxes, landmarks, scores = decode_own(maps, WIDTH, 0.6)
+    found = decode_own(maps, WIDTH, 0.6)
     expected = []
     for stride in (8, 16, 32):
         for row in range(HEIGHT // stride):
@@ -75,8 +75,9 @@ def test_own_layout_agrees_with_a_loop_over_cells(rng: np.random.Generator) -> N
                 expected.append(
                     [x - w / 2, y - h / 2, x + w / 2, y + h / 2, x + value[5] * w, y + value[6] * h]
                 )
-    assert len(scores) == len(expected) > 10
-    np.testing.assert_allclose(np.concatenate([boxes, landmarks[:, 0]], 1), expected, rtol=1e-4, atol=1e-3)
+    assert len(found) == len(expected) > 10
+    got = np.concatenate([found.boxes_xyxy, found.landmarks_xy[:, 0]], 1)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
 
 
 def test_yunet_layout_agrees_with_a_loop_over_cells(rng: np.random.Generator) -> None:
@@ -86,7 +87,7 @@ def test_yunet_layout_agrees_with_a_loop_over_cells(rng: np.random.Generator) ->
         outputs |= {f"{k}_{s}": rng.uniform(0, 1, (1, n, 1)).astype(np.float32) for k in ("cls", "obj")}
         outputs |= {f"bbox_{s}": rng.normal(0, 1, (1, n, 4)).astype(np.float32)}
         outputs |= {f"kps_{s}": rng.normal(0, 1, (1, n, 10)).astype(np.float32)}
-    boxes, landmarks, scores = decode_yunet(outputs, WIDTH, 0.5)
+    found = decode_yunet(outputs, WIDTH, 0.5)
     expected = []
     for s in (8, 16, 32):
         for i in range(HEIGHT * WIDTH // s**2):
@@ -98,7 +99,7 @@ def test_yunet_layout_agrees_with_a_loop_over_cells(rng: np.random.Generator) ->
             x0, y0 = (column + box[0]) * s - w / 2, (row + box[1]) * s - h / 2
             last_y = (outputs[f"kps_{s}"][0, i, 9] + row) * s
             expected.append([x0, y0, x0 + w, y0 + h, last_y, score])
-    got = np.concatenate([boxes, landmarks[:, 4, 1:], scores[:, None]], 1)
+    got = np.concatenate([found.boxes_xyxy, found.landmarks_xy[:, 4, 1:], found.scores[:, None]], 1)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
 
 
@@ -108,10 +109,10 @@ def test_scrfd_layout_has_two_anchors_a_cell() -> None:
     outputs |= {f"box{n}": np.ones((n, 4), np.float32) for n in counts}
     outputs |= {f"points{n}": np.full((n, 10), 0.5, np.float32) for n in counts}
     outputs[f"score{counts[1]}"][2 * 8 + 1] = 0.9  # second anchor of cell 8 at stride 16: row 1, column 2
-    boxes, landmarks, scores = decode_scrfd(outputs, WIDTH, 0.5)
-    assert boxes.tolist() == [[16, 0, 48, 32]]
-    assert landmarks[0, 0].tolist() == [40, 24]
-    assert scores.tolist() == [np.float32(0.9)]
+    found = decode_scrfd(outputs, WIDTH, 0.5)
+    assert found.boxes_xyxy.tolist() == [[16, 0, 48, 32]]
+    assert found.landmarks_xy[0, 0].tolist() == [40, 24]
+    assert found.scores.tolist() == [np.float32(0.9)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from facespace.errors import DataError, ImageError, InputError
-from facespace.extract import embed_crops, embed_photos
+from facespace.extract import embed_photos
 from facespace.images import list_photos, photo_path, read_bytes, read_image
 from facespace.images.addresses import Address
 from facespace.table import FaceTable
@@ -52,7 +52,7 @@ def test_a_table_of_an_address_goes_on_where_it_stopped(tmp_path: Path) -> None:
     second = embed_photos(paths, table, DrawnDetector(), DrawnEmbedder())
     assert (first.n_new, second.n_new, second.n_left, second.n_faces) == (2, 2, 1, 5)
     assert FaceTable.load(table).photos[0].startswith("file:///")
-    embed_crops(paths, tmp_path / "crops", DrawnEmbedder())
+    embed_photos(paths, tmp_path / "crops", None, DrawnEmbedder())
     assert FaceTable.load(tmp_path / "crops").identities == ("ann", "bob", "photos")
 
 

@@ -123,11 +123,11 @@ def test_cells_and_decoding_agree_with_the_detector(rng: np.random.Generator) ->
 
     arrays = {f"map_{s}": rng.normal(0, 1, (1, 15, 64 // s, 96 // s)).astype(np.float32) for s in (8, 16, 32)}
     logits, boxes, landmarks, centres, strides = decode(tuple(torch.from_numpy(a) for a in arrays.values()))
-    got_boxes, got_landmarks, got_scores = decode_own(arrays, 96, 1e-6)
-    assert len(centres) == len(strides) == len(got_scores)
-    np.testing.assert_allclose(got_boxes, boxes[0], rtol=1e-4, atol=1e-3)
-    np.testing.assert_allclose(got_landmarks, landmarks[0], rtol=1e-4, atol=1e-3)
-    np.testing.assert_allclose(got_scores, logits[0].sigmoid(), rtol=1e-4)
+    got = decode_own(arrays, 96, 1e-6)
+    assert len(centres) == len(strides) == len(got)
+    np.testing.assert_allclose(got.boxes_xyxy, boxes[0], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(got.landmarks_xy, landmarks[0], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(got.scores, logits[0].sigmoid(), rtol=1e-4)
 
 
 @pytest.mark.parametrize(("side", "stride"), [(14, 8), (32, 8), (64, 16), (120, 32)])

@@ -6,7 +6,7 @@ from PIL import Image
 
 from drawn_context import drawn_context
 from facespace.errors import DataError
-from facespace.extract import embed_crops
+from facespace.extract import embed_photos
 from facespace.measure.faces import read_embedded
 from facespace.measure.holdout import evaluate_holdout
 from facespace.table import FaceTable
@@ -26,7 +26,7 @@ def crops(root: Path) -> Path:
 def test_folders_tables_and_files_hold_the_same_faces(tmp_path: Path) -> None:
     embedder = DrawnEmbedder()
     folder = drawn_context().read(crops(tmp_path / "crops"))
-    embed_crops([tmp_path / "crops"], tmp_path / "table", embedder)
+    embed_photos([tmp_path / "crops"], tmp_path / "table", None, embedder)
     FaceTable.load(tmp_path / "table").save_npz(tmp_path / "faces.npz")
     for source in (tmp_path / "table", tmp_path / "faces.npz"):
         faces = read_embedded(source)
@@ -75,7 +75,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     FaceTable.empty(dim=4, model="m").save(tmp_path / "unknown")
     with pytest.raises(DataError, match="embed --crops"):
         read_embedded(tmp_path / "unknown")
-    embed_crops([crops(tmp_path / "crops")], tmp_path / "table", DrawnEmbedder())
+    embed_photos([crops(tmp_path / "crops")], tmp_path / "table", None, DrawnEmbedder())
     other = DrawnEmbedder()
     other.spec = type(other.spec)("other", "1", "embedder", (112, 112), sha256="f" * 64)
     with pytest.raises(DataError, match="leave --model out"):

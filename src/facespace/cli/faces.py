@@ -26,7 +26,7 @@ from facespace.cli.progress import progress
 from facespace.cluster import IMPOSTORS_IN_REACH, GroupOptions, TableGroups, group_table
 from facespace.embed import Embedder
 from facespace.errors import DataError, InputError, MissingExtraError
-from facespace.extract import EmbedResult, embed_crops, embed_photos
+from facespace.extract import EmbedResult, embed_photos
 from facespace.extract.exports import export_table
 from facespace.faces.addresses import face_at, split_address
 from facespace.faces.detect import Detector
@@ -76,10 +76,7 @@ def embed(
     embedder = Embedder(model, device=device)
     finder = None if crops else Detector(detector, tiles=read_tiles(tiles), device=device)
     with open_workers(on, workers) as all_workers, progress("embedding") as on_photo:
-        if finder is None:
-            result = embed_crops(photos, output, embedder, workers=all_workers, on_photo=on_photo)
-        else:
-            result = embed_photos(photos, output, finder, embedder, workers=all_workers, on_photo=on_photo)
+        result = embed_photos(photos, output, finder, embedder, workers=all_workers, on_photo=on_photo)
     _show_embedded(result, output, json=json)
 
 

@@ -18,7 +18,6 @@ from facespace.extract.photos import (
 from facespace.extract.tables import (
     EmbedResult,
     content_hash,
-    embed_crops,
     embed_photos,
     expand_paths,
     extract_table,
@@ -40,7 +39,6 @@ __all__ = [
     "Track",
     "VideoFaces",
     "content_hash",
-    "embed_crops",
     "embed_known_faces",
     "embed_known_frames",
     "embed_photos",

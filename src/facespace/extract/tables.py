@@ -24,15 +24,14 @@ from facespace.extract.videos import extract_file, extract_files, file_hash, tab
 from facespace.faces.quality import face_quality
 from facespace.images import Unreadable, list_photos, read_bytes
 from facespace.images.addresses import Address
-from facespace.models import ModelSpec
-from facespace.table import FaceTable, FaceTableWriter, face_id
+from facespace.table import UNKNOWN, FaceTable, FaceTableWriter, face_id
 from facespace.workers import Workers, as_workers, in_order
 
 # A shard grows with the job, so that the manifest stays short.
 PHOTOS_PER_SHARD, MANY_SHARDS, MAX_PHOTOS_PER_SHARD = 500, 1000, 50_000
 READY_CROPS = ""  # in place of a detector
-THREADS_PER_VIDEO = 2  # where several are read at a time
 Crop = tuple[Path, str, NDArray[np.uint8]]
+THREADS_PER_VIDEO = 2  # where several are read at a time
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class EmbedResult:
 def embed_photos(
     paths: Sequence[Path],
     output: Path,
-    detector: NamedDetector,
+    detector: NamedDetector | None,
     embedder: FaceEmbedder,
     *,
     workers: int | Workers | None = None,
@@ -75,7 +74,8 @@ def embed_photos(
     Args:
         paths: files and folders; on other machines they are read there.
         output: folder of the table, on this machine.
-        detector: finds the faces.
+        detector: finds the faces; None where the files are ready crops, whose folders are identities:
+            `root/<identity>/<image>`.
         embedder: embeds them.
         workers: who reads and embeds; a number of threads of this machine, all cores when None.
         on_photo: called with (photos done, photos in all).
@@ -86,50 +86,14 @@ def embed_photos(
         WorkersError: the machines that should do it are away.
         WriteError: the disk is full, or does not let us write there.
     """
-    work = partial(_read_file, detector=detector, embedder=embedder)
-    return _embed(paths, output, work, 1, embedder.spec, detector.spec.sha256, as_workers(workers), on_photo)
-
-
-def embed_crops(
-    paths: Sequence[Path],
-    output: Path,
-    embedder: FaceEmbedder,
-    *,
-    workers: int | Workers | None = None,
-    on_photo: Callable[[int, int], None] | None = None,
-) -> EmbedResult:
-    """Embed ready crops, as `embed_photos` does photos; folders are identities: `root/<identity>/<image>`."""
-    work = partial(_read_crops, embedder=embedder)
-    return _embed(
-        paths, output, work, CROPS_PER_BATCH, embedder.spec, READY_CROPS, as_workers(workers), on_photo
-    )
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What a few photos gave: their faces, where any could be read."""
-
-    n_photos: int
-    table: FaceTable | None
-    unreadable: tuple[Unreadable, ...] = ()
-    partial: tuple[Unreadable, ...] = ()
-
-
-def _embed(
-    paths: Sequence[Path],
-    output: Path,
-    work: Callable[[list[Path]], _Read],
-    at_once: int,
-    spec: ModelSpec,
-    detector: str,
-    workers: Workers,
-    on_photo: Callable[[int, int], None] | None,
-) -> EmbedResult:
-    photos, unreadable = expand_paths(paths, videos=detector != READY_CROPS)
-    with FaceTableWriter(output, model=spec.sha256, detector=detector) as writer:
+    photos, unreadable = expand_paths(paths, videos=detector is not None)
+    workers, at_once = as_workers(workers), CROPS_PER_BATCH if detector is None else 1
+    named = READY_CROPS if detector is None else detector.spec.sha256
+    with FaceTableWriter(output, model=embedder.spec.sha256, detector=named) as writer:
         todo, n_left = _put_right(writer, paths, photos, unreadable, workers)
         groups = [todo[i : i + at_once] for i in range(0, len(todo), at_once)]
         n_new, partly = 0, list[Unreadable]()
+        work = partial(_read, detector=detector, embedder=embedder)
         with closing(workers.map(work, groups, on_lost=_lost)) as found:
             for reads in _shards(found, len(todo), on_photo):
                 unreadable += [one for read in reads for one in read.unreadable]
@@ -142,24 +106,38 @@ def _embed(
         )
 
 
-def _read_file(photos: list[Path], detector: FaceDetector, embedder: FaceEmbedder) -> _Read:
+@dataclass(frozen=True)
+class _Read:
+    """What a few photos gave: their faces, where any could be read."""
+
+    n_photos: int
+    table: FaceTable | None
+    unreadable: tuple[Unreadable, ...] = ()
+    partial: tuple[Unreadable, ...] = ()
+
+
+def _read(photos: list[Path], detector: FaceDetector | None, embedder: FaceEmbedder) -> _Read:
+    """One photo or video, or a batch of ready crops."""
+    if detector is None:
+        return _read_crops(photos, embedder)
     (photo,) = photos
     found = extract_file(photo, detector, embedder, workers=THREADS_PER_VIDEO)
     if isinstance(found, Unreadable):
         return _Read(1, None, (found,))
-    return _Read(
-        1, table_of([found], embedder), partial=(Unreadable(photo, found.note),) if found.note else ()
-    )
+    partly = (Unreadable(photo, found.note),) if found.note else ()
+    return _Read(1, table_of(found, embedder.spec), partial=partly)
 
 
 def _read_crops(photos: list[Path], embedder: FaceEmbedder) -> _Read:
-    found = [_read_crop(path, embedder) for path in photos]
-    crops = [crop for crop in found if not isinstance(crop, Unreadable)]
-    return _Read(
-        len(photos),
-        _crop_table(crops, embedder) if crops else None,
-        tuple(crop for crop in found if isinstance(crop, Unreadable)),
-    )
+    found: list[Crop] = []
+    unreadable = []
+    for photo in photos:
+        try:
+            found += extract_crops([photo], embedder)
+        except ImageError as error:
+            unreadable.append(Unreadable(photo, error.reason))
+    table = _crop_table(found, embedder) if found else None
+    return _Read(len(photos), table, tuple(unreadable))
 
 
 def _lost(photos: list[Path]) -> _Read:
@@ -259,10 +237,11 @@ def extract_tables(
         workers: threads; all cores when absent.
     """
     if detector is None:
-        yield from in_order(lambda path: _one_crop(path, embedder), photos, workers=workers)
+        for read in in_order(lambda path: _read_crops([path], embedder), photos, workers=workers):
+            yield read.unreadable[0] if read.table is None else read.table
         return
     for found in extract_files(photos, detector, embedder, workers=workers):
-        yield found if isinstance(found, Unreadable) else table_of([found], embedder)
+        yield found if isinstance(found, Unreadable) else table_of(found, embedder.spec)
 
 
 def extract_table(
@@ -290,19 +269,6 @@ def extract_table(
         if on_photo:
             on_photo(done, len(photos))
     return FaceTable.merge(tables), tuple(unreadable)
-
-
-def _one_crop(path: Path, embedder: FaceEmbedder) -> FaceTable | Unreadable:
-    crop = _read_crop(path, embedder)
-    return crop if isinstance(crop, Unreadable) else _crop_table([crop], embedder)
-
-
-def _read_crop(path: Path, embedder: FaceEmbedder) -> Crop | Unreadable:
-    try:
-        (crop,) = extract_crops([path], embedder)
-    except ImageError as error:
-        return Unreadable(path, error.reason)
-    return crop
 
 
 def expand_paths(paths: Sequence[Path], *, videos: bool = True) -> tuple[list[Path], list[Unreadable]]:
@@ -339,21 +305,12 @@ def content_hash(photo: Path) -> str:
         return ""
 
 
-def _crop_table(crops: list[Crop], embedder: FaceEmbedder) -> FaceTable:
-    n = len(crops)
-    pixels = np.stack([crop for _, _, crop in crops])
+def _crop_table(found: list[Crop], embedder: FaceEmbedder) -> FaceTable:
+    paths, digests, crops = zip(*found, strict=True)
+    pixels, n = np.stack(crops), len(found)
     rows = [embedder.embed(pixels[i : i + CROPS_PER_BATCH]) for i in range(0, n, CROPS_PER_BATCH)]
-    unknown = np.full(n, np.nan, np.float32)
+    ids = np.array([face_id(digest, 0) for digest in digests], np.int64)
     return FaceTable(
-        embedder.spec.sha256,
-        tuple(str(path) for path, _, _ in crops),
-        tuple(digest for _, digest, _ in crops),
-        np.array([face_id(digest, 0) for _, digest, _ in crops], np.int64),
-        np.arange(n, dtype=np.int32),
-        np.full((n, 4), np.nan, np.float32),
-        np.full((n, 5, 2), np.nan, np.float32),
-        unknown,
-        face_quality(pixels),
-        np.concatenate(rows),
-        tuple(path.parent.name for path, _, _ in crops),
-    )
+        embedder.spec.sha256, tuple(map(str, paths)), digests, ids, np.arange(n, dtype=np.int32), UNKNOWN, UNKNOWN,
+        UNKNOWN, face_quality(pixels), np.concatenate(rows), tuple(path.parent.name for path in paths),
+    )  # fmt: skip

@@ -181,12 +181,6 @@ class Tracker:
         return linked
 
 
-def joined(parts: list[Detections]) -> Detections:
-    """Faces of several frames one after another, at least one."""
-    names = ("boxes_xyxy", "landmarks_xy", "scores")
-    return Detections(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
 def _within_reach(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Whether a face may have come from one place to the other, and grown or shrunk so, shape (N, M)."""
     side_a, side_b = (np.sqrt(np.maximum((x[:, 2:] - x[:, :2]).prod(1), 1e-6)) for x in (a, b))
@@ -214,7 +208,7 @@ def _whole(track: _Open) -> tuple[Track, NDArray[np.int64]]:
             track.times[0],
             track.times[-1],
             len(track.times),
-            joined([one.face for one in kept]),
+            Detections.joined([one.face for one in kept]),
             np.array([one.quality for one in kept], np.float32),
             np.stack([one.embedding for one in kept]),
             np.array([one.time_s for one in kept]),

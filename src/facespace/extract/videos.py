@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 
 from facespace.errors import ImageError, MissingExtraError
 from facespace.extract.photos import (
-    THUMBNAIL_PX,
     FaceDetector,
     FaceEmbedder,
     ImageFaces,
@@ -25,24 +23,19 @@ from facespace.extract.photos import (
     extract_photos,
     tiles_of,
 )
-from facespace.extract.tracks import Track, Tracker, joined
+from facespace.extract.tracks import Track, Tracker
 from facespace.faces.align import crop_faces
 from facespace.faces.detections import Detections
 from facespace.faces.tiles import decoded_side_px
 from facespace.images import EVERY_S, Exif, Unreadable, Video, VideoFrame, is_video
 from facespace.images.addresses import Address
+from facespace.models import ModelSpec
 from facespace.regular_files import open_regular
 from facespace.table import FaceTable, face_id
 from facespace.workers import in_order
 
 SAME_FRAME_S = 1e-3
 NOTHING = np.zeros((0, 0, 3), np.uint8)
-NO_FACES = ImageFaces(
-    Detections.empty(),
-    np.zeros(0, np.float32),
-    np.zeros((0, 0), np.float32),
-    np.zeros((0, THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8),
-)
 
 
 @dataclass(frozen=True)
@@ -78,14 +71,11 @@ class VideoFaces:
     @property
     def best(self) -> ImageFaces:
         """The best face of each track, as if all were in one picture."""
-        if not self.tracks:
-            return NO_FACES
-        firsts = [track.faces[:1] for track in self.tracks]
         return ImageFaces(
-            joined(firsts),
+            Detections.joined([track.faces[:1] for track in self.tracks]),
             np.array([track.quality[0] for track in self.tracks], np.float32),
-            np.stack([track.embeddings[0] for track in self.tracks]),
-            np.stack([track.thumbnail for track in self.tracks]),
+            np.array([track.embeddings[0] for track in self.tracks], np.float32),
+            np.array([track.thumbnail for track in self.tracks], np.uint8),
         )
 
 
@@ -212,35 +202,26 @@ def file_hash(path: Path) -> str:
         raise ImageError(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from error
 
 
-def table_of(found: list[PhotoFaces | VideoFaces], embedder: FaceEmbedder) -> FaceTable:
-    """Of tracks all kept faces, the best of each first."""
-    parts: list[tuple[int, PhotoFaces | Track, int]] = []  # each with its file, and which track it is
-    for i, item in enumerate(found):
-        parts += [(i, item, -1)] if isinstance(item, PhotoFaces) else [(i, t, k) for k, t in enumerate(item)]
-    counts = [len(part.faces) for _, part, _ in parts]
-    rank = Counter[str]()
-    ids = []
-    for i, part, _ in parts:
-        digest = found[i].sha256
-        ids += [face_id(digest, rank[digest] + k) for k in range(len(part.faces))]
-        rank[digest] += len(part.faces)
-    none = FaceTable.empty(dim=embedder.spec.dim, model=embedder.spec.sha256)
+def table_of(found: PhotoFaces | VideoFaces, spec: ModelSpec) -> FaceTable:
+    """The faces of one file, embedded by the model of ``spec``; of tracks all kept faces, the best of each first."""
+    parts = [found] if isinstance(found, PhotoFaces) else found.tracks
+    faces = Detections.joined([part.faces for part in parts])
+    video: dict[str, Any] = {}
+    if isinstance(found, VideoFaces) and found.tracks:
+        video = {
+            name: np.concatenate([getattr(track, name) for track in found]) for name in ("frame", "time_s")
+        }
+        video["track"] = np.repeat(np.arange(len(found)), [len(track) for track in found])
     return FaceTable(
-        embedder.spec.sha256,
-        tuple(str(item.photo) for item in found),
-        tuple(item.sha256 for item in found),
-        np.array(ids, np.int64),
-        np.repeat(np.array([i for i, _, _ in parts], np.int32), counts),
-        np.concatenate([none.box_xyxy, *(part.faces.boxes_xyxy for _, part, _ in parts)]),
-        np.concatenate([none.landmarks_xy, *(part.faces.landmarks_xy for _, part, _ in parts)]),
-        np.concatenate([none.score, *(part.faces.scores for _, part, _ in parts)]),
-        np.concatenate([none.quality, *(part.quality for _, part, _ in parts)]),
-        np.concatenate([none.embedding, *(part.embeddings for _, part, _ in parts)]),
-        frame=np.concatenate([none.frame, *(_of_video(part, "frame", -1) for _, part, _ in parts)]),
-        time_s=np.concatenate([none.time_s, *(_of_video(part, "time_s", np.nan) for _, part, _ in parts)]),
-        track=np.repeat(np.array([k for _, _, k in parts], np.int32), counts),
+        spec.sha256,
+        (str(found.photo),),
+        (found.sha256,),
+        np.array([face_id(found.sha256, k) for k in range(len(faces))], np.int64),
+        np.zeros(len(faces), np.int32),
+        faces.boxes_xyxy,
+        faces.landmarks_xy,
+        faces.scores,
+        np.concatenate([np.zeros(0, np.float32), *(part.quality for part in parts)]),
+        np.concatenate([np.zeros((0, spec.dim), np.float32), *(part.embeddings for part in parts)]),
+        **video,
     )
-
-
-def _of_video(part: PhotoFaces | Track, name: str, none: float) -> NDArray[Any]:
-    return getattr(part, name) if isinstance(part, Track) else np.full(len(part.faces), none)

@@ -144,10 +144,8 @@ class Detector:
 
     def _merged(self, parts: list[Detections]) -> Detections:
         """What several looks at one picture found: of faces found more than once the surest."""
-        boxes = np.concatenate([part.boxes_xyxy for part in parts])
-        scores = np.concatenate([part.scores for part in parts])
-        kept = suppress(boxes, scores, self.nms_iou)
-        return Detections(boxes[kept], np.concatenate([p.landmarks_xy for p in parts])[kept], scores[kept])
+        both = Detections.joined(parts)
+        return both[suppress(both.boxes_xyxy, both.scores, self.nms_iou)]
 
     def _looked_at_again(self, image: NDArray[np.uint8], found: Detections) -> Detections:
         """The faces that count, a bounded number of them with better landmarks or, if doubtful, a better score."""
@@ -173,7 +171,7 @@ class Detector:
     def _candidates(self, image: NDArray[np.uint8]) -> Detections:
         """All that might be a face in a picture at the network's scale, several times where it is seen so."""
         tensor = self._prepared(image)
-        return Detections(*self._layout.decode(self.run(tensor), tensor.shape[3], LEAST_SCORE))
+        return self._layout.decode(self.run(tensor), tensor.shape[3], LEAST_SCORE)
 
     def _find(self, image: NDArray[np.uint8], score_threshold: float) -> Detections:
         """Faces in a picture that is no larger than the network's input."""
@@ -189,15 +187,14 @@ class Detector:
     ) -> Detections:
         """Raw outputs as faces in the pixels of an input of that width."""
         least = min(LEAST_SCORE, score_threshold) if self._votes else score_threshold
-        boxes, landmarks, scores = self._layout.decode(outputs, width, least)
-        if len(scores) > MAX_CANDIDATES:
-            best = np.argpartition(-scores, MAX_CANDIDATES)[:MAX_CANDIDATES]
-            boxes, landmarks, scores = boxes[best], landmarks[best], scores[best]
-        sure = np.flatnonzero(scores >= score_threshold)
-        kept = sure[suppress(boxes[sure], scores[sure], self.nms_iou)]
+        seen = self._layout.decode(outputs, width, least)
+        if len(seen) > MAX_CANDIDATES:
+            seen = seen[np.argpartition(-seen.scores, MAX_CANDIDATES)[:MAX_CANDIDATES]]
+        sure = np.flatnonzero(seen.scores >= score_threshold)
+        kept = sure[suppress(seen.boxes_xyxy[sure], seen.scores[sure], self.nms_iou)]
         if not self._votes or not len(kept):
-            return Detections(boxes[kept], landmarks[kept], scores[kept])
-        return Detections(boxes[kept], _voted(boxes, landmarks, scores, kept), scores[kept])
+            return seen[kept]
+        return dataclasses.replace(seen[kept], landmarks_xy=_voted(seen, kept))
 
     def _fitted(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[float, float]]:
         """The picture no larger than the network's input, and its scale along x and y."""
@@ -228,20 +225,15 @@ class Detector:
         return tensor
 
 
-def _voted(
-    boxes: NDArray[np.float32],
-    landmarks: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    kept: NDArray[np.int64],
-) -> NDArray[np.float32]:
+def _voted(seen: Detections, kept: NDArray[np.int64]) -> NDArray[np.float32]:
     """Landmarks of the ``kept`` faces: the mean over all candidates of the same face, by score and overlap.
 
     As boxes vote in Gidaris and Komodakis, "Object detection via a multi-region CNN" (2015), section 5.
     """
-    overlap = box_iou(boxes[kept], boxes)
-    weights = np.where(overlap >= VOTING_IOU, overlap * scores, 0)
+    overlap = box_iou(seen.boxes_xyxy[kept], seen.boxes_xyxy)
+    weights = np.where(overlap >= VOTING_IOU, overlap * seen.scores, 0)
     weights /= weights.sum(1, keepdims=True)
-    return (weights @ landmarks.reshape(-1, 10)).reshape(-1, 5, 2)
+    return (weights @ seen.landmarks_xy.reshape(-1, 10)).reshape(-1, 5, 2)
 
 
 def _in_picture(found: Detections, scale_xy: tuple[float, float], size_hw: tuple[int, int]) -> Detections:
@@ -272,14 +264,7 @@ def _spec_and_layout(path: Path, outputs: list[Output]) -> tuple[ModelSpec, Layo
             f"met {', '.join(o.name for o in outputs)}"
         )
     spec = ModelSpec(
-        path.stem,
-        "",
-        "detector",
-        (0, 0),
-        colour=layout.colour,
-        mean=layout.mean,
-        std=layout.std,
-        dim=0,
+        path.stem, "", "detector", (0, 0), colour=layout.colour, mean=layout.mean, std=layout.std, dim=0,
         byte_scale=0.0,
-    )
+    )  # fmt: skip
     return dataclasses.replace(spec, sha256=weights_sha256(path)), layout

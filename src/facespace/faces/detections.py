@@ -1,6 +1,6 @@
 """What a detector found in one picture: parallel arrays, validated once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,13 @@ class Detections:
     def empty(cls) -> "Detections":
         """No faces."""
         return cls(np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0))  # type: ignore[arg-type]
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Detections]") -> "Detections":
+        """Faces of several pictures, or several looks at one, one after another."""
+        parts = [cls.empty(), *parts]
+        names = ("boxes_xyxy", "landmarks_xy", "scores")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def __len__(self) -> int:
         return len(self.scores)

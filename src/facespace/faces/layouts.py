@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.faces.detections import Detections
+
 STRIDES = (8, 16, 32)
 OWN_OUTPUTS = ("map_8", "map_16", "map_32")
 OWN_SIDE_UNIT = 4.0  # a box side is exp(output) * this many strides
 SCRFD_ANCHORS = 2
 
 Array = NDArray[np.float32]
-Candidates = tuple[Array, Array, Array]  # boxes (N, 4), landmarks (N, 5, 2), scores (N,)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Layout:
         mean: subtracted from pixel values 0..255.
         std: then divides them.
         score_threshold: usual for this kind; a file that is ours states its own.
-        decode: raw outputs by name, columns of the input and threshold -> candidates.
+        decode: raw outputs by name, columns of the input and threshold -> candidates, in no order, also several of
+            one face.
     """
 
     name: str
@@ -47,10 +49,10 @@ class Layout:
     mean: float
     std: float
     score_threshold: float
-    decode: Callable[[Mapping[str, Array], int, float], Candidates]
+    decode: Callable[[Mapping[str, Array], int, float], Detections]
 
 
-def decode_own(outputs: Mapping[str, Array], width: int, threshold: float) -> Candidates:
+def decode_own(outputs: Mapping[str, Array], width: int, threshold: float) -> Detections:
     """Our layout: for each stride s a map (1, 15, H/s, W/s): logit, box (dx, dy, log w, log h), landmarks."""
     logit = _logit(threshold)
     values, cells, strides = [], [], []
@@ -63,47 +65,43 @@ def decode_own(outputs: Mapping[str, Array], width: int, threshold: float) -> Ca
     return _own_faces(np.concatenate(values, 1).T, np.concatenate(cells), np.concatenate(strides)[:, None])
 
 
-def _own_faces(values: Array, cells: Array, strides: Array) -> Candidates:
+def _own_faces(values: Array, cells: Array, strides: Array) -> Detections:
     centre = cells - np.float32(0.5) + values[:, 1:3] * strides
     sides = np.exp(np.clip(values[:, 3:5], -6, 6)) * (np.float32(OWN_SIDE_UNIT) * strides)
     landmarks = centre[:, None] + values[:, 5:].reshape(-1, 5, 2) * sides[:, None]
     boxes = np.concatenate([centre - sides / 2, centre + sides / 2], 1)
-    scores = 1 / (1 + np.exp(-values[:, 0]))
-    return boxes.astype(np.float32), landmarks.astype(np.float32), scores.astype(np.float32)
+    scores = (1 / (1 + np.exp(-values[:, 0]))).astype(np.float32)
+    return Detections(boxes, landmarks, scores)
 
 
-def decode_yunet(outputs: Mapping[str, Array], width: int, threshold: float) -> Candidates:
+def decode_yunet(outputs: Mapping[str, Array], width: int, threshold: float) -> Detections:
     """YuNet: for each stride cls, obj (1, A, 1), bbox (1, A, 4), kps (1, A, 10); score is sqrt(cls * obj)."""
     parts = []
     for stride in STRIDES:
         product = np.clip(outputs[f"cls_{stride}"], 0, 1) * np.clip(outputs[f"obj_{stride}"], 0, 1)
         index = np.flatnonzero(product.ravel() >= threshold**2)
-        if not len(index):
-            continue
         box = outputs[f"bbox_{stride}"].reshape(-1, 4)[index]
         points = outputs[f"kps_{stride}"].reshape(-1, 5, 2)[index]
         cells = _cells(index, width, stride)
         centre, half = cells + box[:, :2] * stride, np.exp(box[:, 2:]) * (stride / 2)
         boxes = np.concatenate([centre - half, centre + half], 1)
-        parts.append((boxes, cells[:, None] + points * stride, np.sqrt(product.ravel()[index])))
-    return _joined(parts)
+        parts.append(Detections(boxes, cells[:, None] + points * stride, np.sqrt(product.ravel()[index])))
+    return Detections.joined(parts)
 
 
-def decode_scrfd(outputs: Mapping[str, Array], width: int, threshold: float) -> Candidates:
+def decode_scrfd(outputs: Mapping[str, Array], width: int, threshold: float) -> Detections:
     """SCRFD: scores (A, 1) of all strides, distances (A, 4), landmarks (A, 10); two anchors a cell."""
     arrays = list(outputs.values())
     parts = []
     for level, stride in enumerate(STRIDES):
         scores = arrays[level].ravel()
         index = np.flatnonzero(scores >= threshold)
-        if not len(index):
-            continue
         distances = arrays[level + 3].reshape(-1, 4)[index] * stride
         points = arrays[level + 6].reshape(-1, 5, 2)[index] * stride
         cells = _cells(index // SCRFD_ANCHORS, width, stride)
         boxes = np.concatenate([cells - distances[:, :2], cells + distances[:, 2:]], 1)
-        parts.append((boxes, cells[:, None] + points, scores[index]))
-    return _joined(parts)
+        parts.append(Detections(boxes, cells[:, None] + points, scores[index]))
+    return Detections.joined(parts)
 
 
 def _logit(threshold: float) -> float:
@@ -115,13 +113,6 @@ def _cells(index: NDArray[np.int64], width: int, stride: int, *, offset: float =
     """Where cells stand in the input, shape (N, 2)."""
     rows, columns = np.divmod(index, width // stride)
     return ((np.array([columns, rows]).T + offset) * stride).astype(np.float32)
-
-
-def _joined(parts: Sequence[Candidates]) -> Candidates:
-    if not parts:
-        return np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
-    boxes, landmarks, scores = zip(*parts, strict=True)
-    return np.concatenate(boxes), np.concatenate(landmarks), np.concatenate(scores)
 
 
 LAYOUTS = {
