@@ -1,7 +1,7 @@
 """The jobs as one call each, with the built-in models unless others are given."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +39,6 @@ class ComparedFace:
     score: float
     n_faces: int
     time_s: float | None = None
-
-
-@dataclass(frozen=True)
-class _Side:
-    """The faces of a photo, or the tracks of a video."""
-
-    photo: Path
-    boxes_xyxy: NDArray[np.float32]
-    faces: list[ComparedFace]
-    embeddings: list[NDArray[np.float32]]
-    largest: int
 
 
 @dataclass(frozen=True)
@@ -153,65 +142,50 @@ def verify(
     embedder = embedder or Embedder(device=device)
     threshold = common_threshold(embedder.spec, embedder.spec, far)
     places = split_address(a), split_address(b)
-    sides = _sides([Path(photo) for photo, _ in places], detector or Detector(device=device), embedder)
-    chosen = [_chosen(side, k) for side, (_, k) in zip(sides, places, strict=True)]
+    one, other = _found([Path(photo) for photo, _ in places], detector or Detector(device=device), embedder)
+    chosen = _chosen(one, places[0][1]), _chosen(other, places[1][1])
     found = verify_tracks(
-        sides[0].embeddings, sides[1].embeddings, threshold=threshold, far=far,
-        face_idx=None if any_face else (chosen[0], chosen[1]),
-    )  # fmt: skip
-    faces = [side.faces[i] for side, i in zip(sides, found.face_idx, strict=True)]
-    return Verdict(
-        found.same,
-        found.distance,
-        found.similarity,
-        threshold,
-        far,
-        embedder.spec.label,
-        (faces[0], faces[1]),
+        _tracks(one), _tracks(other), threshold=threshold, far=far, face_idx=None if any_face else chosen
     )
+    faces = _compared(one, found.face_idx[0]), _compared(other, found.face_idx[1])
+    return Verdict(found.same, found.distance, found.similarity, threshold, far, embedder.spec.label, faces)
 
 
-def _sides(paths: Sequence[Path], detector: Detector, embedder: Embedder) -> list[_Side]:
+def _found(paths: Sequence[Path], detector: Detector, embedder: Embedder) -> list[PhotoFaces | VideoFaces]:
     sides = []
     for found in extract_files(paths, detector, embedder):
         if isinstance(found, Unreadable):
             raise ImageError(found.photo, found.reason)
-        side = _side_of_video(found) if isinstance(found, VideoFaces) else _side_of_photo(found)
-        if not side.faces:
+        if not len(_faces(found)):
             raise NoFaceError(f"{found.photo}: expected a face, found none; try a larger or sharper picture")
-        sides.append(side)
+        sides.append(found)
     return sides
 
 
-def _side_of_photo(found: PhotoFaces) -> _Side:
-    boxes, n = found.faces.boxes_xyxy, len(found.faces)
-    faces = [_compared(found.photo, found.faces, i, n) for i in range(n)]
-    return _Side(
-        found.photo, boxes, faces, [row[None] for row in found.embeddings], choose_face(boxes) if n else -1
-    )
+def _faces(found: PhotoFaces | VideoFaces) -> Detections:
+    """Of a photo, or the best one of each track."""
+    return found.best.faces if isinstance(found, VideoFaces) else found.faces
 
 
-def _side_of_video(found: VideoFaces) -> _Side:
-    faces = [
-        replace(_compared(found.photo, track.faces, 0, len(found)), time_s=round(float(track.time_s[0]), 3))
-        for track in found
-    ]
-    longest = max(range(len(found)), key=lambda i: found.tracks[i].n_frames, default=-1)
-    return _Side(
-        found.photo, found.best.faces.boxes_xyxy, faces, [track.embeddings for track in found], longest
-    )
+def _tracks(found: PhotoFaces | VideoFaces) -> list[NDArray[np.float32]]:
+    """The embeddings of each face, as if each were a track, or of each track."""
+    return [t.embeddings for t in found] if isinstance(found, VideoFaces) else [*found.embeddings[:, None]]
 
 
-def _chosen(side: _Side, k: int | None) -> int:
+def _chosen(found: PhotoFaces | VideoFaces, k: int | None) -> int:
+    """The face or track that is compared: the K-th, else the largest or longest."""
+    if isinstance(found, PhotoFaces):
+        boxes = found.faces.boxes_xyxy
+        return choose_face(boxes) if k is None else face_at(boxes, k, found.photo)
     if k is None:
-        return side.largest
-    if side.faces[0].time_s is None:
-        return face_at(side.boxes_xyxy, k, side.photo)
-    if not 1 <= k <= len(side.faces):
-        raise InputError(f"{side.photo}#{k}: expected one of its {len(side.faces)} tracks, from 1 by time")
+        return max(range(len(found)), key=lambda i: found.tracks[i].n_frames)
+    if not 1 <= k <= len(found):
+        raise InputError(f"{found.photo}#{k}: expected one of its {len(found)} tracks, from 1 by time")
     return k - 1
 
 
-def _compared(photo: Path, faces: Detections, i: int, n_faces: int) -> ComparedFace:
+def _compared(found: PhotoFaces | VideoFaces, i: int) -> ComparedFace:
+    faces = _faces(found)
     box = tuple(round(float(v), 2) for v in faces.boxes_xyxy[i])
-    return ComparedFace(photo, box, float(faces.scores[i]), n_faces)
+    time_s = round(float(found.tracks[i].time_s[0]), 3) if isinstance(found, VideoFaces) else None
+    return ComparedFace(found.photo, box, float(faces.scores[i]), len(faces), time_s)
