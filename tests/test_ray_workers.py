@@ -46,22 +46,21 @@ class TaskError(Exception):
 
 
 class Machines:
-    """A stand-in for Ray: actors in this process, each call done when it is waited for.
+    """A stand-in for Ray: tasks in this process, each done when it is waited for.
 
-    ``deaths`` says of each call whether its actor dies of it; an item "deadly" ends every process.
+    ``deaths`` says of each call whether its process dies of it; an item "deadly" ends every process.
     """
 
     exceptions = SimpleNamespace(
-        RayActorError=DiedError, ObjectLostError=DiedError, WorkerCrashedError=DiedError, NodeDiedError=DiedError,
+        ObjectLostError=DiedError, WorkerCrashedError=DiedError, NodeDiedError=DiedError, OutOfMemoryError=DiedError,
         RayTaskError=TaskError, RaySystemError=DiedError,
     )  # fmt: skip
 
     def __init__(self, nodes: list[dict[str, float]], deaths: Iterable[bool] = ()) -> None:
         self.resources, self.deaths = nodes, iter(deaths)
         self.calls: dict[int, Callable[[], Any]] = {}
-        self.dead: set[int] = set()
+        self.cancelled: set[int] = set()
         self.numbers = itertools.count()
-        self.n_done: dict[Any, int] = {}
 
     def is_initialized(self) -> bool:
         return True
@@ -75,42 +74,36 @@ class Machines:
     def available_resources(self) -> dict[str, float]:
         return {}
 
-    def put(self, value: Any) -> Any:
-        return value
+    def put(self, value: Any) -> int:
+        number = next(self.numbers)
+        self.calls[number] = lambda: value
+        return number
 
     def remote(self, **_: Any) -> Callable[[Any], Any]:
-        return lambda kind: SimpleNamespace(
-            options=lambda **_: SimpleNamespace(remote=partial(Actor, self, kind))
+        return lambda run: SimpleNamespace(
+            options=lambda **_: SimpleNamespace(remote=partial(self._start, run))
         )
 
     def wait(self, references: list[int], **_: Any) -> tuple[list[int], list[int]]:
         return references[:1], references[1:]
 
     def get(self, reference: int) -> Any:
-        return self.calls.pop(reference)()
+        return self.calls[reference]()
 
-    def kill(self, actor: "Actor") -> None:
-        self.dead.add(actor.number)
+    def cancel(self, reference: int, **_: Any) -> None:
+        self.cancelled.add(reference)
 
-
-class Actor:
-    def __init__(self, machines: Machines, kind: type, work: Any) -> None:
-        self.machines, self.inner, self.number = machines, kind(work), next(machines.numbers)
-        self.version = SimpleNamespace(remote=lambda: self._call(self.inner.version))
-        self.run = SimpleNamespace(remote=lambda items: self._call(partial(self._run, items)))
-
-    def _call(self, call: Callable[[], Any]) -> int:
-        number = next(self.machines.numbers)
-        self.machines.calls[number] = call
+    def _start(self, run: Callable[..., Any], version: str, work: list[int], items: Any, n: int) -> int:
+        number = next(self.numbers)
+        self.calls[number] = lambda: self._end(run, version, work, items, n)
         return number
 
-    def _run(self, items: list[Any]) -> Any:
-        if "deadly" in items or next(self.machines.deaths, False):
-            self.machines.dead.add(self.number)
-        if self.number in self.machines.dead:
+    def _end(self, run: Callable[..., Any], version: str, work: list[int], items: Any, n: int) -> Any:
+        if "deadly" in items or next(self.deaths, False):
             raise DiedError("its machine is gone")
         try:
-            return self.inner.run(items)
+            ray_workers._opened.cache_clear()  # references of another cluster have the same numbers
+            return run(version, work, items, n)
         except Exception as error:
             raise TaskError(error) from error
 
@@ -153,9 +146,33 @@ def test_an_error_in_the_work_is_raised_as_it_is(monkeypatch: pytest.MonkeyPatch
 
 
 def test_another_version_of_facespace_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_workers._Actor, "version", lambda _: "0.0.1")
-    with pytest.raises(WorkersError, match=r"have facespace 0\.0\.1"):
+    run = ray_workers._run
+    monkeypatch.setattr(ray_workers, "_run", lambda _, *more: run("0.0.1", *more))
+    with pytest.raises(WorkersError, match=r"this one has 0\.0\.1"):
         list(cluster(monkeypatch, Machines([{"CPU": 2}])).map(str, [1]))
+
+
+def test_work_that_cannot_be_opened_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    machines = Machines([{"CPU": 2}])
+    monkeypatch.setattr(machines, "put", lambda _: 1)
+    with pytest.raises(WorkersError, match="cannot start a worker"):
+        list(cluster(monkeypatch, machines).map(str, [1]))
+
+
+def test_calls_for_machines_that_have_gone_are_given_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    machines = Machines([{"CPU": 8, "GPU": 1}])
+    turns = itertools.count()
+
+    def wait(references: list[int], **_: Any) -> tuple[list[int], list[int]]:
+        if next(turns) == 0:  # nothing is done when the machine with the GPU goes and another one comes
+            machines.resources = [{"CPU": 2}]
+            return [], references
+        return references[:1], references[1:]
+
+    monkeypatch.setattr(machines, "wait", wait)
+    monkeypatch.setattr(ray_workers, "LOOK_S", -1.0)
+    assert list(cluster(monkeypatch, machines).map(str, range(9))) == list(map(str, range(9)))
+    assert machines.cancelled
 
 
 def test_a_cluster_without_a_free_processor_is_not_waited_for_for_ever(
@@ -182,7 +199,7 @@ def test_a_cluster_without_a_free_processor_is_not_waited_for_for_ever(
         ([{"CPU": 16}], 1, {(1, 0): 1}),
     ],
 )
-def test_actors_fit_the_machines(nodes: list, n: int | None, expected: dict) -> None:
+def test_tasks_fit_the_machines(nodes: list, n: int | None, expected: dict) -> None:
     found = ray_cluster.shapes_of([{"Alive": True, "Resources": node} for node in nodes], n)
     assert {(shape.threads, shape.gpus): k for shape, k in found.items() if k} == expected
 

@@ -16,14 +16,14 @@ from typing import Any
 from facespace.errors import FacespaceError, InputError, MissingExtraError, WorkersError
 
 HERE = "ray"
-THREADS_PER_ACTOR = 4
+THREADS_PER_TASK = 4
 THREADS_PER_GPU = 8
 ANSWER_S = 10.0
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What an actor takes of a machine."""
+    """What a task takes of a machine."""
 
     threads: int
     gpus: int = 0
@@ -91,10 +91,10 @@ def _ask(address: str) -> None:
 
 
 def shapes_of(nodes: list[dict[str, Any]], n: int | None) -> Counter[Shape]:
-    """The actors that machines have room for: one a GPU, or one for a few processors; ``n`` threads at most."""
+    """The tasks that machines have room for: one a GPU, or one for a few processors; ``n`` threads at most."""
     alive = [node["Resources"] for node in nodes if node["Alive"]]
     processors = [int(one.get("CPU", 0)) for one in alive if one.get("CPU", 0) >= 1]
-    threads = max(1, min([THREADS_PER_ACTOR, *processors, *([n] if n else [])]))
+    threads = max(1, min([THREADS_PER_TASK, *processors, *([n] if n else [])]))
     found: Counter[Shape] = Counter()
     for one in alive:
         cpus, gpus = int(one.get("CPU", 0)), int(one.get("GPU", 0))

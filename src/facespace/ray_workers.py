@@ -1,15 +1,17 @@
-"""Work on the machines of a Ray cluster: a pool of actors that outlives its machines.
+"""Work on the machines of a Ray cluster: calls of a few items each, as many at a time as the machines have room for.
 
-Each actor holds the work (such as the sessions of two networks) and does several items at a time. What an actor had in
-hand when it or its machine died is given to another one; a result counts once, where it arrives. Machines that join
-are used, and Ray is asked for no more than it has: an actor that waits for a place holds up nobody.
+A call is a Ray task on a few processors, or on one GPU. The process that runs it keeps the work (such as the sessions
+of two networks) for the calls that follow. What was in hand when a process or its machine died is given away again; a
+result counts once, where it arrives. Machines that join are used.
 """
 
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import ceil
 from types import ModuleType
 from typing import Any, Generic, Self, TypeVar
@@ -32,14 +34,13 @@ from facespace.ray_cluster import (
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CALLS_PER_THREAD = 2  # one in work, one that waits for it
-ITEMS_PER_CALL = 16
-CALLS_AHEAD = 8  # of the result that is due, in calls of all threads
+CALLS_AT_ONCE = 2  # one in work, one that waits for its processors
+ITEMS_PER_THREAD = 16  # of a call
+CALLS_AHEAD = 8  # of the result that is due
 LOOK_S = 5.0
 # An autoscaler may need minutes to bring up the first machine.
 PATIENCE_S = 600.0
-DEATHS_BEFORE_ALONE = 2
-DEATHS_ALONE = 3
+DEATHS_TOGETHER, DEATHS_ALONE = 2, 3
 
 
 class RayWorkers:
@@ -103,38 +104,45 @@ class RayWorkers:
             job.close()
 
 
-class _Actor:
-    """What works on another machine."""
+def _run(version: str, work: list[Any], items: Sequence[Any], threads: int) -> list[Any]:
+    """On a machine of the cluster: the work of each item.
 
-    def __init__(self, work: Callable[[Any], Any]) -> None:
-        self._work = work
-        threadpool_limits(1, user_api="blas")  # as many calls at a time as there are processors
+    Args:
+        version: of facespace where the results are wanted.
+        work: the reference to it, in a list so that Ray does not bring it once a call.
+        items: of the call.
+        threads: that share them.
 
-    def version(self) -> str:
-        """Of facespace there."""
-        return __version__
+    Raises:
+        WorkersError: another version, or the work cannot be opened here.
+    """
+    if version != __version__:
+        raise WorkersError(
+            f"the machines of the cluster have facespace {__version__}, this one has {version}; "
+            "install the same version on all"
+        )
+    opened = _opened(work[0])
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(opened, items))
 
-    def run(self, items: list[Any]) -> list[Any]:
-        """The work of each item."""
-        return [self._work(item) for item in items]
 
-
-@dataclass
-class _Worker:
-    """An actor as seen from here."""
-
-    actor: Any
-    shape: Shape
-    n_calls: int = 0
-    alone: bool = False
+@lru_cache(maxsize=1)
+def _opened(work: Any) -> Callable[[Any], Any]:
+    """The work, kept by the process for the calls that follow."""
+    threadpool_limits(1, user_api="blas")  # as many calls at a time as there are processors
+    try:
+        opened: Callable[[Any], Any] = load_ray().get(work)
+    except Exception as error:  # whatever an import raises here
+        raise WorkersError(_cannot_start(error)) from error
+    return opened
 
 
 @dataclass
 class _Call(Generic[Item]):
-    """Items that go to an actor together."""
+    """Items that are worked on together, by one process that does nothing else meanwhile."""
 
     first: int
-    items: list[Item]
+    items: Sequence[Item]
     deaths: int = 0
 
 
@@ -149,23 +157,23 @@ class _Job(Generic[Item, Result]):
     on_lost: Callable[[Item], Result] | None
     given: int = 0  # items that have been given away
     due: int = 0  # the item whose result comes next
-    again: deque[_Call[Item]] = field(default_factory=deque)
+    # The first call has no items: its end tells that the cluster has processors for this job.
+    again: deque[_Call[Item]] = field(default_factory=lambda: deque([_Call(0, ())]))
     done: dict[int, Result] = field(default_factory=dict)
-    running: dict[Any, tuple[_Call[Item], _Worker]] = field(default_factory=dict)
-    starting: dict[Any, _Worker] = field(default_factory=dict)
-    workers: list[_Worker] = field(default_factory=list)
+    running: dict[Any, tuple[_Call[Item], Shape]] = field(default_factory=dict)
+    has_run: bool = False
 
     def results(self) -> Iterator[Result]:
         """In the order of the items."""
         self.sent = self.ray.put(self.work)
-        self.kind = self.ray.remote(max_restarts=0, max_task_retries=0)(_Actor)
-        self.looked = self.seen = time.monotonic()
-        self._hire()
+        self.run = self.ray.remote(max_retries=0)(_run)
+        self.seen = time.monotonic()
+        self._look()
         while self.due < len(self.items):
             self._give()
             self._take()
             if time.monotonic() - self.looked > LOOK_S:
-                self._hire()
+                self._look()
             while self.due in self.done:
                 yield self.done.pop(self.due)
                 self.due += 1
@@ -174,29 +182,20 @@ class _Job(Generic[Item, Result]):
         """Let the machines go."""
         if not self.ray.is_initialized():  # a call would join, or start, another cluster
             return
-        for worker in (*self.workers, *self.starting.values()):
+        for reference in self.running:
             with suppress(Exception):  # it is gone, or the cluster is
-                self.ray.kill(worker.actor)
+                self.ray.cancel(reference, force=True)
 
-    def _hire(self) -> None:
-        """As many actors as the machines that are there now have room for."""
+    def _look(self) -> None:
+        """What the machines that are there now have room for; calls for which there is none any more go elsewhere."""
         self.looked = time.monotonic()
-        there = Counter(worker.shape for worker in (*self.workers, *self.starting.values()))
-        wanted = shapes_of(self.ray.nodes(), self.n)
-        for shape in wanted:
-            for _ in range(wanted[shape] - there[shape]):
-                actor = self.kind.options(
-                    num_cpus=shape.threads,
-                    num_gpus=shape.gpus,
-                    max_concurrency=shape.threads * CALLS_PER_THREAD,
-                ).remote(self.sent)
-                self.starting[actor.version.remote()] = _Worker(actor, shape)
-        for ready, worker in list(self.starting.items()):
-            if there[worker.shape] > wanted[worker.shape]:
-                there[worker.shape] -= 1
-                del self.starting[ready]
-                self.ray.kill(worker.actor)
-        if self.workers:
+        self.room = shapes_of(self.ray.nodes(), self.n)
+        for reference, (call, shape) in list(self.running.items()):
+            if not self.room[shape]:
+                del self.running[reference]
+                self.ray.cancel(reference, force=True)
+                self.again.append(call)
+        if self.has_run and self.ray.cluster_resources().get("CPU"):
             self.seen = self.looked
         elif self.looked - self.seen > PATIENCE_S:
             raise WorkersError(
@@ -205,90 +204,56 @@ class _Job(Generic[Item, Result]):
             )
 
     def _give(self) -> None:
-        """Calls to all actors that have a place for one."""
-        for worker in self.workers:
-            while not worker.alone and worker.n_calls < worker.shape.threads * CALLS_PER_THREAD:
-                call = self._next(idle=worker.n_calls == 0)
+        """As many calls as there is room for."""
+        at_once = CALLS_AT_ONCE if self.n is None else 1  # else more threads than were asked for
+        busy = Counter(shape for _, shape in self.running.values())
+        for shape, n in self.room.items():
+            for _ in range(at_once * n - busy[shape]):
+                call = self.again.popleft() if self.again else self._next(shape)
                 if call is None:
-                    break
-                worker.alone = call.deaths >= DEATHS_BEFORE_ALONE
-                worker.n_calls += 1
-                self.running[worker.actor.run.remote(call.items)] = call, worker
+                    return
+                run = self.run.options(num_cpus=shape.threads, num_gpus=shape.gpus)
+                reference = run.remote(__version__, [self.sent], call.items, shape.threads)
+                self.running[reference] = call, shape
 
-    def _next(self, *, idle: bool) -> "_Call[Item] | None":
-        """What is to be done next; calls that ended several processes only where nothing else is in work."""
-        for i, call in enumerate(self.again):
-            if idle or call.deaths < DEATHS_BEFORE_ALONE:
-                del self.again[i]
-                return call
-        threads = sum(worker.shape.threads for worker in self.workers)
-        at_once = min(ITEMS_PER_CALL, ceil(len(self.items) / (4 * threads)))
-        if self.given >= min(len(self.items), self.due + CALLS_AHEAD * threads * at_once):
+    def _next(self, shape: Shape) -> "_Call[Item] | None":
+        """Items that nobody has had yet; None where too many results would wait for the one that is due."""
+        threads = sum(shape.threads * n for shape, n in self.room.items())
+        per_thread = min(ITEMS_PER_THREAD, ceil(len(self.items) / (4 * threads)))
+        if self.given >= min(len(self.items), self.due + CALLS_AHEAD * threads * per_thread):
             return None
-        call = _Call(self.given, list(self.items[self.given : self.given + at_once]))
+        call = _Call(self.given, self.items[self.given : self.given + per_thread * shape.threads])
         self.given += len(call.items)
         return call
 
     def _take(self) -> None:
-        """What is done by now, and who is there."""
-        ready, _ = self.ray.wait([*self.running, *self.starting], num_returns=1, timeout=LOOK_S)
+        """What is done by now."""
+        ready, _ = self.ray.wait([*self.running], num_returns=1, timeout=LOOK_S)
         for reference in ready:
-            if reference in self.starting:
-                self._welcome(reference)
-                continue
-            call, worker = self.running.pop(reference)
-            worker.n_calls -= 1
-            worker.alone = False
+            call, _ = self.running.pop(reference)
             try:
                 found = self.ray.get(reference)
             except self._deaths as error:
-                self._bury(worker)
                 self._retry(call, error)
             except self.ray.exceptions.RayTaskError as error:
-                raise error.cause if isinstance(error.cause, Exception) else error from None
+                raise _explained(error) from None
             else:
+                self.has_run = True
                 self.done.update(enumerate(found, call.first))
-
-    def _welcome(self, reference: Any) -> None:
-        worker = self.starting.pop(reference)
-        try:
-            version = self.ray.get(reference)
-        except self._deaths as error:
-            if "error" in first_line(error).lower() and not _is_machine(error):
-                raise WorkersError(_cannot_start(error)) from error
-            return  # its machine died; others are looked for
-        except Exception as error:  # whatever an import raises there
-            raise WorkersError(_cannot_start(error)) from error
-        if version != __version__:
-            raise WorkersError(
-                f"the machines of the cluster have facespace {version}, this one has {__version__}; "
-                "install the same version on all"
-            )
-        self.workers.append(worker)
 
     @property
     def _deaths(self) -> tuple[type[Exception], ...]:
         kinds = self.ray.exceptions
-        return (kinds.RayActorError, kinds.ObjectLostError, kinds.WorkerCrashedError, kinds.NodeDiedError)
-
-    def _bury(self, worker: _Worker) -> None:
-        if worker in self.workers:
-            self.workers.remove(worker)
-            with suppress(Exception):  # one that is only out of reach must not come back
-                self.ray.kill(worker.actor)
-            self.looked = 0.0
+        return (kinds.WorkerCrashedError, kinds.NodeDiedError, kinds.ObjectLostError, kinds.OutOfMemoryError)
 
     def _retry(self, call: "_Call[Item]", error: Exception) -> None:
-        """Again, before all others; in the end one by one and alone, so that what ends processes is found."""
+        """Again, before all others; in the end one by one, so that an item that ends processes is found."""
         call.deaths += 1
-        if call.deaths < DEATHS_BEFORE_ALONE or (
-            len(call.items) == 1 and call.deaths < DEATHS_BEFORE_ALONE + DEATHS_ALONE
-        ):
+        most = DEATHS_ALONE if len(call.items) == 1 else DEATHS_TOGETHER
+        if call.deaths < most or not call.items:
             self.again.append(call)
         elif len(call.items) > 1:
-            self.again.extend(
-                _Call(call.first + i, [item], DEATHS_BEFORE_ALONE) for i, item in enumerate(call.items)
-            )
+            self.again.extend(_Call(call.first + i, [item]) for i, item in enumerate(call.items))
         elif self.on_lost:
             self.done[call.first] = self.on_lost(call.items[0])
         else:
@@ -297,13 +262,17 @@ class _Job(Generic[Item, Result]):
             ) from error
 
 
+def _explained(error: Any) -> Exception:
+    """What the work raised there, or why there was none."""
+    cause = error.cause if isinstance(error.cause, Exception) else error
+    if isinstance(cause, RuntimeError) and "failed to import" in str(cause):  # as Ray says it
+        return WorkersError(_cannot_start(cause))
+    return cause
+
+
 def _free(ray: ModuleType) -> str:
     there, free = ray.cluster_resources(), ray.available_resources()
     return f"{free.get('CPU', 0):g} of {there.get('CPU', 0):g} are free"
-
-
-def _is_machine(error: Exception) -> bool:
-    return "node" in str(error).lower()
 
 
 def _cannot_start(error: Exception) -> str:
