@@ -3,16 +3,14 @@
 `TREE` is all that `facespace --help` needs, so that it starts at once. A test holds it to the help of the commands.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from facespace.cli.console import say
 from facespace.measure.registry import ENTRIES, by_heading
 
 
@@ -189,47 +187,8 @@ TREE = Group(
 )
 
 
-def _export(arguments: Sequence[str]) -> str:
-    """`facespace export` took a library or a training run."""
-    files = ("recipe.json", "model.pt")
-    of_run = any((Path(argument) / file).is_file() for argument in arguments for file in files)
-    return "models export" if of_run else "library export"
-
-
-# Of the library's commands, those that never stood on top under their name.
-_NEW = ("export", "check", "backup", "drop-old")
-# Old spellings, for one version: words in front, longest first, or what finds them from the arguments.
-OLD_COMMANDS: Mapping[str, str | Callable[[Sequence[str]], str]] = {
-    **{name: f"library {name}" for name in LIBRARY.commands() if name not in _NEW},
-    "export": _export,
-    "export-table": "convert",
-    **{f"evaluate {name}": f"measure {name}" for name in MEASURE.commands()},
-    **{
-        f"evaluate sweep {name}": f"measure {name}" for name in ("alignment", "bytes", "models", "resolution")
-    },
-    "evaluate sweep jpeg": "measure table4",
-    "evaluate sweep size": "measure table4",
-    "evaluate sweep dimension": "measure table5",
-    "evaluate sweep images": "measure table6",
-    "reproduce": "measure report",
-}
-OLD_OPTIONS = {"--out": "--output", "--detect-anew": "--detect-again", "--strangers": "--impostors"}
-# What cannot be translated is explained.
-GONE_OPTIONS = {
-    "--face": "--face is gone; name the face as PHOTO#K, the K-th from the left",
-    "--errors": "--errors is gone; use `facespace measure report --only figure6`",
-    **{
-        name: f"{name} is gone; --output PAGE.html shows tables, plots and pictures"
-        for name in ("--groups-plot", "--plot", "--sheet")
-    },
-    "--card": "--card is gone; cards are written in the repository, by `python -m lab.cards`",
-}
-# Developers' commands, which left the package for the repository's lab.
-GONE_COMMANDS = {
-    "evaluate clusters": "python -m lab.clustering methods",
-    "evaluate strangers": "python -m lab.clustering rule",
-    "evaluate card": "python -m lab.cards",
-}
+# Old spellings, which work for one version.
+OLD_OPTIONS = {"--strangers": "--impostors"}
 
 
 class LazyGroup(TyperGroup):
@@ -268,13 +227,8 @@ class LazyGroup(TyperGroup):
                 formatter.write_dl([(name, command.help) for name, command in lines.items()])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is called; old spellings are understood, with a note."""
-        known = self.list_commands(ctx)
-        if self.group is TREE and args[0] not in known:
-            if instead := GONE_COMMANDS.get(" ".join(args[:2])):
-                ctx.fail(f"'{' '.join(args[:2])}' left the package; from a clone of it run `{instead}`")
-            args = _current(args)
-        self.commands = dict.fromkeys(known, TyperCommand(None))  # names to suggest after a slip
+        """The command that is called."""
+        self.commands = dict.fromkeys(self.list_commands(ctx), TyperCommand(None))  # to suggest after a slip
         return super().resolve_command(ctx, args)
 
 
@@ -285,27 +239,12 @@ class ShellCommand(TyperCommand):
         """Old options become the new ones, where the command has those alone."""
         own = {name for parameter in self.params for name in parameter.opts}
         renamed = {old: new for old, new in OLD_OPTIONS.items() if new in own and old not in own}
-        for gone in (set(GONE_OPTIONS) - own) & {argument.partition("=")[0] for argument in args}:
-            ctx.fail(GONE_OPTIONS[gone])
         return super().parse_args(ctx, [_renamed(argument, renamed) for argument in args])
 
 
 def _renamed(argument: str, names: Mapping[str, str]) -> str:
     name, equals, value = argument.partition("=")
     return names.get(name, name) + equals + value
-
-
-def _current(args: list[str]) -> list[str]:
-    for n in range(min(3, len(args)), 0, -1):
-        old = " ".join(args[:n])
-        if old in OLD_COMMANDS:
-            found = OLD_COMMANDS[old]
-            new = found if isinstance(found, str) else found(args[n:])
-            say(
-                f"facespace: note: `facespace {old}` is now `facespace {new}`; the next version drops the old name"
-            )
-            return [*new.split(), *args[n:]]
-    return args
 
 
 def _load(name: str, command: Command) -> Any:
