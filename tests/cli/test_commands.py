@@ -214,7 +214,7 @@ def as_a_process(*arguments: object, **options: object) -> subprocess.CompletedP
         (["evaluate", "holdout", "--data", "nowhere"], "expected the data sets' folder"),
         (["models", "show", "nowhere.onnx"], "expected a built-in model"),
         (["cluster", "nowhere", "-o", "x.csv"], "expected a FaceTable"),
-        (["train", "nowhere.toml", "--out", "run", "--data", "."], "nowhere.toml"),
+        (["train", "nowhere.toml", "-o", "run", "--data", "."], "nowhere.toml"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )

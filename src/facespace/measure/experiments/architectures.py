@@ -24,7 +24,7 @@ from facespace.measure.sweep import Score, score_holdout
 from facespace.metrics import count_pairs
 from facespace.models.summary import summarise
 
-REMEDY = "facespace train RECIPE --data DIR --out RUNS/NAME, then facespace measure report --runs RUNS"
+REMEDY = "facespace train RECIPE --data DIR -o RUNS/NAME, then facespace measure report --runs RUNS"
 
 
 @dataclass(frozen=True)

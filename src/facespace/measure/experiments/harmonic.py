@@ -41,7 +41,7 @@ WAYS = {
 }
 
 REMEDY = (
-    "facespace harmonise --old v1.onnx --init RUNS/ALONE --data DIR --out RUNS/NAME, then "
+    "facespace harmonise --old v1.onnx --init RUNS/ALONE --data DIR -o RUNS/NAME, then "
     "facespace measure report --runs RUNS"
 )
 NOT_TRAINED = not_run(
