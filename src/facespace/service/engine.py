@@ -78,7 +78,7 @@ class Engine:
     def __init__(self, detector: FaceDetector, limits: Limits, *, threads: int, metrics: Metrics) -> None:
         self.detector, self.limits, self.metrics = detector, limits, metrics
         self._n_threads, self._threads = threads, ThreadPoolExecutor(threads, "facespace-look")
-        self._n_in_hand, self._seconds_each = 0, 0.05
+        self._n_waiting, self._seconds_each = 0, 0.05
 
     async def faces(
         self,
@@ -126,9 +126,9 @@ class Engine:
         Raises:
             ProblemError: too many are in hand.
         """
-        if not patient and self._n_in_hand >= self.limits.queue + self._n_threads:
+        if not patient and self._n_waiting >= self.limits.queue + self._n_threads:
             self.metrics.refused.labels("queue").inc()
-            after = max(1, ceil(self._n_in_hand * self._seconds_each / self._n_threads))
+            after = max(1, ceil(self._n_waiting * self._seconds_each / self._n_threads))
             raise ProblemError(
                 429, "queue-full", f"{self._n_waiting} pictures wait already; ask again in {after} s",
                 headers={"Retry-After": str(after)},

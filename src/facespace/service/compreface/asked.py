@@ -60,7 +60,7 @@ def unsupported(message: str) -> ProblemError:
 
 FILLED = ("landmarks", "calculator")
 UNFILLED = ("age", "gender", "pose", "mask", "landmarks2d106")
-PredictionCount = Annotated[int, Query(ge=1, le=1000, description="Subjects told of each face.")]
+PredictionCount = Annotated[int, Query(ge=1, le=1000, description="Subjects named for each face.")]
 Subject = Annotated[str | None, Query(max_length=1000, description="Name of a person.", examples=["Ann Lee"])]
 
 

@@ -43,7 +43,7 @@ async def add(request: Request, asked: Writer, options: Options, subject: Subjec
     faces = (await look(asked.service, content, await asked.gallery.embedder(), options, one=True)).faces
     probe = Probes(faces.embeddings, faces.spec, faces, content)
     _, face = await enrol(asked, probe, subject=name, key=uuid4().hex)
-    return JSONResponse(_told(face), 201)
+    return JSONResponse(_example(face), 201)
 
 
 @router.get(PREFIX, summary="Examples of all or of one person, in pages")
@@ -56,7 +56,7 @@ async def list_examples(
     n = min(size, asked.service.settings.limits.page)
     faces, total = await asked.gallery.read(lambda g: _page(g, subject, page * n, n))
     numbers = {"page_number": page, "page_size": n, "total_pages": -(-total // n), "total_elements": total}
-    return JSONResponse({"faces": [_told(face) for face in faces], **numbers})
+    return JSONResponse({"faces": [_example(face) for face in faces], **numbers})
 
 
 @router.delete(PREFIX, summary="Delete the examples of one person, or all")
@@ -83,7 +83,7 @@ async def delete_one(image_id: UUID, asked: Deleter) -> JSONResponse:
 async def download(image_id: UUID, asked: Reader) -> Response:
     kept = asked.gallery.pictures / key_of(asked.gallery, await _face(asked, image_id))
     if not (asked.gallery.keeps_pictures and kept.is_file()):
-        raise refused(404, 11, "the picture was not kept; galleries keep pictures only if told to")
+        raise refused(404, 11, "the picture was not kept; galleries keep pictures only if they are set to")
     return FileResponse(kept, media_type="application/octet-stream")
 
 
@@ -108,13 +108,13 @@ async def verify(image_id: UUID, request: Request, asked: Reader, options: Optio
 
 
 async def _remove(asked: Asked, faces: list[EnrolledFace]) -> list[dict[str, Any]]:
-    """Remove faces, if there are any, and tell which."""
+    """Remove faces, if there are any, and return which."""
     if faces:
         await remove_faces(asked, faces)
-    return [_told(face) for face in faces]
+    return [_example(face) for face in faces]
 
 
-def _told(face: EnrolledFace) -> dict[str, Any]:
+def _example(face: EnrolledFace) -> dict[str, Any]:
     return {"image_id": str(UUID(int=face.face_id)), "subject": face.subject}
 
 
