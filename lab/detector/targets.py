@@ -4,46 +4,22 @@ Assignment is task-aligned (Feng et al., "TOOD", 2021): of the cells near a face
 few whose present score and overlap are best are trained to be that face, and the score learns the overlap.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lab.detector.labels import Labels
 from lab.detector.network import STRIDES
 
 SIDE_UNIT = 4.0  # a box side is exp(output) * SIDE_UNIT strides: 32, 64 and 128 px at the start
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Pictures and their faces, padded to one number of faces.
-
-    Attributes:
-        pixels: uint8, shape (B, 3, H, W).
-        boxes_xyxy: float32, shape (B, G, 4), in pixels.
-        landmarks_xy: float32, shape (B, G, 5, 2).
-        kind: int64, shape (B, G): 1 a face, 0 padding, -1 a region where nothing is trained.
-    """
-
-    pixels: Tensor
-    boxes_xyxy: Tensor
-    landmarks_xy: Tensor
-    kind: Tensor
-
-
-@dataclass(frozen=True)
-class LossOptions:
-    """Weights of the parts, and how many cells stand for one face."""
-
-    cells_per_face: int = 8
-    score_power: float = 0.5
-    overlap_power: float = 4.0
-    centre_radius: float = 0.3  # candidate cells: this share of a box side around its centre
-    centre_radius_cells: float = 1.0  # or this many cells, whichever is more
-    box_weight: float = 2.0
-    landmark_weight: float = 1.0
-    focus: float = 2.0
+CELLS_PER_FACE = 8
+SCORE_POWER, OVERLAP_POWER = 0.5, 4.0
+# Candidate cells: this share of a box side around its centre, or this many cells, whichever is more.
+CENTRE_RADIUS, CENTRE_RADIUS_CELLS = 0.3, 1.0
+SCORE_WEIGHT, BOX_WEIGHT = 2.0, 2.0  # that of landmarks is 1
+FOCUS = 2.0
 
 
 def cells(height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -82,75 +58,62 @@ def _area(boxes: Tensor) -> Tensor:
 
 @torch.no_grad()
 def assign(
-    scores: Tensor, boxes: Tensor, centres: Tensor, strides: Tensor, batch: Batch, options: LossOptions
+    scores: Tensor, boxes: Tensor, centres: Tensor, strides: Tensor, faces: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Which face each cell stands for (B, A), -1 for none, and the score it should give (B, A)."""
-    faces = batch.boxes_xyxy[:, :, None]
-    iou = paired_iou(faces, boxes[:, None])
+    """Which face each of a picture's cells stands for, -1 for none, and the score it should give, both (A,).
+
+    Args:
+        scores: that the cells give now, shape (A,).
+        boxes: likewise, shape (A, 4).
+        centres: shape (A, 2).
+        strides: shape (A,).
+        faces: boxes of the labelled faces, shape (G, 4).
+    """
+    if not len(faces):
+        return torch.full(scores.shape, -1), torch.zeros_like(scores)
+    faces = faces[:, None]
+    iou = paired_iou(faces, boxes)
     middle, sides = (faces[..., :2] + faces[..., 2:]) / 2, faces[..., 2:] - faces[..., :2]
-    radius = torch.maximum(sides * options.centre_radius, strides[:, None] * options.centre_radius_cells)
-    near = ((centres - middle).abs() <= radius).all(-1) & (batch.kind == 1)[..., None]
-    fit = (scores[:, None] ** options.score_power * iou**options.overlap_power + 1e-9) * near
-    best = fit.topk(options.cells_per_face, dim=-1)
-    chosen = torch.zeros_like(near).scatter_(2, best.indices, best.values > 0)
+    radius = torch.maximum(sides * CENTRE_RADIUS, strides[:, None] * CENTRE_RADIUS_CELLS)
+    near = ((centres - middle).abs() <= radius).all(-1)
+    fit = (scores**SCORE_POWER * iou**OVERLAP_POWER + 1e-9) * near
+    best = fit.topk(CELLS_PER_FACE, dim=-1)
+    chosen = torch.zeros_like(near).scatter_(1, best.indices, best.values > 0)
     fit = fit * chosen
-    fit_of_cell, face_idx = fit.max(1)
+    fit_of_cell, face_idx = fit.max(0)
     taken = fit_of_cell > 0
     # The best cell of a face learns the face's best overlap, the others less in proportion to their fit.
-    best_fit = fit.amax(-1).clamp(min=1e-12)
-    best_iou = (iou * chosen).amax(-1)
-    quality = fit_of_cell * (best_iou / best_fit).gather(1, face_idx)
+    quality = fit_of_cell * ((iou * chosen).amax(-1) / fit.amax(-1).clamp(min=1e-12))[face_idx]
     return torch.where(taken, face_idx, -1), torch.where(taken, quality, 0.0).clamp(0, 1)
 
 
-def _untrained(centres: Tensor, batch: Batch) -> Tensor:
-    """Cells inside a region to be ignored, shape (B, A)."""
-    inside = (centres >= batch.boxes_xyxy[:, :, None, :2]) & (centres <= batch.boxes_xyxy[:, :, None, 2:])
-    return (inside.all(-1) & (batch.kind == -1)[..., None]).any(1)
-
-
-def _assigned(
-    scores: Tensor, boxes: Tensor, centres: Tensor, strides: Tensor, batch: Batch, options: LossOptions
-) -> tuple[Tensor, Tensor, Tensor]:
-    """`assign` and the untrained cells, picture by picture: a crowd in one costs nothing in the others."""
-    parts = []
-    for i in range(len(scores)):
-        n = int((batch.kind[i] != 0).sum())
-        one = Batch(
-            batch.pixels[i : i + 1],
-            batch.boxes_xyxy[i : i + 1, : max(n, 1)],
-            batch.landmarks_xy[i : i + 1, : max(n, 1)],
-            batch.kind[i : i + 1, : max(n, 1)],
-        )
-        face_idx, quality = assign(scores[i : i + 1], boxes[i : i + 1], centres, strides, one, options)
-        parts.append((face_idx, quality, _untrained(centres, one)))
-    face_idx, quality, untrained = (torch.cat(part) for part in zip(*parts, strict=True))
-    return face_idx, quality, untrained
-
-
-def detection_loss(
-    maps: tuple[Tensor, ...], batch: Batch, options: LossOptions
-) -> tuple[Tensor, dict[str, float]]:
-    """The loss, and its parts for the log."""
+def detection_loss(maps: tuple[Tensor, ...], labels: Sequence[Labels]) -> tuple[Tensor, dict[str, float]]:
+    """The loss of a batch of pictures with these labels, and its parts for the log."""
     logits, boxes, landmarks, centres, strides = decode(maps)
-    face_idx, quality, untrained = _assigned(
-        logits.sigmoid().detach(), boxes.detach(), centres, strides, batch, options
-    )
-    taken = face_idx >= 0
-    trained = taken | ~untrained
-    gap = (quality - logits.sigmoid()).abs() ** options.focus
-    entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
+    qualities, trained, taken, truths, points = [], [], [], [], []
+    for i, of in enumerate(labels):  # picture by picture: a crowd in one costs nothing in the others
+        faces = torch.from_numpy(of.boxes_xyxy[of.is_face])
+        scores = logits[i].detach().sigmoid()
+        face_idx, quality = assign(scores, boxes[i].detach(), centres, strides, faces)
+        cell_taken = face_idx >= 0
+        regions = torch.from_numpy(of.boxes_xyxy[~of.is_face])[:, None]
+        ignored = ((centres >= regions[..., :2]) & (centres <= regions[..., 2:])).all(-1).any(0)
+        qualities.append(quality)
+        trained.append(cell_taken | ~ignored)
+        taken.append(cell_taken)
+        truths.append(faces[face_idx[cell_taken]])
+        points.append(torch.from_numpy(of.landmarks_xy[of.is_face])[face_idx[cell_taken]])
+    quality, chosen, truth = torch.stack(qualities), torch.stack(taken), torch.cat(truths)
     total = quality.sum().clamp(min=1.0)
-    score_loss = (gap * entropy * trained).sum() / total
-    rows, cell_idx = taken.nonzero(as_tuple=True)
-    faces = face_idx[rows, cell_idx]
-    weight = quality[rows, cell_idx].clamp(min=0.05)
-    truth = batch.boxes_xyxy[rows, faces]
-    box_loss = (_box_loss(boxes[rows, cell_idx], truth) * weight).sum() / total
-    landmark_loss = _landmark_loss(landmarks[rows, cell_idx], batch.landmarks_xy[rows, faces], truth, weight)
-    loss = score_loss * 2 + options.box_weight * box_loss + options.landmark_weight * landmark_loss
+    gap = (quality - logits.sigmoid()).abs() ** FOCUS
+    entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
+    score_loss = (gap * entropy * torch.stack(trained)).sum() / total
+    weight = quality[chosen].clamp(min=0.05)
+    box_loss = (_box_loss(boxes[chosen], truth) * weight).sum() / total
+    landmark_loss = _landmark_loss(landmarks[chosen], torch.cat(points), truth, weight)
+    loss = SCORE_WEIGHT * score_loss + BOX_WEIGHT * box_loss + landmark_loss
     parts = {"score": score_loss.item(), "box": box_loss.item(), "landmarks": landmark_loss.item()}
-    return loss, parts | {"cells": float(len(rows)), "quality": float(total / max(len(rows), 1))}
+    return loss, parts | {"cells": float(len(truth)), "quality": float(total / max(len(truth), 1))}
 
 
 def _box_loss(boxes: Tensor, truth: Tensor) -> Tensor:

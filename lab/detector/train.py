@@ -1,11 +1,12 @@
 """Train the detector: pictures from one worker process, one optimiser, a log, checkpoints that resume."""
 
 import copy
+import dataclasses
 import json
-import math
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,52 +27,47 @@ from facespace.training.optimisers import (
 from facespace.training.processor import has_bfloat16
 from facespace.training.recipe import Optimiser
 from facespace.training.run_folder import read_state, write_state
-from lab.detector.data import DataOptions, Sources, pictures
-from lab.detector.export import averaged_weights, unfold_norms
+from lab.detector.export import unfold_norms
+from lab.detector.labels import Labels, Pool
 from lab.detector.network import DetectorNetwork, NetworkOptions
-from lab.detector.targets import Batch, LossOptions, detection_loss
+from lab.detector.pictures import Maker
+from lab.detector.targets import detection_loss
 
-OPTIMISER = Optimiser(learning_rate=3e-3, schedule="one-cycle", warmup=0.03, weight_decay=1e-2, clip=10.0)
 NORM_PICTURES = 64  # to fit the norms of exported weights to
+CHECKPOINT_SECONDS = 120.0
+OPTIMISER = Optimiser(
+    learning_rate=2.5e-3, schedule="one-cycle", warmup=0.03, weight_decay=1e-2, clip=10.0, ema=0.999
+)
 
 
 @dataclass(frozen=True)
 class DetectorRecipe:
     """Everything that decides a run. Time ends it, not steps, so that a slow machine still finishes."""
 
-    minutes: float = 53.0
-    stop_minutes: float | None = None  # end a part of the run here; the next part goes on
+    minutes: float = 100.0
     batch_size: int = 16
+    canvas_px: int = 320
     optimiser: Optimiser = OPTIMISER
     seed: int = 0
-    threads: int = 1
-    checkpoint_minutes: float = 2.0
     log_every: int = 50
     network: NetworkOptions = field(default_factory=NetworkOptions)
-    data: DataOptions = field(default_factory=DataOptions)
-    loss: LossOptions = field(default_factory=LossOptions)
 
 
-class _Pictures(IterableDataset[tuple[NDArray[np.uint8], ...]]):
-    def __init__(self, sources: Sources, options: DataOptions, seed: int) -> None:
-        self.sources, self.options, self.seed = sources, options, seed
+Sample = tuple[NDArray[np.uint8], Labels]
 
-    def __iter__(self) -> Iterator[Any]:
+
+class _Pictures(IterableDataset[Sample]):
+    def __init__(self, pools: Mapping[str, Pool], recipe: DetectorRecipe, seed: int) -> None:
+        self.pools, self.recipe, self.seed = pools, recipe, seed
+
+    def __iter__(self) -> Iterator[Sample]:
         torch.set_num_threads(1)
-        return pictures(self.sources, self.options, np.random.default_rng(self.seed))
+        return Maker(self.pools, np.random.default_rng(self.seed), self.recipe.canvas_px).pictures()
 
 
-def _collate(samples: list[Any]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    most = max(1, *(len(kind) for *_, kind in samples))
-    n = len(samples)
-    pixels = torch.from_numpy(np.stack([pixels for pixels, *_ in samples]))
-    boxes, landmarks = torch.zeros(n, most, 4), torch.zeros(n, most, 5, 2)
-    kinds = torch.zeros(n, most, dtype=torch.int64)
-    for row, (_, box, landmark, kind) in enumerate(samples):
-        boxes[row, : len(kind)] = torch.from_numpy(box)
-        landmarks[row, : len(kind)] = torch.from_numpy(landmark)
-        kinds[row, : len(kind)] = torch.from_numpy(kind)
-    return pixels, boxes, landmarks, kinds
+def _batch(samples: list[Sample]) -> tuple[Tensor, list[Labels]]:
+    """Pictures (B, H, W, 3) and the labels of each."""
+    return torch.from_numpy(np.stack([pixels for pixels, _ in samples])), [labels for _, labels in samples]
 
 
 class _Run:
@@ -91,34 +87,32 @@ class _Run:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-            "options": asdict(self.recipe.network),
+            "place": (self.step, self.seconds),
+            "options": dataclasses.asdict(self.recipe.network),
         })  # fmt: skip
 
     def load(self, path: Path) -> None:
         state = read_state(path)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(averaged_weights(state))
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.seconds = state["step"], state["seconds"]
+        for name in ("network", "average", "optimiser"):
+            getattr(self, name).load_state_dict(state[name])
+        self.step, self.seconds = state["place"]
 
-    def begin_with(self, model: Path, sources: Sources) -> None:
+    def begin_with(self, model: Path, pools: Mapping[str, Pool]) -> None:
         """The weights of an exported detector, with norms that fit the training pictures."""
-        stream = pictures(sources, self.recipe.data, np.random.default_rng(self.recipe.seed))
-        pixels = np.stack([next(stream)[0] for _ in range(NORM_PICTURES)])
-        self.network.load_state_dict(unfold_norms(model, self.recipe.network, torch.from_numpy(pixels)))
+        pictures = iter(_Pictures(pools, self.recipe, self.recipe.seed))
+        pixels, _ = _batch([next(pictures) for _ in range(NORM_PICTURES)])
+        self.network.load_state_dict(unfold_norms(model, self.recipe.network, pixels))
         self.average.load_state_dict(self.network.state_dict())
 
-    def learn(self, batch: Batch) -> tuple[float, dict[str, float]]:
-        """One step of the optimiser."""
+    def learn(self, pixels: Tensor, labels: list[Labels]) -> dict[str, float]:
+        """One step of the optimiser; returns the loss and its parts."""
         options = self.recipe.optimiser
-        rate = learning_rate_at(options, self.seconds / (60 * self.recipe.minutes))
-        set_learning_rate(self.optimiser, rate)
-        pixels = batch.pixels.float()
+        set_learning_rate(
+            self.optimiser, learning_rate_at(options, self.seconds / (60 * self.recipe.minutes))
+        )
         with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu")):
-            maps = self.network(pixels)
-        loss, parts = detection_loss(maps, batch, self.recipe.loss)
+            maps = self.network(pixels.permute(0, 3, 1, 2).float())
+        loss, parts = detection_loss(maps, labels)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), options.clip).item()
@@ -126,63 +120,60 @@ class _Run:
         self.optimiser.step()
         update_average(self.average, self.network, options.ema)
         self.step += 1
-        return loss.item(), parts
+        return {"loss": loss.item(), **parts}
 
 
 def train_detector(
-    sources: Sources, folder: Path, recipe: DetectorRecipe = DetectorRecipe(), *, init: Path | None = None
+    pools: Mapping[str, Pool],
+    folder: Path,
+    recipe: DetectorRecipe = DetectorRecipe(),
+    *,
+    init: Path | None = None,
 ) -> Path:
-    """Train for ``recipe.minutes`` on ``sources``; returns the last checkpoint.
+    """Train for ``recipe.minutes``; returns the last checkpoint.
 
-    Begins with the weights of ``init``, an exported detector of the same network, where one is given.
-
-    ``folder`` receives log.jsonl and last.pt; run again after an interruption to resume.
+    Args:
+        pools: the pictures that `Maker` cuts from.
+        folder: receives log.jsonl and last.pt; run again after an interruption to resume.
+        recipe: how.
+        init: an exported detector of the same network, to begin with its weights.
 
     Raises:
         TrainingError: the loss is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(recipe.threads)
+    torch.set_num_threads(1)
     run, checkpoint = _Run(recipe), folder / "last.pt"
     if checkpoint.exists():
         run.load(checkpoint)
     elif init is not None:
-        run.begin_with(init, sources)
+        run.begin_with(init, pools)
     loader = DataLoader(
-        _Pictures(sources, recipe.data, recipe.seed + run.step),
+        _Pictures(pools, recipe, recipe.seed + run.step),
         batch_size=recipe.batch_size,
         num_workers=1,
-        collate_fn=_collate,
+        collate_fn=_batch,
         prefetch_factor=4,
     )
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
-        _loop(run, loader, checkpoint, log)
+    _loop(run, loader, folder / "log.jsonl", checkpoint)
     run.save(checkpoint)
     return checkpoint
 
 
-def _loop(run: _Run, loader: "DataLoader[Any]", checkpoint: Path, log: Any) -> None:
+def _loop(run: _Run, loader: "DataLoader[Any]", log: Path, checkpoint: Path) -> None:
     run.network.train()
-    saved = started = time.monotonic() - run.seconds
-    recent: list[dict[str, float]] = []
-    for pixels, boxes, landmarks, kinds in loader:
-        batch = Batch(pixels.permute(0, 3, 1, 2), boxes, landmarks, kinds)
-        loss, parts = run.learn(batch)
-        recent.append({"loss": loss, **parts})
+    started, saved = time.monotonic() - run.seconds, run.seconds
+    recent: deque[dict[str, float]] = deque(maxlen=run.recipe.log_every)
+    for pixels, labels in loader:
+        recent.append(run.learn(pixels, labels))
         run.seconds = time.monotonic() - started
         if run.step % run.recipe.log_every == 0:
-            _write(log, run, recent)
-            recent.clear()
-        if run.seconds - (saved - started) > 60 * run.recipe.checkpoint_minutes:
+            means = {name: round(float(np.mean([row[name] for row in recent])), 4) for name in recent[0]}
+            line = {"step": run.step, "seconds": round(run.seconds, 1), **means}
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        if run.seconds - saved > CHECKPOINT_SECONDS:
             run.save(checkpoint)
-            saved = time.monotonic()
-        if run.seconds > 60 * min(run.recipe.minutes, run.recipe.stop_minutes or math.inf):
+            saved = run.seconds
+        if run.seconds > 60 * run.recipe.minutes:
             return
-
-
-def _write(log: Any, run: _Run, recent: list[dict[str, float]]) -> None:
-    means = {key: round(float(np.mean([r[key] for r in recent])), 4) for key in recent[0]}
-    rate = run.step * run.recipe.batch_size / max(run.seconds, 1e-9)
-    line = {"step": run.step, "seconds": round(run.seconds, 1), "images_per_s": round(rate, 1), **means}
-    log.write(json.dumps(line) + "\n")
-    log.flush()

@@ -127,14 +127,15 @@ def faceless_pictures(photos: Sequence[TestPhoto], *, side_px: int = FACELESS_PX
     """
     for photo in photos:
         faces = np.concatenate([photo.label.boxes_xyxy, photo.suspects.boxes_xyxy])
-        for left, top, right, bottom in _faceless_regions(faces, photo.pixels.shape[:2]):
+        for left, top, right, bottom in faceless_regions(faces, photo.pixels.shape[:2]):
             piece = Image.fromarray(photo.pixels[top:bottom, left:right])
             scale = side_px / max(piece.size)
             size = (max(round(piece.width * scale), 1), max(round(piece.height * scale), 1))
             yield np.asarray(piece.resize(size, Image.Resampling.BICUBIC))
 
 
-def _faceless_regions(faces: Boxes, size_hw: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
+def faceless_regions(faces: Boxes, size_hw: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
+    """Parts of a picture left, right, above and below all of its ``faces`` (N, 4), each halved where it is long."""
     height, width = size_hw[:2]
     low, high = faces[:, :2].min(0, initial=np.inf), faces[:, 2:].max(0, initial=-np.inf)
     margin = np.where(np.isfinite(high - low), 0.1 * (high - low), 0.0)
