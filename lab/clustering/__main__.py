@@ -9,9 +9,9 @@ from facespace.embed import Embedder
 from facespace.faces.detect import Detector
 from facespace.measure.context import Context, Setup
 from facespace.measure.faces import open_crops
-from lab.clustering.page import write_cluster_page
+from facespace.saved_files import write_beside
+from lab.clustering.methods import COLLECTIONS, read_collection, render_page, score_methods
 from lab.clustering.rule import TRIED, RuleScores, best_number, measure_rule
-from lab.clustering.scores import COLLECTIONS, score_collections
 
 app = typer.Typer(
     help="Clustering compared with other methods, and its threshold's rule.", no_args_is_help=True
@@ -29,12 +29,15 @@ def methods(
     collection: Annotated[list[str], typer.Option(help="people, val or lfw.")] = list(COLLECTIONS),  # noqa: B006
 ) -> None:
     """Score our clustering beside scikit-learn's methods and chinese whispers, and write the page."""
-    embedders = [Embedder(name) for name in model] if model else [Embedder()]
-    rows = score_collections(
-        data, embedders, Detector(), collections=tuple(collection), on_collection=typer.echo
-    )
+    rows, detector = {}, Detector()
+    for name in collection:
+        for embedder in map(Embedder, model or (None,)):
+            typer.echo(f"{name}: {embedder.spec.name}")
+            faces = read_collection(data, name, embedder, detector)
+            rows[name, embedder.spec.name] = list(score_methods(faces, embedder.spec.distances))
     models = "".join(f" --model {name}" for name in model or ())
-    write_cluster_page(rows, docs, command=f"python -m lab.clustering methods --data DIR{models}")
+    page = render_page(rows, f"python -m lab.clustering methods --data DIR{models}")
+    write_beside(docs, page.encode())
 
 
 @app.command()

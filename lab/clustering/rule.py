@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facespace.cluster import agglomerative, collection_threshold, cut
 from facespace.errors import InputError
@@ -18,10 +17,10 @@ DRAWS = 8
 
 @dataclass(frozen=True)
 class RuleScores:
-    """Collections of so many people, drawn several times; scores are means over the draws.
+    """Collections of so many people with all their faces, drawn several times; means over the draws.
 
     Attributes:
-        n_people: people in each collection, with all their faces.
+        n_people: people in each collection.
         n_faces: faces of a collection.
         precision: pairwise, at each number tried, shape (T,).
         f1: pairwise F1, likewise.
@@ -36,7 +35,7 @@ class RuleScores:
 def measure_rule(
     faces: EmbeddedFaces, distances: dict[str, float | None], *, tried: Sequence[float] = TRIED
 ) -> list[RuleScores]:
-    """Group collections of 8 to 512 whole people, as far as there are so many, at every number.
+    """Group collections of 8 to 512 whole people, as far as there are so many, at every number of impostors.
 
     Args:
         faces: embeddings of known people.
@@ -48,34 +47,25 @@ def measure_rule(
         ModelError: the model is not calibrated.
     """
     people = np.unique(faces.labels)
-    sizes = [n for n in PEOPLE if n <= len(people)]
-    if not sizes:
+    if len(people) < PEOPLE[0]:
         raise InputError(f"expected faces of {PEOPLE[0]} people or more, got {len(people)}")
     rng = np.random.default_rng(0)
     made = []
-    for n in sizes:
-        draws = [rng.choice(people, n, replace=False) for _ in range(DRAWS if n < len(people) else 1)]
-        scored = [_scored(faces, np.isin(faces.labels, who), distances, tried) for who in draws]
-        precision, f1 = np.mean([scores for _, scores in scored], axis=0).T.tolist()
-        made.append(RuleScores(n, float(np.mean([size for size, _ in scored])), tuple(precision), tuple(f1)))
+    for n in (n for n in PEOPLE if n <= len(people)):
+        n_faces, scores = [], []
+        for _ in range(DRAWS if n < len(people) else 1):
+            chosen = np.isin(faces.labels, rng.choice(people, n, replace=False))
+            rows, truth = faces.embeddings[chosen], faces.labels[chosen]
+            limits = [collection_threshold(distances, len(rows), impostors=s).distance for s in tried]
+            tree = agglomerative(rows, threshold=max(limits)).merges
+            cuts = (cut(tree, len(rows), threshold=limit).astype(np.int64) for limit in limits)
+            n_faces.append(len(rows))
+            scores.append([(s.precision, s.f1) for s in (pairwise_scores(truth, labels) for labels in cuts)])
+        precision, f1 = np.mean(scores, axis=0).T.tolist()
+        made.append(RuleScores(n, float(np.mean(n_faces)), tuple(precision), tuple(f1)))
     return made
 
 
 def best_number(collections: Sequence[RuleScores], tried: Sequence[float] = TRIED) -> float:
     """The number with the best mean F1 over all collections, each size counting once."""
     return float(tried[int(np.mean([scores.f1 for scores in collections], axis=0).argmax())])
-
-
-def _scored(
-    faces: EmbeddedFaces,
-    chosen: NDArray[np.bool_],
-    distances: dict[str, float | None],
-    tried: Sequence[float],
-) -> tuple[int, list[tuple[float, float]]]:
-    """Faces in the collection; precision and F1 at each number."""
-    rows, truth = faces.embeddings[chosen], faces.labels[chosen]
-    limits = [collection_threshold(distances, len(rows), impostors=s).distance for s in tried]
-    tree = agglomerative(rows, threshold=max(limits)).merges
-    cuts = (cut(tree, len(rows), threshold=limit).astype(np.int64) for limit in limits)
-    scores = (pairwise_scores(truth, labels) for labels in cuts)
-    return len(rows), [(one.precision, one.f1) for one in scores]

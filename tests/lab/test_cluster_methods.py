@@ -8,9 +8,14 @@ from facespace.cluster import agglomerative
 from facespace.errors import DataError, InputError
 from facespace.measure.experiments.album import Album
 from fakes import DrawnDetector, DrawnEmbedder
-from lab.clustering.methods import METHODS, chinese_whispers
-from lab.clustering.page import write_cluster_page
-from lab.clustering.scores import ClusterRow, read_collection, score_collection
+from lab.clustering.methods import (
+    OTHERS,
+    average_of_sklearn,
+    chinese_whispers,
+    read_collection,
+    render_page,
+    score_methods,
+)
 
 DISTANCES: dict[str, float | None] = {"1e-2": 0.9, "1e-3": 0.7}
 
@@ -29,10 +34,8 @@ def collection() -> Album:
 
 
 def test_all_methods_find_people_who_stand_apart(collection: Album) -> None:
-    rows = {
-        name: (threshold, report) for name, threshold, report, _ in score_collection(collection, DISTANCES)
-    }
-    assert len(rows) == 2 + len(METHODS)
+    rows = {row.method: (row.threshold, row.report) for row in score_methods(collection, DISTANCES)}
+    assert len(rows) == 2 + len(OTHERS)
     for name, (threshold, report) in rows.items():
         assert report.n_true == 8 and threshold > 0, name
         # The photo without a face is a person of its own: 11 of 66 pairs of one of eight people are lost.
@@ -42,7 +45,7 @@ def test_all_methods_find_people_who_stand_apart(collection: Album) -> None:
 
 
 def test_average_linkage_of_scikit_learn_is_ours(collection: Album) -> None:
-    theirs = METHODS["scikit-learn AgglomerativeClustering"](collection.embeddings)(0.6)
+    theirs = average_of_sklearn(collection)(0.6)
     ours = agglomerative(collection.embeddings, threshold=0.6).labels
     assert len({*zip(theirs.tolist(), ours.tolist(), strict=True)}) == ours.max() + 1 == theirs.max() + 1
 
@@ -62,14 +65,10 @@ def test_collections_that_are_not_there_are_named(tmp_path: Path) -> None:
             read_collection(tmp_path, collection, DrawnEmbedder(), DrawnDetector())
 
 
-def test_the_page_holds_every_row_and_what_the_threshold_loses(collection: Album, tmp_path: Path) -> None:
-    rows = [ClusterRow("drawn", "m", *row) for row in score_collection(collection, DISTANCES)]
-    write_cluster_page(rows, tmp_path / "scores.md", command="python -m lab.clustering methods --data DIR")
-    text = (tmp_path / "scores.md").read_text()
-    assert (
-        text.count("| drawn | m |") == len(rows)
-        and "    python -m lab.clustering methods --data DIR\n" in text
-    )
+def test_the_page_holds_every_row_and_what_the_threshold_loses(collection: Album) -> None:
+    rows = list(score_methods(collection, DISTANCES))
+    text = render_page({("drawn", "m"): rows}, "python -m lab.clustering methods --data DIR")
+    assert text.count("| drawn | m |") == len(rows)
+    assert "    python -m lab.clustering methods --data DIR\n" in text
     lost = rows[1].report.pairwise.f1 - rows[0].report.pairwise.f1
     assert f"- drawn, m: {lost:.3f} F1 below the best threshold." in text
-    assert [p.name for p in tmp_path.iterdir()] == ["scores.md"]
