@@ -65,19 +65,16 @@ def _section(part: Made) -> list[str]:
 
 def _block(block: Block) -> list[str]:
     if isinstance(block, Table):
-        return [*_table(block), ""]
+        return [block.caption, "", *table_lines(block), ""]
     if isinstance(block, Pictures):
         return [f"Pictures (on the page only): {block.caption}", ""]
     return []
 
 
-def _table(table: Table) -> list[str]:
+def table_lines(table: Table) -> list[str]:
+    """A table without its caption."""
     rows = [
         [cell_text(c, column) for c, column in zip(row, table.columns, strict=True)] for row in table.rows
     ]
-    lines = [
-        table.caption, "",
-        f"| {' | '.join(column.name for column in table.columns)} |",
-        f"|{'---|' * len(table.columns)}",
-    ]  # fmt: skip
-    return lines + [f"| {' | '.join(row)} |" for row in rows]
+    head = [f"| {' | '.join(column.name for column in table.columns)} |", f"|{'---|' * len(table.columns)}"]
+    return head + [f"| {' | '.join(row)} |" for row in rows]

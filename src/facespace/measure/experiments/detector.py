@@ -284,12 +284,17 @@ def run(options: Options, context: Context) -> Result:
     reports = evaluate_detector(
         context.data, [None, *options.models], seen_by_eye=not options.every_label, on_step=context.on_step
     )
+    return compare(reports, _faults(context))
+
+
+def compare(reports: Sequence[DetectionReport], pictures: Sequence[Pictures] = ()) -> Result:
+    """The reports side by side, the first one's in words."""
     own = reports[0]
     return Result(
         MEASURED,
         f"{own.model}: recall {100 * own.recall:.1f} %, precision {100 * own.precision:.1f} % on {own.n_faces} "
         f"labelled faces of {own.n_photos} held-out photos.",
-        (_table(reports), *_faults(context)),
+        (_table(reports), *pictures),
         (
             f"{own.n_photos} photos held out by content hash (one in ten) with {own.n_faces} labelled faces that count "
             f"and {own.n_ignored} labels and regions that do not; {own.n_faceless} faceless pictures (pieces of those "
