@@ -24,11 +24,6 @@ def test_rates_lie_on_straight_lines_through_the_calibrated_ones(distance: float
     assert far_curve(SPEC, SPEC).log_far(distance) == pytest.approx(math.log10(far))
 
 
-def test_only_what_lies_between_calibrated_distances_is_measured() -> None:
-    measured = far_curve(SPEC, SPEC).is_measured(np.array([0.89, 0.9, 1.0, 1.2, 1.21]))
-    assert measured.tolist() == [False, True, True, True, False]
-
-
 def test_a_pair_has_its_own_curve_whichever_way_round() -> None:
     assert far_curve(SPEC, NEWER) == far_curve(NEWER, SPEC)
     assert far_curve(SPEC, NEWER).log_far(0.7) == pytest.approx(-3)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facespace.training.harmonic import COMBINATIONS, HarmonicMiner, harmonic_loss
+from facespace.training.harmonic import COMBINATIONS, harmonic_loss, mine_versions
 from facespace.training.losses import triplet_loss
 from facespace.training.mining import RULES, distances, mine
 
@@ -65,8 +65,10 @@ def by_pair(triplets, n: int) -> dict:
 )
 def test_all_triplets_of_a_plain_loop_are_found(seed, n, n_labels, combinations, same_face, rule) -> None:
     new, old, labels = versions(seed, n, n_labels)
-    miner = HarmonicMiner(tuple(sorted(combinations)), same_face, MARGIN, rule, negatives_per_pair=2 * n + 1)
-    triplets = miner.mine(new, old, labels)
+    triplets = mine_versions(
+        new, old, labels, combinations=tuple(sorted(combinations)), same_face=same_face, margin=MARGIN, rule=rule,
+        negatives_per_pair=2 * n + 1,
+    )  # fmt: skip
     expected = plain_loop(new, old, labels, combinations, same_face=same_face, rule=rule)
     assert triplets.n_pairs == len(expected)
     assert by_pair(triplets, n) == {pair: negatives for pair, negatives in expected.items() if negatives}
@@ -77,10 +79,10 @@ def test_the_loss_is_that_of_its_triplets_and_each_pair_draws_one_negative(
     seed: int, same_face: bool
 ) -> None:
     new, old, labels = versions(seed, 10, 3)
-    miner = HarmonicMiner(same_face=same_face)
-    generator = torch.Generator().manual_seed(seed)
-    result = harmonic_loss(new, old, labels, miner, generator)
-    triplets = miner.mine(new, old, labels, torch.Generator().manual_seed(seed))
+    drawn_by = {"same_face": same_face, "generator": torch.Generator().manual_seed(seed)}
+    result = harmonic_loss(new, old, labels, **drawn_by)
+    drawn_by["generator"].manual_seed(seed)
+    triplets = mine_versions(new, old, labels, **drawn_by)
     both, total = torch.cat([new, old]), 0.0
     for a, p, n in zip(triplets.anchor_idx, triplets.positive_idx, triplets.negative_idx, strict=True):
         d_ap, d_an = ((both[a] - both[x]).square().sum() for x in (p, n))
@@ -99,7 +101,7 @@ def test_the_negative_is_drawn_from_both_versions_alike() -> None:
     anchor, positive = (40 * (version == "1") + face for version, face in pair)
 
     def drawn(seed: int) -> bool:
-        found = HarmonicMiner().mine(new, old, labels, torch.Generator().manual_seed(seed))
+        found = mine_versions(new, old, labels, generator=torch.Generator().manual_seed(seed))
         (row,) = ((found.anchor_idx == anchor) & (found.positive_idx == positive)).nonzero()[:, 0]
         return int(found.negative_idx[row]) >= 40
 
@@ -111,12 +113,12 @@ def test_the_negative_is_drawn_from_both_versions_alike() -> None:
 def test_a_combination_by_itself_moves_its_new_faces_only(combination: str) -> None:
     new, old, labels = versions(5, 24, 4)
     new, old = new.requires_grad_(), old.requires_grad_()
-    miner = HarmonicMiner((combination,), negatives_per_pair=3)
-    triplets = miner.mine(new, old, labels, torch.Generator().manual_seed(0))
+    options = {"combinations": (combination,), "negatives_per_pair": 3}
+    triplets = mine_versions(new, old, labels, generator=torch.Generator().manual_seed(0), **options)
     assert len(triplets)
     for name, version in zip(("anchor_idx", "positive_idx", "negative_idx"), combination, strict=True):
         assert ((getattr(triplets, name) >= 24) == (version == "1")).all()
-    harmonic_loss(new, old, labels, miner, torch.Generator().manual_seed(0)).loss.backward()
+    harmonic_loss(new, old, labels, generator=torch.Generator().manual_seed(0), **options).loss.backward()
     moved = torch.cat([getattr(triplets, f"{r}_idx") for r in ("anchor", "positive", "negative")])
     touched = new.grad.abs().sum(1) > 0  # type: ignore[union-attr]
     assert old.grad is None
@@ -127,7 +129,7 @@ def test_a_combination_by_itself_moves_its_new_faces_only(combination: str) -> N
 def test_the_old_version_alone_makes_no_triplets() -> None:
     assert "111" not in COMBINATIONS and len(COMBINATIONS) == 7
     new, old, labels = versions(0, 12, 3)
-    result = harmonic_loss(new.requires_grad_(), old, labels, HarmonicMiner(()))
+    result = harmonic_loss(new.requires_grad_(), old, labels, combinations=())
     result.loss.backward()
     assert result.loss.item() == 0.0 and not new.grad.any()  # type: ignore[union-attr]
 
@@ -135,6 +137,6 @@ def test_the_old_version_alone_makes_no_triplets() -> None:
 def test_new_faces_alone_are_the_ordinary_triplet_loss() -> None:
     new, old, labels = versions(7, 30, 5)
     options = {"margin": 0.3, "rule": "one-sided", "pairs": "hardest", "choice": "nearest"}
-    harmonic = harmonic_loss(new, old, labels, HarmonicMiner(("222",), **options))
+    harmonic = harmonic_loss(new, old, labels, combinations=("222",), **options)
     plain = triplet_loss(new, mine(new, labels, **options), margin=0.3)
     assert dataclasses.asdict(harmonic) == dataclasses.asdict(plain)

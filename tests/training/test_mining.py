@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facespace.errors import InputError
-from facespace.training.mining import PAIRS, RULES, all_triplets, distances, mine
+from facespace.training.mining import PAIRS, RULES, distances, mine
 
 MARGIN = 0.2
 
@@ -93,36 +93,6 @@ def test_every_rule_and_kind_of_pairs_is_that_of_the_plain_loop(
     for pair, negatives in drawn.items():
         assert len(negatives) == len(set(negatives)) == min(k, len(expected[pair]))
         assert set(negatives) <= expected[pair]
-
-
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**16), n=st.integers(0, 12), m=st.integers(0, 12), block=st.integers(1, 40))
-def test_all_triplets_are_those_of_a_plain_loop(seed: int, n: int, m: int, block: int) -> None:
-    rng = np.random.default_rng(seed)
-    labels, others = (torch.from_numpy(rng.integers(0, 4, k)) for k in (n, m))
-    for reference in (None, others):
-        columns = labels if reference is None else reference
-        expected = {
-            (a, p, q)
-            for a in range(n)
-            for p in range(len(columns))
-            for q in range(len(columns))
-            if labels[a] == columns[p] != columns[q] and not (reference is None and a == p)
-        }
-        found = [
-            t
-            for part in all_triplets(labels, reference, block=block)
-            for t in zip(
-                part.anchor_idx.tolist(), part.positive_idx.tolist(), part.negative_idx.tolist(), strict=True
-            )
-        ]
-        assert len(found) == len(set(found)) and set(found) == expected
-
-
-def test_all_triplets_come_lazily() -> None:
-    labels = torch.arange(100_000) % 10  # 10^14 triplets
-    first = next(iter(all_triplets(labels, block=1000)))
-    assert first.anchor_idx.unique().tolist() == [0]
 
 
 @pytest.mark.parametrize("n", [16, 64, 256])

@@ -4,9 +4,8 @@ import torch
 from facespace.errors import InputError
 from facespace.training.describe import describe
 from facespace.training.networks import NETWORKS, build
-from facespace.training.networks.inception import Inception
 from facespace.training.networks.layers import L2Pool
-from facespace.training.networks.zeiler_fergus import Maxout, ZeilerFergus
+from facespace.training.networks.zeiler_fergus import Maxout
 
 
 @pytest.mark.parametrize(
@@ -101,17 +100,11 @@ def test_any_embedding_dimension(dim: int) -> None:
     assert describe("nn4", dim=dim).weights == 6_600_384 + 896 * (dim - 128)
 
 
-@pytest.mark.parametrize("kind", [Inception, ZeilerFergus])
-def test_both_normalisations_stand_to_choose(kind: type) -> None:
+def test_nn1_has_the_papers_normalisation_and_the_others_batch_norm() -> None:
     with torch.device("meta"):
-        norms = {
-            n: {type(m).__name__ for m in kind(normalisation=n, input_hw=(96, 96)).modules()}
-            for n in ("lrn", "batch")
-        }
-    assert "LocalResponseNorm" in norms["lrn"] and "BatchNorm2d" not in norms["lrn"]
-    assert "BatchNorm2d" in norms["batch"] and "LocalResponseNorm" not in norms["batch"]
-    with pytest.raises(InputError, match="'batch' or 'lrn'"):
-        kind(normalisation="group")
+        norms = {name: {type(m).__name__ for m in build(name).modules()} for name in ("nn1", "nn2", "nns2")}
+    assert "LocalResponseNorm" in norms["nn1"] and "BatchNorm2d" not in norms["nn1"]
+    assert all("BatchNorm2d" in norms[n] and "LocalResponseNorm" not in norms[n] for n in ("nn2", "nns2"))
 
 
 def test_the_root_mean_square_pool_of_a_plain_loop() -> None:

@@ -15,9 +15,8 @@ class FarCurve:
     """log10 FAR as a function of distance, for one pair of models.
 
     Straight lines through the calibrated distances, since the tail of impostor distances falls about exponentially;
-    above them on to (4, FAR 1), which holds of any model; below them the lowest line goes on. A rate is *measured*
-    between the smallest and the largest calibrated distance; outside it is an extension, good for order and not to
-    be stated.
+    above them on to (4, FAR 1), which holds of any model; below them the lowest line goes on. Outside the calibrated
+    distances a rate is an extension, good for order and not to be stated.
 
     Attributes:
         distances: calibrated, increasing, at least one.
@@ -47,11 +46,6 @@ class FarCurve:
         if log_far < y[0]:
             return max(0.0, float(x[0] + (log_far - y[0]) * (x[1] - x[0]) / (y[1] - y[0])))
         return float(np.interp(log_far, y, x))
-
-    def is_measured(self, distance: NDArray[np.floating] | float) -> NDArray[np.bool_]:
-        """Whether the rate of each distance lies between calibrated ones and may be stated."""
-        d = np.asarray(distance, np.float64)
-        return np.asarray((d >= self.distances[0]) & (d <= self.distances[-1]))
 
 
 def far_curve(a: ModelSpec, b: ModelSpec) -> FarCurve:

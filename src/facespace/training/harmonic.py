@@ -27,78 +27,65 @@ combinations allow for that anchor and positive. Each combination can be left ou
 """
 
 import dataclasses
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from facespace.training.losses import Outcome, triplet_loss
-from facespace.training.mining import Roles, Triplets, mine
+from facespace.training.mining import Triplets, mine
 
 COMBINATIONS = ("222", "221", "212", "211", "122", "121", "112")
 
 
-@dataclass(frozen=True)
-class HarmonicMiner:
-    """Makes the triplets of both versions; each field but the first two is an option of `mine`.
+def mine_versions(
+    new: Tensor,
+    old: Tensor,
+    labels: Tensor,
+    *,
+    combinations: tuple[str, ...] = COMBINATIONS,
+    same_face: bool = True,
+    generator: torch.Generator | None = None,
+    **options: Any,
+) -> Triplets:
+    """Triplets that index the rows of ``new`` and then those of ``old``, 2N in all.
 
-    Attributes:
+    Args:
+        new: unit rows of v2, shape (N, D).
+        old: unit rows of v1 for the same faces, shape (N, D).
+        labels: identities, shape (N,).
         combinations: those of COMBINATIONS that take part.
         same_face: v1's embedding of a face is a positive of v2's of that very face, and the reverse.
+        generator: source of the draw.
+        options: further ones of `mine`.
     """
-
-    combinations: tuple[str, ...] = COMBINATIONS
-    same_face: bool = True
-    margin: float = 0.2
-    rule: str = "semi-hard"
-    pairs: str = "all"
-    negatives_per_pair: int = 1
-    choice: str = "uniform"
-
-    def mine(
-        self, new: Tensor, old: Tensor, labels: Tensor, generator: torch.Generator | None = None
-    ) -> Triplets:
-        """Triplets that index the rows of ``new`` and then those of ``old``, 2N in all.
-
-        Args:
-            new: unit rows of v2, shape (N, D).
-            old: unit rows of v1 for the same faces, shape (N, D).
-            labels: identities, shape (N,).
-            generator: source of the draw.
-        """
-        both, of_both = torch.cat([new.detach(), old]), labels.repeat(2)
-        options = dataclasses.asdict(self)
-        del options["combinations"], options["same_face"]
-        found = []
-        for (anchor, positive), negatives in self._kinds().items():
-            offset = _first_row(anchor, len(new))
-            rows = both[offset : offset + len(new)]
-            roles = self._roles(anchor, positive, negatives, len(new), labels.device)
-            mined = mine(rows, labels, both, of_both, roles=roles, generator=generator, **options)
-            found.append(dataclasses.replace(mined, anchor_idx=mined.anchor_idx + offset))
-        return _together(found, labels.device)
-
-    def _kinds(self) -> dict[tuple[str, str], str]:
-        """Versions of anchor and positive -> versions that their negative may come from."""
-        kinds: dict[tuple[str, str], str] = {}
-        for versions in self.combinations:
-            pair = versions[0], versions[1]
-            kinds[pair] = kinds.get(pair, "") + versions[2]
-        return kinds
-
-    def _roles(self, anchor: str, positive: str, negatives: str, n: int, device: torch.device) -> Roles:
-        is_old = torch.arange(2 * n, device=device) >= n
-        faces = torch.arange(n, device=device)
-        its_own = anchor == positive or not self.same_face
-        return Roles(
-            positives=is_old if positive == "1" else ~is_old,
-            negatives=None if len(negatives) > 1 else is_old if negatives == "1" else ~is_old,
-            anchor_at=faces + _first_row(positive, n) if its_own else None,
-        )
+    n, both, of_both = len(new), torch.cat([new.detach(), old]), labels.repeat(2)
+    first_row = {"2": 0, "1": n}
+    row = torch.arange(2 * n, device=labels.device)
+    of_version = {"2": row < n, "1": row >= n}
+    nothing = row[:0]
+    found = [Triplets(nothing, nothing, nothing, 0)]
+    for anchor, positive in dict.fromkeys((made[0], made[1]) for made in combinations):
+        offset, positives = first_row[anchor], of_version[positive]
+        if anchor == positive or not same_face:
+            positives = positives & (row != (row[:n] + first_row[positive])[:, None])
+        versions = {made[2] for made in combinations if made[:2] == anchor + positive}
+        negatives = of_version[versions.pop()] if len(versions) == 1 else None
+        mined = mine(
+            both[offset : offset + n], labels, both, of_both, positives=positives, negatives=negatives,
+            generator=generator, **options,
+        )  # fmt: skip
+        found.append(dataclasses.replace(mined, anchor_idx=mined.anchor_idx + offset))
+    return Triplets(
+        torch.cat([part.anchor_idx for part in found]),
+        torch.cat([part.positive_idx for part in found]),
+        torch.cat([part.negative_idx for part in found]),
+        sum(part.n_pairs for part in found),
+    )
 
 
 def harmonic_loss(
-    new: Tensor, old: Tensor, labels: Tensor, miner: HarmonicMiner, generator: torch.Generator | None = None
+    new: Tensor, old: Tensor, labels: Tensor, *, margin: float = 0.2, **options: Any
 ) -> Outcome:
     """The triplet loss (equation 3) over triplets of both versions; its gradient reaches v2 alone.
 
@@ -106,23 +93,8 @@ def harmonic_loss(
         new: unit rows of v2, shape (N, D), with gradient.
         old: unit rows of v1 for the same faces, shape (N, D).
         labels: identities, shape (N,).
-        miner: makes the triplets.
-        generator: of the miner's draws.
+        margin: on squared L2.
+        options: of `mine_versions`.
     """
-    triplets = miner.mine(new, old, labels, generator)
-    return triplet_loss(torch.cat([new, old.detach()]), triplets, margin=miner.margin)
-
-
-def _first_row(version: str, n: int) -> int:
-    """Where a version's rows begin: v2's stand first."""
-    return n if version == "1" else 0
-
-
-def _together(found: list[Triplets], device: torch.device) -> Triplets:
-    nothing = Triplets(*(torch.zeros(0, dtype=torch.long, device=device),) * 3, n_pairs=0)
-    return Triplets(
-        torch.cat([t.anchor_idx for t in (nothing, *found)]),
-        torch.cat([t.positive_idx for t in (nothing, *found)]),
-        torch.cat([t.negative_idx for t in (nothing, *found)]),
-        sum(t.n_pairs for t in found),
-    )
+    triplets = mine_versions(new, old, labels, margin=margin, **options)
+    return triplet_loss(torch.cat([new, old.detach()]), triplets, margin=margin)

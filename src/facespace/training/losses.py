@@ -28,9 +28,7 @@ class Outcome:
     teacher_dist: float = math.nan
 
 
-def triplet_loss(
-    embeddings: Tensor, triplets: Triplets, reference: Tensor | None = None, *, margin: float = 0.2
-) -> Outcome:
+def triplet_loss(embeddings: Tensor, triplets: Triplets, *, margin: float = 0.2) -> Outcome:
     """Mean over the triplets of max(0, d_ap - d_an + margin), squared L2 (paper, equation 3).
 
     The paper sums; the mean has the same direction and leaves the learning rate independent of how many
@@ -38,18 +36,16 @@ def triplet_loss(
 
     Args:
         embeddings: shape (N, D), unit rows.
-        triplets: indices into ``embeddings`` and ``reference``.
-        reference: shape (M, D); the embeddings themselves when absent.
+        triplets: indices into ``embeddings``.
         margin: on squared L2.
     """
-    reference = embeddings if reference is None else reference
     if len(triplets) == 0:
         return Outcome((embeddings * 0.0).sum(), 0.0)
     anchor = embeddings[triplets.anchor_idx]
-    ap_dist = (anchor - reference[triplets.positive_idx]).square().sum(1)
-    an_dist = (anchor - reference[triplets.negative_idx]).square().sum(1)
+    ap_dist = (anchor - embeddings[triplets.positive_idx]).square().sum(1)
+    an_dist = (anchor - embeddings[triplets.negative_idx]).square().sum(1)
     loss = torch.relu(ap_dist - an_dist + margin).mean()
-    pairs_with = torch.unique(triplets.anchor_idx * len(reference) + triplets.positive_idx).numel()
+    pairs_with = torch.unique(triplets.anchor_idx * len(embeddings) + triplets.positive_idx).numel()
     return Outcome(
         loss, pairs_with / triplets.n_pairs, float(ap_dist.detach().mean()), float(an_dist.detach().mean())
     )

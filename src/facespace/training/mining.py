@@ -2,7 +2,7 @@
 
 A miner takes (embeddings, labels, reference embeddings, reference labels) and returns index arrays: anchors index the
 first pair, positives and negatives the reference. Mining a batch against itself passes nothing more; an anchor is
-then never its own positive. A `Roles` says which rows of a reference may be positives, and which negatives.
+then never its own positive. Masks say which rows of a reference may be positives, and which negatives.
 
     rule         a negative may serve the pair (a, p) where
     semi-hard    d_ap < d_an < d_ap + margin         the paper's; on its way through the margin
@@ -11,8 +11,6 @@ then never its own positive. A `Roles` says which rows of a reference may be pos
     any          every negative                      mostly easy ones: how a curriculum begins
 """
 
-import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -80,21 +78,6 @@ class Triplets:
         return len(self.anchor_idx)
 
 
-@dataclass(frozen=True)
-class Roles:
-    """What the M rows of a reference may serve as; all of them as both unless given.
-
-    Attributes:
-        positives: bool, shape (M,), rows that may be positives.
-        negatives: bool, shape (M,), rows that may be negatives.
-        anchor_at: int64, shape (N,), the row that is each anchor itself and thus never its positive; -1 for none.
-    """
-
-    positives: Tensor | None = None
-    negatives: Tensor | None = None
-    anchor_at: Tensor | None = None
-
-
 def distances(a: Tensor, b: Tensor) -> Tensor:
     """Squared L2 of all rows of ``a`` (N, D) and ``b`` (M, D), unit length each: shape (N, M)."""
     return torch.addmm(a.new_tensor(2.0), a, b.T, alpha=-2.0).clamp_min_(0.0)
@@ -112,7 +95,8 @@ def mine(
     pairs: str = "all",
     negatives_per_pair: int = 1,
     choice: str = "uniform",
-    roles: Roles | None = None,
+    positives: Tensor | None = None,
+    negatives: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Triplets:
     """Anchor-positive pairs, each with negatives that the rule allows.
@@ -131,7 +115,8 @@ def mine(
             (nearest) positive.
         negatives_per_pair: the paper takes one; more lower the variance at no cost in embedding.
         choice: "uniform", a draw without replacement; "nearest", those with the smallest d_an.
-        roles: which rows of the reference may be what; any row any, when absent.
+        positives: bool, shape (N, M) or (M,), which rows of the reference may be positives; all when absent.
+        negatives: likewise.
         generator: source of the draw.
 
     Raises:
@@ -142,10 +127,16 @@ def mine(
             raise InputError(f"{name}: expected one of {', '.join(known)}, got '{value}'")
     if (reference is None) != (reference_labels is None):
         raise InputError("expected reference embeddings together with their labels, got one of them")
-    if reference is None or reference_labels is None:
-        reference, reference_labels = embeddings, labels
-        roles = _never_itself(roles or Roles(), labels)
-    search = _Search(embeddings, labels, reference, reference_labels, margin, rule, roles or Roles())
+    positive = labels[:, None] == (labels if reference_labels is None else reference_labels)
+    negative = ~positive
+    if reference is None:
+        reference = embeddings
+        positive.fill_diagonal_(False)
+    if positives is not None:
+        positive &= positives
+    if negatives is not None:
+        negative &= negatives
+    search = _Search(distances(embeddings, reference), positive, negative, margin, RULES[rule])
     anchor_idx, positive_idx = search.pairs(pairs)
     if choice == "uniform" and negatives_per_pair == 1:
         pair_idx, negative_idx = search.draw_one(anchor_idx, positive_idx, generator)
@@ -156,62 +147,14 @@ def mine(
     return Triplets(anchor_idx[pair_idx], positive_idx[pair_idx], negative_idx, len(anchor_idx))
 
 
-def _never_itself(roles: Roles, labels: Tensor) -> Roles:
-    return dataclasses.replace(roles, anchor_at=torch.arange(len(labels), device=labels.device))
-
-
-def all_triplets(
-    labels: Tensor, reference_labels: Tensor | None = None, *, block: int = BLOCK
-) -> Iterator[Triplets]:
-    """Every valid triplet, lazily, in blocks of up to about ``block``; their number grows with the cube of N.
-
-    Args:
-        labels: int, shape (N,).
-        reference_labels: int, shape (M,); the labels themselves when absent.
-        block: triplets in memory at a time.
-    """
-    others = labels if reference_labels is None else reference_labels
-    for anchor in range(len(labels)):
-        same = others == labels[anchor]
-        negative_idx = (~same).nonzero()[:, 0]
-        if reference_labels is None:
-            same[anchor] = False
-        per_block = max(1, block // max(1, len(negative_idx)))
-        for positive_idx in torch.split(same.nonzero()[:, 0], per_block):
-            n = len(positive_idx) * len(negative_idx)
-            if n:
-                yield Triplets(
-                    torch.full((n,), anchor, device=labels.device),
-                    positive_idx.repeat_interleave(len(negative_idx)),
-                    negative_idx.repeat(len(positive_idx)),
-                    len(positive_idx),
-                )
-
-
 class _Search:
     """Distances of a batch to a reference set, and the negatives that a rule allows there."""
 
     def __init__(
-        self,
-        embeddings: Tensor,
-        labels: Tensor,
-        reference: Tensor,
-        reference_labels: Tensor,
-        margin: float,
-        rule: str,
-        roles: Roles,
+        self, distance: Tensor, positive: Tensor, negative: Tensor, margin: float, rule: Rule
     ) -> None:
-        self.distance = distances(embeddings, reference)
-        self.positive = labels[:, None] == reference_labels[None, :]
-        self.negative = ~self.positive
-        self.margin, self.rule = margin, RULES[rule]
-        if roles.anchor_at is not None:
-            there = (roles.anchor_at >= 0).nonzero()[:, 0]
-            self.positive[there, roles.anchor_at[there]] = False
-        if roles.positives is not None:
-            self.positive &= roles.positives
-        if roles.negatives is not None:
-            self.negative &= roles.negatives
+        self.distance, self.positive, self.negative = distance, positive, negative
+        self.margin, self.rule = margin, rule
 
     def pairs(self, kind: str) -> tuple[Tensor, Tensor]:
         """Anchors and positives."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facespace.training.distillation import distillation_loss
-from facespace.training.harmonic import HarmonicMiner, harmonic_loss
+from facespace.training.harmonic import harmonic_loss
 from facespace.training.losses import Outcome, triplet_loss
 from facespace.training.margin_softmax import MarginSoftmax
 from facespace.training.mining import Triplets, mine
@@ -94,8 +94,10 @@ class Objective(nn.Module):
         options = self.recipe.mining.options_at(progress)
         if old is not None:
             harmonic = self.recipe.harmonic
-            miner = HarmonicMiner(harmonic.combinations, harmonic.same_face, **options)
-            return harmonic_loss(embeddings, old, labels, miner, generator)
+            return harmonic_loss(
+                embeddings, old, labels, combinations=harmonic.combinations, same_face=harmonic.same_face,
+                generator=generator, **options,
+            )  # fmt: skip
         if triplets is None:
             triplets = mine(embeddings.detach(), labels, generator=generator, **options)
         return triplet_loss(embeddings, triplets, margin=self.recipe.mining.margin)

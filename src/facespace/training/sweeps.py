@@ -49,19 +49,13 @@ class Variant:
 
     Attributes:
         name: of its run folder; equal variants of several sweeps share one.
-        text: for people.
-        value: the number that varies; None where it is no number.
         recipe: with the budget in it.
         kept: indices of the training pictures, or None for all.
-        group: which curve of the sweep it belongs to, such as "by identity"; empty for all of them.
     """
 
     name: str
-    text: str
-    value: float | None
     recipe: Recipe
     kept: NDArray[np.int64] | None = None
-    group: str = ""
 
 
 def with_budget(recipe: Recipe, n_faces: int) -> Recipe:
@@ -82,12 +76,7 @@ def with_budget(recipe: Recipe, n_faces: int) -> Recipe:
 def dimension_variants(recipe: Recipe, dims: Sequence[int] = DIMENSIONS) -> list[Variant]:
     """One run for each number of components."""
     return [
-        Variant(
-            BASE if dim == recipe.dim else f"dim-{dim}",
-            f"{dim} components",
-            dim,
-            dataclasses.replace(recipe, dim=dim),
-        )
+        Variant(BASE if dim == recipe.dim else f"dim-{dim}", dataclasses.replace(recipe, dim=dim))
         for dim in dims
     ]
 
@@ -101,38 +90,21 @@ def image_variants(recipe: Recipe, pictures: Pictures, shares: Sequence[float] =
     by_image = np.argsort([_hash(name) for name in pictures.names])
     whose = np.array([_hash(name) for name in pictures.identities])
     by_identity = np.lexsort((np.arange(n), whose[pictures.labels]))
-    variants = []
-    for order, group in ((by_image, "by image"), (by_identity, "by identity")):
+    variants = {}
+    for way, order in (("by-image", by_image), ("by-identity", by_identity)):
         for share in shares:
             kept = np.sort(order[: round(share * n)])
-            name = f"images-{group.replace(' ', '-')}-{len(kept)}" if len(kept) < n else BASE
-            variants.append(
-                Variant(
-                    name,
-                    f"{len(kept):,} images",
-                    len(kept),
-                    recipe,
-                    kept if len(kept) < n else None,
-                    group if len(kept) < n else "",
-                )
-            )
-    return list({variant.name: variant for variant in variants}.values())
+            name = f"images-{way}-{len(kept)}" if len(kept) < n else BASE
+            variants[name] = Variant(name, recipe, kept if len(kept) < n else None)
+    return list(variants.values())
 
 
 def low_resolution_variants(recipe: Recipe) -> list[Variant]:
     """With the recipe's share of low-resolution faces among the training faces, and without any."""
-    share = recipe.augmentation.low_resolution
     without = dataclasses.replace(recipe.augmentation, low_resolution=0.0)
     return [
-        Variant(
-            BASE, f"{100 * share:.0f} % of the faces at a quarter to half of the pixels a side", share, recipe
-        ),
-        Variant(
-            "no-low-resolution",
-            "no low-resolution faces",
-            0.0,
-            dataclasses.replace(recipe, augmentation=without),
-        ),
+        Variant(BASE, recipe),
+        Variant("no-low-resolution", dataclasses.replace(recipe, augmentation=without)),
     ]
 
 

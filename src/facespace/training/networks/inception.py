@@ -22,7 +22,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from facespace.errors import InputError
 from facespace.training.networks.layers import FloatLinear, conv_norm_relu, pool
 
 
@@ -58,25 +57,23 @@ BLOCKS = (
 class Mixed(nn.Module):
     """One block: its branches side by side, joined along the channels."""
 
-    def __init__(self, n_in: int, block: Block, *, with_five: bool, batch_norm: bool) -> None:
+    def __init__(self, n_in: int, block: Block, *, with_five: bool = True) -> None:
         super().__init__()
-
-        def conv(a: int, b: int, kernel: int, stride: int = 1) -> nn.Module:
-            return conv_norm_relu(a, b, kernel, stride=stride, batch_norm=batch_norm)
-
         self.branches = nn.ModuleDict()
         if block.one:
-            self.branches["1x1"] = conv(n_in, block.one, 1)
+            self.branches["1x1"] = conv_norm_relu(n_in, block.one, 1)
         self.branches["3x3"] = nn.Sequential(
-            conv(n_in, block.three_reduce, 1), conv(block.three_reduce, block.three, 3, block.stride)
+            conv_norm_relu(n_in, block.three_reduce, 1),
+            conv_norm_relu(block.three_reduce, block.three, 3, stride=block.stride),
         )
         if with_five:
             self.branches["5x5"] = nn.Sequential(
-                conv(n_in, block.five_reduce, 1), conv(block.five_reduce, block.five, 5, block.stride)
+                conv_norm_relu(n_in, block.five_reduce, 1),
+                conv_norm_relu(block.five_reduce, block.five, 5, stride=block.stride),
             )
         pooled = [pool(block.pool, block.stride)]
         if block.projection:
-            pooled.append(conv(n_in, block.projection, 1))
+            pooled.append(conv_norm_relu(n_in, block.projection, 1))
         self.branches["pool"] = nn.Sequential(*pooled)
         self.n_out = block.one + block.three + with_five * block.five + (block.projection or n_in)
 
@@ -88,13 +85,13 @@ class Mixed(nn.Module):
 class Inception(nn.Module):
     """Pictures (N, 3, H, W) in [-1, 1] -> embeddings (N, dim), not yet normalised.
 
+    Batch norm stands behind every convolution in place of the paper's local response normalisation.
+
     Args:
         dim: components of the embedding.
         input_hw: rows and columns it is made for; others that are at least 32 work too, since the last feature map
             is averaged.
         without_five: names of the blocks whose 5x5 branch is left out.
-        normalisation: "batch" behind every convolution, or "lrn": the paper's local response normalisation
-            around "inception 2" and nothing elsewhere.
     """
 
     def __init__(
@@ -103,30 +100,22 @@ class Inception(nn.Module):
         dim: int = 128,
         input_hw: tuple[int, int] = (224, 224),
         without_five: frozenset[str] = frozenset(),
-        normalisation: str = "batch",
     ) -> None:
         super().__init__()
-        if normalisation not in ("batch", "lrn"):
-            raise InputError(f"normalisation: expected 'batch' or 'lrn', got '{normalisation}'")
         self.input_hw = input_hw
-        batch_norm = normalisation == "batch"
-
-        def norm() -> nn.Module:
-            return nn.Identity() if batch_norm else nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)
-
         self.stem = nn.Sequential(
-            conv_norm_relu(3, 64, 7, stride=2, batch_norm=batch_norm),
+            conv_norm_relu(3, 64, 7, stride=2),
             pool("m", 2),
-            norm(),
-            conv_norm_relu(64, 64, 1, batch_norm=batch_norm),
-            conv_norm_relu(64, 192, 3, batch_norm=batch_norm),
-            norm(),
+            nn.Identity(),  # here and below the paper normalises; names of weights count the place
+            conv_norm_relu(64, 64, 1),
+            conv_norm_relu(64, 192, 3),
+            nn.Identity(),
             pool("m", 2),
         )
         self.blocks = nn.Sequential()
         width = 192
         for block in BLOCKS:
-            mixed = Mixed(width, block, with_five=block.name not in without_five, batch_norm=batch_norm)
+            mixed = Mixed(width, block, with_five=block.name not in without_five)
             self.blocks.add_module(block.name, mixed)
             width = mixed.n_out
         self.embedding = FloatLinear(width, dim)

@@ -64,7 +64,7 @@ class MiniInception(nn.Module):
         sides = [-(-side // 8) for side in input_hw]
         width = stem[1]
         for block in blocks:
-            mixed = Mixed(width, block, with_five=True, batch_norm=True)
+            mixed = Mixed(width, block)
             layers.append(mixed)
             width = mixed.n_out
             sides = [-(-side // block.stride) for side in sides]

@@ -19,7 +19,6 @@
 
 from torch import Tensor, nn
 
-from facespace.errors import InputError
 from facespace.training.networks.layers import FloatLinear, conv_norm_relu, pool
 
 HIDDEN = 32 * 128
@@ -43,29 +42,23 @@ class ZeilerFergus(nn.Module):
     Args:
         dim: components of the embedding.
         input_hw: rows and columns; fc1 has a weight for every place of the last map, so only this size fits.
-        normalisation: "lrn" as in the paper, or "batch" behind every convolution.
     """
 
-    def __init__(
-        self, *, dim: int = 128, input_hw: tuple[int, int] = (220, 220), normalisation: str = "lrn"
-    ) -> None:
+    def __init__(self, *, dim: int = 128, input_hw: tuple[int, int] = (220, 220)) -> None:
         super().__init__()
-        if normalisation not in ("batch", "lrn"):
-            raise InputError(f"normalisation: expected 'batch' or 'lrn', got '{normalisation}'")
         self.input_hw = input_hw
-        batch_norm = normalisation == "batch"
 
         def norm() -> nn.Module:
-            return nn.Identity() if batch_norm else nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)
+            return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)
 
         def pair(n_in: int, n_out: int) -> list[nn.Module]:
             return [
-                conv_norm_relu(n_in, n_in, 1, batch_norm=batch_norm),
-                conv_norm_relu(n_in, n_out, 3, batch_norm=batch_norm),
+                conv_norm_relu(n_in, n_in, 1, batch_norm=False),
+                conv_norm_relu(n_in, n_out, 3, batch_norm=False),
             ]
 
         self.features = nn.Sequential(
-            conv_norm_relu(3, 64, 7, stride=2, batch_norm=batch_norm), pool("m", 2), norm(),
+            conv_norm_relu(3, 64, 7, stride=2, batch_norm=False), pool("m", 2), norm(),
             *pair(64, 192), norm(), pool("m", 2),
             *pair(192, 384), pool("m", 2),
             *pair(384, 256), *pair(256, 256), *pair(256, 256), pool("m", 2),
