@@ -1,5 +1,6 @@
 """Constraints: faces that are one person, and faces that are not; contradictions are named, never guessed away."""
 
+import dataclasses
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.cluster.tree import roots
 from facespace.errors import InputError
 
 SHOWN = 3
@@ -54,6 +56,15 @@ class Constraints:
         together = np.concatenate([_pairs(self.must_link, n, "must_link"), chains(person)])
         apart = np.concatenate([_pairs(self.cannot_link, n, "cannot_link"), _cliques(photo)])
         return together, apart, person
+
+    def with_groups(self, labels: NDArray[np.int64]) -> "Constraints":
+        """These, and that the faces of each group are together; ``labels``, shape (N,), are -1 for none.
+
+        Raises:
+            InputError: as of `links`.
+        """
+        together = self.links(len(labels))[0]
+        return dataclasses.replace(self, must_link=np.concatenate([together, chains(labels)]))
 
     def subset(self, faces: NDArray[np.int64], n: int) -> "Constraints":
         """The constraints among some of ``n`` faces, numbered as in ``faces``."""
@@ -156,8 +167,7 @@ def components(n: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     while (root[pairs[:, 0]] != root[pairs[:, 1]]).any():
         a, b = root[pairs[:, 0]], root[pairs[:, 1]]
         np.minimum.at(root, np.maximum(a, b), np.minimum(a, b))
-        while (root != (above := root[root])).any():
-            root = above
+        root = roots(root)
     return root
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.cluster.groups import Groups
+from facespace.cluster.tree import Merges
 
 Matrix = NDArray[np.floating[Any]]
 SMALL = 2048
@@ -62,8 +63,8 @@ def chain(
     size: NDArray[np.float64],
     linkage: Literal["average", "ward", "complete"],
     limit: float,
-) -> list[tuple[int, int, float]]:
-    """All merges up to ``limit`` as (kept, gone, distance); the matrix is used up.
+) -> Merges:
+    """All merges of rows up to ``limit``; the matrix is used up.
 
     Args:
         matrix: symmetric, shape (M, M); infinite on the diagonal and between groups that may not join.
@@ -80,7 +81,7 @@ def chain(
             while start < len(alive) and not alive[start]:
                 start += 1
             if start == len(alive):
-                return merges
+                return Merges.of(merges)
             path.append(start)
         top = path[-1]
         row = matrix[top]

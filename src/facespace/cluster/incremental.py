@@ -1,7 +1,5 @@
 """New faces into groups that stand, and poor faces into groups that good ones made."""
 
-import dataclasses
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,10 +45,7 @@ def add_faces(
     """
     rows, before = check_embeddings(embeddings), _checked(labels, len(embeddings))
     constraints = constraints or Constraints()
-    started = _without_contradiction(before, constraints)
-    both = dataclasses.replace(
-        constraints, must_link=np.concatenate([constraints.links(len(rows))[0], chains(started)])
-    )
+    both = constraints.with_groups(_without_contradiction(before, constraints))
     found = agglomerative(rows, threshold=threshold, constraints=both).labels
     return _keep_numbers(found, before, constraints.links(len(rows))[2] >= 0)
 
@@ -70,11 +65,7 @@ def attach_faces(
         Labels, shape (N,), still -1 where no group was near enough.
     """
     rows, attached = check_embeddings(embeddings), _checked(labels, len(embeddings)).copy()
-    constraints = constraints or Constraints()
-    linked = dataclasses.replace(
-        constraints, must_link=np.concatenate([constraints.links(len(rows))[0], chains(attached)])
-    )
-    resolved = linked.resolve(len(rows))
+    resolved = (constraints or Constraints()).with_groups(attached).resolve(len(rows))
     conflicts = Conflicts(len(resolved.fixed), resolved.apart, resolved.fixed)
     label = np.full(len(resolved.fixed), -1, np.int64)
     known = attached >= 0

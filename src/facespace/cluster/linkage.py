@@ -117,40 +117,25 @@ def _found(
     _, firsts = np.unique(resolved.start, return_index=True)
     conflicts = Conflicts(len(firsts), resolved.apart, resolved.fixed)
     if linkage == "complete":
-        kept, gone, distance = _complete(rows, resolved.start, conflicts, limit)
-    else:
-        groups = Groups(rows, resolved.start, linkage)
-        kept, gone, distance = _by_rounds(groups, conflicts, limit, plan, on_merge)
-    return Merges(firsts[kept], firsts[gone], distance)
-
-
-def _by_rounds(
-    groups: Groups, conflicts: Conflicts, limit: float, plan: SearchPlan, on_merge: Progress
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Components of what lies well within the limit first, where the plan has it so; then the whole."""
-    pairs = plan.near_pairs(groups, conflicts, NEAR * limit)
-    if pairs is None:
-        return Rounds(groups, conflicts, limit, make_search=plan, on_merge=on_merge).run()
-    with threadpool_limits(1, user_api="blas"):  # as in a search: many products at a time, of one thread each
-        near = merge_near(groups, conflicts, pairs, NEAR * limit, plan.workers)
+        return _complete(rows, resolved.start, conflicts, limit).at(firsts)
+    groups, begun = Groups(rows, resolved.start, linkage), Merges.join([])
+    # Components of what lies well within the limit first, where the plan has it so; then the whole.
+    if (pairs := plan.near_pairs(groups, conflicts, NEAR * limit)) is not None:
+        with threadpool_limits(
+            1, user_api="blas"
+        ):  # as in a search: many products at a time, of one thread each
+            begun = merge_near(groups, conflicts, pairs, NEAR * limit, plan.workers)
     del pairs
-    whole = Rounds(
-        near.groups, near.conflicts, limit, make_search=plan, on_merge=on_merge, height=near.height
-    ).run()
-    merges = [near.merges, (near.left[whole[0]], near.left[whole[1]], whole[2])]
-    kept, gone, distance = (np.concatenate(column) for column in zip(*merges, strict=True))
-    return kept, gone, distance
+    return Rounds(groups, conflicts, limit, make_search=plan, on_merge=on_merge, begun=begun).run().at(firsts)
 
 
 def _complete(
     rows: NDArray[np.float32], start: NDArray[np.int64], conflicts: Conflicts, limit: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+) -> Merges:
     if len(rows) > MAX_COMPLETE:
         raise InputError(
             f"complete linkage: expected at most {MAX_COMPLETE} faces, got {len(rows)}; use average linkage"
         )
     matrix = complete_matrix(rows, start)
-    place, other = conflicts.of(np.arange(len(matrix)))
-    matrix[place, other] = np.inf
-    found = np.array(chain(matrix, np.bincount(start).astype(np.float64), "complete", limit)).reshape(-1, 3)
-    return found[:, 0].astype(np.int64), found[:, 1].astype(np.int64), found[:, 2]
+    matrix[conflicts.of(np.arange(len(matrix)))] = np.inf
+    return chain(matrix, np.bincount(start).astype(np.float64), "complete", limit)

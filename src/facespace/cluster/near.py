@@ -9,15 +9,17 @@ falls into components of a few faces. What is left afterwards is merged as a who
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.constraints import components
-from facespace.cluster.groups import GroupLinkage, Groups
+from facespace.cluster.groups import Groups
 from facespace.cluster.rounds import Rounds
 from facespace.cluster.search import BlockSearch
+from facespace.cluster.tree import Merges, roots
 from facespace.workers import Workers
 
 NEAR = 0.75  # of the threshold
@@ -27,8 +29,6 @@ PAIRS_AT_ONCE = 2**22
 UNIT_GROUPS = 512
 # A larger component is left for the whole.
 MAX_COMPONENT = 100_000
-
-Merged = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
 class NearPairs:
@@ -75,67 +75,39 @@ def all_pairs_of_blocks(groups: Groups, conflicts: Conflicts, limit: float) -> N
 
 
 @dataclass(frozen=True)
-class NearPart:
-    """What was merged, and what is left.
-
-    Attributes:
-        merges: (kept, gone, distance) in the slots of before.
-        left: slots of before that are left, shape (L,).
-        groups: the groups that are left.
-        conflicts: theirs.
-        height: float32, shape (L,), of the last merge of each.
-    """
-
-    merges: Merged
-    left: NDArray[np.int64]
-    groups: Groups
-    conflicts: Conflicts
-    height: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
 class _Unit:
-    """Groups that are merged together."""
+    """Groups that are merged together, and their slots in the whole."""
 
     slots: NDArray[np.int64]
-    mean: NDArray[np.float32]
-    scatter: NDArray[np.float64]
-    size: NDArray[np.float64]
-    linkage: GroupLinkage
-    apart: NDArray[np.int64]
-    fixed: NDArray[np.bool_]
-    limit: float
+    groups: Groups
+    conflicts: Conflicts
 
 
 def merge_near(
     groups: Groups, conflicts: Conflicts, pairs: NearPairs, limit: float, workers: Workers
-) -> NearPart:
+) -> Merges:
     """Merge each component of the groups within ``limit`` of each other, up to that distance.
 
     Args:
         groups: merged in place.
-        conflicts: of these groups.
+        conflicts: of these groups, likewise.
         pairs: finds those within ``limit``.
         limit: largest distance of a merge.
         workers: who searches and merges.
     """
     root = _components(len(groups.size), conflicts, pairs, workers)
-    units = list(_units(groups, conflicts, root, limit))
-    height = np.zeros(len(groups.size), np.float32)
-    merges: list[Merged] = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
-    for unit, (found, places, made) in zip(units, workers.map(_merge_unit, units), strict=True):
-        kept, gone, distance = unit.slots[found[0]], unit.slots[found[1]], found[2]
-        slots = unit.slots[places]
+    units = list(_units(groups, conflicts, root))
+    parts = []
+    for unit, (found, left, made) in zip(
+        units, workers.map(partial(_merge_unit, limit=limit), units), strict=True
+    ):
+        slots = unit.slots[left]
         groups.mean[slots], groups.scatter[slots], groups.size[slots] = made.mean, made.scatter, made.size
-        np.maximum.at(height, kept, distance.astype(np.float32))
-        merges.append((kept, gone, distance))
-    kept, gone, distance = (np.concatenate(column) for column in zip(*merges, strict=True))
-    if len(gone):
-        conflicts.merge(_roots(len(groups.size), kept, gone)[gone], gone)
-    stays = np.ones(len(groups.size), bool)
-    stays[gone] = False
-    left = np.flatnonzero(stays)
-    return NearPart((kept, gone, distance), left, groups.subset(left), conflicts.subset(left), height[left])
+        parts.append(found.at(unit.slots))
+    merges = Merges.join(parts)
+    if len(merges.second):
+        conflicts.merge(_roots(len(groups.size), merges)[merges.second], merges.second)
+    return merges
 
 
 def _components(n: int, conflicts: Conflicts, pairs: NearPairs, workers: Workers) -> NDArray[np.int64]:
@@ -151,7 +123,7 @@ def _components(n: int, conflicts: Conflicts, pairs: NearPairs, workers: Workers
     return components(n, root[np.concatenate(waiting)])[root] if waiting else root
 
 
-def _units(groups: Groups, conflicts: Conflicts, root: NDArray[np.int64], limit: float) -> Iterator[_Unit]:
+def _units(groups: Groups, conflicts: Conflicts, root: NDArray[np.int64]) -> Iterator[_Unit]:
     """Components of several groups, small ones together."""
     order = np.argsort(root, kind="stable")
     begins = np.flatnonzero(np.diff(root[order], prepend=-1))
@@ -163,42 +135,31 @@ def _units(groups: Groups, conflicts: Conflicts, root: NDArray[np.int64], limit:
         filled = np.cumsum(sizes[first : first + UNIT_GROUPS])
         last = first + max(1, int(np.searchsorted(filled, UNIT_GROUPS, side="right")))
         parts = [order[b : b + s] for b, s in zip(begins[first:last], sizes[first:last], strict=True)]
-        yield _unit(groups, conflicts, np.sort(np.concatenate(parts)), limit)
+        slots = np.sort(np.concatenate(parts))
+        yield _Unit(slots, groups.subset(slots), conflicts.subset(slots))
         first = last
 
 
-def _unit(groups: Groups, conflicts: Conflicts, slots: NDArray[np.int64], limit: float) -> _Unit:
-    inner = conflicts.subset(slots)
-    apart = np.stack(np.divmod(inner.keys, max(1, inner.n)), axis=1)
-    return _Unit(
-        slots, groups.mean[slots], groups.scatter[slots], groups.size[slots], groups.linkage, apart,
-        inner.fixed, limit,
-    )  # fmt: skip
-
-
-def _merge_unit(
-    unit: _Unit,
-) -> tuple[Merged, NDArray[np.int64], Groups]:
+def _merge_unit(unit: _Unit, limit: float) -> tuple[Merges, NDArray[np.int64], Groups]:
     """The merges of a unit by place, the places that are left, and the groups there."""
+    before, every = unit.groups, np.arange(len(unit.slots))
     # Rounds merge in place, and what comes from another process may not be written to.
-    groups = Groups.of(unit.mean.copy(), unit.scatter.copy(), unit.size.copy(), unit.linkage)
-    found = Rounds(groups, Conflicts(len(unit.size), unit.apart, unit.fixed), unit.limit).run()
-    left, start = np.unique(_roots(len(unit.size), found[0], found[1]), return_inverse=True)
-    size = np.bincount(start, unit.size).astype(np.float64)
-    mean = np.zeros((len(left), unit.mean.shape[1]))
-    np.add.at(mean, start, unit.mean * unit.size[:, None])
+    found = Rounds(before.subset(every), unit.conflicts.subset(every), limit).run()
+    left, start = np.unique(_roots(len(every), found), return_inverse=True)
+    size = np.bincount(start, before.size).astype(np.float64)
+    mean = np.zeros((len(left), before.mean.shape[1]))
+    np.add.at(mean, start, before.mean * before.size[:, None])
     mean /= size[:, None]
-    squares = unit.scatter + np.einsum("ij,ij->i", unit.mean, unit.mean, dtype=np.float64)
-    scatter = np.bincount(start, unit.size * squares) / size - np.einsum("ij,ij->i", mean, mean)
+    squares = before.scatter + np.einsum("ij,ij->i", before.mean, before.mean, dtype=np.float64)
+    scatter = np.bincount(start, before.size * squares) / size - np.einsum("ij,ij->i", mean, mean)
     single = np.bincount(start) == 1
-    scatter[single] = unit.scatter[left[single]]
-    return found, left, Groups.of(mean.astype(np.float32), np.maximum(scatter, 0.0), size, unit.linkage)
+    scatter[single] = before.scatter[left[single]]
+    made = Groups.of(mean.astype(np.float32), np.maximum(scatter, 0.0), size, before.linkage)
+    return found, left, made
 
 
-def _roots(n: int, kept: NDArray[np.integer], gone: NDArray[np.integer]) -> NDArray[np.int64]:
+def _roots(n: int, merges: Merges) -> NDArray[np.int64]:
     """The slot that is left of each, shape (n,), after all these merges."""
-    root = np.arange(n)
-    root[gone] = kept
-    while (root != (above := root[root])).any():
-        root = above
-    return root
+    parent = np.arange(n)
+    parent[merges.second] = merges.first
+    return roots(parent)

@@ -21,6 +21,7 @@ from facespace.cluster.dense import chain, group_matrix
 from facespace.cluster.groups import Groups
 from facespace.cluster.search import BlockSearch, Search
 from facespace.cluster.ties import chance
+from facespace.cluster.tree import Merges
 
 # So many groups or fewer are finished on an explicit matrix.
 DENSE_GROUPS = 2048
@@ -29,7 +30,8 @@ NEIGHBOURS = 8
 PATIENCE = 0.1
 # Two ways of summing a distance in float32 agree to this.
 ROUNDING = np.float32(2e-6)
-NOTHING = np.float32(np.inf)
+FAR = np.float32(np.inf)
+NOTHING = Merges.join([])
 
 MakeSearch = Callable[[Groups, NDArray[np.int64], Conflicts], Search]
 
@@ -43,7 +45,7 @@ class Rounds:
         limit: largest distance of a merge; may be infinite.
         make_search: builds a search over the groups that are left.
         on_merge: called with (merges so far, most there can be).
-        height: float32, shape (M,), of the merges that made the groups; 0 unless given.
+        begun: what was merged before; its slots that are gone take no part.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Rounds:
         *,
         make_search: MakeSearch = BlockSearch,
         on_merge: Callable[[int, int], None] | None = None,
-        height: NDArray[np.float32] | None = None,
+        begun: Merges = NOTHING,
     ) -> None:
         n = len(groups.size)
         self.groups, self.conflicts, self.limit = groups, conflicts, np.float32(limit)
@@ -62,16 +64,18 @@ class Rounds:
         self.lists = np.full((n, NEIGHBOURS), -1, np.int32)
         self.bound = np.zeros(n, np.float32)
         self.nearest = np.full(n, -1, np.int32)
-        self.distance = np.full(n, NOTHING)
-        self.height = np.zeros(n, np.float32) if height is None else height
+        self.distance = np.full(n, FAR)
+        self.height = np.zeros(n, np.float32)  # of the last merge of each
+        np.maximum.at(self.height, begun.first, begun.distance.astype(np.float32))
         self.open = np.ones(n, bool)  # may still merge
+        self.open[begun.second] = False
         self.ready = np.zeros(n, bool)  # its nearest is known for certain
         self.root = np.arange(n, dtype=np.int32)
-        self.merges: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
+        self.merges = [begun]
 
-    def run(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """All merges as (kept, gone, distance), each shape (M,); a group is made before it is joined."""
-        n_merges = 0
+    def run(self) -> Merges:
+        """All merges of slots, those before among them; a group is made before it is joined."""
+        n_merges = len(self.merges[0].second)
         while int(self.open.sum()) > DENSE_GROUPS:
             waiting = np.flatnonzero(self.open & ~self.ready)
             merged = self._merge_reciprocal()
@@ -83,8 +87,7 @@ class Rounds:
                     break
                 self._search()
         self._finish()
-        kept, gone, distance = (np.concatenate(column) for column in zip(*self.merges, strict=True))
-        return kept, gone, distance.astype(np.float64)
+        return Merges.join(self.merges)
 
     def _search(self) -> None:
         """New lists for the groups that wait."""
@@ -104,11 +107,11 @@ class Rounds:
             self.bound[slots] = np.minimum(self.bound[slots], dropped)
             kept = order[:, :NEIGHBOURS]
             lists, distance = np.take_along_axis(lists, kept, 1), np.take_along_axis(distance, kept, 1)
-        self.lists[slots] = np.where(distance < NOTHING, lists, -1)
+        self.lists[slots] = np.where(distance < FAR, lists, -1)
         self._choose(slots, lists, distance)
         best, bound = self.distance[slots], self.bound[slots]
-        self.ready[slots] = (best <= self.limit) & (best < NOTHING) & ((best <= bound + ROUNDING) | certain)
-        self.open[slots] = self.ready[slots] | (np.minimum(best, bound) <= self.limit) & (bound < NOTHING)
+        self.ready[slots] = (best <= self.limit) & (best < FAR) & ((best <= bound + ROUNDING) | certain)
+        self.open[slots] = self.ready[slots] | (np.minimum(best, bound) <= self.limit) & (bound < FAR)
 
     def _distances(self, slots: NDArray[np.int64], lists: NDArray[np.int32]) -> NDArray[np.float32]:
         """Of each slot to the groups of its list (R, W); infinite for itself, repeats and groups it may not join."""
@@ -116,18 +119,18 @@ class Rounds:
         own = np.broadcast_to(slots[:, None], lists.shape)
         real = (lists >= 0) & (lists != own)
         real[:, 1:] &= lists[:, 1:] != lists[:, :-1]
-        distance = np.full(lists.shape, NOTHING)
+        distance = np.full(lists.shape, FAR)
         a, b = own[real], lists[real]
         values = self.groups.distance(a, b)
         if self.conflicts:
-            values[self.conflicts.between(a, b)] = NOTHING
+            values[self.conflicts.between(a, b)] = FAR
         distance[real] = values
         return distance
 
     def _choose(
         self, slots: NDArray[np.int64], lists: NDArray[np.int32], distance: NDArray[np.float32]
     ) -> None:
-        best = distance.min(axis=1, initial=NOTHING)
+        best = distance.min(axis=1, initial=FAR)
         place = distance.argmin(axis=1)
         tied = np.flatnonzero((distance == best[:, None]).sum(1) > 1)
         if len(tied):
@@ -135,7 +138,7 @@ class Rounds:
             draw[distance[tied] != best[tied, None]] = np.iinfo(np.uint64).max
             place[tied] = draw.argmin(axis=1)
         self.distance[slots] = best
-        self.nearest[slots] = np.where(best < NOTHING, lists[np.arange(len(slots)), place], -1)
+        self.nearest[slots] = np.where(best < FAR, lists[np.arange(len(slots)), place], -1)
 
     def _merge_reciprocal(self) -> int:
         """Merge all pairs that are each other's nearest; returns how many."""
@@ -171,7 +174,7 @@ class Rounds:
     def _merge(self, kept: NDArray[np.int64], gone: NDArray[np.int64]) -> None:
         distance = np.maximum(self.distance[kept], np.maximum(self.height[kept], self.height[gone]))
         self.height[kept] = distance
-        self.merges.append((kept, gone, distance))
+        self.merges.append(Merges(kept, gone, distance.astype(np.float64)))
         self.bound[kept] = self._joint_bound(kept, gone)
         self.groups.merge(kept, gone)
         self.conflicts.merge(kept, gone)
@@ -192,7 +195,7 @@ class Rounds:
             np.float32
         )
         mixed = (1 - share) * self.bound[kept] + share * self.bound[gone]
-        return np.where(np.isfinite(mixed), mixed, NOTHING)
+        return np.where(np.isfinite(mixed), mixed, FAR)
 
     def _finish(self) -> None:
         """The rest on an explicit matrix."""
@@ -205,9 +208,7 @@ class Rounds:
         matrix[place[inside], column[other[inside]]] = np.inf
         found = chain(matrix, self.groups.size[left], self.groups.linkage, float(self.limit))
         height = self.height[left]
-        for k, (kept, gone, distance) in enumerate(found):
-            height[kept] = max(distance, height[kept], height[gone])
-            found[k] = (kept, gone, float(height[kept]))
-        table = np.array(found, np.float64).reshape(-1, 3)
-        pairs = left[table[:, :2].astype(np.int64)]
-        self.merges.append((pairs[:, 0], pairs[:, 1], table[:, 2].astype(np.float64)))
+        for k, (kept, gone) in enumerate(zip(found.first, found.second, strict=True)):
+            height[kept] = max(found.distance[k], height[kept], height[gone])
+            found.distance[k] = height[kept]
+        self.merges.append(found.at(left))

@@ -4,7 +4,6 @@ The product of [mean, 1, |mean|^2 + scatter] of the asking group and [-2 mean, |
 their distance: BLAS does all the work, and no more than a block of distances is ever held.
 """
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -17,8 +16,6 @@ ROWS_AT_ONCE = 256
 COLUMNS_AT_ONCE = 16_384
 FOLD = 32
 FAR_AWAY = np.float32(1e30)
-
-Follow = Callable[[int, int], None]
 
 
 class Search(Protocol):

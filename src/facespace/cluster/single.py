@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facespace.cluster.search import FAR_AWAY, FOLD, ROWS_AT_ONCE, smallest
 from facespace.cluster.ties import chance
-from facespace.cluster.tree import Merges, find_root
+from facespace.cluster.tree import Merges, find_root, roots
 
 NEIGHBOURS = 8
 COLUMNS_AT_ONCE = 8192
@@ -76,20 +76,11 @@ class _Forest:
         _, first = np.unique(self.component[a[order]], return_index=True)
         a, b, distance = a[order[first]], b[order[first]], distance[order[first]]
         root = np.arange(len(self.rows)).tolist()
-        taken = [
-            k
-            for k, (i, j) in enumerate(
-                zip(self.component[a].tolist(), self.component[b].tolist(), strict=True)
-            )
-            if _union(root, i, j)
-        ]
-        kept = np.array(taken, np.int64)
+        joined = zip(self.component[a].tolist(), self.component[b].tolist(), strict=True)
+        kept = np.array([k for k, (i, j) in enumerate(joined) if _union(root, i, j)], np.int64)
         self.edges.append(Merges(a[kept], b[kept], distance[kept].astype(np.float64)))
-        parent = np.array(root, np.int64)
-        while (parent != (above := parent[parent])).any():
-            parent = above
-        self.component = parent[self.component]
-        self.n_components -= len(taken)
+        self.component = roots(np.array(root, np.int64))[self.component]
+        self.n_components -= len(kept)
 
     def _search(self, faces: NDArray[np.int64]) -> None:
         """New lists for the faces, of faces outside their component."""
@@ -97,21 +88,13 @@ class _Forest:
             part = faces[begin : begin + ROWS_AT_ONCE]
             found = [self._nearest_in(part, at) for at in range(0, len(self.rows), COLUMNS_AT_ONCE)]
             column, value = (np.concatenate(x, axis=1) for x in zip(*found, strict=True))
-            if value.shape[1] > NEIGHBOURS:
-                place = np.argpartition(value, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
-                column, value = np.take_along_axis(column, place, 1), np.take_along_axis(value, place, 1)
+            place = np.argpartition(value, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
+            column, value = np.take_along_axis(column, place, 1), np.take_along_axis(value, place, 1)
             real = value < FAR_AWAY / 2
-            self.bound[part] = np.where(real.all(1) & (value.shape[1] == NEIGHBOURS), value.max(1), np.inf)
-            self._keep(part, column, real)
-
-    def _keep(self, part: NDArray[np.int64], column: NDArray[np.int64], real: NDArray[np.bool_]) -> None:
-        lists, distance = np.zeros((2, len(part), NEIGHBOURS))
-        lists, distance = lists.astype(np.int64), np.full(distance.shape, np.inf, np.float32)
-        lists[:, : column.shape[1]] = np.where(real, column, 0)
-        gap = self.rows[part][:, None] - self.rows[lists[:, : column.shape[1]]]
-        exact = np.einsum("ijk,ijk->ij", gap, gap)
-        distance[:, : column.shape[1]] = np.where(real, exact, np.inf)
-        self.lists[part], self.distance[part] = lists, distance
+            gap = self.rows[part][:, None] - self.rows[column]
+            self.lists[part] = column
+            self.distance[part] = np.where(real, np.einsum("ijk,ijk->ij", gap, gap), np.inf)
+            self.bound[part] = np.where(real.all(1), value.max(1), np.inf)
 
     def _nearest_in(
         self, part: NDArray[np.int64], begin: int
@@ -120,10 +103,8 @@ class _Forest:
         block = 2.0 - 2.0 * (self.rows[part] @ columns.T)
         other = self.component[begin : begin + COLUMNS_AT_ONCE]
         block[self.component[part][:, None] == other] = FAR_AWAY
-        padding = -len(columns) % FOLD
-        if padding:
-            block = np.pad(block, ((0, 0), (0, padding)), constant_values=FAR_AWAY)
-        column, value = smallest(block, min(NEIGHBOURS, block.shape[1]))
+        block = np.pad(block, ((0, 0), (0, -len(columns) % FOLD)), constant_values=FAR_AWAY)
+        column, value = smallest(block, NEIGHBOURS)
         return np.minimum(column, len(columns) - 1) + begin, value
 
 

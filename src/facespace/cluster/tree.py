@@ -1,5 +1,6 @@
 """The merge tree: its form (SciPy's linkage), cutting it, and groups numbered by size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,8 @@ class Merges:
     """Merges in any order in which a group is made before it is joined; parallel arrays of M.
 
     Attributes:
-        first: int64, a face of one group.
-        second: int64, a face of the other.
+        first: int64, a face of one group, or the slot that is kept.
+        second: int64, a face of the other, or the slot that is gone.
         distance: float64, of the two groups; along any path up the tree it does not fall.
     """
 
@@ -23,14 +24,24 @@ class Merges:
     distance: NDArray[np.float64]
 
     @classmethod
-    def join(cls, parts: "list[Merges]") -> "Merges":
+    def join(cls, parts: "Sequence[Merges]") -> "Merges":
         """Merges of several stages one after another."""
         nothing = [np.zeros(0, np.int64)]
         return cls(
             np.concatenate([part.first for part in parts] or nothing),
             np.concatenate([part.second for part in parts] or nothing),
-            np.concatenate([part.distance for part in parts] or [np.zeros(0)]),
+            np.concatenate([part.distance for part in parts] or [np.zeros(0)]).astype(np.float64),
         )
+
+    @classmethod
+    def of(cls, listed: list[tuple[int, int, float]]) -> "Merges":
+        """Of (first, second, distance) each."""
+        table = np.array(listed, np.float64).reshape(-1, 3)
+        return cls(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2])
+
+    def at(self, places: NDArray[np.int64]) -> "Merges":
+        """The same where what was 0, 1, ... is called ``places[0]``, ``places[1]``, ..."""
+        return Merges(places[self.first], places[self.second], self.distance)
 
 
 @dataclass(frozen=True)
@@ -104,9 +115,7 @@ def cut(
     made = n + np.arange(count)
     parent[merges[:count, 0].astype(np.int64)] = made
     parent[merges[:count, 1].astype(np.int64)] = made
-    while (parent != (above := parent[parent])).any():
-        parent = above
-    return labels_by_size(parent[:n])
+    return labels_by_size(roots(parent)[:n])
 
 
 def labels_by_size(groups: NDArray[np.integer]) -> NDArray[np.int32]:
@@ -117,6 +126,13 @@ def labels_by_size(groups: NDArray[np.integer]) -> NDArray[np.int32]:
     rank = np.empty(len(firsts), np.int32)
     rank[np.lexsort((firsts, -sizes))] = np.arange(len(firsts), dtype=np.int32)
     return rank[index]
+
+
+def roots(parent: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What is above each in the end, where ``parent`` says what is next above; a root is above itself."""
+    while (parent != (above := parent[parent])).any():
+        parent = above
+    return parent
 
 
 def find_root(parent: list[int], i: int) -> int:
