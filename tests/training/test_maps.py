@@ -3,14 +3,14 @@ import pytest
 
 from embeddings import unit_rows
 from facespace.errors import InputError
-from facespace.training.maps import MAPS, fit_maps
+from facespace.training.maps import fit_maps
 
 
 def test_a_rotation_is_found_by_every_map(rng: np.random.Generator) -> None:
     rows = unit_rows(rng, 3000, 8)
     turn = np.linalg.qr(rng.normal(size=(8, 8)))[0].astype(np.float32)
     maps = fit_maps(rows[:2000], rows[:2000] @ turn)
-    assert set(maps) == set(MAPS)
+    assert list(maps) == ["rotation", "linear", "mlp"]
     for name, apply in maps.items():
         made = apply(rows[2000:])
         assert np.allclose(np.linalg.norm(made, axis=1), 1, atol=1e-5), name
@@ -33,7 +33,5 @@ def test_spaces_of_other_dimensions_and_other_faces(rng: np.random.Generator) ->
     source, target = unit_rows(rng, 300, 6), unit_rows(rng, 300, 4)
     maps = fit_maps(source, target)
     assert set(maps) == {"linear", "mlp"} and maps["linear"](source).shape == (300, 4)
-    with pytest.raises(InputError, match="one dimension, got 6 and 4"):
-        MAPS["rotation"](source, target)
     with pytest.raises(InputError, match="same faces by both models, got 300 and 299"):
         fit_maps(source, target[1:])

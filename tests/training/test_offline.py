@@ -3,8 +3,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from facespace.training.feed import OfflineMiner
 from facespace.training.mining import distances
-from facespace.training.offline import OfflineMiner
 from facespace.training.recipe import Batches, Mining, Recipe
 
 LABELS = np.repeat(np.arange(10), 6)

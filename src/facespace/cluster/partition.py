@@ -25,18 +25,12 @@ ROWS_AT_ONCE = 1024
 
 
 class PartitionSearch:
-    """Approximate search over the slots given; arguments as of `BlockSearch`.
+    """Approximate search over the slots given; arguments as of `BlockSearch`."""
 
-    Args:
-        probes: cells that each group looks into.
-    """
-
-    def __init__(
-        self, groups: Groups, slots: NDArray[np.int64], conflicts: Conflicts, *, probes: int | None = None
-    ) -> None:
+    def __init__(self, groups: Groups, slots: NDArray[np.int64], conflicts: Conflicts) -> None:
         self.groups = groups
         n_cells = max(1, len(slots) // CELL_SIZE)
-        self.probes = min(probes or PROBES, n_cells)
+        self.probes = min(PROBES, n_cells)
         self.centroids = _centroids(groups.mean, slots, n_cells)
         cell = _by_rows(groups.mean, slots, lambda product: product.argmax(axis=1), self.centroids)
         order = np.argsort(cell, kind="stable")

@@ -12,12 +12,13 @@ from torch import Tensor
 from facespace.errors import TrainingError
 from facespace.training.data import Faces, prefetched
 from facespace.training.distillation import TeacherTargets, crops_of
-from facespace.training.mining import Triplets
+from facespace.training.mining import Triplets, mine
 from facespace.training.objective import NO_IDENTITY
-from facespace.training.offline import OfflineMiner
 from facespace.training.parallel import World
 from facespace.training.recipe import Recipe
 from facespace.training.sampler import TripletSampler
+
+Embed = Callable[[NDArray[np.int64]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,50 @@ class Portion:
     items: NDArray[np.int64]
     crops: NDArray[np.uint8]
     triplets: Triplets | None = None
+
+
+class OfflineMiner:
+    """Batches of triplets mined offline (paper, section 3.2): of the newest weights, over a pool of many batches.
+
+    Batches may be small, since nothing is searched for inside one.
+
+    Args:
+        labels: int64, shape (N,), of all faces.
+        recipe: `mining` gives rule, margin and the size of the pool; a pool has at most
+            `batches.faces_per_identity` faces of one identity, and a batch at most `batches.batch_size`.
+    """
+
+    def __init__(self, labels: NDArray[np.int64], recipe: Recipe) -> None:
+        self.labels, self.recipe = labels, recipe
+        pool_size = min(recipe.mining.pool, len(labels))
+        self.pools = TripletSampler(labels, pool_size, recipe.batches.faces_per_identity, seed=recipe.seed)
+
+    def mine(self, embed: Embed, step: int, progress: float) -> NDArray[np.int64]:
+        """Triplets of face indices found at this step, in random order: shape (T, 3).
+
+        Args:
+            embed: face indices -> unit rows of the newest weights.
+            step: of the run; decides the pool and the draws.
+            progress: part of the run that is done, for a curriculum.
+        """
+        pool, seed = next(self.pools.batches(step)), self.recipe.seed
+        found = mine(
+            embed(pool).cpu(),
+            torch.from_numpy(self.labels[pool]),
+            generator=torch.Generator().manual_seed(seed * 1_000_003 + step),
+            **self.recipe.mining.options_at(progress),
+        )
+        columns = torch.stack([found.anchor_idx, found.positive_idx, found.negative_idx], 1).numpy()
+        triplets: NDArray[np.int64] = pool[columns]
+        return triplets[np.random.default_rng((seed, step)).permutation(len(triplets))]
+
+    def batch(self, triplets: NDArray[np.int64], at: int) -> tuple[NDArray[np.int64], Triplets]:
+        """Face indices of a batch, and its triplets, which index the batch; after the last comes the first again."""
+        per_batch = max(1, self.recipe.batches.batch_size // 3)
+        start = at % -(-len(triplets) // per_batch) * per_batch
+        faces, places = np.unique(triplets[start : start + per_batch], return_inverse=True)
+        a, p, n = torch.from_numpy(places.reshape(-1, 3)).unbind(1)
+        return faces, Triplets(a, p, n, len(a))
 
 
 class Feed:
@@ -52,7 +97,7 @@ class Feed:
         faces: Faces,
         targets: TeacherTargets | None,
         world: World,
-        embed: Callable[[NDArray[np.int64]], Tensor],
+        embed: Embed,
     ) -> None:
         self.recipe, self.faces, self.teacher, self.world, self.embed = recipe, faces, targets, world, embed
         b = recipe.batches

@@ -20,68 +20,8 @@ RIDGE = 1e-3
 HIDDEN, EPOCHS, BATCH = 512, 40, 256
 
 
-def fit_rotation(source: NDArray[np.float32], target: NDArray[np.float32]) -> RowMap:
-    """The orthogonal map (N, D) -> (N, D) with the least squared error: it keeps all distances (Procrustes).
-
-    Raises:
-        InputError: rows of other faces, or spaces of different dimensions.
-    """
-    _check(source, target)
-    if source.shape[1] != target.shape[1]:
-        raise InputError(f"a rotation: expected one dimension, got {source.shape[1]} and {target.shape[1]}")
-    left, _, right = np.linalg.svd(source.T.astype(np.float64) @ target)
-    matrix = (left @ right).astype(np.float32)
-    return lambda rows: _unit(rows @ matrix)
-
-
-def fit_linear(source: NDArray[np.float32], target: NDArray[np.float32]) -> RowMap:
-    """The linear map with a constant, (N, D) -> (N, E), of ridge regression.
-
-    Raises:
-        InputError: rows of other faces.
-    """
-    _check(source, target)
-    rows = _with_one(source).astype(np.float64)
-    square = rows.T @ rows / len(rows)
-    ridge = RIDGE * np.trace(square) / len(square) * np.eye(len(square))
-    matrix = np.linalg.solve(square + ridge, rows.T @ target / len(rows)).astype(np.float32)
-    return lambda given: _unit(_with_one(given) @ matrix)
-
-
-def fit_mlp(source: NDArray[np.float32], target: NDArray[np.float32], *, seed: int = 0) -> RowMap:
-    """A network of one hidden layer beside a linear map, trained on the cosine with the target.
-
-    Raises:
-        InputError: rows of other faces.
-    """
-    _check(source, target)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = _Mlp(source.shape[1], target.shape[1])
-    given, wanted = torch.from_numpy(source), torch.from_numpy(target)
-    n_steps = EPOCHS * max(1, len(source) // BATCH)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_steps)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(n_steps):
-        idx = torch.randint(len(given), (BATCH,), generator=generator)
-        loss = (F.normalize(network(given[idx]), dim=1) - wanted[idx]).square().sum(1).mean()
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-    return network.of_rows
-
-
-MAPS: dict[str, Callable[[NDArray[np.float32], NDArray[np.float32]], RowMap]] = {
-    "rotation": fit_rotation,
-    "linear": fit_linear,
-    "mlp": fit_mlp,
-}
-
-
 def fit_maps(source: NDArray[np.float32], target: NDArray[np.float32]) -> dict[str, RowMap]:
-    """Each of MAPS that the dimensions allow, fitted to rows of the same faces by two models.
+    """Maps by name, fitted to rows of the same faces by two models: "rotation" only between equal dimensions.
 
     Args:
         source: unit rows of the one, shape (N, D).
@@ -90,8 +30,50 @@ def fit_maps(source: NDArray[np.float32], target: NDArray[np.float32]) -> dict[s
     Raises:
         InputError: rows of other faces.
     """
-    names = [name for name in MAPS if name != "rotation" or source.shape[1] == target.shape[1]]
-    return {name: MAPS[name](source, target) for name in names}
+    if len(source) != len(target) or not len(source):
+        raise InputError(
+            f"expected rows of the same faces by both models, got {len(source)} and {len(target)}"
+        )
+    maps = {"linear": _fit_linear(source, target), "mlp": _fit_mlp(source, target)}
+    if source.shape[1] == target.shape[1]:
+        maps = {"rotation": _fit_rotation(source, target), **maps}
+    return maps
+
+
+def _fit_rotation(source: NDArray[np.float32], target: NDArray[np.float32]) -> RowMap:
+    """The orthogonal map with the least squared error: it keeps all distances (Procrustes)."""
+    left, _, right = np.linalg.svd(source.T.astype(np.float64) @ target)
+    matrix = (left @ right).astype(np.float32)
+    return lambda rows: _unit(rows @ matrix)
+
+
+def _fit_linear(source: NDArray[np.float32], target: NDArray[np.float32]) -> RowMap:
+    """The linear map with a constant, of ridge regression."""
+    rows = _with_one(source).astype(np.float64)
+    square = rows.T @ rows / len(rows)
+    ridge = RIDGE * np.trace(square) / len(square) * np.eye(len(square))
+    matrix = np.linalg.solve(square + ridge, rows.T @ target / len(rows)).astype(np.float32)
+    return lambda given: _unit(_with_one(given) @ matrix)
+
+
+def _fit_mlp(source: NDArray[np.float32], target: NDArray[np.float32]) -> RowMap:
+    """A network of one hidden layer beside a linear map, trained on the cosine with the target."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = _Mlp(source.shape[1], target.shape[1])
+    given, wanted = torch.from_numpy(source), torch.from_numpy(target)
+    n_steps = EPOCHS * max(1, len(source) // BATCH)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_steps)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(n_steps):
+        idx = torch.randint(len(given), (BATCH,), generator=generator)
+        loss = (F.normalize(network(given[idx]), dim=1) - wanted[idx]).square().sum(1).mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+    return network.of_rows
 
 
 class _Mlp(nn.Module):
@@ -109,13 +91,6 @@ class _Mlp(nn.Module):
     def of_rows(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         made: NDArray[np.float32] = F.normalize(self(torch.from_numpy(rows)), dim=1).numpy()
         return made
-
-
-def _check(source: NDArray[np.float32], target: NDArray[np.float32]) -> None:
-    if len(source) != len(target) or not len(source):
-        raise InputError(
-            f"expected rows of the same faces by both models, got {len(source)} and {len(target)}"
-        )
 
 
 def _with_one(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -73,11 +73,11 @@ def with_budget(recipe: Recipe, n_faces: int) -> Recipe:
     return dataclasses.replace(recipe, epochs=N_EPOCHS, epoch_steps=steps)
 
 
-def dimension_variants(recipe: Recipe, dims: Sequence[int] = DIMENSIONS) -> list[Variant]:
+def dimension_variants(recipe: Recipe) -> list[Variant]:
     """One run for each number of components."""
     return [
         Variant(BASE if dim == recipe.dim else f"dim-{dim}", dataclasses.replace(recipe, dim=dim))
-        for dim in dims
+        for dim in DIMENSIONS
     ]
 
 

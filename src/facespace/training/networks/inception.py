@@ -98,7 +98,7 @@ class Inception(nn.Module):
         self,
         *,
         dim: int = 128,
-        input_hw: tuple[int, int] = (224, 224),
+        input_hw: tuple[int, int],
         without_five: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__()
@@ -123,23 +123,3 @@ class Inception(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, 3, H, W) -> (N, dim)."""
         return self.embedding(self.blocks(self.stem(x)).mean((2, 3)))
-
-
-def nn2(dim: int = 128, input_hw: tuple[int, int] = (224, 224)) -> Inception:
-    """NN2: 224x224, 7,448,256 weights, 1,596.5M multiply-adds (paper, Table 2)."""
-    return Inception(dim=dim, input_hw=input_hw)
-
-
-def nn3(dim: int = 128, input_hw: tuple[int, int] = (160, 160)) -> Inception:
-    """NN3: NN2 at 160x160, 814.6M multiply-adds (paper, section 3.3)."""
-    return Inception(dim=dim, input_hw=input_hw)
-
-
-def nn4(dim: int = 128, input_hw: tuple[int, int] = (96, 96)) -> Inception:
-    """NN4: 96x96 without 5x5 in the higher blocks, 6,600,384 weights, 284.7M multiply-adds."""
-    return Inception(dim=dim, input_hw=input_hw, without_five=frozenset({"4e", "5a", "5b"}))
-
-
-def table6(dim: int = 128, input_hw: tuple[int, int] = (96, 96)) -> Inception:
-    """The model of the paper's Table 6: 96x96, without any 5x5."""
-    return Inception(dim=dim, input_hw=input_hw, without_five=frozenset(b.name for b in BLOCKS))

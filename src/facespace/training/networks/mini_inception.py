@@ -8,27 +8,40 @@ small, cooled down quickly so that the 3x3 convolutions run on few places.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 from facespace.training.networks.inception import Block, Mixed
 from facespace.training.networks.layers import FloatLinear, conv_norm_relu, pool
 
-NNS1_BLOCKS = (
-    Block("3a", 48, 48, 72, 16, 24, "m", 24),
-    Block("3b", 0, 64, 128, 16, 32, "m", 0, stride=2),
-    Block("4a", 128, 96, 160, 24, 48, "L2", 64),
-    Block("4b", 128, 96, 160, 24, 48, "L2", 64),
-    Block("4c", 0, 128, 256, 32, 64, "m", 0, stride=2),
-    Block("5a", 256, 160, 320, 32, 96, "L2", 128),
-)
-NNS2_BLOCKS = (
-    Block("3a", 16, 12, 24, 4, 8, "m", 8),
-    Block("3b", 0, 24, 48, 8, 16, "m", 0, stride=2),
-    Block("4a", 48, 32, 64, 8, 16, "L2", 24),
-    Block("4b", 0, 48, 96, 12, 24, "m", 0, stride=2),
-    Block("5a", 96, 64, 128, 16, 32, "L2", 48),
-)
+NNS1: dict[str, Any] = {
+    "input_hw": (165, 165),
+    "stem": (24, 64),
+    "blocks": (
+        Block("3a", 48, 48, 72, 16, 24, "m", 24),
+        Block("3b", 0, 64, 128, 16, 32, "m", 0, stride=2),
+        Block("4a", 128, 96, 160, 24, 48, "L2", 64),
+        Block("4b", 128, 96, 160, 24, 48, "L2", 64),
+        Block("4c", 0, 128, 256, 32, 64, "m", 0, stride=2),
+        Block("5a", 256, 160, 320, 32, 96, "L2", 128),
+    ),
+    "last": 384,
+    "hidden": 1696,
+}
+NNS2: dict[str, Any] = {
+    "input_hw": (140, 116),
+    "stem": (12, 32),
+    "blocks": (
+        Block("3a", 16, 12, 24, 4, 8, "m", 8),
+        Block("3b", 0, 24, 48, 8, 16, "m", 0, stride=2),
+        Block("4a", 48, 32, 64, 8, 16, "L2", 24),
+        Block("4b", 0, 48, 96, 12, 24, "m", 0, stride=2),
+        Block("5a", 96, 64, 128, 16, 32, "L2", 48),
+    ),
+    "last": 160,
+    "hidden": 1184,
+}
 
 
 class MiniInception(nn.Module):
@@ -77,13 +90,3 @@ class MiniInception(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, 3, H, W) -> (N, dim)."""
         return self.embedding(self.hidden(self.features(x).flatten(1)))
-
-
-def nns1(dim: int = 128, input_hw: tuple[int, int] = (165, 165)) -> MiniInception:
-    """NNS1, "mini Inception" at 165x165; the layers are ours."""
-    return MiniInception(dim=dim, input_hw=input_hw, stem=(24, 64), blocks=NNS1_BLOCKS, last=384, hidden=1696)
-
-
-def nns2(dim: int = 128, input_hw: tuple[int, int] = (140, 116)) -> MiniInception:
-    """NNS2, "tiny Inception" at 140x116; the layers are ours."""
-    return MiniInception(dim=dim, input_hw=input_hw, stem=(12, 32), blocks=NNS2_BLOCKS, last=160, hidden=1184)

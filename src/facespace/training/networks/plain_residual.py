@@ -82,18 +82,3 @@ class PlainResidual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, 3, H, W) -> (N, dim)."""
         return self.spread(self.embedding(self.pool(self.features(x))))
-
-
-def plain_residual_s(*, dim: int = 128, input_hw: tuple[int, int] = (INPUT_PX, INPUT_PX)) -> PlainResidual:
-    """Deeper at 14x14, where a multiply-add buys most: 1.01M weights, 112.6M multiply-adds at 112x112."""
-    return PlainResidual(dim=dim, input_hw=input_hw, widths=(24, 48, 96, 160), blocks=(0, 2, 1))
-
-
-def plain_residual_xs(*, dim: int = 128, input_hw: tuple[int, int] = (80, 80)) -> PlainResidual:
-    """For phones: 0.44M weights, 20.0M multiply-adds at 80x80; a wider network on fewer pixels."""
-    return PlainResidual(dim=dim, input_hw=input_hw, widths=(16, 32, 64, 120), blocks=(0, 1, 1))
-
-
-def plain_residual_tiny(*, dim: int = 128, input_hw: tuple[int, int] = (INPUT_PX, INPUT_PX)) -> PlainResidual:
-    """To see that training works, not to ship: 0.22M weights, 18.8M multiply-adds at 112x112."""
-    return PlainResidual(dim=dim, input_hw=input_hw, widths=(12, 24, 40, 88), blocks=(0, 1, 1))

@@ -72,8 +72,3 @@ class ZeilerFergus(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, 3, H, W) -> (N, dim)."""
         return self.embedding(self.hidden(self.features(x).flatten(1)))
-
-
-def nn1(dim: int = 128, input_hw: tuple[int, int] = (220, 220)) -> ZeilerFergus:
-    """NN1 at 220x220 (paper, Table 1)."""
-    return ZeilerFergus(dim=dim, input_hw=input_hw)
