@@ -79,10 +79,9 @@ def test_the_loss_is_that_of_its_triplets_and_each_pair_draws_one_negative(
     seed: int, same_face: bool
 ) -> None:
     new, old, labels = versions(seed, 10, 3)
-    drawn_by = {"same_face": same_face, "generator": torch.Generator().manual_seed(seed)}
-    result = harmonic_loss(new, old, labels, **drawn_by)
-    drawn_by["generator"].manual_seed(seed)
-    triplets = mine_versions(new, old, labels, **drawn_by)
+    generator = torch.Generator().manual_seed(seed)
+    result = harmonic_loss(new, old, labels, same_face=same_face, generator=generator)
+    triplets = mine_versions(new, old, labels, same_face=same_face, generator=generator.manual_seed(seed))
     both, total = torch.cat([new, old]), 0.0
     for a, p, n in zip(triplets.anchor_idx, triplets.positive_idx, triplets.negative_idx, strict=True):
         d_ap, d_an = ((both[a] - both[x]).square().sum() for x in (p, n))
