@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facespace.gallery import Gallery, sqlite_roster
+from facespace.gallery import Gallery, subject_index
 from facespace.store import IndexSettings
 from fakes import SPEC, DrawnEmbedder
 from stored import V1, faces
@@ -54,8 +54,8 @@ def upgrade_slowly(path: str, acknowledge: object) -> None:
 
 def index_all_the_while(path: str, start: int, n: int, acknowledge: object) -> None:
     """Enrol pairs, remove one of each third, and build every file of the index again each time."""
-    sqlite_roster.LEAST_TEMPLATES = 1  # type: ignore[attr-defined]
-    sqlite_roster.MOST_CHANGED = 0
+    subject_index.LEAST_TEMPLATES = 1  # type: ignore[attr-defined]
+    subject_index.MOST_CHANGED = 0
     with Gallery(path) as gallery:
         gallery.roster.set_index(IndexSettings(exact_up_to=40, least_recall=0.6))
         for i in range(start, start + 2 * n, 2):

@@ -11,7 +11,7 @@ from facespace.distances import distance
 from facespace.embed import dequantise, quantise
 from facespace.extract import extract_table
 from facespace.gallery import Gallery
-from facespace.store import SubjectIndex
+from facespace.gallery.subject_index import SubjectIndex
 from facespace.store.nearest import ByteRows
 from fakes import COLOURS, SPEC, DrawnEmbedder
 from gallery.acting import NEWER, NewerEmbedder
@@ -74,7 +74,7 @@ def test_no_kill_parts_the_index_from_the_gallery(tmp_path: Path, start: Start, 
             assert hits.face_id.tolist() == rows.face_id[place].tolist()
             assert np.array_equal(hits.distance, distances)
             followed = gallery.roster.prototypes(quantise(probes, V1.byte_scale), V1)[0]
-            afresh = SubjectIndex(gallery.roster.templates, gallery.roster).of(V1)  # type: ignore[arg-type]
+            afresh = SubjectIndex(database_of(gallery), gallery.roster.templates).of(V1)  # type: ignore[arg-type]
             assert shown_prototypes(followed) == shown_prototypes(afresh)
 
 

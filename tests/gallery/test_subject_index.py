@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facespace.gallery import Gallery, sqlite_roster
+from facespace.gallery import Gallery, subject_index
 from facespace.models import far_curve
-from facespace.store import Prototypes, subject_index
+from facespace.store import Prototypes
 from facespace.store.index_files import map_arrays
 from facespace.store.prototypes import PrototypeScan, bytes_of
 from facespace.store.scan import faiss_if_there
@@ -25,7 +25,7 @@ CHANGES = ["v1", "v2", "faces", "subject", "merge", "remove", "look", "file", "o
 def plain(path: Path, spec: object) -> list[list[object]]:
     """By a gallery that has held nothing, and reads no file."""
     with Gallery(path) as fresh, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite_roster.SqliteRoster, "_subjects_file", lambda *_: None)
+        patch.setattr(subject_index.SubjectIndex, "_read", lambda *_: None)
         return shown_prototypes(fresh.roster._prototypes.of(spec))  # type: ignore[attr-defined]
 
 
@@ -41,8 +41,8 @@ def test_prototypes_follow_every_change(
 ) -> None:
     path = tmp_path_factory.mktemp("g") / "g"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite_roster, "LEAST_TEMPLATES", 1)
-        patch.setattr(sqlite_roster, "MOST_CHANGED", 0)
+        patch.setattr(subject_index, "LEAST_TEMPLATES", 1)
+        patch.setattr(subject_index, "MOST_CHANGED", 0)
         patch.setattr(subject_index, "MOST_NEW", 2 if few else 100)
         gallery = Gallery(path)
         gallery.load(faces(2, V1, start=100), ["Ann", "Bob"], V1)
@@ -83,7 +83,7 @@ def change(gallery: Gallery, what: str, start: int, n: int, name: str, step: int
 def test_a_file_of_prototypes_is_used_and_leaves_nobody_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_roster, "LEAST_TEMPLATES", 1)
+    monkeypatch.setattr(subject_index, "LEAST_TEMPLATES", 1)
     probes = faces(4).embedding
     with Gallery(tmp_path / "g") as gallery:
         gallery.load(faces(4), NAMES, V1)
@@ -103,6 +103,23 @@ def test_a_file_of_prototypes_is_used_and_leaves_nobody_behind(
         renewed.write_bytes(b"damaged")
     with Gallery(tmp_path / "g") as again:
         assert again.identify(probes, V1).nearest[1:] == expected.nearest[1:]
+
+
+def test_those_who_hold_a_file_take_the_one_that_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject_index, "LEAST_TEMPLATES", 1)
+    monkeypatch.setattr(subject_index, "MOST_CHANGED", 0)
+    with Gallery(tmp_path / "g") as gallery:
+        gallery.load(faces(4), NAMES, V1)
+        gallery.refresh_index()
+        with Gallery(tmp_path / "g") as other:
+            other.roster.prototypes(ANY, V1)
+            gallery.load(faces(2, start=11), ["Eve", "Fay"], V1)
+            other.roster.prototypes(ANY, V1)  # knows every change
+            gallery.refresh_index()  # overwrites the file that the other has mapped
+            found = other.roster.prototypes(ANY, V1)[0]
+            assert shown_prototypes(found) == plain(tmp_path / "g", V1)
 
 
 @pytest.mark.skipif(faiss_if_there() is None, reason="the extra index is not installed")

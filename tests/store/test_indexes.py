@@ -14,7 +14,7 @@ from facespace.embed import quantise
 from facespace.errors import InputError
 from facespace.gallery import Gallery
 from facespace.models import ModelSpec
-from facespace.store import IndexSettings, building, cells, scan
+from facespace.store import IndexSettings, cells, scan, sqlite_indexes
 from facespace.store.candidates import share_interval
 from facespace.store.cells import Cells, Wanted
 from facespace.store.index_files import IndexFiles
@@ -112,21 +112,23 @@ def test_an_index_in_files_follows_every_change(gallery: Gallery) -> None:
             assert found(other) == as_compared(gallery)  # of the files that are new
             assert [state.n_tail for state in other.index_states().values()] == [0]
         assert gallery.check() == ()
-        assert len(IndexFiles(Path(gallery.place)).names()) == 1
+        assert len(IndexFiles(Path(gallery.place)).names("index", "cells")) == 1
 
 
 def test_what_is_removed_leaves_the_files_of_the_index(gallery: Gallery) -> None:
     with gallery, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(building, "LEAST_TEMPLATES", 10)
+        patch.setattr(sqlite_indexes, "LEAST_TEMPLATES", 10)
         enrol(gallery, 600)
         gallery.roster.set_index(IndexSettings(exact_up_to=500))
         assert gallery.refresh_index()
         (batch,) = gallery.templates.of_faces(np.array([5]))
-        before = b"".join(path.read_bytes() for path in IndexFiles(Path(gallery.place)).names())
+        before = b"".join(
+            path.read_bytes() for path in IndexFiles(Path(gallery.place)).names("index", "cells")
+        )
         coded = (batch.vectors.view(np.uint8) ^ 128).tobytes()
         assert coded in before and (5).to_bytes(8, "little") in before
         assert gallery.remove(face_id=[5]).overwritten
-        files = IndexFiles(Path(gallery.place)).names()
+        files = IndexFiles(Path(gallery.place)).names("index", "cells")
         assert len(files) == 2 and coded not in b"".join(path.read_bytes() for path in files)
         with Gallery(Path(gallery.place)) as other:
             state = next(iter(other.index_states().values()))
@@ -143,14 +145,14 @@ def test_files_of_another_history_are_never_read(gallery: Gallery, tmp_path: Pat
         gallery.remove(face_id=[1, 2])
         enrol(gallery, 20, start=500)
         gallery.refresh_index(again=True)
-        (newer,) = IndexFiles(Path(gallery.place)).names()
+        (newer,) = IndexFiles(Path(gallery.place)).names("index", "cells")
     shutil.copy(tmp_path / "backup", Path(gallery.place))  # the index beside it is of a later day
     with Gallery(Path(gallery.place)) as restored:
         assert restored.templates.count() == {V1.sha256: 200}
         enrol(restored, 20, start=700)
         assert found(restored) == as_compared(restored)
         assert restored.refresh_index(again=True)
-        assert newer not in IndexFiles(Path(gallery.place)).names()
+        assert newer not in IndexFiles(Path(gallery.place)).names("index", "cells")
         assert found(restored) == as_compared(restored)
 
 
@@ -159,7 +161,7 @@ def test_a_damaged_file_is_left_alone_and_made_again(gallery: Gallery, damage: s
     with gallery:
         enrol(gallery, 200)
         gallery.refresh_index(again=True)
-    (path,) = IndexFiles(Path(gallery.place)).names()
+    (path,) = IndexFiles(Path(gallery.place)).names("index", "cells")
     if damage == "gone":
         path.unlink()
     else:
@@ -174,7 +176,7 @@ def test_a_check_tells_of_an_index_that_holds_other_bytes(gallery: Gallery) -> N
     with gallery:
         enrol(gallery, 200)
         gallery.refresh_index(again=True)
-    (path,) = IndexFiles(Path(gallery.place)).names()
+    (path,) = IndexFiles(Path(gallery.place)).names("index", "cells")
     content = bytearray(path.read_bytes())
     content[-1000 * DIM // 1000 - 3000] ^= 255
     codes = content.rindex(bytes(quantise(faces(200, seed=1).embedding, 120.0)[-1].view(np.uint8) ^ 128))

@@ -12,36 +12,29 @@ from numpy.typing import NDArray
 
 from facespace.gallery.roster import EnrolledFace, Entry, Roster, Subject, owned_by_another
 from facespace.gallery.schema import GALLERY_FILE
+from facespace.gallery.subject_index import SubjectIndex
 from facespace.gallery.uses import model_in_use
 from facespace.models import ModelSpec
 from facespace.store import (
     Census,
-    ChangedSubjects,
     Database,
     IndexSettings,
     OnStep,
     Prototypes,
     SqliteTemplates,
-    SubjectIndex,
     clean_name,
     name_key,
     path_in,
     path_out,
     taken_by,
 )
-from facespace.store.building import LEAST_TEMPLATES, LONGEST_LOG
-from facespace.store.index_files import new_token
 from facespace.table import FaceTable
 
 FACES = (
     "SELECT face_id, name, photo, photo_sha256, x0, y0, x1, y1, landmarks, score, faces.quality"
     " FROM faces JOIN subjects USING (subject_id)"
 )
-# The file of the prototypes is written again when more of them are others.
-MOST_CHANGED = 1000
 LEFT_IN_LOG = "open in another program; the deleted data leaves its log when the last one closes it"
-# SQLite takes so many values in one statement, in every build.
-VALUES_AT_ONCE = 500
 
 
 class SqliteRoster(Roster):
@@ -61,7 +54,7 @@ class SqliteRoster(Roster):
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.database = Database(path, GALLERY_FILE, create=create)
         self.templates: SqliteTemplates = SqliteTemplates(self.database)
-        self._prototypes = SubjectIndex(self.templates, self)
+        self._prototypes = SubjectIndex(self.database, self.templates)
 
     @property
     def place(self) -> Path:
@@ -148,22 +141,6 @@ class SqliteRoster(Roster):
                     "UPDATE subjects SET name = ?, name_key = ? WHERE subject_id = ?",
                     (clean, name_key(clean), subject_id),
                 )
-
-    def faces_of_subjects(self, subject_id: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The faces of these subjects, by increasing id, and the subject of each."""
-        rows = self._rows_of("SELECT face_id, subject_id FROM faces WHERE subject_id", subject_id)
-        pairs = sorted((row["face_id"], row["subject_id"]) for row in rows)
-        faces, subjects = np.array(pairs, np.int64).reshape(-1, 2).T
-        return faces, subjects
-
-    def owners(self, face_id: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The subjects of these faces, each once."""
-        return np.unique(np.array(list(self._subjects_of(face_id).values()), np.int64))
-
-    def changed(self, position: int) -> ChangedSubjects:
-        """See `SubjectFaces.changed`."""
-        rows, last, is_whole = self.database.log_after("changed_subjects", "subject_id", position)
-        return ChangedSubjects(np.unique(np.array(rows, np.int64).reshape(-1)), last, is_whole)
 
     def add_faces(self, faces: FaceTable, names: Sequence[str]) -> int:
         """See `Roster.add_faces`."""
@@ -252,7 +229,7 @@ class SqliteRoster(Roster):
 
     def prototypes(self, probes: NDArray[np.int8], spec: ModelSpec) -> tuple[tuple[Prototypes, ...], Census]:
         """See `Roster.prototypes`; all of them, kept in memory and followed as the file changes."""
-        sets = self._prototypes.of(spec, file=self._subjects_file(spec))
+        sets = self._prototypes.of(spec)
         return sets, Census.of(sets)
 
     def history(self) -> list[Entry]:
@@ -280,8 +257,8 @@ class SqliteRoster(Roster):
         """See `Roster.erase`: deleted bytes were overwritten; the log of writes and the kept file of an earlier
         version go, and what the index beside it holds of them."""
         self.database.drop_kept()
-        from_index = self.templates.overwrite_removed()
-        self._renew_subjects(only_there=True)
+        from_index = self.templates.indexes.overwrite_removed()
+        self._renew_prototypes(only_there=True)
         return "" if self.database.checkpoint() and from_index else LEFT_IN_LOG
 
     @property
@@ -295,46 +272,15 @@ class SqliteRoster(Roster):
 
     def refresh_index(self, *, again: bool = False, on_step: OnStep | None = None) -> bool:
         """See `Gallery.refresh_index`."""
-        is_free = self.templates.refresh_indexes(again=again, on_step=on_step)
+        is_free = self.templates.indexes.refresh(again=again, on_step=on_step)
         if is_free and not self.database.read_only:
-            self._renew_subjects()
+            self._renew_prototypes()
         return is_free
 
-    def _subjects_file(self, spec: ModelSpec) -> Path | None:
-        row = self.database.connection.execute(
-            "SELECT token FROM subject_indexes JOIN models USING (model_id) WHERE sha256 = ?", (spec.sha256,)
-        ).fetchone()
-        return None if row is None else self.templates.indexes.files.subjects_path(row[0])
-
-    def _renew_subjects(self, *, only_there: bool = False) -> None:
-        """Write the file of the prototypes again where there are many and some are others now.
-
-        Args:
-            only_there: only where there is one, whatever has changed: something was removed.
-        """
+    def _renew_prototypes(self, *, only_there: bool = False) -> None:
         now = model_in_use(self)
-        if now is None:
-            return
-        spec, file = now.spec, self._subjects_file(now.spec)
-        if only_there and file is None:
-            return
-        if file is None and self.templates.count().get(spec.sha256, 0) < LEAST_TEMPLATES:
-            self.database.cut_log("changed_subjects", LONGEST_LOG)
-            return
-        n_changed = self._prototypes.n_changed(spec, file)
-        if n_changed <= (0 if only_there else MOST_CHANGED):
-            return
-        token, files = new_token(), self.templates.indexes.files
-        self._prototypes.write(spec, files.subjects_path(token))
-        with self.database.transaction() as connection:
-            connection.execute("DELETE FROM subject_indexes")
-            connection.execute(
-                "INSERT INTO subject_indexes (model_id, token) SELECT model_id, ? FROM models WHERE sha256 = ?",
-                (token, spec.sha256),
-            )
-            last = self._prototypes.position(spec)
-            connection.execute("DELETE FROM changed_subjects WHERE position <= ?", (last,))
-        files.wipe_subjects(token)
+        if now is not None:
+            self._prototypes.renew(now.spec, only_there=only_there)
 
     def problems(self) -> tuple[str, ...]:
         """See `Roster.problems`."""
@@ -344,12 +290,10 @@ class SqliteRoster(Roster):
         """See `Database.backup`."""
         self.database.backup(path)
 
-    def _rows_of(self, sql: str, ids: Sequence[int] | NDArray[np.int64]) -> Iterator[sqlite3.Row]:
+    def _rows_of(self, sql: str, ids: Sequence[int] | NDArray[np.int64]) -> list[sqlite3.Row]:
         """The rows of a question that ends with the column of these ids."""
-        wanted = np.unique(np.asarray(ids, np.int64)).tolist()
-        for start in range(0, len(wanted), VALUES_AT_ONCE):
-            some = wanted[start : start + VALUES_AT_ONCE]
-            yield from self.rows(f"{sql} IN ({', '.join('?' * len(some))})", some)
+        wanted = json.dumps(np.unique(np.asarray(ids, np.int64)).tolist())
+        return self.rows(f"{sql} IN (SELECT value FROM json_each(?))", (wanted,))
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a question, by name."""

@@ -144,12 +144,12 @@ class Catalogue(Database):
 
     def checkpoint(self) -> bool:
         """As of any file; deleted bytes go from the files of the index too."""
-        self.templates.overwrite_removed()
+        self.templates.indexes.overwrite_removed()
         return super().checkpoint()
 
     def scrub(self) -> None:
         """Likewise."""
-        self.templates.overwrite_removed()
+        self.templates.indexes.overwrite_removed()
         super().scrub()
 
     def moment(self) -> tuple[int, int]:

@@ -80,7 +80,7 @@ def refresh(regroup: Regroup, *, old_model: str | Path | None, drop_old: bool) -
     reader = reading_embedder(catalogue, wanted, old=old_model)
     result = dataclasses.replace(scan, embedder=reader).run()
     done = regroup(result)
-    catalogue.templates.refresh_indexes()
+    catalogue.templates.indexes.refresh()
     if scan.is_stopped:
         return done
     before = library_model(catalogue)

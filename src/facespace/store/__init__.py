@@ -1,6 +1,5 @@
 """One store below libraries and galleries: SQLite files with a schema history, and templates with their models."""
 
-from facespace.store.building import IndexSettings, OnStep
 from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall
 from facespace.store.database import Database, FileKind, Step, path_in, path_out, run_script
 from facespace.store.names import (
@@ -16,9 +15,9 @@ from facespace.store.names import (
 from facespace.store.prototypes import Census, Prototypes, work_out
 from facespace.store.schema import template_tables_1, template_tables_2
 from facespace.store.search import Hits, Pair
+from facespace.store.sqlite_indexes import IndexSettings, OnStep
 from facespace.store.sqlite_templates import SqliteTemplates
-from facespace.store.subject_index import ChangedSubjects, SubjectIndex
-from facespace.store.template_store import Extent, Moment, TemplateStore, check_rows
+from facespace.store.template_store import Moment, TemplateStore, check_rows
 from facespace.store.templates import Templates
 
 __all__ = [
@@ -27,9 +26,7 @@ __all__ = [
     "CandidateIndex",
     "Candidates",
     "Census",
-    "ChangedSubjects",
     "Database",
-    "Extent",
     "FileKind",
     "Hits",
     "IndexSettings",
@@ -41,7 +38,6 @@ __all__ = [
     "Recall",
     "SqliteTemplates",
     "Step",
-    "SubjectIndex",
     "TemplateStore",
     "Templates",
     "check_rows",

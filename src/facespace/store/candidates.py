@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.store.templates import Templates
+from facespace.models import ModelSpec
 
 TWO_SIDED = 1.96  # standard errors of 95 %
 
@@ -90,6 +90,12 @@ def share_interval(share: float, n: int, z: float) -> tuple[float, float]:
     return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
+def rarest(spec: ModelSpec) -> tuple[float, float]:
+    """The rarest false-accept rate that a model is calibrated at, and its distance; FAR 1 and 4 for none."""
+    known = {float(far): d for far, d in spec.distances.items() if d is not None}
+    return min(known.items()) if known else (1.0, 4.0)
+
+
 @dataclass(frozen=True)
 class IndexState:
     """What a search of the templates of one model rests on.
@@ -143,9 +149,7 @@ class IndexState:
 class CandidateIndex(ABC):
     """The templates of one model, each face with one: which of them may be the nearest to a probe.
 
-    An index does not change: `add` and `remove` return the one that follows, so that a search that is under way in
-    another thread goes on with what it has. An engine that holds the templates itself, and so knows already what its
-    store was given, needs `search`, `holds` and `state` alone.
+    An index does not change, so that a search that is under way in another thread goes on with what it has.
     """
 
     @abstractmethod
@@ -173,15 +177,3 @@ class CandidateIndex(ABC):
     @abstractmethod
     def state(self) -> IndexState:
         """What a search rests on."""
-
-    def add(self, templates: Templates) -> Self:
-        """The index that holds these templates too; their ids are later than all so far."""
-        return self
-
-    def remove(self, template_id: NDArray[np.int64]) -> Self:
-        """The index without these templates; ids that it does not hold are passed over."""
-        return self
-
-    def build(self) -> Self:
-        """The index made again of the templates that it holds, which may search them faster; takes its time."""
-        return self

@@ -16,6 +16,9 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facespace.errors import FacespaceError, InputError
 from facespace.store.damage import cause_of, damage_line
 from facespace.store.opening import copy_database, may_write, open_to_read, open_to_write, use_write_ahead_log
@@ -43,6 +46,21 @@ class FileKind:
     def version(self) -> int:
         """The schema version that this facespace writes."""
         return len(self.steps)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What a log says after a position.
+
+    Attributes:
+        ids: int64, shape (N,), of what it is about.
+        position: of the last entry there ever was.
+        is_whole: False where the log does not reach back so far.
+    """
+
+    ids: NDArray[np.int64]
+    position: int
+    is_whole: bool
 
 
 class Database:
@@ -163,19 +181,15 @@ class Database:
 
     def log_after(
         self, table: str, column: str, position: int, where: str = "1", values: Sequence[Any] = ()
-    ) -> tuple[list[int], int, bool]:
+    ) -> Logged:
         """What a log, a table with an AUTOINCREMENT key `position`, says after a position.
 
         Args:
             table: the log.
-            column: of whole numbers.
+            column: of ids.
             position: 0 for all.
             where: further condition, with its values.
             values: of it.
-
-        Returns:
-            the values of the column; the position of the last entry there ever was; and whether no entry after
-            ``position`` has been cut off.
         """
         (first,) = self.connection.execute(f"SELECT min(position) FROM {table}").fetchone()
         row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
@@ -184,7 +198,7 @@ class Database:
             f"SELECT {column} FROM {table} WHERE position > ? AND {where}", (position, *values)
         ).fetchall()
         is_whole = position == last or (position < last and first is not None and first <= position + 1)
-        return [int(one) for (one,) in rows], last, is_whole
+        return Logged(np.array(rows, np.int64).reshape(-1), last, is_whole)
 
     def cut_log(self, table: str, longest: int) -> None:
         """Drop all entries of a log that has more than so many."""

@@ -33,7 +33,7 @@ class Finder(Protocol):
 
 @dataclass(frozen=True)
 class HeldIndex(CandidateIndex):
-    """All templates of a model, one byte a component.
+    """All templates of a model, one byte a component; `add` and `remove` return the index that follows.
 
     Attributes:
         base: the rows that stood here first, in memory or in a file.
@@ -75,12 +75,12 @@ class HeldIndex(CandidateIndex):
         return len(self.base) - n_gone + len(self.tail)
 
     def add(self, templates: Templates) -> Self:
-        """See `CandidateIndex.add`."""
+        """The index that holds these templates too; their ids are later than all so far."""
         new = ByteRows.of(templates.template_id, templates.face_id, templates.vectors)
         return replace(self, tail=ByteRows.joined([self.tail, new]), _masks={})._settled()
 
     def remove(self, template_id: NDArray[np.int64]) -> Self:
-        """See `CandidateIndex.remove`."""
+        """The index without these templates; ids that it does not hold are passed over."""
         tail = self.tail[~np.isin(self.tail.template_id, template_id)] if len(self.tail) else self.tail
         gone = self.gone
         if len(self.base):
@@ -93,7 +93,7 @@ class HeldIndex(CandidateIndex):
         return replace(self, gone=gone, tail=tail, _masks={})
 
     def build(self) -> Self:
-        """See `CandidateIndex.build`: all in one block."""
+        """The same with all templates in one block."""
         base = self.base if self.gone is None else self.base[~self.gone]
         return type(self)(ByteRows.joined([base, self.tail]), None, ByteRows.empty(base.codes.shape[1]))
 

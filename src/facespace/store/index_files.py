@@ -9,7 +9,7 @@ never read. Everything in them can be worked out again from the store.
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from glob import escape
@@ -38,7 +38,8 @@ def new_token() -> str:
 
 @dataclass(frozen=True)
 class IndexFiles:
-    """The files of the indexes of a store, beside it.
+    """The files of the indexes of a store, beside it: "index" of the bytes of templates, "cells" of those of an index
+    that misses some, "subjects" of prototypes.
 
     Attributes:
         store: the file of the store.
@@ -46,13 +47,15 @@ class IndexFiles:
 
     store: Path
 
-    def bytes_path(self, token: str) -> Path:
-        """Of the bytes of templates."""
-        return self.store.with_name(f"{self.store.name}.index-{token}")
+    def path(self, kind: str, token: str) -> Path:
+        """Of the file of a kind with that token."""
+        return self.store.with_name(f"{self.store.name}.{kind}-{token}")
 
-    def cells_path(self, token: str) -> Path:
-        """Of the cells and codes of an index that misses some."""
-        return self.store.with_name(f"{self.store.name}.cells-{token}")
+    def names(self, *kinds: str, but: Collection[str] = ()) -> list[Path]:
+        """The files of these kinds that are there, but for those with some tokens."""
+        beside, name = self.store.parent, escape(self.store.name)
+        found = [path for kind in kinds for path in beside.glob(f"{name}.{kind}-*")]
+        return sorted(path for path in found if path.name.rpartition("-")[2] not in but)
 
     @property
     def lock_path(self) -> Path:
@@ -80,9 +83,9 @@ class IndexFiles:
         Raises:
             WriteError: no room on the disk, or no right to write there.
         """
-        path = self.bytes_path(token)
-        with written_beside(path, private=True) as partial:
-            arrays = _laid_out(partial, _sections(n, dim), {"rows_a_block": ROWS_AT_ONCE})
+        with _room_for(
+            self.path("index", token), {"rows_a_block": ROWS_AT_ONCE}, _sections(n, dim)
+        ) as arrays:
             done = 0
             for batch in batches:
                 part = ByteRows.of(batch.template_id, batch.face_id, batch.vectors)
@@ -91,9 +94,9 @@ class IndexFiles:
                 arrays["codes"][here] = part.codes
                 done += len(part)
             assert done == n, "the templates are read at one moment"
-            _write_limits(arrays)
-            del arrays
-            _to_disk(partial)
+            for i, start in enumerate(range(0, n, ROWS_AT_ONCE)):
+                block = arrays["codes"][start : start + ROWS_AT_ONCE]
+                arrays["low"][i], arrays["high"][i] = block_limits(block)
         rows = self.read_bytes(token)
         assert rows is not None
         return rows
@@ -101,7 +104,7 @@ class IndexFiles:
     def read_bytes(self, token: str) -> ByteRows | None:
         """The templates, mapped into memory; None where there is no such file, or another one."""
         try:
-            head, arrays = map_arrays(self.bytes_path(token))
+            head, arrays = map_arrays(self.path("index", token))
         except (OSError, ValueError, KeyError):
             return None
         if head["rows_a_block"] != ROWS_AT_ONCE:
@@ -117,8 +120,8 @@ class IndexFiles:
         Raises:
             OSError: it cannot be written.
         """
-        self.bytes_path(token).replace(self.bytes_path(renamed))
-        _, arrays = map_arrays(self.bytes_path(renamed), "r+")
+        renamed_path = self.path("index", token).replace(self.path("index", renamed))
+        _, arrays = map_arrays(renamed_path, "r+")
         arrays["codes"][rows] = 128  # zeros: at distance 2 of everything
         arrays["face_id"][rows] = -1
         for array in arrays.values():
@@ -128,34 +131,14 @@ class IndexFiles:
     def wipe(self, token: str) -> None:
         """Remove the files with that token, their contents first where nobody has them mapped."""
         with suppress(OSError):
-            self.bytes_path(token).unlink()
-        wipe_file(self.cells_path(token))
+            self.path("index", token).unlink()
+        wipe_file(self.path("cells", token))
 
-    def subjects_path(self, token: str) -> Path:
-        """Of the prototypes of subjects."""
-        return self.store.with_name(f"{self.store.name}.subjects-{token}")
-
-    def wipe_subjects(self, kept: str) -> None:
-        """Remove the files of prototypes but for one."""
-        for path in self.store.parent.glob(f"{escape(self.store.name)}.subjects-*"):
-            if path.name.rpartition("-")[2] != kept:
-                wipe_file(path)
-
-    def drop_others(self, tokens: Iterable[str]) -> None:
-        """Remove the files of all indexes but those with these tokens; call it while `building`."""
-        name, kept = escape(self.store.name), set(tokens)
-        for kind in ("index", "cells"):
-            for path in self.store.parent.glob(f"{name}.{kind}-*"):
-                if path.name.rpartition("-")[2] not in kept:
-                    with suppress(OSError):  # mapped by another process, where that keeps a file
-                        path.unlink()
-
-    def names(self) -> list[Path]:
-        """Those that are there."""
-        name = escape(self.store.name)
-        return sorted(
-            path for kind in ("index", "cells") for path in self.store.parent.glob(f"{name}.{kind}-*")
-        )
+    def drop_others(self, tokens: Collection[str]) -> None:
+        """Remove the files of indexes of templates but those with these tokens; call it while `building`."""
+        for path in self.names("index", "cells", but=tokens):
+            with suppress(OSError):  # mapped by another process, where that keeps a file
+                path.unlink()
 
 
 def wipe_file(path: Path) -> None:
@@ -197,18 +180,27 @@ def _sections(n: int, dim: int) -> Sections:
     }  # fmt: skip
 
 
-def _laid_out(path: Path, sections: Sections, head: dict[str, Any]) -> dict[str, Any]:
-    """A new file with its head and room for the arrays; these, mapped."""
+@contextmanager
+def _room_for(path: Path, head: dict[str, Any], sections: Sections) -> Iterator[dict[str, Any]]:
+    """Arrays to fill, mapped from a new file with that head, which takes its place once they are on the disk."""
     places, at = {}, PAGE
     for name, (kind, shape) in sections.items():
         places[name] = (at, kind, shape)
         at += -(-int(np.dtype(kind).itemsize * np.prod(shape)) // PAGE) * PAGE
     text = json.dumps({**head, "format": FORMAT, "places": places}).encode()
     assert len(MAGIC) + len(text) <= PAGE, "a head is of a page"
-    with path.open("r+b") as file:
-        file.write((MAGIC + text).ljust(PAGE))
-        file.truncate(at)
-    return map_arrays(path, "r+")[1]
+    with written_beside(path, private=True) as partial:
+        with partial.open("r+b") as file:
+            file.write((MAGIC + text).ljust(PAGE))
+            file.truncate(at)
+        arrays = map_arrays(partial, "r+")[1]
+        yield arrays
+        for array in arrays.values():
+            if isinstance(array, np.memmap):
+                array.flush()
+        arrays.clear()  # where a file that is mapped cannot be renamed
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def write_arrays(path: Path, head: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -217,11 +209,10 @@ def write_arrays(path: Path, head: dict[str, Any], arrays: Mapping[str, NDArray[
     Raises:
         WriteError: no room on the disk, or no right to write there.
     """
-    with written_beside(path, private=True) as partial:
-        sections = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
-        for name, room in _laid_out(partial, sections, head).items():
-            room[...] = arrays[name]
-        _to_disk(partial)
+    sections = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
+    with _room_for(path, head, sections) as room:
+        for name, array in arrays.items():
+            room[name][...] = array
 
 
 def map_arrays(path: Path, mode: Any = "r") -> tuple[dict[str, Any], dict[str, Any]]:
@@ -243,17 +234,3 @@ def map_arrays(path: Path, mode: Any = "r") -> tuple[dict[str, Any], dict[str, A
         name: np.memmap(path, kind, mode, at, tuple(shape)) if all(shape) else np.zeros(shape, kind)
         for name, (at, kind, shape) in head["places"].items()
     }
-
-
-def _write_limits(arrays: dict[str, Any]) -> None:
-    for i, start in enumerate(range(0, len(arrays["codes"]), ROWS_AT_ONCE)):
-        arrays["low"][i], arrays["high"][i] = block_limits(arrays["codes"][start : start + ROWS_AT_ONCE])
-    for array in arrays.values():
-        if isinstance(array, np.memmap):
-            array.flush()
-
-
-def _to_disk(path: Path) -> None:
-    """Before its name says that it is whole."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

@@ -1,5 +1,6 @@
 """The template store in SQLite: the tables `models` and `templates` of an open file."""
 
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,31 +10,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import quantise
-from facespace.errors import FacespaceError, InputError, ModelError
+from facespace.errors import FacespaceError, ModelError
 from facespace.models import ModelSpec
-from facespace.store.building import OnStep, SqliteIndexes
 from facespace.store.candidates import IndexState
 from facespace.store.database import Database
-from facespace.store.followed import Filed, FollowedTemplates, Removed
-from facespace.store.template_store import Extent, Moment, check_new, merged_spec
+from facespace.store.held import HeldIndex
+from facespace.store.sqlite_indexes import OF_MODEL, SqliteIndexes
+from facespace.store.template_store import Moment, TemplateStore
 from facespace.store.templates import Templates
 
-OF_MODEL = " WHERE model_id = (SELECT model_id FROM models WHERE sha256 = ?)"
-# SQLite takes so many values in one statement, in every build.
-VALUES_AT_ONCE = 500
+COLUMNS = "template_id, face_id, vector, quality"
 
 
 @dataclass(frozen=True)
-class _LastSpec:
-    """The last spec that was remembered: as it was given, and as the file has it, with the text of that."""
+class Extent:
+    """Of the templates of a model: tells whether any have come (a later last id) or gone (too few).
 
-    given: ModelSpec
-    text: str
-    stored: ModelSpec
+    Attributes:
+        last_id: of the newest template that is there; 0 without any.
+        n: how many there are.
+    """
+
+    last_id: int
+    n: int
 
 
-class SqliteTemplates(FollowedTemplates):
+class SqliteTemplates(TemplateStore):
     """A `TemplateStore` in an open file.
 
     Writes join the transaction that is open on the file, so that a face and its template come together; by
@@ -43,18 +45,20 @@ class SqliteTemplates(FollowedTemplates):
         database: an open file that has the tables.
 
     Attributes:
-        indexes: their files.
+        indexes: of the templates of each model.
     """
 
     def __init__(self, database: Database) -> None:
-        super().__init__()
         self._database = database
-        self.indexes = SqliteIndexes(database)
-        self._last_spec: _LastSpec | None = None
+        self.indexes = SqliteIndexes(database, self)
 
     def snapshot(self) -> AbstractContextManager[object]:
         """See `TemplateStore.snapshot`."""
         return self._database.snapshot()
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """See `TemplateStore.transaction`."""
+        return self._database.transaction()
 
     def moment(self) -> Moment:
         """See `TemplateStore.moment`: commits of others, and writes of this connection."""
@@ -62,13 +66,23 @@ class SqliteTemplates(FollowedTemplates):
         (others,) = connection.execute("PRAGMA data_version").fetchone()
         return Moment((others, connection.total_changes), not self._database.is_writing)
 
-    def add_model(self, spec: ModelSpec) -> ModelSpec:
-        """See `TemplateStore.add_model`."""
-        return self._remember(spec)[1]
-
     def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:
         """See `TemplateStore.models`."""
-        return tuple(spec for _, spec in self._stored_specs(in_use=in_use))
+        used = (
+            " WHERE EXISTS (SELECT 1 FROM templates t WHERE t.model_id = models.model_id)" if in_use else ""
+        )
+        rows = self._database.connection.execute(
+            f"SELECT sha256, spec FROM models{used} ORDER BY model_id"
+        ).fetchall()
+        return tuple(self._spec(*row) for row in rows)
+
+    def keep_model(self, spec: ModelSpec) -> None:
+        """See `TemplateStore.keep_model`."""
+        self._database.connection.execute(
+            "INSERT INTO models (sha256, label, spec) VALUES (?, ?, ?)"
+            " ON CONFLICT (sha256) DO UPDATE SET label = excluded.label, spec = excluded.spec",
+            (spec.sha256, spec.label, spec.to_json()),
+        )
 
     def count(self) -> dict[str, int]:
         """See `TemplateStore.count`."""
@@ -79,123 +93,59 @@ class SqliteTemplates(FollowedTemplates):
         return dict(rows.fetchall())
 
     def extent(self, model: str) -> Extent:
-        """See `TemplateStore.extent`."""
-        last_id, n = self._database.connection.execute(
-            "SELECT max(template_id), count(*) FROM templates" + OF_MODEL, (model,)
+        """How far the templates of the model with that sha256 reach."""
+        (n,) = self._database.connection.execute(
+            f"SELECT count(*) FROM templates WHERE {OF_MODEL}", (model,)
         ).fetchone()
-        return Extent(last_id or 0, n)
-
-    def removed(self, model: str, position: int) -> Removed:
-        """See `FollowedTemplates.removed`."""
-        of_model = "model_id = (SELECT model_id FROM models WHERE sha256 = ?)"
-        ids, last, is_whole = self._database.log_after(
-            "removed_templates", "template_id", position, of_model, (model,)
-        )
-        return Removed(np.array(ids, np.int64), last, is_whole)
+        return Extent(self.last_id(model), n)
 
     def last_id(self, model: str) -> int:
-        """See `FollowedTemplates.last_id`."""
-        row = self._database.connection.execute(
-            "SELECT max(template_id) FROM templates" + OF_MODEL, (model,)
+        """Of the newest template of the model with that sha256; 0 without any."""
+        (last_id,) = self._database.connection.execute(
+            f"SELECT max(template_id) FROM templates WHERE {OF_MODEL}", (model,)
         ).fetchone()
-        return int(row[0] or 0)
+        return int(last_id or 0)
 
-    def token(self, model: str) -> str | None:
-        """See `FollowedTemplates.token`."""
-        return self.indexes.token(model)
-
-    def filed(self, spec: ModelSpec, token: str) -> Filed | None:
-        """See `FollowedTemplates.filed`."""
-        return self.indexes.filed(spec, token)
+    def index(self, spec: ModelSpec) -> HeldIndex:
+        """See `TemplateStore.index`."""
+        return self.indexes.of(spec)
 
     def index_states(self) -> dict[str, IndexState]:
-        """What a search of each model's templates rests on, by its sha256."""
-        with self.snapshot():
-            return {sha256: self._index_state(sha256, n) for sha256, n in self.count().items()}
-
-    def _index_state(self, model: str, n: int) -> IndexState:
-        spec = self.model(model)
-        # Where there is no file the templates need not be read for it.
-        if spec is None or (model not in self._held and not self.indexes.has_file(model)):
-            return IndexState("exact", n)
-        return self.index(spec).state
-
-    def refresh_indexes(self, *, again: bool = False, on_step: OnStep | None = None) -> bool:
-        """Build the indexes that are due, in files beside this one; others read and write meanwhile.
-
-        Args:
-            again: also those that are not due.
-            on_step: called with (templates done, in all) while an index of cells is built.
-
-        Returns:
-            False where another process or thread is building them.
-
-        Raises:
-            WriteError: there is no room for the files, or no right to write them.
-        """
-        if self._database.read_only:
-            return True
-        used = self.models(in_use=True)
-        for spec in self.models():
-            if spec not in used:
-                self.indexes.drop(spec.sha256)
-        self.indexes.cut_log()
-        due = [spec for spec in used if again or self.indexes.is_due(self, spec)]
-        for spec in due:
-            self._held.pop(spec.sha256, None)
-        built = [self.indexes.build(self, spec, on_step=on_step) for spec in due]
-        return all(built)
-
-    def overwrite_removed(self) -> bool:
-        """Take what was removed out of the files of the indexes too; see `SqliteIndexes.overwrite_removed`."""
-        done = []
-        for spec in self.models():
-            if self.token(spec.sha256) is None:
-                continue
-            with self.snapshot():
-                index = self.index(spec)
-            done.append(self.indexes.overwrite_removed(index, spec))
-        return all(done)
+        """See `TemplateStore.index_states`."""
+        return self.indexes.states()
 
     def faces(self, model: str | None = None) -> NDArray[np.int64]:
         """See `TemplateStore.faces`."""
-        of_model, values = ("", ()) if model is None else (OF_MODEL, (model,))
+        where, values = ("", ()) if model is None else (f" WHERE {OF_MODEL}", (model,))
         rows = self._database.connection.execute(
-            f"SELECT DISTINCT face_id FROM templates{of_model} ORDER BY face_id", values
+            f"SELECT DISTINCT face_id FROM templates{where} ORDER BY face_id", values
         ).fetchall()
         return np.array(rows, np.int64).reshape(-1)
 
-    def add(
+    def put(
         self,
-        face_id: NDArray[np.int64],
-        embeddings: NDArray[np.float32],
         spec: ModelSpec,
-        *,
+        face_id: NDArray[np.int64],
+        vectors: NDArray[np.int8],
         quality: NDArray[np.float32],
     ) -> None:
-        """See `TemplateStore.add`."""
-        ids, rows, grades = check_new(face_id, embeddings, spec, quality)
-        with self._database.transaction() as connection:
-            model_id, stored = self._remember(spec)
-            vectors = quantise(rows, stored.byte_scale)
-            # A new row, not an update: its new id tells those that hold the old one in memory.
-            connection.executemany(
-                "DELETE FROM templates WHERE face_id = ? AND model_id = ?",
-                [(i, model_id) for i in ids.tolist()],
-            )
-            # SQLite keeps nan as null.
-            connection.executemany(
-                "INSERT INTO templates (face_id, model_id, vector, quality) VALUES (?, ?, ?, ?)",
-                [
-                    (i, model_id, v.tobytes(), q)
-                    for i, v, q in zip(ids.tolist(), vectors, grades.tolist(), strict=True)
-                ],
-            )
+        """See `TemplateStore.put`."""
+        # A new row, not an update: its new id tells those that hold the old one in memory.
+        self.remove(face_id, model=spec.sha256)
+        connection = self._database.connection
+        (model_id,) = connection.execute(
+            "SELECT model_id FROM models WHERE sha256 = ?", (spec.sha256,)
+        ).fetchone()
+        # SQLite keeps nan as null.
+        columns = zip(face_id.tolist(), vectors, quality.tolist(), strict=True)
+        connection.executemany(
+            "INSERT INTO templates (face_id, model_id, vector, quality) VALUES (?, ?, ?, ?)",
+            [(i, model_id, vector.tobytes(), grade) for i, vector, grade in columns],
+        )
 
     def remove(self, face_id: NDArray[np.int64], *, model: str | None = None) -> int:
         """See `TemplateStore.remove`."""
-        of_model = "" if model is None else " AND model_id = (SELECT model_id FROM models WHERE sha256 = ?)"
-        rest = () if model is None else (model,)
+        of_model, rest = ("", ()) if model is None else (f" AND {OF_MODEL}", (model,))
         with self._database.transaction() as connection:
             cursor = connection.executemany(
                 "DELETE FROM templates WHERE face_id = ?" + of_model,
@@ -203,116 +153,52 @@ class SqliteTemplates(FollowedTemplates):
             )
             return max(0, cursor.rowcount)
 
-    def batches(self, *, model: str | None = None, after: int = 0, size: int = 4096) -> Iterator[Templates]:
-        """See `TemplateStore.batches`."""
-        if size < 1:
-            raise InputError(f"size: expected at least 1, got {size}")
-        for model_id, spec in self._stored_specs():
-            if model in (None, spec.sha256):
-                yield from self._batches(model_id, spec, after, size)
-
-    def of_faces(self, face_id: NDArray[np.int64], *, model: str | None = None) -> list[Templates]:
-        """See `TemplateStore.of_faces`."""
-        ids, found = np.unique(np.asarray(face_id, np.int64)).tolist(), []
-        with self._database.snapshot() as connection:
-            for model_id, spec in reversed(self._stored_specs()):
-                rows: list[tuple[Any, ...]] = []
-                for start in range(0, len(ids) if model in (None, spec.sha256) else 0, VALUES_AT_ONCE):
-                    some = ids[start : start + VALUES_AT_ONCE]
-                    marks = ", ".join("?" * len(some))
-                    rows += connection.execute(
-                        "SELECT template_id, face_id, vector, quality FROM templates"
-                        f" WHERE model_id = ? AND face_id IN ({marks})",
-                        (model_id, *some),
-                    )
-                if rows:
-                    found.append(self._templates(spec, sorted(rows)))
-        return found
-
-    def problems(self) -> tuple[str, ...]:
-        """See `TemplateStore.problems`."""
-        try:
-            specs = self._stored_specs()
-        except FacespaceError as error:
-            return (str(error),)
-        count = "SELECT count(*) FROM templates WHERE model_id = ? AND length(vector) != ?"
-        counts = [self._database.connection.execute(count, (i, spec.dim)).fetchone()[0] for i, spec in specs]
-        wrong = tuple(
-            f"templates of {spec.label} that are not of {spec.dim} bytes: {n}"
-            for (_, spec), n in zip(specs, counts, strict=True)
-            if n
-        )
-        return wrong or tuple(line for _, spec in specs for line in self._index_problems(spec))
-
-    def _index_problems(self, spec: ModelSpec) -> Iterator[str]:
-        """Templates that the file of an index holds otherwise than the store."""
-        if not self.indexes.has_file(spec.sha256):
-            return
-        n_wrong = n = 0
-        with self.snapshot():
-            index = self.index(spec)
-            for batch in self.batches(model=spec.sha256, size=2**14):
-                n += len(batch)
-                n_wrong += int((~index.has(batch)).sum())
-            if n_wrong or n != len(index):
-                yield (
-                    f"templates of {spec.label} that its index holds otherwise: {max(n_wrong, abs(n - len(index)))}; "
-                    "build it again: facespace gallery index FILE --again"
-                )
-
-    def _remember(self, spec: ModelSpec) -> tuple[int, ModelSpec]:
-        # One photo after another comes with the same model.
-        last, row = self._last_spec, self._model_row(spec)
-        if last is not None and row is not None and last.given is spec and last.text == row[1]:
-            return int(row[0]), last.stored
-        with self._database.transaction() as connection:
-            row = self._model_row(spec)
-            stored = merged_spec(spec, None if row is None else self._spec(row[1]))
-            text = stored.to_json()
-            (model_id,) = connection.execute(
-                "INSERT INTO models (sha256, label, spec) VALUES (?, ?, ?)"
-                " ON CONFLICT (sha256) DO UPDATE SET label = excluded.label, spec = excluded.spec"
-                " RETURNING model_id",
-                (stored.sha256, stored.label, text),
-            ).fetchone()
-        self._last_spec = _LastSpec(spec, text, stored)
-        return int(model_id), stored
-
-    def _model_row(self, spec: ModelSpec) -> tuple[int, str] | None:
-        row: tuple[int, str] | None = self._database.connection.execute(
-            "SELECT model_id, spec FROM models WHERE sha256 = ?", (spec.sha256,)
-        ).fetchone()
-        return row
-
-    def _stored_specs(self, *, in_use: bool = False) -> list[tuple[int, ModelSpec]]:
-        used = (
-            " WHERE EXISTS (SELECT 1 FROM templates t WHERE t.model_id = models.model_id)" if in_use else ""
-        )
-        rows = self._database.connection.execute(
-            f"SELECT model_id, spec, sha256 FROM models{used} ORDER BY model_id"
-        ).fetchall()
-        return [(int(model_id), self._spec(text, sha256)) for model_id, text, sha256 in rows]
-
-    def _spec(self, text: str, sha256: str | None = None) -> ModelSpec:
-        try:
-            spec = _spec_of(text)
-        except ModelError as error:
-            raise self._database.damaged(f"a model: {error}") from error
-        if sha256 not in (None, spec.sha256):
-            raise self._database.damaged(f"a model {spec.sha256[:8]} stands in the row of {str(sha256)[:8]}")
-        return spec
-
-    def _batches(self, model_id: int, spec: ModelSpec, after: int, size: int) -> Iterator[Templates]:
+    def batches_of(self, spec: ModelSpec, after: int, size: int) -> Iterator[Templates]:
+        """See `TemplateStore.batches_of`."""
         while True:
             rows = self._database.connection.execute(
-                "SELECT template_id, face_id, vector, quality FROM templates"
-                " WHERE model_id = ? AND template_id > ? ORDER BY template_id LIMIT ?",
-                (model_id, after, size),
+                f"SELECT {COLUMNS} FROM templates WHERE {OF_MODEL} AND template_id > ?"
+                " ORDER BY template_id LIMIT ?",
+                (spec.sha256, after, size),
             ).fetchall()
             if not rows:
                 return
             after = rows[-1][0]
             yield self._templates(spec, rows)
+
+    def of_some(self, spec: ModelSpec, face_id: NDArray[np.int64]) -> Templates | None:
+        """See `TemplateStore.of_some`."""
+        # In this order SQLite looks each face up, and does not go through all templates of the model.
+        rows = self._database.connection.execute(
+            f"SELECT {COLUMNS} FROM json_each(?) CROSS JOIN templates ON face_id = value WHERE {OF_MODEL}",
+            (json.dumps(face_id.tolist()), spec.sha256),
+        ).fetchall()
+        return self._templates(spec, sorted(rows)) if rows else None
+
+    def n_broken(self, spec: ModelSpec) -> int:
+        """See `TemplateStore.n_broken`."""
+        row = self._database.connection.execute(
+            f"SELECT count(*) FROM templates WHERE {OF_MODEL} AND length(vector) != ?",
+            (spec.sha256, spec.dim),
+        ).fetchone()
+        return int(row[0])
+
+    def problems(self) -> tuple[str, ...]:
+        """See `TemplateStore.problems`; also of the indexes."""
+        try:
+            specs = self.models()
+        except FacespaceError as error:
+            return (str(error),)
+        return super().problems() or tuple(line for spec in specs for line in self.indexes.problems(spec))
+
+    def _spec(self, sha256: str, text: str) -> ModelSpec:
+        try:
+            spec = _spec_of(text)
+        except ModelError as error:
+            raise self._database.damaged(f"a model: {error}") from error
+        if sha256 != spec.sha256:
+            raise self._database.damaged(f"a model {spec.sha256[:8]} stands in the row of {sha256[:8]}")
+        return spec
 
     def _templates(self, spec: ModelSpec, rows: list[tuple[Any, ...]]) -> Templates:
         for row in rows:

@@ -1,8 +1,7 @@
 """What a store of templates can do: the interface behind which another database or a remote engine may stand.
 
-A store keeps the templates and has an index of those of each model (`facespace.store.candidates`), its own or one of
-`FollowedTemplates`; the search (`facespace.store.search`) is worked out here from the bytes of the candidates, so that
-answers are the same everywhere.
+A store keeps the templates and has an index of those of each model (`facespace.store.candidates`); the search
+(`facespace.store.search`) is worked out here from the bytes of the candidates, so that answers are the same everywhere.
 
 What the words of an interface promise, a store in one file keeps to the letter: a call is all or nothing, and a moment
 is one for all reads. A remote engine may promise less; its class says what.
@@ -17,24 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.distances import check_embeddings
+from facespace.embed import quantise
 from facespace.errors import InputError, ModelError
 from facespace.models import ModelSpec
 from facespace.store.candidates import CandidateIndex, IndexState
 from facespace.store.search import Hits, Pair, find_nearest, find_pairs
 from facespace.store.templates import Templates
-
-
-@dataclass(frozen=True)
-class Extent:
-    """Of the templates of a model: tells whether any have come (a later last id) or gone (too few).
-
-    Attributes:
-        last_id: of the newest template that is there; 0 without any.
-        n: how many there are.
-    """
-
-    last_id: int
-    n: int
 
 
 @dataclass(frozen=True)
@@ -51,17 +38,69 @@ class Moment:
 
 
 class TemplateStore(ABC):
-    """Templates of faces by one or more models, each face with at most one template of a model."""
+    """Templates of faces by one or more models, each face with at most one template of a model.
+
+    An engine reads and writes those of one model: `keep_model`, `put`, `batches_of`, `of_some` and `n_broken`.
+    """
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[object]:
         """All reads inside see the store at one moment."""
 
     @abstractmethod
+    def transaction(self) -> AbstractContextManager[object]:
+        """The writes inside are taken back if it ends with an error."""
+
+    @abstractmethod
     def moment(self) -> Moment:
         """The state of the store now; cheap."""
 
     @abstractmethod
+    def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:
+        """The specs of all models remembered, or of those with templates, in the order they came."""
+
+    @abstractmethod
+    def keep_model(self, spec: ModelSpec) -> None:
+        """Remember a spec in place of that of the same sha256, inside a transaction."""
+
+    @abstractmethod
+    def count(self) -> dict[str, int]:
+        """Templates of each model, by its sha256, in the order the models came; those without any are left out."""
+
+    @abstractmethod
+    def faces(self, model: str | None = None) -> NDArray[np.int64]:
+        """The ids of the faces with a template of the model with that sha256, or of any; increasing."""
+
+    @abstractmethod
+    def put(
+        self,
+        spec: ModelSpec,
+        face_id: NDArray[np.int64],
+        vectors: NDArray[np.int8],
+        quality: NDArray[np.float32],
+    ) -> None:
+        """Write templates of a stored model, inside a transaction; see `add`."""
+
+    @abstractmethod
+    def remove(self, face_id: NDArray[np.int64], *, model: str | None = None) -> int:
+        """Drop the templates of these faces, of all models or of the one with that sha256; returns how many."""
+
+    @abstractmethod
+    def batches_of(self, spec: ModelSpec, after: int, size: int) -> Iterator[Templates]:
+        """The templates of a stored model; see `batches`."""
+
+    @abstractmethod
+    def of_some(self, spec: ModelSpec, face_id: NDArray[np.int64]) -> Templates | None:
+        """The templates of some faces, each named once, by a stored model; None for none."""
+
+    @abstractmethod
+    def index(self, spec: ModelSpec) -> CandidateIndex:
+        """The index of a stored model's templates as they are now; call it inside a snapshot."""
+
+    @abstractmethod
+    def n_broken(self, spec: ModelSpec) -> int:
+        """How many templates of a stored model have not as many bytes as it has dimensions."""
+
     def add_model(self, spec: ModelSpec) -> ModelSpec:
         """Remember a model; its thresholds are brought up to date, its byte scale stays what it was at first.
 
@@ -71,24 +110,15 @@ class TemplateStore(ABC):
         Raises:
             ModelError: a model with that sha256 is known with another dimension.
         """
+        with self.transaction():
+            known = self.model(spec.sha256)
+            if known is not None and known.dim != spec.dim:
+                raise ModelError(f"{spec.label}: expected {known.dim} dimensions as before, got {spec.dim}")
+            stored = spec if known is None else replace(spec, byte_scale=known.byte_scale or spec.byte_scale)
+            if stored != known:
+                self.keep_model(stored)
+        return stored
 
-    @abstractmethod
-    def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:
-        """The specs of all models remembered, or of those with templates, in the order they came."""
-
-    @abstractmethod
-    def count(self) -> dict[str, int]:
-        """Templates of each model, by its sha256, in the order the models came; those without any are left out."""
-
-    @abstractmethod
-    def extent(self, model: str) -> Extent:
-        """How far the templates of the model with that sha256 reach."""
-
-    @abstractmethod
-    def faces(self, model: str | None = None) -> NDArray[np.int64]:
-        """The ids of the faces with a template of the model with that sha256, or of any; increasing."""
-
-    @abstractmethod
     def add(
         self,
         face_id: NDArray[np.int64],
@@ -109,12 +139,18 @@ class TemplateStore(ABC):
             InputError: arrays of another shape, rows not of unit length, or a face twice.
             ModelError: the model has no byte form, or is known with another dimension.
         """
+        ids, grades = np.asarray(face_id, np.int64), np.asarray(quality, np.float32)
+        rows = check_rows(embeddings, spec, "embeddings")
+        if ids.shape != (len(rows),) or grades.shape != ids.shape:
+            raise InputError(
+                f"face_id, quality: expected shape ({len(rows)},), got {ids.shape} and {grades.shape}"
+            )
+        if len(np.unique(ids)) != len(ids):
+            raise InputError("face_id: expected each face once, one stands there twice")
+        with self.transaction():
+            stored = self.add_model(spec)
+            self.put(stored, ids, quantise(rows, stored.byte_scale), grades)
 
-    @abstractmethod
-    def remove(self, face_id: NDArray[np.int64], *, model: str | None = None) -> int:
-        """Drop the templates of these faces, of all models or of the one with that sha256; returns how many."""
-
-    @abstractmethod
     def batches(self, *, model: str | None = None, after: int = 0, size: int = 4096) -> Iterator[Templates]:
         """All templates, or those of one model, at most ``size`` at a time, model by model in order of adding.
 
@@ -125,18 +161,27 @@ class TemplateStore(ABC):
             after: only templates with a later id.
             size: at least 1.
         """
+        if size < 1:
+            raise InputError(f"size: expected at least 1, got {size}")
+        for spec in self.models():
+            if model in (None, spec.sha256):
+                yield from self.batches_of(spec, after, size)
 
-    @abstractmethod
     def of_faces(self, face_id: NDArray[np.int64], *, model: str | None = None) -> list[Templates]:
         """The templates of these faces, of all models or of one; one item a model that has some, the newest first."""
+        ids = np.unique(np.asarray(face_id, np.int64))
+        with self.snapshot():
+            specs = [spec for spec in reversed(self.models()) if model in (None, spec.sha256)]
+            found = [self.of_some(spec, ids) for spec in specs]
+        return [one for one in found if one is not None]
 
-    @abstractmethod
-    def index(self, spec: ModelSpec) -> CandidateIndex:
-        """The index of a stored model's templates as they are now; call it inside a snapshot."""
-
-    @abstractmethod
     def problems(self) -> tuple[str, ...]:
         """What is wrong with models and templates, a line each; empty for a sound store."""
+        return tuple(
+            f"templates of {spec.label} that are not of {spec.dim} bytes: {n}"
+            for spec in self.models()
+            if (n := self.n_broken(spec))
+        )
 
     def index_states(self) -> dict[str, IndexState]:
         """What a search of each model's templates rests on, by its sha256; models without any are left out."""
@@ -206,39 +251,3 @@ def check_rows(rows: NDArray[np.float32], spec: ModelSpec, name: str) -> NDArray
             f"{spec.label}: expected a model with a byte form, its byte_scale is {spec.byte_scale}"
         )
     return checked
-
-
-def check_new(
-    face_id: NDArray[np.int64],
-    embeddings: NDArray[np.float32],
-    spec: ModelSpec,
-    quality: NDArray[np.float32],
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
-    """The arguments of `TemplateStore.add` as arrays.
-
-    Raises:
-        InputError, ModelError: as there.
-    """
-    ids = np.asarray(face_id, np.int64)
-    rows = check_rows(embeddings, spec, "embeddings")
-    grades = np.asarray(quality, np.float64)
-    if ids.shape != (len(rows),) or grades.shape != ids.shape:
-        raise InputError(
-            f"face_id, quality: expected shape ({len(rows)},), got {ids.shape} and {grades.shape}"
-        )
-    if len(np.unique(ids)) != len(ids):
-        raise InputError("face_id: expected each face once, one stands there twice")
-    return ids, rows, grades
-
-
-def merged_spec(spec: ModelSpec, known: ModelSpec | None) -> ModelSpec:
-    """A spec as it is stored: with the byte scale that the model first came with.
-
-    Raises:
-        ModelError: known with another dimension.
-    """
-    if known is None:
-        return spec
-    if known.dim != spec.dim:
-        raise ModelError(f"{spec.label}: expected {known.dim} dimensions as before, got {spec.dim}")
-    return replace(spec, byte_scale=known.byte_scale or spec.byte_scale)

@@ -177,6 +177,12 @@ class MilvusDatabase:
                 _Writer(self, unit).write()
                 self._seen = None
 
+    @property
+    def gathered(self) -> Unit:
+        """What the open transaction will write."""
+        assert self.unit is not None, "it is written inside a transaction"
+        return self.unit
+
     def put_record(self, record: str, value: str) -> None:
         """Keep what was worked out of the gallery, which is no change of it."""
         self.records.put([{"record": record, "value": value}])

@@ -5,21 +5,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import dequantise, quantise
+from facespace.embed import dequantise
 from facespace.errors import InputError
 from facespace.models import ModelSpec
-from facespace.store.building import rarest
-from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall
+from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall, rarest
 from facespace.store.milvus.collection import CELLS, PAGE, Collection, Row, from_text
 from facespace.store.milvus.database import UNKNOWN_QUALITY, MilvusDatabase
 from facespace.store.milvus.unit import Put
 from facespace.store.nearest import distances
-from facespace.store.template_store import Extent, Moment, TemplateStore, check_new, merged_spec
+from facespace.store.template_store import Moment, TemplateStore
 from facespace.store.templates import Templates
 
 # So many times k candidates are asked for, and so many at least: a cell's vectors are rounded.
@@ -54,17 +54,15 @@ class MilvusTemplates(TemplateStore):
         """See `TemplateStore.moment`: every write leaves a new mark."""
         return Moment(self._db.read_records().get("state"), self._db.unit is None)
 
-    def add_model(self, spec: ModelSpec) -> ModelSpec:
-        """See `TemplateStore.add_model`."""
-        with self._db.transaction() as unit:
-            record = f"model {spec.sha256}"
-            before = self._db.read_records().get(record)
-            came = self._db.server.now() if before is None else json.loads(before)["came"]
-            stored = merged_spec(spec, self.model(spec.sha256))
-            after = json.dumps({"came": came, "spec": stored.to_json()})
-            if after != before:
-                unit.records[record] = after
-        return stored
+    def transaction(self) -> AbstractContextManager[object]:
+        """See `TemplateStore.transaction`."""
+        return self._db.transaction()
+
+    def keep_model(self, spec: ModelSpec) -> None:
+        """See `TemplateStore.keep_model`."""
+        before = self._db.read_records().get(f"model {spec.sha256}")
+        came = self._db.server.now() if before is None else json.loads(before)["came"]
+        self._db.gathered.records[f"model {spec.sha256}"] = json.dumps({"came": came, "spec": spec.to_json()})
 
     def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:
         """See `TemplateStore.models`."""
@@ -77,36 +75,21 @@ class MilvusTemplates(TemplateStore):
             counts = {spec.sha256: self._count(spec) for spec in self._db.models()}
         return {sha256: n for sha256, n in counts.items() if n}
 
-    def extent(self, model: str) -> Extent:
-        """See `TemplateStore.extent`; reads the ids of all of them."""
-        with self._db.snapshot():
-            ids = [
-                row["template_id"]
-                for one in self._of(model)
-                for row in self._rows(one, ["face_id", "template_id"])
-            ]
-        return Extent(max(ids, default=0), len(ids))
-
     def faces(self, model: str | None = None) -> NDArray[np.int64]:
         """See `TemplateStore.faces`."""
         with self._db.snapshot():
             ids = [row["face_id"] for one in self._of(model) for row in self._rows(one, ["face_id"])]
         return np.unique(np.array(ids, np.int64))
 
-    def add(
+    def put(
         self,
-        face_id: NDArray[np.int64],
-        embeddings: NDArray[np.float32],
         spec: ModelSpec,
-        *,
+        face_id: NDArray[np.int64],
+        vectors: NDArray[np.int8],
         quality: NDArray[np.float32],
     ) -> None:
-        """See `TemplateStore.add`."""
-        ids, rows, grades = check_new(face_id, embeddings, spec, quality)
-        with self._db.transaction() as unit:
-            stored = self.add_model(spec)
-            vectors = quantise(rows, stored.byte_scale)
-            unit.add_templates(Put(spec.sha256, ids, vectors, grades.astype(np.float32)))
+        """See `TemplateStore.put`."""
+        self._db.gathered.add_templates(Put(spec.sha256, face_id, vectors, quality))
 
     def remove(self, face_id: NDArray[np.int64], *, model: str | None = None) -> int:
         """See `TemplateStore.remove`."""
@@ -118,28 +101,16 @@ class MilvusTemplates(TemplateStore):
             unit.remove(ids.tolist(), [spec.sha256 for spec in specs], whole=False)
         return n
 
-    def batches(self, *, model: str | None = None, after: int = 0, size: int = 4096) -> Iterator[Templates]:
-        """See `TemplateStore.batches`; those of a model come by face id, and each batch has them by template id."""
-        if size < 1:
-            raise InputError(f"size: expected at least 1, got {size}")
-        for spec in self._of(model):
-            waiting: list[Row] = []
-            for row in self._rows(
-                spec, where=f"template_id > {after}" if after else "", size=min(size, PAGE)
-            ):
-                waiting.append(row)
-                if len(waiting) == size:
-                    yield _templates(spec, waiting)
-                    waiting = []
-            if waiting:
-                yield _templates(spec, waiting)
+    def batches_of(self, spec: ModelSpec, after: int, size: int) -> Iterator[Templates]:
+        """See `TemplateStore.batches_of`; they come by face id, and each batch has them by template id."""
+        rows = self._rows(spec, where=f"template_id > {after}" if after else "", size=min(size, PAGE))
+        while waiting := list(islice(rows, size)):
+            yield _templates(spec, waiting)
 
-    def of_faces(self, face_id: NDArray[np.int64], *, model: str | None = None) -> list[Templates]:
-        """See `TemplateStore.of_faces`."""
-        ids = np.unique(np.asarray(face_id, np.int64))
-        with self._db.snapshot():
-            found = [(spec, self._there(spec, ids, None)) for spec in reversed(self._of(model))]
-        return [_templates(spec, rows) for spec, rows in found if rows]
+    def of_some(self, spec: ModelSpec, face_id: NDArray[np.int64]) -> Templates | None:
+        """See `TemplateStore.of_some`."""
+        rows = self._there(spec, face_id, None)
+        return _templates(spec, rows) if rows else None
 
     def index(self, spec: ModelSpec) -> "MilvusIndex":
         """See `TemplateStore.index`."""
@@ -178,17 +149,10 @@ class MilvusTemplates(TemplateStore):
             kept = json.loads(self._db.read_records().get(f"recall {spec.sha256}", "null"))
             return kept is None or self._count(spec) > 2 * kept["n"]
 
-    def problems(self) -> tuple[str, ...]:
-        """See `TemplateStore.problems`."""
-        found = []
-        for spec in self._of(None):
-            broken = sum(
-                len(from_text(row["bytes"], "i1")) != spec.dim
-                for row in self._rows(spec, ["face_id", "bytes"])
-            )
-            if broken:
-                found.append(f"templates of {spec.label} that are not of {spec.dim} bytes: {broken}")
-        return tuple(found)
+    def n_broken(self, spec: ModelSpec) -> int:
+        """See `TemplateStore.n_broken`."""
+        rows = self._rows(spec, ["face_id", "bytes"])
+        return sum(len(from_text(row["bytes"], "i1")) != spec.dim for row in rows)
 
     def _of(self, model: str | None) -> list[ModelSpec]:
         with self._db.snapshot():
