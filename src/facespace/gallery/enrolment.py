@@ -38,60 +38,101 @@ class Enrolment:
     refused: tuple[Unreadable, ...]
 
 
-def enrol(
-    roster: Roster,
-    photos: NamedPhotos,
-    detector: FaceDetector | None,
-    embedder: FaceEmbedder,
-    *,
-    model_file: str | Path | None = None,
-    min_quality: float = 0.0,
-    workers: int | None = None,
-    on_photo: Callable[[int, int], None] | None = None,
-) -> Enrolment:
-    """See `Gallery.enrol`."""
-    check_model(roster, embedder.spec)
-    named = [(path, clean_name(name)) for path, name in photos]
-    todo = _not_done(roster, named, embedder.spec)
-    use_model(roster, embedder.spec, model_file)
-    n_new, several, refused = 0, [], []
-    tables = extract_tables([path for path, _ in todo], detector, embedder, workers=workers)
-    for done, ((path, name), found) in enumerate(zip(todo, tables, strict=True), 1):
-        reason = _why_not(roster, found, name, min_quality)
-        if reason:
-            refused.append(Unreadable(path, reason))
-        elif isinstance(found, FaceTable):
-            n_new += load(roster, _largest_face(found, path), [name], embedder.spec)
-            several += [path] if len(found) > 1 else []
-        if on_photo:
-            on_photo(done, len(todo))
-    return Enrolment(len(photos), n_new, len(photos) - len(todo), tuple(several), tuple(refused))
+class Enrolling:
+    """What a gallery does to enrol people."""
 
+    roster: Roster
 
-def load(roster: Roster, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
-    """See `Gallery.load`."""
-    if faces.model != spec.sha256:
-        raise InputError(f"faces: expected embeddings of {spec.label}, got those of model {faces.model[:8]}")
-    if len(names) != len(faces):
-        raise InputError(f"names: expected one for each of {len(faces)} faces, got {len(names)}")
-    # In the order of the ids rows of tables and indexes lie side by side, so that many are written in a few pages.
-    order = np.argsort(faces.face_id, kind="stable")
-    if len(faces) > 1:
-        faces, names = faces[order], [names[i] for i in order.tolist()]
-    with roster.transaction():
-        new = roster.add_faces(faces, names)
-        roster.templates.add(faces.face_id, faces.embedding, spec, quality=faces.quality)
-        if model_in_use(roster) is None:
-            use_model(roster, spec)
-    return new
+    def enrol(
+        self,
+        photos: NamedPhotos,
+        detector: FaceDetector | None,
+        embedder: FaceEmbedder,
+        *,
+        model_file: str | Path | None = None,
+        min_quality: float = 0.0,
+        workers: int | None = None,
+        on_photo: Callable[[int, int], None] | None = None,
+    ) -> Enrolment:
+        """Enrol the largest face of each photo, committed by itself: after a stop or a kill the same call resumes.
 
+        Paths are kept whole, so that an upgrade finds the photos again from wherever it is run.
 
-def replace(roster: Roster, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
-    """See `Gallery.replace`."""
-    with roster.transaction():
-        check_model(roster, spec)
-        n_before = roster.remove_faces(faces.face_id)
-        return load(roster, faces, names, spec) - n_before
+        Args:
+            photos: each with the name of its subject, who is added if absent.
+            detector: finds the faces; None where the files are ready crops.
+            embedder: of the gallery's model; the first enrolment makes it that.
+            model_file: the model's name or file, for later commands.
+            min_quality: poorer faces are refused.
+            workers: threads; all cores when absent.
+            on_photo: called with (photos done, in all) when a photo's face is safe.
+
+        Raises:
+            InputError: a name that is none.
+            GalleryError: the gallery has another model.
+        """
+        check_model(self.roster, embedder.spec)
+        named = [(path, clean_name(name)) for path, name in photos]
+        todo = _not_done(self.roster, named, embedder.spec)
+        use_model(self.roster, embedder.spec, model_file)
+        n_new, several, refused = 0, [], []
+        tables = extract_tables([path for path, _ in todo], detector, embedder, workers=workers)
+        for done, ((path, name), found) in enumerate(zip(todo, tables, strict=True), 1):
+            reason = _why_not(self.roster, found, name, min_quality)
+            if reason:
+                refused.append(Unreadable(path, reason))
+            elif isinstance(found, FaceTable):
+                n_new += self.load(_largest_face(found, path), [name], embedder.spec)
+                several += [path] if len(found) > 1 else []
+            if on_photo:
+                on_photo(done, len(todo))
+        return Enrolment(len(photos), n_new, len(photos) - len(todo), tuple(several), tuple(refused))
+
+    def load(self, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
+        """Enrol faces that are embedded already.
+
+        A face that is there already keeps its id and takes the new template in place of its old one of this model.
+
+        Args:
+            faces: N faces with embeddings of ``spec``'s model.
+            names: the subject of each face, N; who is not there is added.
+            spec: of the embedder; the first enrolment makes its model the gallery's.
+
+        Returns:
+            how many faces were new.
+
+        Raises:
+            InputError: embeddings of another model, not a name for each face, or a face twice.
+            GalleryError: a face is enrolled for someone else.
+        """
+        if faces.model != spec.sha256:
+            raise InputError(
+                f"faces: expected embeddings of {spec.label}, got those of model {faces.model[:8]}"
+            )
+        if len(names) != len(faces):
+            raise InputError(f"names: expected one for each of {len(faces)} faces, got {len(names)}")
+        # In the order of the ids rows of tables and indexes lie side by side, so that many are written in a few pages.
+        order = np.argsort(faces.face_id, kind="stable")
+        if len(faces) > 1:
+            faces, names = faces[order], [names[i] for i in order.tolist()]
+        with self.roster.transaction():
+            new = self.roster.add_faces(faces, names)
+            self.roster.templates.add(faces.face_id, faces.embedding, spec, quality=faces.quality)
+            if model_in_use(self.roster) is None:
+                use_model(self.roster, spec)
+        return new
+
+    def replace(self, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
+        """Enrol faces in place of what there is of the same ids, whose templates of all models go; see `load`.
+
+        Raises:
+            InputError: as `load`.
+            GalleryError: the gallery has another model.
+        """
+        with self.roster.transaction():
+            check_model(self.roster, spec)
+            n_before = self.roster.remove_faces(faces.face_id)
+            return self.load(faces, names, spec) - n_before
 
 
 def check_model(roster: Roster, spec: ModelSpec) -> None:

@@ -1,30 +1,31 @@
 """A gallery: people with their names and faces in one file, and who of them a face shows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import Embedder
-from facespace.extract import FaceDetector, FaceEmbedder
-from facespace.gallery import enrolment, exporting, matches, removal, upgrading, uses
-from facespace.gallery.enrolment import Enrolment
-from facespace.gallery.glance import Overview, overview
-from facespace.gallery.identification import FPIR, Identities, identify_in
-from facespace.gallery.matches import NEAREST, Match
-from facespace.gallery.naming import NamedPhotos
-from facespace.gallery.opening import open_roster
-from facespace.gallery.roster import EnrolledFace, Entry, Removal, Roster, Subject
-from facespace.gallery.upgrading import Progress, Upgrade
+from facespace.embed import Embedder, dequantise, quantise
+from facespace.errors import GalleryError
+from facespace.extract import FaceEmbedder
+from facespace.gallery import exporting, uses
+from facespace.gallery.enrolment import Enrolling, check_model
+from facespace.gallery.glance import Overview
+from facespace.gallery.identification import FPIR, Identities, identify
+from facespace.gallery.matches import NEAREST, Match, matches_of
+from facespace.gallery.milvus_roster import MilvusRoster
+from facespace.gallery.roster import EnrolledFace, Removal, Roster, Subject
+from facespace.gallery.sqlite_roster import SqliteRoster
+from facespace.gallery.upgrading import Upgrading
 from facespace.models import VERIFY_FAR, ModelSpec
 from facespace.models.devices import AUTO
-from facespace.store import IndexSettings, IndexState, OnStep, TemplateStore
-from facespace.table import FaceTable
+from facespace.store import IndexSettings, IndexState, OnStep, TemplateStore, check_rows
+from facespace.store.milvus.address import is_milvus
 
 
-class Gallery:
+class Gallery(Enrolling, Upgrading):
     """An open gallery; use it in a `with` block, in one thread.
 
     Everything that is written is all there or, after an error, none of it, and outlives a kill of the process once the
@@ -42,7 +43,11 @@ class Gallery:
     """
 
     def __init__(self, path: Path | str, *, create: bool = True, token: str = "") -> None:
-        self.roster: Roster = open_roster(path, create=create, token=token)
+        self.roster: Roster = (
+            MilvusRoster(str(path), token=token, create=create)
+            if is_milvus(path)
+            else SqliteRoster(Path(path), create=create)
+        )
 
     def __enter__(self) -> "Gallery":
         return self
@@ -85,7 +90,7 @@ class Gallery:
         Raises:
             GalleryError: the gallery has another one.
         """
-        enrolment.check_model(self.roster, embedder.spec)
+        check_model(self.roster, embedder.spec)
         uses.use_model(self.roster, embedder.spec, model_file)
 
     def add_subject(self, name: str) -> bool:
@@ -120,7 +125,7 @@ class Gallery:
         Raises:
             GalleryError: nobody of that name.
         """
-        return self.roster.faces_of(self.roster.known(name)[0])
+        return self.roster.page_of_faces(subject_id=self.roster.known(name)[0])
 
     def page_of_faces(self, *, after: int = -1, limit: int, subject: str | None = None) -> list[EnrolledFace]:
         """Faces with later ids, by id, of everybody or of one subject.
@@ -137,7 +142,17 @@ class Gallery:
 
     def overview(self) -> Overview:
         """Everybody, the models and the history, at one moment."""
-        return overview(self.roster)
+        with self.roster.snapshot():
+            now = self.model()
+            labels = {spec.sha256: spec.label for spec in self.templates.models()}
+            return Overview(
+                now.label if now else None,
+                tuple(self.subjects()),
+                {labels[sha256]: n for sha256, n in self.templates.count().items()},
+                self.index_states(),
+                self.progress() if now else None,
+                tuple(self.roster.history()),
+            )
 
     def open_embedder(
         self, model: str | Path | None = None, *, threads: int = 1, device: str = AUTO
@@ -149,67 +164,6 @@ class Gallery:
             GalleryError: where the gallery's model lay, there is another one now.
         """
         return uses.open_embedder(self.roster, model, threads=threads, device=device)
-
-    def enrol(
-        self,
-        photos: NamedPhotos,
-        detector: FaceDetector | None,
-        embedder: FaceEmbedder,
-        *,
-        model_file: str | Path | None = None,
-        min_quality: float = 0.0,
-        workers: int | None = None,
-        on_photo: Callable[[int, int], None] | None = None,
-    ) -> Enrolment:
-        """Enrol the largest face of each photo, committed by itself: after a stop or a kill the same call resumes.
-
-        Paths are kept whole, so that an upgrade finds the photos again from wherever it is run.
-
-        Args:
-            photos: each with the name of its subject, who is added if absent.
-            detector: finds the faces; None where the files are ready crops.
-            embedder: of the gallery's model; the first enrolment makes it that.
-            model_file: the model's name or file, for later commands.
-            min_quality: poorer faces are refused.
-            workers: threads; all cores when absent.
-            on_photo: called with (photos done, in all) when a photo's face is safe.
-
-        Raises:
-            InputError: a name that is none.
-            GalleryError: the gallery has another model.
-        """
-        return enrolment.enrol(
-            self.roster, photos, detector, embedder, model_file=model_file, min_quality=min_quality,
-            workers=workers, on_photo=on_photo,
-        )  # fmt: skip
-
-    def load(self, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
-        """Enrol faces that are embedded already.
-
-        A face that is there already keeps its id and takes the new template in place of its old one of this model.
-
-        Args:
-            faces: N faces with embeddings of ``spec``'s model.
-            names: the subject of each face, N; who is not there is added.
-            spec: of the embedder; the first enrolment makes its model the gallery's.
-
-        Returns:
-            how many faces were new.
-
-        Raises:
-            InputError: embeddings of another model, not a name for each face, or a face twice.
-            GalleryError: a face is enrolled for someone else.
-        """
-        return enrolment.load(self.roster, faces, names, spec)
-
-    def replace(self, faces: FaceTable, names: Sequence[str], spec: ModelSpec) -> int:
-        """Enrol faces in place of what there is of the same ids, whose templates of all models go; see `load`.
-
-        Raises:
-            InputError: as `load`.
-            GalleryError: the gallery has another model.
-        """
-        return enrolment.replace(self.roster, faces, names, spec)
 
     def identify(self, probes: NDArray[np.float32], spec: ModelSpec, *, fpir: float = FPIR) -> Identities:
         """The subject of each probe by the nearest prototype, or nobody.
@@ -227,7 +181,11 @@ class Gallery:
             IncompatibleModelsError: all templates are of models that may not meet the probes'.
             ModelError: a pair of models is not calibrated.
         """
-        return identify_in(self.roster, probes, spec, fpir=fpir)
+        with self.roster.snapshot():
+            scale = self.templates.byte_scale(spec)
+            as_stored = quantise(check_rows(probes, spec, "probes"), scale)
+            sets, census = self.roster.prototypes(as_stored, spec)
+            return identify(dequantise(as_stored), sets, census, self.roster.names_of, fpir=fpir)
 
     def search(
         self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST, far: float = VERIFY_FAR
@@ -243,7 +201,10 @@ class Gallery:
         Raises:
             InputError, IncompatibleModelsError, ModelError: see `TemplateStore.search`.
         """
-        return matches.search(self.roster, probes, spec, k=k, far=far)
+        with self.roster.snapshot():
+            hits = self.templates.search(probes, spec, k=k, far=far)
+            faces = self.roster.find_faces(hits.face_id[hits.face_id >= 0])
+        return matches_of(hits, faces)
 
     def remove(
         self, *, subjects: Sequence[str] = (), photos: Sequence[str | Path] = (), face_id: Sequence[int] = ()
@@ -261,7 +222,22 @@ class Gallery:
         Raises:
             GalleryError: a name, photo or face that is not there.
         """
-        return removal.remove(self.roster, subjects, photos, face_id)
+        with self.roster.transaction():
+            n_faces = sum(self.roster.remove_subject(name) for name in subjects)
+            for photo in photos:
+                n_faces += self._remove_faces(
+                    self.roster.faces_from(photo), "photo", f"no face is from {photo}"
+                )
+            for number in face_id:
+                n_faces += self._remove_faces([number], "face", f"none has the id {number}")
+        left = self.roster.erase()
+        return Removal(len(subjects), n_faces, not left, left)
+
+    def _remove_faces(self, face_id: list[int], what: str, met: str) -> int:
+        n = self.roster.remove_faces(face_id)
+        if not n:
+            raise GalleryError(f"{self.place}: expected a {what} of the gallery, {met}")
+        return n
 
     def export(self, path: Path, *, formulas: str = "names") -> int:
         """Write all faces to ``path`` in the form that its ending names; it is replaced once the new file is whole.
@@ -284,76 +260,6 @@ class Gallery:
             WriteError: the file cannot be written.
         """
         return exporting.export(self.roster, path, formulas=formulas)
-
-    def upgrade(
-        self,
-        embedder: FaceEmbedder,
-        *,
-        model_file: str | Path | None = None,
-        at_once: bool = False,
-        photos: Path | None = None,
-        workers: int | None = None,
-        on_face: Callable[[Progress], None] | None = None,
-        on_look: Callable[[int, int], None] | None = None,
-    ) -> Upgrade:
-        """Make the embedder's model the gallery's, and give the faces whose photos are at hand templates of it.
-
-        From the first moment probes of the new model are compared with the old templates, at the distances of mixed
-        comparison. Then photo by photo, so that the gallery is searched and enrolled to all the while, and the same
-        call resumes a run that was killed. Each subject gets a first template, of the face of the best quality,
-        before any gets a second. Old templates stay until `drop_old`.
-
-        Args:
-            embedder: of the new model, or of the gallery's to resume.
-            model_file: the model's name or file, for later commands.
-            at_once: embed nothing again.
-            photos: folder in which photos that are not at their place any more are looked for by their content.
-            workers: threads; all cores when absent.
-            on_face: follows along.
-            on_look: called with (files looked at, in all) while photos are looked for.
-
-        Raises:
-            IncompatibleModelsError: faces of the gallery have only templates that the new model may not meet.
-            ModelError: the new model, or its mixed comparison, is not calibrated.
-            GalleryError: nobody is enrolled yet.
-        """
-        return upgrading.upgrade(
-            self.roster, embedder, model_file=model_file, at_once=at_once, photos=photos, workers=workers,
-            on_face=on_face, on_look=on_look,
-        )  # fmt: skip
-
-    def progress(self) -> Progress:
-        """How many faces have a template of the gallery's model, and what that is worth.
-
-        Raises:
-            GalleryError: nobody is enrolled yet.
-        """
-        return upgrading.progress_of(self.roster)
-
-    def step_back(self) -> Entry:
-        """Make the model before the gallery's the gallery's again; templates of both stay.
-
-        Returns:
-            the line of the history at which that model came.
-
-        Raises:
-            GalleryError: there is no earlier model, or its templates were dropped.
-            IncompatibleModelsError: faces have only templates that the earlier model may not meet.
-        """
-        return upgrading.step_back(self.roster)
-
-    def drop_old(self) -> dict[str, int]:
-        """Drop the templates of other models of all faces that have one of the gallery's; there is no way back.
-
-        Faces that have only old templates keep them, and are found by them as before.
-
-        Returns:
-            how many templates of each model, by its label.
-
-        Raises:
-            GalleryError: nobody is enrolled yet.
-        """
-        return upgrading.drop_old(self.roster)
 
     def check(self) -> tuple[str, ...]:
         """What is wrong with the file, its references, models, templates and index, a line each; empty if sound."""

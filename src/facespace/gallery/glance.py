@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from facespace.gallery.roster import Entry, Roster, Subject
-from facespace.gallery.upgrading import Progress, progress_of
-from facespace.gallery.uses import model_in_use
+from facespace.gallery.roster import Entry, Subject
+from facespace.gallery.upgrading import Progress
 from facespace.store import IndexState
 
 
@@ -46,22 +45,3 @@ class Overview:
             "subjects": self.subjects,
             "history": [entry.line() for entry in self.history],
         }
-
-
-def overview(roster: Roster) -> Overview:
-    """Everything at one moment.
-
-    Raises:
-        GalleryError: the file cannot be read.
-    """
-    with roster.snapshot():
-        now = model_in_use(roster)
-        labels = {spec.sha256: spec.label for spec in roster.templates.models()}
-        return Overview(
-            now.spec.label if now else None,
-            tuple(roster.subjects()),
-            {labels[sha256]: n for sha256, n in roster.templates.count().items()},
-            {labels[sha256]: state for sha256, state in roster.templates.index_states().items()},
-            progress_of(roster) if now else None,
-            tuple(roster.history()),
-        )

@@ -7,12 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.distances import check_embeddings
-from facespace.embed import dequantise, quantise
 from facespace.errors import InputError
-from facespace.gallery.roster import Roster
-from facespace.models import ModelSpec
-from facespace.store import Census, IndexState, Prototypes, check_rows
+from facespace.store import Census, IndexState, Prototypes
 
 # One unknown person in a hundred may be taken for somebody.
 FPIR = 1e-2
@@ -88,32 +84,28 @@ def identify(
     census: Census,
     names_of: Callable[[NDArray[np.int64]], dict[int, str]],
     *,
-    byte_scale: float,
     fpir: float = FPIR,
 ) -> Identities:
-    """The subject of each probe by the nearest prototype, or nobody; see `identify_in`.
+    """The subject of each probe by the nearest prototype, or nobody.
 
     Args:
-        probes: float32 unit rows, shape (N, D).
+        probes: float32 unit rows of bytes, as they would be stored, shape (N, D).
         sets: the prototypes that may be the nearest, of each pair of models.
         census: of all there are.
         names_of: the names of subjects, by id.
-        byte_scale: at which the probes are compared.
         fpir: the share of different people who may be taken for somebody of the gallery, whatever its size.
 
     Raises:
-        InputError: rows that are not of unit length, or a rate outside (0, 1).
+        InputError: a rate outside (0, 1).
     """
-    rows = check_embeddings(probes, "probes")
     comparison_far(fpir, 1)
     if not sets:
-        return Identities.nobody(len(rows), fpir)
-    as_stored = dequantise(quantise(rows, byte_scale))
+        return Identities.nobody(len(probes), fpir)
     n = census.n_comparisons
     far = comparison_far(fpir, n)
-    found = _Nearest.none(len(rows))
+    found = _Nearest.none(len(probes))
     for prototypes in sets:
-        found = found.nearer(_nearest(as_stored, prototypes, far))
+        found = found.nearer(_nearest(probes, prototypes, far))
     ends = max(s.curve.log_fars[0] for s in sets), min(s.curve.log_fars[-1] for s in sets)
     low, high = (float(c) for c in _chance(np.array(ends), n))
     names = names_of(found.subject_id)
@@ -133,16 +125,6 @@ def identify(
         n_comparisons=n,
         indexes=census.indexes,
     )
-
-
-def identify_in(
-    roster: Roster, probes: NDArray[np.float32], spec: ModelSpec, *, fpir: float = FPIR
-) -> Identities:
-    """See `Gallery.identify`."""
-    with roster.snapshot():
-        scale = roster.templates.byte_scale(spec)
-        sets, census = roster.prototypes(quantise(check_rows(probes, spec, "probes"), scale), spec)
-        return identify(probes, sets, census, roster.names_of, byte_scale=scale, fpir=fpir)
 
 
 @dataclass(frozen=True)

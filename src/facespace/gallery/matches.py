@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from facespace.gallery.roster import EnrolledFace, Roster
-from facespace.models import VERIFY_FAR, ModelSpec
+from facespace.gallery.roster import EnrolledFace
+from facespace.store import Hits
 
 NEAREST = 5
 
@@ -30,18 +27,8 @@ class Match:
     same: bool
 
 
-def search(
-    roster: Roster,
-    probes: NDArray[np.float32],
-    spec: ModelSpec,
-    *,
-    k: int = NEAREST,
-    far: float = VERIFY_FAR,
-) -> list[list[Match]]:
-    """See `Gallery.search`."""
-    with roster.snapshot():
-        hits = roster.templates.search(probes, spec, k=k, far=far)
-        faces = roster.find_faces(hits.face_id[hits.face_id >= 0])
+def matches_of(hits: Hits, faces: dict[int, EnrolledFace]) -> list[list[Match]]:
+    """The hits of each probe, with the enrolled faces by their ids."""
     return [
         [
             Match(

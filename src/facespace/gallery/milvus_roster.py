@@ -2,20 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
-from facespace.gallery.milvus_prototypes import MilvusPrototypes
-from facespace.gallery.milvus_rows import Row, enrolled_face, row_of, subject_id_of
-from facespace.gallery.roster import EnrolledFace, Entry, Roster, Subject, owned_by_another
+from facespace.gallery.milvus_prototypes import prototypes_near
+from facespace.gallery.milvus_rows import OWNER, Row, enrolled_face, row_of, subject_id_of, whose
+from facespace.gallery.roster import EnrolledFace, Entry, Roster, Subject
 from facespace.models import ModelSpec
-from facespace.store import Census, OnStep, Prototypes, clean_name, name_key, same_name
+from facespace.store import Census, OnStep, Prototypes
 from facespace.store.milvus import MilvusAddress, MilvusDatabase, MilvusTemplates, key_of
 from facespace.table import FaceTable
 
@@ -53,31 +51,19 @@ class MilvusRoster(Roster):
         """See `Roster.close`."""
         self.database.close()
 
-    def snapshot(self) -> AbstractContextManager[object]:
-        """See `Roster.snapshot`."""
-        return self.database.snapshot()
-
-    def transaction(self) -> AbstractContextManager[object]:
-        """See `Roster.transaction`."""
-        return self.database.transaction()
-
     def subjects(self, *, after: str = "", limit: int | None = None) -> list[Subject]:
         """See `Roster.subjects`; without a limit all faces are counted in one pass."""
         with self.snapshot():
             # Milvus gives no order but that of numbers that are keys.
             found = [row for row in self.database.subjects.scan() if row["name"] > after]
             rows = sorted(found, key=lambda row: row["name"])[:limit]
-            if limit is None:
-                n_faces = Counter(self.subjects_of_faces()[1].tolist())
-                return [Subject(row["subject_id"], row["name"], n_faces[row["subject_id"]]) for row in rows]
-            return [Subject(row["subject_id"], row["name"], self._n_faces(row["subject_id"])) for row in rows]
+            wheres = [""] if limit is None else [f"subject_id == {row['subject_id']}" for row in rows]
+            owners = [self.database.read_faces(where, OWNER) for where in wheres]
+            n_faces = Counter(row["subject_id"] for faces in owners for row in faces)
+        return [Subject(row["subject_id"], row["name"], n_faces[row["subject_id"]]) for row in rows]
 
-    def find(self, name: str) -> tuple[int, str] | None:
-        """See `Roster.find`."""
-        return self._find([name]).get(name)
-
-    def _find(self, names: Sequence[str]) -> dict[str, tuple[int, str]]:
-        """The ids and kept names of those that are there, also in the open transaction."""
+    def find_all(self, names: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """See `Roster.find_all`."""
         ids = {name: subject_id_of(name) for name in names}
         kept = self.names_of(np.array(list(ids.values()), np.int64))
         return {name: (i, kept[i]) for name, i in ids.items() if i in kept}
@@ -97,29 +83,19 @@ class MilvusRoster(Roster):
     def count(self) -> tuple[int, int]:
         """See `Roster.count`."""
         with self.snapshot():
-            gone = self.database.gone().tolist()
-            n_gone = len(self.database.faces.get(gone, ["face_id"])) if gone else 0
-            return self.database.subjects.count(), self.database.faces.count() - n_gone
+            return self.database.subjects.count(), self.database.count_faces()
 
     def faces(self) -> Iterator[EnrolledFace]:
         """See `Roster.faces`; all are held in memory to put them in order."""
-        with self.snapshot():
-            yield from sorted(self._enrolled(self._rows()), key=lambda face: (face.subject, face.face_id))
-
-    def faces_of(self, subject_id: int) -> list[EnrolledFace]:
-        """See `Roster.faces_of`."""
-        with self.snapshot():
-            return self._enrolled(self._rows(f"subject_id == {subject_id}"))
+        yield from sorted(self.page_of_faces(), key=lambda face: (face.subject, face.face_id))
 
     def page_of_faces(
-        self, *, after: int = -1, limit: int, subject_id: int | None = None
+        self, *, after: int = -1, limit: int | None = None, subject_id: int | None = None
     ) -> list[EnrolledFace]:
         """See `Roster.page_of_faces`."""
         where = f"face_id > {after}" + ("" if subject_id is None else f" and subject_id == {subject_id}")
         with self.snapshot():
-            gone = self.database.gone()
-            rows = self.database.faces.page(where, limit + len(gone))
-            return self._enrolled(self._staying(rows)[:limit])
+            return self._enrolled(self.database.read_faces(where, limit=limit))
 
     def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
         """See `Roster.find_faces`."""
@@ -130,86 +106,49 @@ class MilvusRoster(Roster):
         """See `Roster.faces_from`."""
         paths = {str(photo), str(Path(photo).absolute())}
         with self.snapshot():
-            rows = self._staying(self.database.faces.among("photo", [key_of(path) for path in paths]))
+            rows = self.database.staying(self.database.faces.among("photo", [key_of(path) for path in paths]))
         return [row["face_id"] for row in rows if json.loads(row["details"])["photo"] in paths]
 
-    def subjects_of_faces(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """See `Roster.subjects_of_faces`."""
+    def faces_showing(self, photo_sha256: Collection[str]) -> list[EnrolledFace]:
+        """See `Roster.faces_showing`."""
         with self.snapshot():
-            pairs = [
-                (row["face_id"], row["subject_id"]) for row in self._rows(fields=["face_id", "subject_id"])
-            ]
-        faces, subjects = np.array(pairs, np.int64).reshape(-1, 2).T
-        return faces, subjects
+            rows = self.database.faces.among("content", [key_of(one) for one in photo_sha256])
+            faces = self._enrolled(self.database.staying(rows))
+        return [face for face in faces if face.photo_sha256 in photo_sha256]
 
-    def by_quality(self) -> list[EnrolledFace]:
-        """See `Roster.by_quality`."""
-        with self.snapshot():
-            found = self._enrolled(self._rows())
-        return sorted(found, key=lambda face: (-1 if face.quality is None else face.quality, -face.face_id))[
-            ::-1
-        ]
+    def owners(self, face_id: NDArray[np.int64]) -> dict[int, int]:
+        """See `Roster.owners`."""
+        return {row["face_id"]: row["subject_id"] for row in self._find_rows(face_id)}
 
-    def enrolled(self, photo_sha256: Sequence[str], model: str) -> set[tuple[str, str]]:
-        """See `Roster.enrolled`."""
-        wanted = set(photo_sha256)
-        with self.snapshot():
-            rows = self._staying(self.database.faces.among("content", [key_of(one) for one in wanted]))
-            ids = np.array([row["face_id"] for row in rows], np.int64)
-            done = {int(i) for one in self.templates.of_faces(ids, model=model) for i in one.face_id}
-            faces = self._enrolled([row for row in rows if row["face_id"] in done])
-        return {(face.photo_sha256, name_key(face.subject)) for face in faces if face.photo_sha256 in wanted}
-
-    def add_subject(self, name: str) -> int:
-        """See `Roster.add_subject`."""
-        with self.database.transaction() as unit:
-            found = self.find(name)
-            if found is not None:
-                return found[0]
-            clean = clean_name(name)
-            number = subject_id_of(clean)
-            unit.subjects[number] = clean
-            unit.gone_subjects.pop(number, None)
-            return number
-
-    def add_faces(self, faces: FaceTable, names: Sequence[str]) -> int:
-        """See `Roster.add_faces`."""
-        with self.database.transaction() as unit:
-            distinct = list(dict.fromkeys(names))
-            found = self._find(distinct)
-            owners = {name: found[name][0] if name in found else self._new_subject(name) for name in distinct}
-            there = self.find_faces(faces.face_id)
-            new = 0
-            for i, (number, name) in enumerate(zip(faces.face_id.tolist(), names, strict=True)):
-                if number not in there and number not in unit.faces:
-                    unit.faces[number] = row_of(faces, i, owners[name])
-                    new += 1
-                elif number in there and not same_name(there[number].subject, name):
-                    photo = faces.photos[int(faces.photo_idx[i])]
-                    raise owned_by_another(number, photo, name, there[number].subject)
-        return new
-
-    def _new_subject(self, name: str) -> int:
-        unit, clean = self.database.unit, clean_name(name)
-        assert unit is not None
-        number = subject_id_of(clean)
-        unit.subjects.setdefault(number, clean)
-        unit.gone_subjects.pop(number, None)
+    def put_subject(self, name: str) -> int:
+        """See `Roster.put_subject`."""
+        number = subject_id_of(name)
+        self.database.gathered.subjects[number] = name
+        self.database.gathered.gone_subjects.discard(number)
         return number
 
-    def rename(self, name: str, to: str) -> None:
-        """See `Roster.rename`; one that is broken off has moved some faces, and the same call moves the rest."""
-        with self.database.transaction() as unit:
-            (number, kept), clean = self.known(name), clean_name(to)
-            found = self.find(clean)
-            new = subject_id_of(clean) if found is None else found[0]
-            if new != number:
-                faces = self._rows(f"subject_id == {number}")
-                unit.faces |= {row["face_id"]: {**row, "subject_id": new} for row in faces}
-            if found is None or new == number:
-                unit.subjects[new] = clean
-            if kept != clean:
-                unit.gone_subjects[number] = kept
+    def put_name(self, subject_id: int, name: str) -> None:
+        """See `Roster.put_name`; a renaming that is broken off has moved some faces, and the same call moves the
+        rest."""
+        new = self.put_subject(name)
+        if new != subject_id:
+            self.put_owner(subject_id, new)
+            self.drop_subject(subject_id)
+
+    def put_owner(self, subject_id: int, to: int) -> None:
+        """See `Roster.put_owner`."""
+        rows = self.database.read_faces(f"subject_id == {subject_id}")
+        self.database.gathered.faces |= {row["face_id"]: {**row, "subject_id": to} for row in rows}
+
+    def drop_subject(self, subject_id: int) -> None:
+        """See `Roster.drop_subject`."""
+        self.database.gathered.gone_subjects.add(subject_id)
+        self.database.gathered.subjects.pop(subject_id, None)
+
+    def put_faces(self, faces: FaceTable, rows: Sequence[tuple[int, int]]) -> None:
+        """See `Roster.put_faces`."""
+        new = (row_of(faces, i, subject_id) for i, subject_id in rows)
+        self.database.gathered.faces |= {row["face_id"]: row for row in new}
 
     def moved(self, face_id: Sequence[int], photo: str | Path) -> None:
         """See `Roster.moved`."""
@@ -227,19 +166,10 @@ class MilvusRoster(Roster):
             unit.remove(ids, [spec.sha256 for spec in self.templates.models()], whole=True)
         return len(ids)
 
-    def remove_subject(self, name: str) -> int:
-        """See `Roster.remove_subject`."""
-        with self.database.transaction() as unit:
-            number, kept = self.known(name)
-            n = self.remove_faces([face.face_id for face in self.faces_of(number)])
-            unit.gone_subjects[number] = kept
-            unit.subjects.pop(number, None)
-        return n
-
     def prototypes(self, probes: NDArray[np.int8], spec: ModelSpec) -> tuple[tuple[Prototypes, ...], Census]:
         """See `Roster.prototypes`; those of the subjects whose templates are near a probe."""
         with self.snapshot():
-            return MilvusPrototypes(self, self.database, self.templates).near(probes, spec)
+            return prototypes_near(self.database, self.templates, probes, spec)
 
     def history(self) -> list[Entry]:
         """See `Roster.history`."""
@@ -278,7 +208,7 @@ class MilvusRoster(Roster):
     def problems(self) -> tuple[str, ...]:
         """See `Roster.problems`."""
         with self.snapshot():
-            faces, subjects = self.subjects_of_faces()
+            faces, subjects = whose(self.database.read_faces(fields=OWNER))
             known = {row["subject_id"] for row in self.database.subjects.scan()}
             lost = {
                 spec.label: np.setdiff1d(self.templates.faces(spec.sha256), faces)
@@ -304,25 +234,15 @@ class MilvusRoster(Roster):
             "milvus-backup, or export the gallery"
         )
 
-    def _n_faces(self, subject_id: int) -> int:
-        return sum(1 for _ in self._rows(f"subject_id == {subject_id}", ["face_id"]))
-
-    def _rows(self, where: str = "", fields: Sequence[str] | None = None) -> list[Row]:
-        return self._staying(self.database.faces.scan(fields, where=where))
-
     def _find_rows(self, face_id: Sequence[int] | NDArray[np.int64]) -> list[Row]:
         """Those of the faces that are there, by id; as the open transaction leaves them."""
         ids = np.unique(np.asarray(face_id, np.int64)).tolist()
         with self.snapshot():
-            rows = {row["face_id"]: row for row in self._staying(self.database.faces.get(ids))}
+            rows = {row["face_id"]: row for row in self.database.staying(self.database.faces.get(ids))}
         unit = self.database.unit
         if unit is not None:
             rows |= {one: unit.faces[one] for one in ids if one in unit.faces}
         return [rows[one] for one in sorted(rows)]
-
-    def _staying(self, rows: Any) -> list[Row]:
-        gone = set(self.database.gone().tolist())
-        return [row for row in rows if row["face_id"] not in gone]
 
     def _enrolled(self, rows: list[Row]) -> list[EnrolledFace]:
         names = self.names_of(np.array([row["subject_id"] for row in rows], np.int64))

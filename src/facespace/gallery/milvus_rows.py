@@ -1,9 +1,11 @@
 """A face of a gallery as a row in Milvus."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facespace.gallery.roster import EnrolledFace
 from facespace.store import name_key
@@ -11,6 +13,7 @@ from facespace.store.milvus import key_of
 from facespace.table import FaceTable
 
 Row = dict[str, Any]
+OWNER = ("face_id", "subject_id")
 
 
 def subject_id_of(name: str) -> int:
@@ -47,3 +50,10 @@ def enrolled_face(row: Row, subject: str) -> EnrolledFace:
         row["face_id"], subject, of["photo"], of["sha256"], None if of["box"] is None else tuple(of["box"]),
         None if points is None else tuple((x, y) for x, y in points), of["score"], of["quality"],
     )  # fmt: skip
+
+
+def whose(rows: Iterable[Row]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The ids of faces, increasing, and of the subject of each."""
+    pairs = sorted((row["face_id"], row["subject_id"]) for row in rows)
+    faces, subjects = np.array(pairs, np.int64).reshape(-1, 2).T
+    return faces, subjects

@@ -1,7 +1,7 @@
 """What a gallery is made of: its subjects, their faces and its history; the interface behind which a store stands."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
 from facespace.models import ModelSpec
-from facespace.store import Census, IndexSettings, OnStep, Prototypes, TemplateStore, shown_name
+from facespace.store import (
+    Census,
+    IndexSettings,
+    OnStep,
+    Prototypes,
+    TemplateStore,
+    clean_name,
+    name_key,
+    shown_name,
+)
 from facespace.table import FaceTable
 
 USE, DROP = "use", "drop"
@@ -102,6 +111,8 @@ class Entry:
 class Roster(ABC):
     """An open gallery, row by row; `Gallery` is what others use of it.
 
+    What names and faces mean stands here; an engine reads and writes rows.
+
     Attributes:
         templates: the store of all faces' templates.
     """
@@ -117,21 +128,25 @@ class Roster(ABC):
     def close(self, error: BaseException | None = None) -> None:
         """Close it; ``error`` is what its use ends with."""
 
-    @abstractmethod
     def snapshot(self) -> AbstractContextManager[object]:
         """All reads inside see the gallery at one moment."""
+        return self.templates.snapshot()
 
-    @abstractmethod
     def transaction(self) -> AbstractContextManager[object]:
         """The writes inside are taken back if it ends with an error; when it has ended well they are safe."""
+        return self.templates.transaction()
 
     @abstractmethod
     def subjects(self, *, after: str = "", limit: int | None = None) -> list[Subject]:
         """Everybody, by name; or those whose names come after one, at most so many."""
 
     @abstractmethod
+    def find_all(self, names: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """Of the names those of subjects, or that look like theirs; the ids of these and the names as they are kept."""
+
     def find(self, name: str) -> tuple[int, str] | None:
         """The id of the subject of that name, or of one that looks like it, and the name as it is kept."""
+        return self.find_all([name]).get(name)
 
     def known(self, name: str) -> tuple[int, str]:
         """Likewise.
@@ -150,24 +165,24 @@ class Roster(ABC):
     def names_of(self, subject_id: NDArray[np.int64]) -> dict[int, str]:
         """The names of subjects by their ids."""
 
-    def faces(self) -> Iterator[EnrolledFace]:
-        """All faces, by subject's name and face id; the gallery may be written meanwhile."""
-        for subject in self.subjects():
-            yield from self.faces_of(subject.subject_id)
-
-    @abstractmethod
-    def faces_of(self, subject_id: int) -> list[EnrolledFace]:
-        """The faces of a subject, by id."""
-
-    @abstractmethod
-    def page_of_faces(
-        self, *, after: int = -1, limit: int, subject_id: int | None = None
-    ) -> list[EnrolledFace]:
-        """Faces with later ids, by id, of all subjects or of one."""
-
     @abstractmethod
     def count(self) -> tuple[int, int]:
         """How many subjects and faces there are."""
+
+    @abstractmethod
+    def page_of_faces(
+        self, *, after: int = -1, limit: int | None = None, subject_id: int | None = None
+    ) -> list[EnrolledFace]:
+        """Faces with later ids, by id, of all subjects or of one, at most so many."""
+
+    def faces(self) -> Iterator[EnrolledFace]:
+        """All faces, by subject's name and face id; the gallery may be written meanwhile."""
+        for subject in self.subjects():
+            yield from self.page_of_faces(subject_id=subject.subject_id)
+
+    def by_quality(self) -> list[EnrolledFace]:
+        """All faces, the best first, those of unknown quality last, then by id."""
+        return sorted(self.page_of_faces(), key=lambda face: 1.0 if face.quality is None else -face.quality)
 
     @abstractmethod
     def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
@@ -178,19 +193,18 @@ class Roster(ABC):
         """The ids of the faces of a photo, by its path as it is listed or from the current folder."""
 
     @abstractmethod
-    def subjects_of_faces(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The ids of all faces, increasing, and of the subject of each."""
+    def faces_showing(self, photo_sha256: Collection[str]) -> list[EnrolledFace]:
+        """The faces of photos of these contents."""
 
-    @abstractmethod
-    def by_quality(self) -> list[EnrolledFace]:
-        """All faces, the best first, those of unknown quality last, then by id."""
-
-    @abstractmethod
     def enrolled(self, photo_sha256: Sequence[str], model: str) -> set[tuple[str, str]]:
         """Of these contents of photos those with a template of the model with that sha256, each with the key
         (`name_key`) of its subject."""
+        with self.snapshot():
+            faces = self.faces_showing(set(photo_sha256))
+            ids = np.array([face.face_id for face in faces], np.int64)
+            done = {int(i) for one in self.templates.of_faces(ids, model=model) for i in one.face_id}
+        return {(face.photo_sha256, name_key(face.subject)) for face in faces if face.face_id in done}
 
-    @abstractmethod
     def add_subject(self, name: str) -> int:
         """The id of the subject of that name, who is added if there is none.
 
@@ -198,8 +212,22 @@ class Roster(ABC):
             InputError: no name.
             GalleryError: the gallery cannot be written.
         """
+        with self.transaction():
+            return self._with_names([name])[name]
 
-    @abstractmethod
+    def _with_names(self, names: Sequence[str]) -> dict[str, int]:
+        """The ids of the subjects of these names, who are added where there are none."""
+        ids = {name: subject_id for name, (subject_id, _) in self.find_all(names).items()}
+        added: dict[str, int] = {}
+        for name in names:
+            if name not in ids:
+                clean = clean_name(name)
+                key = name_key(clean)
+                if key not in added:
+                    added[key] = self.put_subject(clean)
+                ids[name] = added[key]
+        return ids
+
     def rename(self, name: str, to: str) -> None:
         """Give a subject another name, or all faces to the subject who has it already.
 
@@ -207,18 +235,37 @@ class Roster(ABC):
             InputError: no name.
             GalleryError: nobody of that name, or the gallery cannot be written.
         """
+        with self.transaction():
+            (subject_id, _), clean = self.known(name), clean_name(to)
+            there = self.find(clean)
+            if there is None or there[0] == subject_id:
+                self.put_name(subject_id, clean)
+            else:
+                self.put_owner(subject_id, there[0])
+                self.drop_subject(subject_id)
 
-    @abstractmethod
     def add_faces(self, faces: FaceTable, names: Sequence[str]) -> int:
         """Keep faces without templates; returns how many were new.
 
         Raises:
             GalleryError: a face is enrolled for someone else, or the gallery cannot be written.
         """
-
-    @abstractmethod
-    def moved(self, face_id: Sequence[int], photo: str | Path) -> None:
-        """Note where the photo of these faces is now."""
+        with self.transaction():
+            ids = self._with_names(list(dict.fromkeys(names)))
+            owners, new = self.owners(faces.face_id), list[tuple[int, int]]()
+            for row, (face_id, name) in enumerate(zip(faces.face_id.tolist(), names, strict=True)):
+                subject_id = ids[name]
+                if face_id not in owners:
+                    owners[face_id] = subject_id
+                    new.append((row, subject_id))
+                elif owners[face_id] != subject_id:
+                    other = self.names_of(np.array([owners[face_id]]))[owners[face_id]]
+                    raise GalleryError(
+                        f"face {face_id} of {faces.photos[int(faces.photo_idx[row])]}: expected a new face or one of "
+                        f"{name}, it is enrolled for {other}; remove it there first"
+                    )
+            self.put_faces(faces, new)
+        return len(new)
 
     @abstractmethod
     def remove_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> int:
@@ -228,13 +275,45 @@ class Roster(ABC):
             GalleryError: the gallery cannot be written.
         """
 
-    @abstractmethod
     def remove_subject(self, name: str) -> int:
         """Drop a subject with faces and templates; returns the number of faces.
 
         Raises:
             GalleryError: nobody of that name, or the gallery cannot be written.
         """
+        with self.transaction():
+            subject_id, _ = self.known(name)
+            n = self.remove_faces([face.face_id for face in self.page_of_faces(subject_id=subject_id)])
+            self.drop_subject(subject_id)
+        return n
+
+    @abstractmethod
+    def owners(self, face_id: NDArray[np.int64]) -> dict[int, int]:
+        """The subject's id of each of the faces that are there."""
+
+    @abstractmethod
+    def put_subject(self, name: str) -> int:
+        """Write a subject of a clean name that nobody has, inside a transaction; returns the id."""
+
+    @abstractmethod
+    def put_name(self, subject_id: int, name: str) -> None:
+        """Write another clean name of a subject, that nobody else has, inside a transaction."""
+
+    @abstractmethod
+    def put_owner(self, subject_id: int, to: int) -> None:
+        """Give all faces of a subject to another one, inside a transaction."""
+
+    @abstractmethod
+    def drop_subject(self, subject_id: int) -> None:
+        """Drop a subject without faces, inside a transaction."""
+
+    @abstractmethod
+    def put_faces(self, faces: FaceTable, rows: Sequence[tuple[int, int]]) -> None:
+        """Write faces that are not there, inside a transaction: rows of the table, each with its subject's id."""
+
+    @abstractmethod
+    def moved(self, face_id: Sequence[int], photo: str | Path) -> None:
+        """Note where the photo of these faces is now."""
 
     @abstractmethod
     def prototypes(self, probes: NDArray[np.int8], spec: ModelSpec) -> tuple[tuple[Prototypes, ...], Census]:
@@ -248,7 +327,8 @@ class Roster(ABC):
             the prototypes of each pair of models, and the census of all there are.
 
         Raises:
-            IncompatibleModelsError, ModelError: see `PrototypeCache.of`.
+            IncompatibleModelsError: there are templates, all of models that may not meet the probes'.
+            ModelError: a pair of models is not calibrated.
         """
 
     @abstractmethod
@@ -276,6 +356,7 @@ class Roster(ABC):
         """
         raise GalleryError(f"{self.place}: its index is set in the engine that keeps it, not here")
 
+    @abstractmethod
     def refresh_index(self, *, again: bool = False, on_step: OnStep | None = None) -> bool:
         """Bring the index beside the file up to date where it is due; others search and write meanwhile.
 
@@ -293,7 +374,6 @@ class Roster(ABC):
         Raises:
             WriteError: there is no room for its files, or no right to write them.
         """
-        return True
 
     @abstractmethod
     def erase(self) -> str:
@@ -312,11 +392,3 @@ class Roster(ABC):
             WriteError: the copy cannot be written.
             GalleryError: the gallery cannot be copied.
         """
-
-
-def owned_by_another(face_id: int, photo: str, name: str, owner: str) -> GalleryError:
-    """The error that a face that is to be enrolled for ``name`` is so for somebody else."""
-    return GalleryError(
-        f"face {face_id} of {photo}: expected a new face or one of {name}, it is enrolled for {owner}; remove it "
-        "there first"
-    )

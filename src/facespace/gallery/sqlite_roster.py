@@ -2,15 +2,14 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.gallery.roster import EnrolledFace, Entry, Roster, Subject, owned_by_another
+from facespace.gallery.roster import EnrolledFace, Entry, Roster, Subject
 from facespace.gallery.schema import GALLERY_FILE
 from facespace.gallery.subject_index import SubjectIndex
 from facespace.gallery.uses import model_in_use
@@ -22,7 +21,6 @@ from facespace.store import (
     OnStep,
     Prototypes,
     SqliteTemplates,
-    clean_name,
     name_key,
     path_in,
     path_out,
@@ -30,10 +28,7 @@ from facespace.store import (
 )
 from facespace.table import FaceTable
 
-FACES = (
-    "SELECT face_id, name, photo, photo_sha256, x0, y0, x1, y1, landmarks, score, faces.quality"
-    " FROM faces JOIN subjects USING (subject_id)"
-)
+FACES = "faces JOIN subjects USING (subject_id)"
 LEFT_IN_LOG = "open in another program; the deleted data leaves its log when the last one closes it"
 
 
@@ -61,14 +56,6 @@ class SqliteRoster(Roster):
         """See `Roster.place`."""
         return self.database.path
 
-    def snapshot(self) -> AbstractContextManager[object]:
-        """See `Roster.snapshot`."""
-        return self.database.snapshot()
-
-    def transaction(self) -> AbstractContextManager[object]:
-        """See `Roster.transaction`."""
-        return self.database.transaction()
-
     def close(self, error: BaseException | None = None) -> None:
         """See `Roster.close`."""
         self.database.close(error)
@@ -82,94 +69,94 @@ class SqliteRoster(Roster):
         )
         return [Subject(row["subject_id"], row["name"], row["n_faces"]) for row in rows]
 
-    def find(self, name: str) -> tuple[int, str] | None:
-        """See `Roster.find`."""
-        rows = self.rows("SELECT subject_id, name FROM subjects WHERE name_key = ?", (name_key(name),))
-        return taken_by(name, [(row["subject_id"], row["name"]) for row in rows])
-
-    def add_subject(self, name: str) -> int:
-        """See `Roster.add_subject`."""
-        with self.database.transaction() as connection:
-            found = self.find(name)
-            if found is not None:
-                return found[0]
-            clean = clean_name(name)
-            cursor = connection.execute(
-                "INSERT INTO subjects (name, name_key) VALUES (?, ?)", (clean, name_key(clean))
-            )
-            return int(cursor.lastrowid or 0)
-
-    def faces_of(self, subject_id: int) -> list[EnrolledFace]:
-        """See `Roster.faces_of`."""
-        return [
-            _enrolled(row)
-            for row in self.rows(f"{FACES} WHERE subject_id = ? ORDER BY face_id", (subject_id,))
-        ]
-
-    def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
-        """See `Roster.find_faces`."""
-        return {row["face_id"]: _enrolled(row) for row in self._rows_of(f"{FACES} WHERE face_id", face_id)}
+    def find_all(self, names: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """See `Roster.find_all`."""
+        keys = {name: name_key(name) for name in names}
+        alike: dict[str, list[tuple[int, str]]] = {}
+        for row in self._rows_of("subjects", "name_key", set(keys.values())):
+            alike.setdefault(row["name_key"], []).append((row["subject_id"], row["name"]))
+        found = {name: taken_by(name, alike.get(key, ())) for name, key in keys.items()}
+        return {name: one for name, one in found.items() if one is not None}
 
     def names_of(self, subject_id: NDArray[np.int64]) -> dict[int, str]:
         """See `Roster.names_of`."""
-        rows = self._rows_of("SELECT subject_id, name FROM subjects WHERE subject_id", subject_id)
+        rows = self._rows_of("subjects", "subject_id", set(subject_id.tolist()))
         return {row["subject_id"]: row["name"] for row in rows}
+
+    def count(self) -> tuple[int, int]:
+        """See `Roster.count`."""
+        row = self.rows("SELECT (SELECT count(*) FROM subjects) AS s, (SELECT count(*) FROM faces) AS f")[0]
+        return row["s"], row["f"]
+
+    def page_of_faces(
+        self, *, after: int = -1, limit: int | None = None, subject_id: int | None = None
+    ) -> list[EnrolledFace]:
+        """See `Roster.page_of_faces`."""
+        where, values = ("", []) if subject_id is None else (" AND subject_id = ?", [subject_id])
+        rows = self.rows(
+            f"SELECT * FROM {FACES} WHERE face_id > ?{where} ORDER BY face_id LIMIT ?",
+            [after, *values, -1 if limit is None else limit],
+        )
+        return [_enrolled(row) for row in rows]
+
+    def find_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> dict[int, EnrolledFace]:
+        """See `Roster.find_faces`."""
+        rows = self._rows_of(FACES, "face_id", set(np.asarray(face_id, np.int64).tolist()))
+        return {row["face_id"]: _enrolled(row) for row in rows}
 
     def faces_from(self, photo: str | Path) -> list[int]:
         """See `Roster.faces_from`."""
         paths = (path_in(str(photo)), path_in(str(Path(photo).absolute())))
         return [row["face_id"] for row in self.rows("SELECT face_id FROM faces WHERE photo IN (?, ?)", paths)]
 
-    def subjects_of_faces(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """See `Roster.subjects_of_faces`."""
-        rows = self.database.connection.execute("SELECT face_id, subject_id FROM faces ORDER BY face_id")
-        faces, subjects = np.array(rows.fetchall(), np.int64).reshape(-1, 2).T
-        return faces, subjects
+    def faces_showing(self, photo_sha256: Collection[str]) -> list[EnrolledFace]:
+        """See `Roster.faces_showing`."""
+        rows = self.rows(
+            f"SELECT * FROM {FACES} WHERE photo_sha256 IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(photo_sha256)),),
+        )
+        return [_enrolled(row) for row in rows]
 
-    def rename(self, name: str, to: str) -> None:
-        """See `Roster.rename`."""
-        with self.database.transaction() as connection:
-            (subject_id, _), clean = self.known(name), clean_name(to)
-            there = self.find(clean)
-            if there is not None and there[0] != subject_id:
-                connection.execute(
-                    "UPDATE faces SET subject_id = ? WHERE subject_id = ?", (there[0], subject_id)
-                )
-                connection.execute("DELETE FROM subjects WHERE subject_id = ?", (subject_id,))
-            else:
-                connection.execute(
-                    "UPDATE subjects SET name = ?, name_key = ? WHERE subject_id = ?",
-                    (clean, name_key(clean), subject_id),
-                )
-
-    def add_faces(self, faces: FaceTable, names: Sequence[str]) -> int:
-        """See `Roster.add_faces`."""
-        with self.database.transaction() as connection:
-            owners = {name: self.add_subject(name) for name in dict.fromkeys(names)}
-            there = self._subjects_of(faces.face_id)
-            new = []
-            for row, name in zip(_columns(faces), names, strict=True):
-                number, owner = row[0], owners[name]
-                if number not in there:
-                    there[number] = owner
-                    new.append((number, owner, *row[1:]))
-                elif there[number] != owner:
-                    other = self.names_of(np.array([there[number]]))[there[number]]
-                    raise owned_by_another(number, path_out(row[1]), name, other)
-            connection.executemany(
-                "INSERT INTO faces"
-                " (face_id, subject_id, photo, photo_sha256, x0, y0, x1, y1, landmarks, score, quality)"
-                f" VALUES ({', '.join('?' * 11)})",
-                new,
-            )
-        return len(new)
-
-    def _subjects_of(self, face_id: NDArray[np.int64]) -> dict[int, int]:
-        """The subject of each of the faces that are there."""
+    def owners(self, face_id: NDArray[np.int64]) -> dict[int, int]:
+        """See `Roster.owners`."""
         if not self.rows("SELECT 1 FROM faces LIMIT 1"):
             return {}
-        rows = self._rows_of("SELECT face_id, subject_id FROM faces WHERE face_id", face_id)
+        rows = self._rows_of("faces", "face_id", set(face_id.tolist()))
         return {row["face_id"]: row["subject_id"] for row in rows}
+
+    def put_subject(self, name: str) -> int:
+        """See `Roster.put_subject`."""
+        cursor = self.database.connection.execute(
+            "INSERT INTO subjects (name, name_key) VALUES (?, ?)", (name, name_key(name))
+        )
+        return int(cursor.lastrowid or 0)
+
+    def put_name(self, subject_id: int, name: str) -> None:
+        """See `Roster.put_name`."""
+        self.database.connection.execute(
+            "UPDATE subjects SET name = ?, name_key = ? WHERE subject_id = ?",
+            (name, name_key(name), subject_id),
+        )
+
+    def put_owner(self, subject_id: int, to: int) -> None:
+        """See `Roster.put_owner`."""
+        self.database.connection.execute(
+            "UPDATE faces SET subject_id = ? WHERE subject_id = ?", (to, subject_id)
+        )
+
+    def drop_subject(self, subject_id: int) -> None:
+        """See `Roster.drop_subject`."""
+        self.database.connection.execute("DELETE FROM subjects WHERE subject_id = ?", (subject_id,))
+
+    def put_faces(self, faces: FaceTable, rows: Sequence[tuple[int, int]]) -> None:
+        """See `Roster.put_faces`."""
+        columns = list(_columns(faces))
+        self.database.connection.executemany(
+            "INSERT INTO faces"
+            " (subject_id, face_id, photo, photo_sha256, x0, y0, x1, y1, landmarks, score, quality)"
+            f" VALUES ({', '.join('?' * 11)})",
+            [(subject_id, *columns[row]) for row, subject_id in rows],
+        )
 
     def remove_faces(self, face_id: Sequence[int] | NDArray[np.int64]) -> int:
         """See `Roster.remove_faces`."""
@@ -180,43 +167,6 @@ class SqliteRoster(Roster):
                 "DELETE FROM faces WHERE face_id = ?", [(i,) for i in ids.tolist()]
             )
             return max(0, cursor.rowcount)
-
-    def remove_subject(self, name: str) -> int:
-        """See `Roster.remove_subject`."""
-        with self.database.transaction() as connection:
-            subject_id, _ = self.known(name)
-            n = self.remove_faces([face.face_id for face in self.faces_of(subject_id)])
-            connection.execute("DELETE FROM subjects WHERE subject_id = ?", (subject_id,))
-        return n
-
-    def page_of_faces(
-        self, *, after: int = -1, limit: int, subject_id: int | None = None
-    ) -> list[EnrolledFace]:
-        """See `Roster.page_of_faces`."""
-        where = "face_id > ?" if subject_id is None else "face_id > ? AND subject_id = ?"
-        values = [after] if subject_id is None else [after, subject_id]
-        rows = self.rows(f"{FACES} WHERE {where} ORDER BY face_id LIMIT ?", [*values, limit])
-        return [_enrolled(row) for row in rows]
-
-    def count(self) -> tuple[int, int]:
-        """See `Roster.count`."""
-        row = self.rows("SELECT (SELECT count(*) FROM subjects) AS s, (SELECT count(*) FROM faces) AS f")[0]
-        return row["s"], row["f"]
-
-    def by_quality(self) -> list[EnrolledFace]:
-        """See `Roster.by_quality`."""
-        rows = self.rows(f"{FACES} ORDER BY coalesce(faces.quality, -1) DESC, face_id")
-        return [_enrolled(row) for row in rows]
-
-    def enrolled(self, photo_sha256: Sequence[str], model: str) -> set[tuple[str, str]]:
-        """See `Roster.enrolled`."""
-        rows = self.rows(
-            "SELECT photo_sha256, name_key FROM faces JOIN subjects USING (subject_id)"
-            " JOIN templates USING (face_id) JOIN models USING (model_id)"
-            " WHERE sha256 = ? AND photo_sha256 IN (SELECT value FROM json_each(?))",
-            (model, json.dumps(list(photo_sha256))),
-        )
-        return {(row["photo_sha256"], row["name_key"]) for row in rows}
 
     def moved(self, face_id: Sequence[int], photo: str | Path) -> None:
         """See `Roster.moved`."""
@@ -290,10 +240,13 @@ class SqliteRoster(Roster):
         """See `Database.backup`."""
         self.database.backup(path)
 
-    def _rows_of(self, sql: str, ids: Sequence[int] | NDArray[np.int64]) -> list[sqlite3.Row]:
-        """The rows of a question that ends with the column of these ids."""
-        wanted = json.dumps(np.unique(np.asarray(ids, np.int64)).tolist())
-        return self.rows(f"{sql} IN (SELECT value FROM json_each(?))", (wanted,))
+    def _rows_of(self, table: str, column: str, values: Collection[Any]) -> list[sqlite3.Row]:
+        """The rows of a table, or of a join, with one of these values in a column."""
+        # In this order SQLite looks each value up, and does not go through the table.
+        return self.rows(
+            f"SELECT * FROM json_each(?) CROSS JOIN {table} WHERE {column} = value",
+            (json.dumps(list(values)),),
+        )
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a question, by name."""

@@ -86,83 +86,127 @@ class Upgrade:
     not_at_hand: tuple[Unreadable, ...]
 
 
-def upgrade(
-    roster: Roster,
-    embedder: FaceEmbedder,
-    *,
-    model_file: str | Path | None = None,
-    at_once: bool = False,
-    photos: Path | None = None,
-    workers: int | None = None,
-    on_face: Callable[[Progress], None] | None = None,
-    on_look: Callable[[int, int], None] | None = None,
-) -> Upgrade:
-    """See `Gallery.upgrade`."""
-    before, spec = current_spec(roster), embedder.spec
-    check_meets(roster.templates, spec)
-    use_model(roster, spec, model_file)
-    start, n_embedded, missing = progress_of(roster), 0, tuple[Unreadable, ...]()
-    if not at_once:
-        follow = None if on_face is None else lambda done: on_face(start.after(done))
-        moved = embed_waiting(
-            EnrolledFaces(roster), embedder, look_in=photos, workers=workers, on_face=follow, on_look=on_look
-        )
-        n_embedded, missing = moved.n_embedded, moved.not_at_hand
-    return Upgrade(spec.label, before.label, progress_of(roster), n_embedded, missing)
+class Upgrading:
+    """What a gallery does to move to another model."""
 
+    roster: Roster
 
-def progress_of(roster: Roster) -> Progress:
-    """How many faces have a template of the gallery's model, and what that is worth.
+    def upgrade(
+        self,
+        embedder: FaceEmbedder,
+        *,
+        model_file: str | Path | None = None,
+        at_once: bool = False,
+        photos: Path | None = None,
+        workers: int | None = None,
+        on_face: Callable[[Progress], None] | None = None,
+        on_look: Callable[[int, int], None] | None = None,
+    ) -> Upgrade:
+        """Make the embedder's model the gallery's, and give the faces whose photos are at hand templates of it.
 
-    The model's spec may hold `options["tar"]`, of comparing its own embeddings, and `options["tar_mixed"]`, by the
-    sha256 of an older model, of mixed comparison, both at `options["far"]`.
+        From the first moment probes of the new model are compared with the old templates, at the distances of mixed
+        comparison. Then photo by photo, so that the gallery is searched and enrolled to all the while, and the same
+        call resumes a run that was killed. Each subject gets a first template, of the face of the best quality,
+        before any gets a second. Old templates stay until `drop_old`.
 
-    Raises:
-        GalleryError: nobody is enrolled yet.
-    """
-    with roster.snapshot():
-        spec, count = current_spec(roster), roster.templates.count()
-        n_faces = roster.count()[1]
-    others = [sha256 for sha256 in count if sha256 != spec.sha256]
-    old = spec.options.get("tar_mixed", {}).get(others[0]) if len(others) == 1 else None
-    new, far = spec.options.get("tar"), spec.options.get("far")
-    return Progress(n_faces, count.get(spec.sha256, 0), old, new, far)
+        Args:
+            embedder: of the new model, or of the gallery's to resume.
+            model_file: the model's name or file, for later commands.
+            at_once: embed nothing again.
+            photos: folder in which photos that are not at their place any more are looked for by their content.
+            workers: threads; all cores when absent.
+            on_face: follows along.
+            on_look: called with (files looked at, in all) while photos are looked for.
 
+        Raises:
+            IncompatibleModelsError: faces of the gallery have only templates that the new model may not meet.
+            ModelError: the new model, or its mixed comparison, is not calibrated.
+            GalleryError: nobody is enrolled yet.
+        """
+        before, spec = current_spec(self.roster), embedder.spec
+        check_meets(self.roster.templates, spec)
+        use_model(self.roster, spec, model_file)
+        start, n_embedded, missing = self.progress(), 0, tuple[Unreadable, ...]()
+        if not at_once:
+            follow = None if on_face is None else lambda done: on_face(start.after(done))
+            moved = embed_waiting(
+                EnrolledFaces(self.roster),
+                embedder,
+                look_in=photos,
+                workers=workers,
+                on_face=follow,
+                on_look=on_look,
+            )
+            n_embedded, missing = moved.n_embedded, moved.not_at_hand
+        return Upgrade(spec.label, before.label, self.progress(), n_embedded, missing)
 
-def step_back(roster: Roster) -> Entry:
-    """See `Gallery.step_back`."""
-    entries = roster.history()
-    now = current_spec(roster)
-    uses = [entry for entry in entries if entry.action == USE]
-    first = next(i for i, entry in enumerate(uses) if entry.spec.sha256 == now.sha256)
-    if first == 0:
-        raise GalleryError(
-            f"{roster.place}: expected an earlier model to go back to, {now.label} is its first"
-        )
-    earlier = uses[first - 1]
-    dropped = [e for e in entries if e.action == DROP and e.spec.sha256 == earlier.spec.sha256]
-    if dropped:
-        raise GalleryError(
-            f"{roster.place}: cannot go back to {earlier.spec.label}: its templates were dropped on "
-            f"{dropped[-1].moment}"
-        )
-    check_meets(roster.templates, earlier.spec)
-    use_model(roster, earlier.spec, earlier.file)
-    return earlier
+    def progress(self) -> Progress:
+        """How many faces have a template of the gallery's model, and what that is worth.
 
+        The model's spec may hold `options["tar"]`, of comparing its own embeddings, and `options["tar_mixed"]`, by the
+        sha256 of an older model, of mixed comparison, both at `options["far"]`.
 
-def drop_old(roster: Roster) -> dict[str, int]:
-    """See `Gallery.drop_old`."""
-    now = current_spec(roster)
-    with roster.transaction():
-        dropped = {}
-        for sha256, n in drop_old_templates(roster.templates, now).items():
-            spec = roster.templates.model(sha256)
-            assert spec is not None  # a template's model is remembered
-            note_drop(roster, spec, n)
-            dropped[spec.label] = n
-    roster.erase()
-    return dropped
+        Raises:
+            GalleryError: nobody is enrolled yet.
+        """
+        with self.roster.snapshot():
+            spec, count = current_spec(self.roster), self.roster.templates.count()
+            n_faces = self.roster.count()[1]
+        others = [sha256 for sha256 in count if sha256 != spec.sha256]
+        old = spec.options.get("tar_mixed", {}).get(others[0]) if len(others) == 1 else None
+        new, far = spec.options.get("tar"), spec.options.get("far")
+        return Progress(n_faces, count.get(spec.sha256, 0), old, new, far)
+
+    def step_back(self) -> Entry:
+        """Make the model before the gallery's the gallery's again; templates of both stay.
+
+        Returns:
+            the line of the history at which that model came.
+
+        Raises:
+            GalleryError: there is no earlier model, or its templates were dropped.
+            IncompatibleModelsError: faces have only templates that the earlier model may not meet.
+        """
+        entries = self.roster.history()
+        now = current_spec(self.roster)
+        uses = [entry for entry in entries if entry.action == USE]
+        first = next(i for i, entry in enumerate(uses) if entry.spec.sha256 == now.sha256)
+        if first == 0:
+            raise GalleryError(
+                f"{self.roster.place}: expected an earlier model to go back to, {now.label} is its first"
+            )
+        earlier = uses[first - 1]
+        dropped = [e for e in entries if e.action == DROP and e.spec.sha256 == earlier.spec.sha256]
+        if dropped:
+            raise GalleryError(
+                f"{self.roster.place}: cannot go back to {earlier.spec.label}: its templates were dropped on "
+                f"{dropped[-1].moment}"
+            )
+        check_meets(self.roster.templates, earlier.spec)
+        use_model(self.roster, earlier.spec, earlier.file)
+        return earlier
+
+    def drop_old(self) -> dict[str, int]:
+        """Drop the templates of other models of all faces that have one of the gallery's; there is no way back.
+
+        Faces that have only old templates keep them, and are found by them as before.
+
+        Returns:
+            how many templates of each model, by its label.
+
+        Raises:
+            GalleryError: nobody is enrolled yet.
+        """
+        now = current_spec(self.roster)
+        with self.roster.transaction():
+            dropped = {}
+            for sha256, n in drop_old_templates(self.roster.templates, now).items():
+                spec = self.roster.templates.model(sha256)
+                assert spec is not None  # a template's model is remembered
+                note_drop(self.roster, spec, n)
+                dropped[spec.label] = n
+        self.roster.erase()
+        return dropped
 
 
 class EnrolledFaces:

@@ -114,7 +114,8 @@ class TemplateStore(ABC):
             known = self.model(spec.sha256)
             if known is not None and known.dim != spec.dim:
                 raise ModelError(f"{spec.label}: expected {known.dim} dimensions as before, got {spec.dim}")
-            stored = spec if known is None else replace(spec, byte_scale=known.byte_scale or spec.byte_scale)
+            first = spec.byte_scale if known is None else known.byte_scale or spec.byte_scale
+            stored = spec if first == spec.byte_scale else replace(spec, byte_scale=first)
             if stored != known:
                 self.keep_model(stored)
         return stored

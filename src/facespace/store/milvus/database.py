@@ -11,10 +11,11 @@ no longer be at work: a writer gives up a step that takes longer than `STEP_S`.
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from facespace.embed import dequantise
 from facespace.errors import GalleryError
 from facespace.models import ModelSpec
 from facespace.store.milvus.address import MilvusAddress
-from facespace.store.milvus.collection import Collection, Field, Row, from_text, to_text
+from facespace.store.milvus.collection import PAGE, Collection, Field, Row, from_text, to_text
 from facespace.store.milvus.server import MilvusServer
 from facespace.store.milvus.unit import FACES_AT_ONCE, Put, Unit
 
@@ -216,6 +217,25 @@ class MilvusDatabase:
         steps = [step.face_id for step in self.steps() if step.removes]
         own = [] if self.unit is None else [np.array(sorted(self.unit.gone), np.int64)]
         return np.unique(np.concatenate([np.zeros(0, np.int64), *steps, *own]))
+
+    def staying(self, rows: Iterable[Row]) -> list[Row]:
+        """Of rows of faces those that are not gone."""
+        gone = set(self.gone().tolist())
+        return [row for row in rows if row["face_id"] not in gone]
+
+    def read_faces(
+        self, where: str = "", fields: Sequence[str] | None = None, *, limit: int | None = None
+    ) -> list[Row]:
+        """The rows of the faces of a condition that are there, by id; at most so many."""
+        gone = set(self.gone().tolist())
+        size = PAGE if limit is None else min(PAGE, limit + len(gone))
+        rows = (row for row in self.faces.scan(fields, where=where, size=size) if row["face_id"] not in gone)
+        return list(islice(rows, limit))
+
+    def count_faces(self) -> int:
+        """How many faces are there."""
+        gone = self.gone().tolist()
+        return self.faces.count() - (len(self.faces.get(gone, ["face_id"])) if gone else 0)
 
     def coming(self) -> NDArray[np.int64]:
         """Ids of faces that a step adds, which may have templates before they are there."""

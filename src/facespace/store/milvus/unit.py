@@ -48,7 +48,7 @@ class Unit:
         templates: to write, in this order.
         gone: ids of faces that go with all their templates.
         gone_templates: of a model, by its sha256, the ids of faces that lose theirs.
-        gone_subjects: their names, by id.
+        gone_subjects: their ids.
     """
 
     records: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Unit:
     templates: list[Put] = field(default_factory=list)
     gone: set[int] = field(default_factory=set)
     gone_templates: dict[str, set[int]] = field(default_factory=dict)
-    gone_subjects: dict[int, str] = field(default_factory=dict)
+    gone_subjects: set[int] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
