@@ -71,9 +71,9 @@ class Faces {
     const headers = { "Content-Type": "application/json", ...(key ? { Authorization: `Bearer ${key}` } : {}) };
     const address = new URL(`v1/galleries/${encodeURIComponent(gallery)}/identify${fpir ? `?fpir=${fpir}` : ""}`, this.service);
     const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(body) });
-    const body = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(body.detail ?? body.title ?? `the service answered ${answer.status}`);
-    return body;
+    const reply = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(reply.detail ?? reply.title ?? `the service answered ${answer.status}`);
+    return reply;
   }
 }
 
