@@ -148,8 +148,6 @@ def test_verify_says_which_face_it_took_and_takes_another(photos: Path, drawn: N
     assert call("verify", f"{photos / '1.png'}#1", photos / "2.png").exit_code == 0
     beyond = call("verify", f"{photos / '1.png'}#3", photos / "2.png")
     assert "expected face 1 to 2 of the photo" in str(beyond.exception)
-    old = call("verify", photos / "1.png", photos / "3.png", "--face", "1")
-    assert old.exit_code == 2 and "PHOTO#K" in old.stderr
 
 
 def test_verify_without_a_face_is_an_error(photos: Path, drawn: None) -> None:
@@ -210,8 +208,8 @@ def as_a_process(*arguments: object, **options: object) -> subprocess.CompletedP
     [
         (["people", "nowhere"], "expected a folder of photos"),
         (["verify", "a.jpg", "b.jpg"], "cannot be read"),
-        (["evaluate", "lfw"], "FACESPACE_DATA"),
-        (["evaluate", "holdout", "--data", "nowhere"], "expected the data sets' folder"),
+        (["measure", "lfw"], "FACESPACE_DATA"),
+        (["measure", "holdout", "--data", "nowhere"], "expected the data sets' folder"),
         (["models", "show", "nowhere.onnx"], "expected a built-in model"),
         (["cluster", "nowhere", "-o", "x.csv"], "expected a FaceTable"),
         (["train", "nowhere.toml", "-o", "run", "--data", "."], "nowhere.toml"),

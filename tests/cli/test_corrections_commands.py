@@ -125,11 +125,11 @@ def test_forget_asks_first(photos: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line(photos: Path, arguments: tuple[str, ...], said: str) -> None:
-    result = call(arguments[0], photos, *arguments[1:])
+    result = call("library", arguments[0], photos, *arguments[1:])
     assert isinstance(result.exception, FacespaceError) and said in str(result.exception)
     assert "\n" not in str(result.exception) and result.stdout == ""
 
 
 def test_a_folder_without_a_library_is_a_mistake(tmp_path: Path, photos: Path) -> None:
-    result = call("history", tmp_path)
+    result = call("library", "history", tmp_path)
     assert isinstance(result.exception, FacespaceError) and "facespace people" in str(result.exception)

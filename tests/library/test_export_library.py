@@ -416,8 +416,8 @@ def test_the_command_does_it_all_at_once(library: Library, photos: Path, tmp_pat
     where, out = library.folder, tmp_path / "out"
     library.close()
     wanted = (
-        "export", where, "-o", out / "f.csv", "-o", out / "p.json", "--xmp", "beside", "--xmp-copies", out / "copies",
-        "--folders", out / "people", "--link", "hard",
+        "library", "export", where, "-o", out / "f.csv", "-o", out / "p.json", "--xmp", "beside",
+        "--xmp-copies", out / "copies", "--folders", out / "people", "--link", "hard",
     )  # fmt: skip
     dry = call(*wanted, "--dry-run")
     assert dry.exit_code == 0 and str(photos / "1.jpg.xmp") in dry.stdout and not out.exists()
@@ -429,8 +429,8 @@ def test_the_command_does_it_all_at_once(library: Library, photos: Path, tmp_pat
         "xmp": 4, "xmp_copies": 5, "folders": 4,
     }  # fmt: skip
     assert "4 up to date" in call("library", "export", where, "--xmp", "beside").stdout
-    assert call("import-names", where, "--json").exit_code == 0
-    shown = call("import-names", where, "--dry-run").stdout
+    assert call("library", "import-names", where, "--json").exit_code == 0
+    shown = call("library", "import-names", where, "--dry-run").stdout
     assert "4 named regions: 0 faces would be confirmed, 4 already known" in shown
 
 
