@@ -10,7 +10,7 @@ import pytest
 from facespace.gallery import Gallery
 from facespace.service import galleries
 from facespace.service.settings import Limits, Settings
-from facespace.service.working import Upkeep
+from facespace.service.working import look_after_once
 from service.asked import PNG, ask, make_service, photo
 
 
@@ -84,7 +84,7 @@ def test_upkeep_removes_pictures_of_faces_that_are_gone_and_closes_idle_gallerie
             kept[path].write_bytes(b"x")
         for path in ("a1", "old"):
             os.utime(kept[path], (0, 0))
-        asyncio.run(Upkeep(service).round())
+        asyncio.run(look_after_once(service, set()))
         assert [path for path, picture in kept.items() if picture.exists()] == ["a1", "new"]
         assert asked.get("/v1/galleries/one").json()["n_faces"] == 1
 

@@ -1,5 +1,6 @@
 """The service as one app: routes, errors and the layer around them put together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,7 +19,7 @@ from facespace.service.front import Front
 from facespace.service.native.description import describe
 from facespace.service.problems import Problem, ProblemError, problem_of
 from facespace.service.service import Service
-from facespace.service.working import Upkeep, Working
+from facespace.service.working import look_after_galleries, work_on_jobs
 
 # Errors of routes below a path in a form of their own.
 FORMS: tuple[tuple[str, Callable[[Problem], Response]], ...] = (("/api/v1", compreface.answer),)
@@ -46,18 +47,17 @@ class Described(FastAPI):
 def create_app(service: Service) -> Front:
     """The app of a service, which starts and stops with it."""
 
-    working, upkeep = Working(service), Upkeep(service)
-
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
-        working.start()
-        upkeep.start()
+        upkeep, jobs = (asyncio.create_task(work(service)) for work in (look_after_galleries, work_on_jobs))
         try:
             yield
         finally:
-            await upkeep.stop()
-            await working.stop()
+            upkeep.cancel()
+            service.is_ready = False  # jobs stop at their next line
+            service.wake.set()
+            await asyncio.wait([upkeep, jobs])
             await service.stop()
 
     settings = service.settings
@@ -66,7 +66,7 @@ def create_app(service: Service) -> Front:
         lifespan=lifespan, root_path=settings.root_path,
     )  # fmt: skip
     app.needs_keys = settings.keys
-    app.state.service, app.state.working = service, working
+    app.state.service = service
     for router in ROUTERS:
         # Taken over one by one: routers within routers are searched several times a request.
         app.router.routes.extend(router.routes)

@@ -1,5 +1,6 @@
 """A service with what its routes share, and how they come by it."""
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from facespace.service.access import Access, Door
 from facespace.service.audit import Audit
 from facespace.service.engine import Engine
 from facespace.service.galleries import Embedders, Galleries, OpenGallery
+from facespace.service.jobs import JobFolder
 from facespace.service.metrics import Metrics
 from facespace.service.settings import Settings
 
@@ -38,6 +40,8 @@ class Service:
         audit: the log of enrolments, removals and exports.
         embedders: of all galleries.
         galleries: all of them.
+        jobs: long work.
+        wake: set when there is a new job.
         is_ready: models and galleries are loaded.
     """
 
@@ -54,6 +58,7 @@ class Service:
         self.audit = Audit(settings.folder)
         self.embedders = embedders or Embedders(settings.model, settings.device)
         self.galleries = Galleries(settings, self.embedders, self.metrics)
+        self.jobs, self.wake = JobFolder(settings.folder), asyncio.Event()
         self._detector = detector
         self.is_ready = False
 
@@ -76,7 +81,8 @@ class Service:
         return Asked(self, self.galleries.get(name), access.by)
 
     async def start(self) -> None:
-        """Load models and galleries; a gallery that cannot be opened is reported in the log, and by its routes."""
+        """Load models and galleries; a gallery that cannot be opened is told in the log, and by its routes."""
+        self.wake = asyncio.Event()  # of the loop that runs now
         self.embedders.default()
         _ = self.engine
         for name in self.galleries.names()[: self.settings.limits.galleries]:
@@ -97,7 +103,6 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what was begun, and close everything."""
-        self.is_ready = False
         if "engine" in vars(self):
             self.engine.close()
         await self.galleries.close()

@@ -1,7 +1,6 @@
 """What a service does beside requests: jobs, line by line, to be resumed at any line; and the upkeep of galleries."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import re
@@ -16,7 +15,7 @@ from facespace.errors import FacespaceError
 from facespace.gallery import Gallery, Progress, Upgrade
 from facespace.service.enrolling import FACE_KEY, enrol, face_number
 from facespace.service.galleries import OpenGallery
-from facespace.service.jobs import ENDED, Job, JobFolder, now
+from facespace.service.jobs import ENDED, Job, now
 from facespace.service.probes import embed_sent
 from facespace.service.problems import ProblemError, problem_of
 from facespace.service.sent import of_json
@@ -36,78 +35,53 @@ class CancelledError(Exception):
     """Somebody does not want the job any more."""
 
 
-class Working:
-    """Works on jobs while the service runs.
+async def work_on_jobs(service: Service) -> None:
+    """Work on jobs, also on those that were left, until the service stops; what is being done then is finished."""
+    jobs = service.jobs
+    jobs.tidy()
+    while service.is_ready:
+        service.wake.clear()
+        for job in jobs.all():
+            if job.state not in ENDED and service.is_ready:
+                await _take(service, job.job_id)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(service.wake.wait(), LOOK_S)
 
-    Args:
-        service: in whose galleries.
-    """
 
-    def __init__(self, service: Service) -> None:
-        self._service, self.jobs = service, JobFolder(service.settings.folder)
-        self._task: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
-        self._stopping = False
-
-    def start(self) -> None:
-        """Look for jobs from now on; those that were left are resumed."""
-        self.jobs.tidy()
-        self._wake, self._stopping = asyncio.Event(), False
-        self._task = asyncio.create_task(self._go_on())
-
-    def look(self) -> None:
-        """There is a new job."""
-        self._wake.set()
-
-    async def stop(self) -> None:
-        """End after what is being done at the moment."""
-        self._stopping = True
-        self._wake.set()
-        if self._task is not None:
-            await self._task
-
-    async def _go_on(self) -> None:
-        while not self._stopping:
-            self._wake.clear()
-            for job in self.jobs.all():
-                if job.state not in ENDED and not self._stopping:
-                    await self._take(job.job_id)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_S)
-
-    async def _take(self, job_id: str) -> None:
-        let_go = self.jobs.take(job_id)
-        if let_go is None:
-            return
-        try:
-            job = self.jobs.read(job_id)  # another process may have ended it meanwhile
-            if job.state not in ENDED:
-                await self._work(replace(job, state="running"))
-        finally:
-            let_go()
-
-    async def _work(self, job: Job) -> None:
-        work = _Work(self._service, self.jobs, job, lambda: self._stopping)
-        try:
-            await (work.enrol() if job.kind == "enrol" else work.upgrade())
-            work.end("done")
-        except StoppedError:
-            work.save(at_once=True)
-        except CancelledError:
-            work.end("cancelled")
-        except Exception as error:
-            problem = problem_of(error)
-            if problem.status >= 500:
-                log.exception("job %s failed", job.job_id)
-            work.end("failed", problem.detail)
+async def _take(service: Service, job_id: str) -> None:
+    """Work on a job, unless another process does."""
+    let_go = service.jobs.take(job_id)
+    if let_go is None:
+        return
+    try:
+        job = service.jobs.read(job_id)  # another process may have ended it meanwhile
+        if job.state not in ENDED:
+            await _Work(service, replace(job, state="running")).do()
+    finally:
+        let_go()
 
 
 class _Work:
     """One job while it is being worked on."""
 
-    def __init__(self, service: Service, jobs: JobFolder, job: Job, is_stopping: Any) -> None:
-        self._service, self._jobs, self.job, self._is_stopping = service, jobs, job, is_stopping
+    def __init__(self, service: Service, job: Job) -> None:
+        self._service, self._jobs, self.job = service, service.jobs, job
         self._written = 0.0
+
+    async def do(self) -> None:
+        """Work until it has ended, or the service stops."""
+        try:
+            await (self.enrol() if self.job.kind == "enrol" else self.upgrade())
+            self.end("done")
+        except StoppedError:
+            self.save(at_once=True)
+        except CancelledError:
+            self.end("cancelled")
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.status >= 500:
+                log.exception("job %s failed", self.job.job_id)
+            self.end("failed", problem.detail)
 
     def save(self, *, at_once: bool = False) -> None:
         """Write how far it is, from time to time."""
@@ -126,7 +100,7 @@ class _Work:
         Raises:
             StoppedError, CancelledError: it is not.
         """
-        if self._is_stopping():
+        if not self._service.is_ready:
             raise StoppedError
         if self._jobs.is_cancelled(self.job.job_id):
             raise CancelledError
@@ -227,52 +201,32 @@ EVERY_S = 60.0
 SETTLED_S = 3600.0
 
 
-class Upkeep:
-    """Works beside requests, in threads of its own, while the service runs.
+async def look_after_galleries(service: Service) -> None:
+    """Beside requests, in threads of its own, until it is cancelled."""
+    swept: set[str] = set()
+    while True:
+        await look_after_once(service, swept)
+        await asyncio.sleep(EVERY_S)
 
-    Args:
-        service: whose galleries are looked after.
-    """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._task: asyncio.Task[None] | None = None
-        self._swept: set[str] = set()
+async def look_after_once(service: Service, swept: set[str]) -> None:
+    """Refresh the indexes of all galleries, and remove forgotten pictures of those that are not ``swept`` yet."""
+    await service.galleries.rest()
+    for name in service.galleries.names():
+        try:
+            gallery = service.galleries.get(name)
+            work = asyncio.get_running_loop().run_in_executor(None, _look_after, gallery, swept)
+            await asyncio.shield(work)
+        except (FacespaceError, OSError) as error:
+            log.error("gallery %s: %s", name, error)
 
-    def start(self) -> None:
-        """Look after the galleries from now on."""
-        self._task = asyncio.create_task(self._go_on())
 
-    async def stop(self) -> None:
-        """End after what is being done at the moment."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def round(self) -> None:
-        """Once for all galleries."""
-        await self._service.galleries.rest()
-        for name in self._service.galleries.names():
-            try:
-                gallery = self._service.galleries.get(name)
-                await asyncio.shield(
-                    asyncio.get_running_loop().run_in_executor(None, self._look_after, gallery)
-                )
-            except (FacespaceError, OSError) as error:
-                log.error("gallery %s: %s", name, error)
-
-    async def _go_on(self) -> None:
-        while True:
-            await self.round()
-            await asyncio.sleep(EVERY_S)
-
-    def _look_after(self, gallery: OpenGallery) -> None:
-        with gallery.opened() as opened:
-            opened.refresh_index()  # does nothing where it is not due
-            if gallery.keeps_pictures and gallery.name not in self._swept:
-                _remove_forgotten(gallery, opened)
-                self._swept.add(gallery.name)
+def _look_after(gallery: OpenGallery, swept: set[str]) -> None:
+    with gallery.opened() as opened:
+        opened.refresh_index()  # does nothing where it is not due
+        if gallery.keeps_pictures and gallery.name not in swept:
+            _remove_forgotten(gallery, opened)
+            swept.add(gallery.name)
 
 
 def _remove_forgotten(gallery: OpenGallery, opened: Gallery) -> None:

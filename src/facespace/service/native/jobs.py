@@ -4,19 +4,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from facespace.service.jobs import ENDED, JOB_ID, Job, JobFolder
+from facespace.service.jobs import ENDED, JOB_ID, Job
 from facespace.service.native.description import BULK
 from facespace.service.native.parameters import ModelName, Reader, Writer
 from facespace.service.native.schemas import JobShown, JobsShown, described
 from facespace.service.problems import ProblemError
 from facespace.service.sent import media_type
-from facespace.service.working import Working
+from facespace.service.service import Asked
 
 JobId = Annotated[str, InPath(pattern=JOB_ID, description="Id of a job.")]
 LINES = ("application/x-ndjson", "application/jsonl", "application/octet-stream")
@@ -34,20 +34,14 @@ class Target(BaseModel):
     model: ModelName
 
 
-async def _working(request: Request) -> Working:
-    working: Working = request.app.state.working
-    return working
-
-
-TheWorking = Annotated[Working, Depends(_working)]
 router = APIRouter(prefix="/v1/galleries/{gallery}", tags=["jobs"])
 
 
 @router.post("/enrolments", **described("Enrol very many faces, a line of JSON each", JobShown, 202, **BULK))
-async def enrol_many(request: Request, asked: Writer, working: TheWorking) -> JSONResponse:
+async def enrol_many(request: Request, asked: Writer) -> JSONResponse:
     if media_type(request) not in LINES:
         raise ProblemError(415, "media-type", f"expected {LINES[0]}")
-    jobs = working.jobs
+    jobs = asked.service.jobs
     job = jobs.new(asked.gallery.name, "enrol", asked.by)
     let_go = jobs.take(job.job_id)
     try:
@@ -60,46 +54,46 @@ async def enrol_many(request: Request, asked: Writer, working: TheWorking) -> JS
     finally:
         if let_go is not None:
             let_go()
-    working.look()
+    asked.service.wake.set()
     return _accepted(job)
 
 
 @router.post(
     "/upgrade", **described("Move the gallery to another model that may meet its own", JobShown, 202)
 )
-async def upgrade(asked: Writer, target: Target, working: TheWorking) -> JSONResponse:
+async def upgrade(asked: Writer, target: Target) -> JSONResponse:
     asked.service.embedders.named(target.model)
-    job = working.jobs.new(asked.gallery.name, "upgrade", asked.by, model=target.model)
-    working.jobs.write(job)
+    job = asked.service.jobs.new(asked.gallery.name, "upgrade", asked.by, model=target.model)
+    asked.service.jobs.write(job)
     asked.log("upgrade", model=target.model)
-    working.look()
+    asked.service.wake.set()
     return _accepted(job)
 
 
 @router.get("/jobs", **described("The jobs of a gallery, the newest first", JobsShown))
-async def list_jobs(asked: Reader, working: TheWorking) -> JSONResponse:
-    found = [job for job in working.jobs.all() if job.gallery == asked.gallery.name]
+async def list_jobs(asked: Reader) -> JSONResponse:
+    found = [job for job in asked.service.jobs.all() if job.gallery == asked.gallery.name]
     newest = found[: -1 - asked.service.settings.limits.page : -1]
     return JSONResponse({"jobs": [_shown(job) for job in newest]})
 
 
 @router.get("/jobs/{job_id}", **described("How far a job is", JobShown))
-async def show_job(job_id: JobId, asked: Reader, working: TheWorking) -> JSONResponse:
-    return JSONResponse(_shown(_of(working.jobs, asked.gallery.name, job_id)))
+async def show_job(job_id: JobId, asked: Reader) -> JSONResponse:
+    return JSONResponse(_shown(_of(asked, job_id)))
 
 
 @router.delete("/jobs/{job_id}", **described("Stop a job; what it has done stays", JobShown, 202))
-async def cancel_job(job_id: JobId, asked: Writer, working: TheWorking) -> JSONResponse:
-    job = _of(working.jobs, asked.gallery.name, job_id)
+async def cancel_job(job_id: JobId, asked: Writer) -> JSONResponse:
+    job = _of(asked, job_id)
     if job.state not in ENDED:
-        working.jobs.cancel(job_id)
-        working.look()
+        asked.service.jobs.cancel(job_id)
+        asked.service.wake.set()
     return JSONResponse(_shown(job), 202)
 
 
-def _of(jobs: JobFolder, gallery: str, job_id: str) -> Job:
-    job = jobs.read(job_id)
-    if job.gallery != gallery:
+def _of(asked: Asked, job_id: str) -> Job:
+    job = asked.service.jobs.read(job_id)
+    if job.gallery != asked.gallery.name:
         raise ProblemError(404, "not-found", "there is no such job")
     return job
 
