@@ -35,3 +35,14 @@ def test_any_takes_the_closest_pair() -> None:
 def test_a_number_out_of_range_is_refused() -> None:
     with pytest.raises(InputError, match="face_idx"):
         verify_faces(ROWS, ROWS, threshold=1.0, far=1e-3, face_idx=(0, 3))
+
+
+def test_tracks_are_compared_by_the_mean_over_all_pairs_of_their_faces() -> None:
+    tracks = [ROWS[:2], ROWS[2:]]
+    expected = [[np.mean([((x - y) ** 2).sum() for x in a for y in b]) for b in tracks] for a in tracks]
+    for i, j in np.ndindex(2, 2):
+        found = verify_faces(tracks, tracks, threshold=1.0, far=1e-3, face_idx=(i, j))
+        assert found.distance == pytest.approx(expected[i][j], abs=1e-6)
+    assert verify_faces(ROWS[2:], tracks, threshold=1.0, far=1e-3).face_idx == (0, 1)
+    with pytest.raises(NoFaceError, match="both sides"):
+        verify_faces(tracks, [], threshold=1.0, far=1e-3)

@@ -19,7 +19,7 @@ from facespace.library import Library, People, Rule, library_of
 from facespace.library.progress import OnProgress
 from facespace.models import VERIFY_FAR, common_threshold
 from facespace.models.devices import AUTO
-from facespace.verification import choose_face, verify_tracks
+from facespace.verification import choose_face, verify_faces
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ def verify(
     places = split_address(a), split_address(b)
     one, other = _found([Path(photo) for photo, _ in places], detector or Detector(device=device), embedder)
     chosen = _chosen(one, places[0][1]), _chosen(other, places[1][1])
-    found = verify_tracks(
-        _tracks(one), _tracks(other), threshold=threshold, far=far, face_idx=None if any_face else chosen
+    found = verify_faces(
+        _rows(one), _rows(other), threshold=threshold, far=far, face_idx=None if any_face else chosen
     )
     faces = _compared(one, found.face_idx[0]), _compared(other, found.face_idx[1])
     return Verdict(found.same, found.distance, found.similarity, threshold, far, embedder.spec.label, faces)
@@ -167,9 +167,9 @@ def _faces(found: PhotoFaces | VideoFaces) -> Detections:
     return found.best.faces if isinstance(found, VideoFaces) else found.faces
 
 
-def _tracks(found: PhotoFaces | VideoFaces) -> list[NDArray[np.float32]]:
-    """The embeddings of each face, as if each were a track, or of each track."""
-    return [t.embeddings for t in found] if isinstance(found, VideoFaces) else [*found.embeddings[:, None]]
+def _rows(found: PhotoFaces | VideoFaces) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+    """The embeddings of each face, or of each track."""
+    return [track.embeddings for track in found] if isinstance(found, VideoFaces) else found.embeddings
 
 
 def _chosen(found: PhotoFaces | VideoFaces, k: int | None) -> int:

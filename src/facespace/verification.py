@@ -47,17 +47,18 @@ def choose_face(boxes_xyxy: NDArray[np.float32]) -> int:
 
 
 def verify_faces(
-    a: NDArray[np.float32],
-    b: NDArray[np.float32],
+    a: NDArray[np.float32] | Sequence[NDArray[np.float32]],
+    b: NDArray[np.float32] | Sequence[NDArray[np.float32]],
     *,
     threshold: float,
     far: float,
     face_idx: tuple[int, int] | None = None,
 ) -> Verification:
-    """Compare one face of each side.
+    """Compare one face of each side, or one track: by the mean distance of all pairs of its faces (paper, section 5.7).
 
     Args:
-        a: embeddings of the first picture's faces, unit rows, shape (N, D).
+        a: embeddings of the first picture's faces, unit rows, shape (N, D); or those of the faces of each track, each
+            of shape (K, D), K at least 1.
         b: likewise of the second, shape (M, D).
         threshold: from the models' spec.
         far: the false accept rate that it stands for.
@@ -67,33 +68,11 @@ def verify_faces(
         NoFaceError: a side has no face.
         InputError: rows that are not of unit length, or numbers out of range.
     """
-    rows_a, rows_b = check_embeddings(a, "a"), check_embeddings(b, "b")
-    return _verdict(distance_matrix(rows_a, rows_b), threshold, far, face_idx)
-
-
-def verify_tracks(
-    a: Sequence[NDArray[np.float32]],
-    b: Sequence[NDArray[np.float32]],
-    *,
-    threshold: float,
-    far: float,
-    face_idx: tuple[int, int] | None = None,
-) -> Verification:
-    """Compare one track of each side, by the mean distance of all pairs of their faces (paper, section 5.7).
-
-    Arguments and errors as of `verify_faces`, but ``a`` and ``b`` have the faces of each track, unit rows (K, D), K at
-    least 1; a photo's face is a track of one.
-    """
-    rows_a, rows_b = ([check_embeddings(rows, name) for rows in side] for side, name in ((a, "a"), (b, "b")))
-    distances = np.array([[distance_matrix(x, y).mean() for y in rows_b] for x in rows_a], np.float32)
-    return _verdict(distances.reshape(len(a), len(b)), threshold, far, face_idx)
-
-
-def _verdict(
-    distances: NDArray[np.float32], threshold: float, far: float, face_idx: tuple[int, int] | None
-) -> Verification:
-    if 0 in distances.shape:
+    if not len(a) or not len(b):
         raise NoFaceError("expected a face on both sides, one side has none")
+    (rows_a, first_a, n_a), (rows_b, first_b, n_b) = _rows(a, "a"), _rows(b, "b")
+    sums = np.add.reduceat(np.add.reduceat(distance_matrix(rows_a, rows_b), first_a), first_b, axis=1)
+    distances = sums / (n_a[:, None] * n_b)
     if face_idx is None:
         i, j = np.unravel_index(int(distances.argmin()), distances.shape)
         face_idx = (int(i), int(j))
@@ -103,3 +82,14 @@ def _verdict(
     return Verification(
         value <= threshold, value, float(similarity(value)), float(threshold), float(far), face_idx
     )
+
+
+def _rows(
+    side: NDArray[np.float32] | Sequence[NDArray[np.float32]], name: str
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+    """All rows of a side, and the first row and the number of rows of each face or track."""
+    if isinstance(side, np.ndarray):
+        rows, counts = check_embeddings(side, name), np.ones(len(side), np.int64)
+    else:
+        rows, counts = check_embeddings(np.concatenate(side), name), np.array([len(track) for track in side])
+    return rows, np.cumsum(counts) - counts, counts.astype(np.float32)

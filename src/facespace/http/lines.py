@@ -36,13 +36,14 @@ def address_of(scope: Scope) -> str:
         return ""
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address
-    return (
-        ""
-        if server is None
-        else f"[{address}]:{server[1]}"
-        if ":" in str(address)
-        else f"{address}:{server[1]}"
-    )
+    host = f"[{address}]" if isinstance(address, IPv6Address) else str(address)
+    return "" if server is None else f"{host}:{server[1]}"
+
+
+def without_port(host: str) -> str:
+    """The name or address in a Host header."""
+    name, _, port = host.rpartition(":")
+    return name if port.isdecimal() else host
 
 
 def is_visit(headers: Headers) -> bool:

@@ -14,27 +14,10 @@ Content = bytes | mmap.mmap  # a file in memory, or left on the disk
 ORIENTATION, XMP, EXIF_FOLDER = 0x0112, 0x02BC, 0x8769
 # DateTimeOriginal and its offset, else those of the digitising; DateTime itself is that of the last change.
 TIMES = ((0x9003, 0x9011), (0x9004, 0x9012))
-# Of the types of TIFF 6.0 and BigTIFF: the size in bytes, and the format of those that are numbers.
-SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+# Of the types of TIFF 6.0 and BigTIFF: the format of those that are numbers, and the size in bytes.
 NUMBERS = {1: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I",
            16: "Q", 17: "q", 18: "Q"}  # fmt: skip
+SIZES = {2: 1, 7: 1, **{kind: struct.calcsize(f"<{form}") for kind, form in NUMBERS.items()}}
 MAX_ENTRIES = 4096
 TIME = re.compile(
     r"\s*(\d{4})[:./-](\d{1,2})[:./-](\d{1,2})"

@@ -4,7 +4,8 @@ import dataclasses
 import mmap
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -132,13 +133,17 @@ def is_growing(path: Path, size: int) -> bool:
     return (size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
 
 
+@contextmanager
+def _mapped(path: Path | str) -> Iterator[mmap.mmap]:
+    """A file that is left on the disk."""
+    with open_regular(Path(path)) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        yield content
+
+
 def read_exif(path: Path | str) -> Exif:
     """What the picture file at ``path`` says of itself; one that cannot be read says nothing."""
     try:
-        with (
-            open_regular(Path(path)) as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        ):
+        with _mapped(path) as content:
             if kind_of(content) != "HEIF":
                 exif = exif_of(*beside_pixels(content))
             else:
@@ -152,10 +157,7 @@ def read_exif(path: Path | str) -> Exif:
 def read_tiff_size(path: Path | str) -> tuple[int, int] | None:
     """Rows and columns of the upright picture of a TIFF file, by its header; None where there is none to read."""
     try:
-        with (
-            open_regular(Path(path)) as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        ):
+        with _mapped(path) as content:
             tags = {entry.tag: entry.number for entry in tiff_entries(content)}
     except (OSError, ValueError):
         return None

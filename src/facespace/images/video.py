@@ -320,9 +320,6 @@ def _reason(error: Exception) -> str:
     return f"damaged, cut short or no video: {text.lower()}"
 
 
-if TYPE_CHECKING:
-    from av import VideoFrame as Decoded
-
 ROWS = 36
 BLOCK = 3  # pixels a side whose mean is one value, since single ones change with every movement
 # Mean difference of grey values, 0 to 255, between the frames of a cut, and by what factor it exceeds that of moving

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facespace.http.bodies import Bodies
-from facespace.http.lines import address_of, is_foreign
+from facespace.http.lines import address_of, is_foreign, without_port
 from facespace.http.listening import LOOPBACK
 from facespace.service.problems import Problem
 from facespace.service.service import Service
@@ -85,8 +85,7 @@ class Front:
             return None
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        if name not in (*LOOPBACK, *settings.hosts) and host != address_of(scope):
+        if without_port(host) not in (*LOOPBACK, *settings.hosts) and host != address_of(scope):
             return Problem(403, "origin", "this is not an address of this service")
         origin = headers.get("origin")
         if origin not in settings.origins and is_foreign(headers, host, safe=scope["method"] == "GET"):

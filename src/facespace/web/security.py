@@ -23,7 +23,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
-from facespace.http.lines import address_of, is_foreign, is_visit, same_secret
+from facespace.http.lines import address_of, is_foreign, is_visit, same_secret, without_port
 
 MAX_KEPT = 64
 
@@ -130,8 +130,7 @@ class Guard:
         return None
 
     def _is_own(self, host: str, scope: Scope) -> bool:
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        return host in self.hosts or name in self.names or host == address_of(scope)
+        return host in self.hosts or without_port(host) in self.names or host == address_of(scope)
 
     def _without_session(self, sessions: Sessions, scope: Scope, headers: Headers) -> Response | None:
         """The answer to a browser that has not been let in, or to one that brings a code."""
