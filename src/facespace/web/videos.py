@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from facespace.errors import CorrectionError
-from facespace.http.ranges import Span, UnsatisfiableError, asked_span
+from facespace.http.ranges import asked_bytes
 from facespace.library.differences import Motion
 from facespace.web.parameters import Number
 from facespace.web.photo_files import open_shown
@@ -69,16 +69,16 @@ class Film:
         # Another one for another content; tells nothing of the disk.
         self.tag = f'"{hashlib.sha256(stamp.encode()).hexdigest()[:24]}"'
 
-    def read(self, span: Span) -> bytes:
-        """These bytes of the film."""
-        self._file.seek(self._offset + span.start)
-        return self._file.read(len(span))
+    def read(self, start: int, n_bytes: int) -> bytes:
+        """A part of the film, as far as the file has it."""
+        self._file.seek(self._offset + start)
+        return self._file.read(n_bytes)
 
     def chunks(self) -> Iterator[bytes]:
         """All of it, and not what comes to the file meanwhile; closes the file."""
         with self._file:
             for start in range(0, self.size, CHUNK_BYTES):
-                if not (chunk := self.read(Span(start, min(start + CHUNK_BYTES, self.size)))):
+                if not (chunk := self.read(start, min(CHUNK_BYTES, self.size - start))):
                     return
                 yield chunk
 
@@ -91,18 +91,17 @@ def _answer(film: Film, media_type: str, request: Request) -> Response:
     """The whole film, or the part that is asked for; the file is closed, at the latest when all is sent."""
     headers = {"Accept-Ranges": "bytes", "ETag": film.tag}
     unchanged = request.headers.get("if-range", film.tag) == film.tag
-    try:
-        span = asked_span(request.headers.get("range"), film.size) if unchanged else None
-    except UnsatisfiableError:
+    asked = asked_bytes(request.headers.get("range"), film.size) if unchanged else None
+    if asked is not None and not asked:
         film.close()
         return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{film.size}"})
     whole = headers | {"Content-Length": str(film.size)}
     if request.method == "HEAD":
         film.close()
         return Response(media_type=media_type, headers=whole)
-    if span is None:
+    if asked is None:
         return StreamingResponse(film.chunks(), media_type=media_type, headers=whole)
-    content = film.read(Span(span.start, min(span.end, span.start + MOST_BYTES)))
+    content = film.read(asked.start, min(len(asked), MOST_BYTES))
     film.close()
-    sent = Span(span.start, span.start + len(content))
-    return Response(content, 206, headers | {"Content-Range": sent.header(film.size)}, media_type)
+    place = f"bytes {asked.start}-{asked.start + len(content) - 1}/{film.size}"
+    return Response(content, 206, headers | {"Content-Range": place}, media_type)
