@@ -115,13 +115,9 @@ def extract_image(
     """
     picture = Picture(image, image.shape[:2]) if isinstance(image, np.ndarray) else image
     found = find_faces(picture, detector, embedder.spec)
-    here = found.faces.scaled(picture.scale) if picture.scale < 1.0 else found.faces
-    return ImageFaces(
-        found.faces,
-        found.quality,
-        embedder.embed(found.crops),
-        square_crops(picture.pixels, here.boxes_xyxy, size_px=THUMBNAIL_PX),
-    )
+    here = found.faces.scaled(picture.scale)
+    thumbnails = square_crops(picture.pixels, here.boxes_xyxy, size_px=THUMBNAIL_PX)
+    return ImageFaces(found.faces, found.quality, embedder.embed(found.crops), thumbnails)
 
 
 def find_faces(
@@ -140,7 +136,7 @@ def find_faces(
     if most is not None and len(found) > most:
         found = found[np.sort(np.argsort(-found.areas_px, kind="stable")[:most])]
     crops = crop_faces(picture.pixels, found.boxes_xyxy, found.landmarks_xy, spec)
-    whole = found.scaled(1.0 / picture.scale) if picture.scale < 1.0 else found
+    whole = found.scaled(1.0 / picture.scale)
     return FoundFaces(whole, face_quality(crops, whole.landmarks_xy), crops, n_seen)
 
 
@@ -193,10 +189,13 @@ def embed_known_faces(
     """
     if faces is None:
         return embedder.embed(_as_crop(content, path, embedder.spec)[None])
-    picture = decode_image(content, path, longest_side_px=decoded_side_px)
-    here = faces.scaled(picture.scale) if picture.scale < 1.0 else faces
-    crops = crop_faces(picture.pixels, here.boxes_xyxy, here.landmarks_xy, embedder.spec)
-    return embedder.embed(crops)
+    return embed_known(decode_image(content, path, longest_side_px=decoded_side_px), faces, embedder)
+
+
+def embed_known(picture: Picture, faces: Detections, embedder: FaceEmbedder) -> NDArray[np.float32]:
+    """Embeddings of faces in pixels of the whole picture, shape (N, D)."""
+    here = faces.scaled(picture.scale)
+    return embedder.embed(crop_faces(picture.pixels, here.boxes_xyxy, here.landmarks_xy, embedder.spec))
 
 
 def extract_crops(

@@ -18,13 +18,13 @@ from facespace.extract.photos import (
     FaceEmbedder,
     ImageFaces,
     PhotoFaces,
+    embed_known,
     extract_image,
     extract_photo,
     extract_photos,
     tiles_of,
 )
 from facespace.extract.tracks import Track, Tracker
-from facespace.faces.align import crop_faces
 from facespace.faces.detections import Detections
 from facespace.faces.tiles import decoded_side_px
 from facespace.images import EVERY_S, Exif, Unreadable, Video, VideoFrame, is_video
@@ -181,11 +181,7 @@ def embed_known_frames(
             frame = next(frames, None)
         if frame is None:
             raise ImageError(path, f"expected a frame at {time_s:.3f} s, the video ends before")
-        picture = frame.picture
-        here = faces[which].scaled(picture.scale) if picture.scale < 1.0 else faces[which]
-        rows[which] = embedder.embed(
-            crop_faces(picture.pixels, here.boxes_xyxy, here.landmarks_xy, embedder.spec)
-        )
+        rows[which] = embed_known(frame.picture, faces[which], embedder)
     return rows
 
 

@@ -66,6 +66,8 @@ class Detections:
 
         Pixel centres are at integer coordinates, so that x maps to (x + 0.5) * factor - 0.5.
         """
+        if factor == 1:
+            return self
         return Detections(
             (self.boxes_xyxy + 0.5) * factor - 0.5, (self.landmarks_xy + 0.5) * factor - 0.5, self.scores
         )
