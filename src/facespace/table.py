@@ -178,8 +178,7 @@ class FaceTable:
         Raises:
             DataError: no table there, one of a newer version, or a damaged one.
         """
-        manifest = read_manifest(folder)
-        shards = [_read_shard(folder, name, manifest["model"]) for name in manifest["shards"]]
+        shards = list(cls.shards(folder))
         return cls.merge(shards) if len(shards) != 1 else shards[0]
 
     @classmethod

@@ -13,8 +13,8 @@ from facespace.cli.progress import show_table
 from facespace.errors import InputError
 from facespace.models.devices import AUTO, candidates
 from facespace.service.keys import ANY, RIGHTS, Keys
-from facespace.service.serving import HOST, PORT, Listening, serve
-from facespace.service.settings import MB, Limits, Settings
+from facespace.service.serving import serve
+from facespace.service.settings import HOST, MB, PORT, Limits, Settings
 
 LIMITS = Limits()
 BODY_MB = LIMITS.body_bytes // MB
@@ -94,7 +94,8 @@ def start(
     settings = Settings(
         folder, addresses=_named(gallery or []), token=milvus_token(), model=model,
         detector=detector, device=device, keys=keys, threads=threads,
-        workers=workers, root_path=root_path.rstrip("/"), origins=tuple(allow_origin or ()),
+        workers=workers, host=host, port=port, certificate=tls_cert, certificate_key=tls_key,
+        proxies=tuple(proxy or ()), root_path=root_path.rstrip("/"), origins=tuple(allow_origin or ()),
         hosts=tuple(allow_host or ()),
         limits=Limits(
             body_bytes=max_body * MB, pixels=round(max_pixels * 1e6), queue=queue, timeout_s=timeout, rate=rate
@@ -108,7 +109,7 @@ def start(
 
     # The service has stopped by itself when the signal arrives here.
     with suppress(KeyboardInterrupt):
-        serve(settings, Listening(host, port, tls_cert, tls_key, tuple(proxy or ())), on_ready=ready)
+        serve(settings, on_ready=ready)
 
 
 def make_key(

@@ -7,11 +7,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facespace.errors import InputError, MissingExtraError
@@ -20,7 +18,6 @@ from facespace.service.settings import Settings
 if TYPE_CHECKING:
     import uvicorn
 
-HOST, PORT = "127.0.0.1", 8129
 # For what was accepted to be finished, when the service is stopped.
 GRACE_S = 60
 RESTART_S = 1.0
@@ -30,36 +27,11 @@ BODY_S = 3600.0
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 
 
-@dataclass(frozen=True)
-class Listening:
-    """Where and how a service listens.
-
-    Attributes:
-        host: address or name.
-        port: 0 takes any that is free.
-        certificate: file of the TLS certificate; None for plain HTTP.
-        certificate_key: of its private key.
-        proxies: addresses whose forwarded headers are believed.
-    """
-
-    host: str = HOST
-    port: int = PORT
-    certificate: Path | None = None
-    certificate_key: Path | None = None
-    proxies: tuple[str, ...] = ()
-
-
-def serve(
-    settings: Settings,
-    listening: Listening | None = None,
-    *,
-    on_ready: Callable[[str, bool], None] | None = None,
-) -> None:
+def serve(settings: Settings, *, on_ready: Callable[[str, bool], None] | None = None) -> None:
     """Serve until the process is stopped; what was accepted is finished first.
 
     Args:
         settings: of the service.
-        listening: where.
         on_ready: called with the address and whether only this machine can reach it, before the first request is
             answered.
 
@@ -71,22 +43,22 @@ def serve(
         from facespace.http.listening import is_local, listen
     except ImportError as error:
         raise MissingExtraError("the service", "serve") from error
-    where = listening or Listening()
-    if not (settings.keys or is_local(where.host)):
-        raise InputError(f"{where.host}: without keys expected an address of this machine alone")
-    scheme = "http" if where.certificate is None else "https"
-    with listen(where.host, where.port) as opened:
-        host = f"[{where.host}]" if ":" in where.host else where.host
+    local = is_local(settings.host)
+    if not (settings.keys or local):
+        raise InputError(f"{settings.host}: without keys expected an address of this machine alone")
+    scheme = "http" if settings.certificate is None else "https"
+    with listen(settings.host, settings.port) as opened:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         if on_ready is not None:
-            on_ready(f"{scheme}://{host}:{opened.getsockname()[1]}", is_local(where.host))
+            on_ready(f"{scheme}://{host}:{opened.getsockname()[1]}", local)
         if settings.workers == 1:
-            run(settings, where, [opened])
+            run(settings, [opened])
         else:
-            _run_many(settings, where, opened)
+            _run_many(settings, opened)
 
 
-def run(settings: Settings, where: Listening, sockets: list[socket.socket]) -> None:
-    """Serve in this process, until it is stopped or the process that made it is gone."""
+def run(settings: Settings, sockets: list[socket.socket]) -> None:
+    """Serve in this process, until it is told to stop or the process that made it is gone."""
     import uvicorn
 
     from facespace.http.connections import Connection
@@ -97,8 +69,9 @@ def run(settings: Settings, where: Listening, sockets: list[socket.socket]) -> N
     config = server_config(
         create_app(Service(settings)), lifespan="on",
         http=partial(Connection, most=settings.limits.connections, body_s=BODY_S),
-        timeout_graceful_shutdown=GRACE_S, proxy_headers=bool(where.proxies), forwarded_allow_ips=list(where.proxies),
-        ssl_certfile=where.certificate, ssl_keyfile=where.certificate_key,
+        timeout_graceful_shutdown=GRACE_S, proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=list(settings.proxies), ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.certificate_key,
     )  # fmt: skip
     server = uvicorn.Server(config)
     _stop_with_parent(server)
@@ -117,19 +90,16 @@ def _stop_with_parent(server: "uvicorn.Server") -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _run_many(settings: Settings, where: Listening, opened: socket.socket) -> None:
+def _run_many(settings: Settings, opened: socket.socket) -> None:
     """Several processes, each made again where it dies; their counts are put together in files."""
-    context, counts = (
-        multiprocessing.get_context("spawn"),
-        tempfile.TemporaryDirectory(prefix="facespace-counts-"),
-    )
+    context = multiprocessing.get_context("spawn")
 
     def start() -> SpawnProcess:
-        made = context.Process(target=run, args=(settings, where, [opened]))
+        made = context.Process(target=run, args=(settings, [opened]))
         made.start()
         return made
 
-    with counts as folder:
+    with tempfile.TemporaryDirectory(prefix="facespace-counts-") as folder:
         os.environ[COUNTS] = folder  # read by prometheus_client in the processes that are made
         processes = [start() for _ in range(settings.workers)]
         try:

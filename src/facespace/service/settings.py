@@ -6,6 +6,7 @@ from pathlib import Path
 
 from facespace.models.devices import AUTO
 
+HOST, PORT = "127.0.0.1", 8129
 MB = 2**20
 
 
@@ -56,6 +57,11 @@ class Settings:
         keys: whether requests need a key.
         threads: that find faces; all cores when None.
         workers: processes.
+        host: address or name to listen at.
+        port: 0 takes any that is free.
+        certificate: file of the TLS certificate; None for plain HTTP.
+        certificate_key: of its private key.
+        proxies: addresses whose forwarded headers are believed.
         root_path: under which a proxy shows the service, such as `/faces`.
         origins: of web pages elsewhere whose scripts may ask, such as `https://example.org`.
         hosts: names, besides this machine's own, by which a service without keys may be reached.
@@ -71,6 +77,11 @@ class Settings:
     keys: bool = True
     threads: int | None = None
     workers: int = 1
+    host: str = HOST
+    port: int = PORT
+    certificate: Path | None = None
+    certificate_key: Path | None = None
+    proxies: tuple[str, ...] = ()
     root_path: str = ""
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
