@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_what_another_run_has_written_is_noticed_where_folders_cannot_be_locked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        table_module, "lock_folder", lambda folder: folder.mkdir(exist_ok=True) or (lambda: None)
+        table_module, "lock_folder", lambda folder: folder.mkdir(exist_ok=True) or ExitStack()
     )
     with (
         FaceTableWriter(tmp_path / "t", model="m" * 64) as one,

@@ -152,10 +152,9 @@ class RemoteGallery(_Calls[Document]):
         return self._pages("faces", subject=subject)
 
     def _pages(self, what: str, **wanted: Any) -> Iterator[Document]:
-        page = self._send("GET", f"/{what}", params=_given(**wanted))
-        yield from page[what]
-        while page["next"]:
-            page = self._send("GET", f"/{what}", params=_given(**wanted, cursor=page["next"]))
+        page: Document = {"next": ""}
+        while page["next"] is not None:
+            page = self._send("GET", f"/{what}", params=_given(**wanted, cursor=page["next"] or None))
             yield from page[what]
 
     def _send(self, method: str, path: str, **sent: Any) -> Document:

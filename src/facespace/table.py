@@ -223,7 +223,7 @@ class FaceTableWriter:
         self._next = 0  # number of the next shard
         self.n_faces = 0
         self._is_new = not folder.exists()
-        self._unlock = weakref.finalize(self, lock_folder(folder))
+        self._unlock = weakref.finalize(self, lock_folder(folder).close)
         try:
             self._open()
         except BaseException:

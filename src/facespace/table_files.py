@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,22 @@ FORMAT_VERSION = 2  # 1 has no columns of videos
 MANIFEST = "manifest.json"
 
 
-def lock_folder(folder: Path) -> Callable[[], None]:
-    """Keep other writers out of a folder, which is made if absent; returns what lets them in again.
+def lock_folder(folder: Path) -> ExitStack:
+    """Keep other writers out of a folder, which is made if absent, until the block ends or `close` is called.
 
     The lock goes with the process. Where folders cannot be locked nobody is kept out.
+
+    Raises:
+        DataError: another one keeps us out.
+        WriteError: the folder cannot be made.
     """
+    held = ExitStack()
     try:
         make_folder(folder, private=True)
     except OSError as error:
         raise WriteError(folder, error) from error
     if sys.platform == "win32":
-        return lambda: None
+        return held
     import fcntl
 
     opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
@@ -41,7 +46,8 @@ def lock_folder(folder: Path) -> Callable[[], None]:
         ) from None
     except OSError:  # not on this file system
         pass
-    return lambda: os.close(opened)
+    held.callback(os.close, opened)
+    return held
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -80,12 +80,12 @@ def test_a_job_that_was_cut_off_is_resumed_by_the_next_start(tmp_path: Path) -> 
 def test_a_job_is_left_to_the_process_that_works_on_it(tmp_path: Path) -> None:
     jobs = JobFolder(tmp_path)
     job = jobs.new("team", "enrol", None)
-    let_go = jobs.take(job.job_id)
-    assert let_go is not None and jobs.take(job.job_id) is None
-    let_go()
+    held = jobs.take(job.job_id)
+    assert held is not None and jobs.take(job.job_id) is None
+    held.close()
     again = jobs.take(job.job_id)
     assert again is not None
-    again()
+    again.close()
 
 
 def test_a_job_that_is_cancelled_keeps_what_it_has_done(tmp_path: Path) -> None:

@@ -178,12 +178,14 @@ def _put_right(
     if not writer.photos:
         return photos, 0
     digests = dict(zip(photos, workers.map(content_hash, photos, on_lost=lambda _: ""), strict=True))
-    n_left = writer.drop(_Leaving(paths, digests, unreadable, [path for path, _ in writer.photos]))
+    n_left = writer.drop(_leaving(paths, digests, unreadable, [path for path, _ in writer.photos]))
     done = writer.done
     return [photo for photo in photos if digests[photo] not in done], n_left
 
 
-class _Leaving:
+def _leaving(
+    paths: Sequence[Path], digests: dict[Path, str], unreadable: list[Unreadable], known: list[str]
+) -> Callable[[str, str], bool]:
     """Whether a photo of a table leaves it: it is not where it was, or another one is.
 
     Only photos at ``paths`` and below are judged, and none below a folder that cannot be opened.
@@ -191,26 +193,24 @@ class _Leaving:
     Raises:
         DataError: a folder without any photo of which the table holds some: most likely its disk is not there.
     """
+    here = {_absolute(path): digest for path, digest in digests.items()}
+    folders = tuple(_folder(path) for path in paths if path.is_dir())
+    shut = tuple(_folder(one.photo) for one in unreadable)
+    for folder in folders:
+        n = sum(_absolute(path).startswith(folder) for path in known)
+        if n and not any(path.startswith(folder) for path in here):
+            raise DataError(
+                f"{folder}: expected some of the {n} photos that the table holds of this folder, met none; "
+                "mount its disk, or write a new table"
+            )
 
-    def __init__(
-        self, paths: Sequence[Path], digests: dict[Path, str], unreadable: list[Unreadable], known: list[str]
-    ) -> None:
-        self._digests = {_absolute(path): digest for path, digest in digests.items()}
-        self._folders = [_folder(path) for path in paths if path.is_dir()]
-        self._shut = tuple(_folder(one.photo) for one in unreadable)
-        for folder in self._folders:
-            n = sum(_absolute(path).startswith(folder) for path in known)
-            if n and not any(path.startswith(folder) for path in self._digests):
-                raise DataError(
-                    f"{folder}: expected some of the {n} photos that the table holds of this folder, met none; "
-                    "mount its disk, or write a new table"
-                )
-
-    def __call__(self, path: str, digest: str) -> bool:
+    def leaves(path: str, digest: str) -> bool:
         path = _absolute(path)
-        if path in self._digests:
-            return self._digests[path] not in ("", digest)
-        return path.startswith(tuple(self._folders)) and not path.startswith(self._shut)
+        if path in here:
+            return here[path] not in ("", digest)
+        return path.startswith(folders) and not path.startswith(shut)
+
+    return leaves
 
 
 def _folder(path: Path) -> str:

@@ -9,8 +9,8 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
@@ -58,14 +58,14 @@ class Job:
     ended: str | None = None
     todo: int = 0
     done: int = 0
-    outcomes: dict[str, int] | None = None
+    outcomes: dict[str, int] = field(default_factory=dict)
     refused: tuple[dict[str, Any], ...] = ()
     model: str | None = None
     trouble: str | None = None
 
     def with_outcome(self, outcome: str, **why: Any) -> "Job":
         """One more done, with that outcome."""
-        counted = {**(self.outcomes or {}), outcome: (self.outcomes or {}).get(outcome, 0) + 1}
+        counted = {**self.outcomes, outcome: self.outcomes.get(outcome, 0) + 1}
         refused = (*self.refused, why) if why and len(self.refused) < LISTED else self.refused
         return replace(self, done=self.done + 1, outcomes=counted, refused=refused)
 
@@ -109,7 +109,7 @@ class JobFolder:
         if not re.match(JOB_ID, job_id) or not path.is_file():
             raise ProblemError(404, "not-found", "there is no such job")
         values = json.loads(path.read_text("utf-8"))
-        return Job(**{**values, "refused": tuple(values["refused"])})
+        return Job(**{**values, "refused": tuple(values["refused"]), "outcomes": values["outcomes"] or {}})
 
     def all(self) -> list[Job]:
         """All jobs, the oldest first."""
@@ -132,8 +132,8 @@ class JobFolder:
         """Remove a job with everything of it."""
         rmtree(self._folder / job_id, ignore_errors=True)
 
-    def take(self, job_id: str) -> Callable[[], None] | None:
-        """Keep other processes from a job; what lets go of it again, or None where another one has it."""
+    def take(self, job_id: str) -> ExitStack | None:
+        """Keep other processes from a job until the block ends; None where another one has it."""
         try:
             return lock_folder(self._folder / job_id)
         except DataError:
@@ -145,6 +145,6 @@ class JobFolder:
         for job_id in ended[: max(0, len(ended) - KEPT)]:
             self.drop(job_id)
         for folder in self._folder.glob("*"):
-            if not (folder / "job.json").is_file() and (let_go := self.take(folder.name)) is not None:
-                self.drop(folder.name)
-                let_go()
+            if not (folder / "job.json").is_file() and (held := self.take(folder.name)) is not None:
+                with held:
+                    self.drop(folder.name)

@@ -4,8 +4,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +91,7 @@ class Keys:
         text = f"fsk_{key_id}_{secrets.token_urlsafe(32)}"
         digest = hashlib.sha256(text.encode()).hexdigest()
         key = Key(key_id, digest, gallery, wanted, note, datetime.now(UTC).isoformat(timespec="seconds"))
-        with self._alone():
+        with lock_folder(self.path.parent):  # no other command changes the keys meanwhile
             self._write({**self._current(), key_id: key})
         return key, text
 
@@ -105,20 +104,11 @@ class Keys:
         known = {key.key_id: key for key in self.all()}
         if key_id not in known:
             raise InputError(f"{key_id}: expected the id of a key, as `facespace api keys list` has them")
-        with self._alone():
+        with lock_folder(self.path.parent):
             left = dict(self._current())
             left.pop(key_id, None)
             self._write(left)
         return known[key_id]
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other command changes the keys meanwhile."""
-        let_go = lock_folder(self.path.parent)
-        try:
-            yield
-        finally:
-            let_go()
 
     def _write(self, keys: dict[str, Key]) -> None:
         text = json.dumps({"keys": [asdict(key) for key in keys.values()]}, indent=1)

@@ -50,15 +50,12 @@ async def work_on_jobs(service: Service) -> None:
 
 async def _take(service: Service, job_id: str) -> None:
     """Work on a job, unless another process does."""
-    let_go = service.jobs.take(job_id)
-    if let_go is None:
-        return
-    try:
-        job = service.jobs.read(job_id)  # another process may have ended it meanwhile
-        if job.state not in ENDED:
-            await _Work(service, replace(job, state="running")).do()
-    finally:
-        let_go()
+    held = service.jobs.take(job_id)
+    if held is not None:
+        with held:
+            job = service.jobs.read(job_id)  # another process may have ended it meanwhile
+            if job.state not in ENDED:
+                await _Work(service, replace(job, state="running")).do()
 
 
 class _Work:

@@ -123,17 +123,6 @@ async def most_alike(
         k = min(4 * k, MOST_MATCHES)
 
 
-async def alike_to(
-    gallery: OpenGallery, face_id: int, rows: NDArray[np.float32], spec: ModelSpec
-) -> tuple[str, list[float]]:
-    """The subject of an enrolled face, and the similarity of each probe to it.
-
-    Raises:
-        ProblemError: there is no such face, or none with a template that the probes may meet.
-    """
-    return await gallery.read(lambda opened: _alike_to(opened, face_id, rows, spec))
-
-
 def _curves(gallery: Gallery, spec: ModelSpec) -> dict[str, FarCurve]:
     return {pair.stored.sha256: pair.curve for pair in gallery.templates.comparable(spec)}
 
@@ -151,9 +140,14 @@ def _subjects(matches: list[Any], curves: dict[str, FarCurve]) -> list[dict[str,
     ]
 
 
-def _alike_to(
+def alike_to(
     gallery: Gallery, face_id: int, rows: NDArray[np.float32], spec: ModelSpec
 ) -> tuple[str, list[float]]:
+    """The subject of an enrolled face, and the similarity of each probe to it.
+
+    Raises:
+        ProblemError: there is no such face, or none with a template that the probes may meet.
+    """
     face = gallery.find_faces([face_id]).get(face_id)
     templates = {
         batch.model: batch.vectors for batch in gallery.templates.of_faces(np.array([face_id], np.int64))

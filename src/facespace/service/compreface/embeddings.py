@@ -52,7 +52,7 @@ async def recognize(body: Probes, asked: Reader, prediction_count: PredictionCou
 async def verify_example(image_id: UUID, body: Probes, asked: Reader) -> JSONResponse:
     spec = (await asked.gallery.embedder()).spec
     rows = _rows(asked.service, body.embeddings, spec)
-    _, alike = await alike_to(asked.gallery, face_of(image_id), rows, spec)
+    _, alike = await asked.gallery.read(lambda g: alike_to(g, face_of(image_id), rows, spec))
     return JSONResponse({"result": _sorted(body.embeddings, alike)})
 
 

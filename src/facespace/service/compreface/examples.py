@@ -102,7 +102,7 @@ async def verify(image_id: UUID, request: Request, asked: Reader, options: Optio
     embedder = await asked.gallery.embedder()
     seen = await look(asked.service, content, embedder, options)
     rows = seen.faces.embeddings
-    subject, alike = await alike_to(asked.gallery, face_of(image_id), rows, embedder.spec)
+    subject, alike = await asked.gallery.read(lambda g: alike_to(g, face_of(image_id), rows, embedder.spec))
     result = [{**seen.face(i), "subject": subject, "similarity": value} for i, value in enumerate(alike)]
     return JSONResponse({"result": result, **seen.versions()})
 

@@ -1,8 +1,9 @@
 """Jobs: enrol very many faces, move a gallery to another model; accepted at once, done afterwards."""
 
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
@@ -43,17 +44,14 @@ async def enrol_many(request: Request, asked: Writer) -> JSONResponse:
         raise ProblemError(415, "media-type", f"expected {LINES[0]}")
     jobs = asked.service.jobs
     job = jobs.new(asked.gallery.name, "enrol", asked.by)
-    let_go = jobs.take(job.job_id)
-    try:
-        n = await _spool(request, jobs.lines(job.job_id), asked.service.settings.limits.bulk_bytes)
-        job = replace(job, todo=n)
-        jobs.write(job)
-    except BaseException:
-        jobs.drop(job.job_id)
-        raise
-    finally:
-        if let_go is not None:
-            let_go()
+    with jobs.take(job.job_id) or nullcontext():
+        try:
+            n = await _spool(request, jobs.lines(job.job_id), asked.service.settings.limits.bulk_bytes)
+            job = replace(job, todo=n)
+            jobs.write(job)
+        except BaseException:
+            jobs.drop(job.job_id)
+            raise
     asked.service.wake.set()
     return _accepted(job)
 
@@ -74,12 +72,12 @@ async def upgrade(asked: Writer, target: Target) -> JSONResponse:
 async def list_jobs(asked: Reader) -> JSONResponse:
     found = [job for job in asked.service.jobs.all() if job.gallery == asked.gallery.name]
     newest = found[: -1 - asked.service.settings.limits.page : -1]
-    return JSONResponse({"jobs": [_shown(job) for job in newest]})
+    return JSONResponse({"jobs": [asdict(job) for job in newest]})
 
 
 @router.get("/jobs/{job_id}", **described("How far a job is", JobShown))
 async def show_job(job_id: JobId, asked: Reader) -> JSONResponse:
-    return JSONResponse(_shown(_of(asked, job_id)))
+    return JSONResponse(asdict(_of(asked, job_id)))
 
 
 @router.delete("/jobs/{job_id}", **described("Stop a job; what it has done stays", JobShown, 202))
@@ -88,7 +86,7 @@ async def cancel_job(job_id: JobId, asked: Writer) -> JSONResponse:
     if job.state not in ENDED:
         asked.service.jobs.cancel(job_id)
         asked.service.wake.set()
-    return JSONResponse(_shown(job), 202)
+    return JSONResponse(asdict(job), 202)
 
 
 def _of(asked: Asked, job_id: str) -> Job:
@@ -98,13 +96,9 @@ def _of(asked: Asked, job_id: str) -> Job:
     return job
 
 
-def _shown(job: Job) -> dict[str, Any]:
-    return {**asdict(job), "outcomes": job.outcomes or {}}
-
-
 def _accepted(job: Job) -> JSONResponse:
     where = f"/v1/galleries/{job.gallery}/jobs/{job.job_id}"
-    return JSONResponse(_shown(job), 202, headers={"Location": where})
+    return JSONResponse(asdict(job), 202, headers={"Location": where})
 
 
 async def _spool(request: Request, path: Path, most: int) -> int:
