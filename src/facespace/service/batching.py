@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Waiting:
-    key: Hashable
+    key: Any
     rows: Rows
     answer: "asyncio.Future[Any]"
 
@@ -46,7 +46,7 @@ class Batcher:
         self._waiting: deque[_Waiting] = deque()
         self._is_running = False
 
-    async def submit(self, key: Hashable, rows: Rows) -> Any:
+    async def submit(self, key: Any, rows: Rows) -> Any:
         """The result of one request."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(key, rows, answer))
@@ -70,7 +70,7 @@ class Batcher:
         self._waiting = deque(waiting for waiting in here if id(waiting) not in taken)
         return batch
 
-    def _each(self, key: Hashable, parts: Sequence[Rows]) -> list[Any]:
+    def _each(self, key: Any, parts: Sequence[Rows]) -> list[Any]:
         """A result or an error for each."""
         try:
             return list(self._work(key, parts))

@@ -25,7 +25,7 @@ from facespace.service.batching import Batcher
 from facespace.service.metrics import Metrics
 from facespace.service.problems import ProblemError
 from facespace.service.settings import Settings
-from facespace.store import Moment
+from facespace.store import IndexState, Moment
 
 Result = TypeVar("Result")
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -130,7 +130,6 @@ class OpenGallery:
         opened: the gallery itself, opened once more; it is there.
         pictures: folder of kept pictures; there only where the gallery is set to keep them.
         n_busy: requests that use it just now.
-        indexes: what the last search rested on, by the label of each model; recall where it is not exact.
     """
 
     def __init__(
@@ -143,7 +142,6 @@ class OpenGallery:
     ) -> None:
         self.name, self.opened, self.pictures = name, opened, pictures
         self.n_busy = 0
-        self.indexes: dict[str, Any] = {}
         self._embedder: FaceEmbedder | None = None
         self._moment: Moment | None = None
         self._embedders, self._metrics = embedders, metrics
@@ -197,17 +195,16 @@ class OpenGallery:
     async def identify(self, rows: NDArray[np.float32], spec: ModelSpec, *, fpir: float) -> Identities:
         """See `Gallery.identify`; together with what other requests ask at the moment."""
         with self._busy():
-            found: Identities = await self._batcher.submit(("identify", spec.sha256, fpir, spec), rows)
+            found: Identities = await self._batcher.submit(("identify", spec, fpir), rows)
             return found
 
     async def search(
         self, rows: NDArray[np.float32], spec: ModelSpec, *, k: int, far: float
-    ) -> list[list[Match]]:
-        """See `Gallery.search`; likewise."""
+    ) -> tuple[list[list[Match]], dict[str, IndexState]]:
+        """See `Gallery.search`; likewise, with what it rested on, by the label of each model."""
         with self._busy():
-            found: list[list[Match]] = await self._batcher.submit(
-                ("search", spec.sha256, (k, far), spec), rows
-            )
+            found: tuple[list[list[Match]], dict[str, IndexState]]
+            found = await self._batcher.submit(("search", spec, (k, far)), rows)
             return found
 
     async def rest(self) -> None:
@@ -236,33 +233,27 @@ class OpenGallery:
         finally:
             self.n_busy -= 1
 
-    def _follow(self, gallery: Gallery) -> None:
-        """In the thread that reads: the gallery's model, where somebody has written to it."""
-        now = gallery.templates.moment()
-        if now != self._moment:
-            self._embedder, self._moment = self._embedders.of(gallery), now
-
-    def _see_index(self, gallery: Gallery) -> None:
-        """In the thread that reads: what the last search rested on."""
-        states = gallery.index_states()
-        self.indexes = {label: state.to_json() for label, state in states.items()}
-        recalls = [state.recall.share for state in states.values() if state.recall is not None]
-        self._metrics.recall.labels(self.name).set(min(recalls, default=1.0))
-
     def _look(self, key: Any, items: Sequence[NDArray[np.float32]]) -> Sequence[Any]:
         """In the thread that reads: identify or search for several requests in one pass."""
-        what, _, how, spec = key
+        return self._reader.call(lambda gallery: self._look_in(gallery, key, items))
+
+    def _look_in(self, gallery: Gallery, key: Any, items: Sequence[NDArray[np.float32]]) -> Sequence[Any]:
+        what, spec, how = key
         probes = items[0] if len(items) == 1 else np.concatenate(items)
         ends = np.cumsum([len(rows) for rows in items]).tolist()
         parts = [slice(end - len(rows), end) for end, rows in zip(ends, items, strict=True)]
         with self._metrics.stage("search"):
-            self._reader.call(self._follow)
+            now = gallery.templates.moment()
+            if now != self._moment:  # somebody has written to it, perhaps moved it to another model
+                self._embedder, self._moment = self._embedders.of(gallery), now
             if what == "identify":
-                who = self._reader.call(lambda gallery: gallery.identify(probes, spec, fpir=how))
+                who = gallery.identify(probes, spec, fpir=how)
                 return [_part(who, part) for part in parts]
-            found = self._reader.call(lambda g: g.search(probes, spec, k=how[0], far=how[1]))
-            self._reader.call(self._see_index)
-            return [found[part] for part in parts]
+            found = gallery.search(probes, spec, k=how[0], far=how[1])
+            states = gallery.index_states()
+            recalls = [state.recall.share for state in states.values() if state.recall is not None]
+            self._metrics.recall.labels(self.name).set(min(recalls, default=1.0))
+            return [(found[part], states) for part in parts]
 
 
 def _part(who: Identities, part: slice) -> Identities:

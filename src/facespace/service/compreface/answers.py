@@ -114,8 +114,8 @@ async def most_alike(
     curves = await gallery.read(lambda opened: _curves(opened, spec))
     k = n
     while True:
-        found = await gallery.search(rows, spec, k=k, far=VERIFY_FAR)
-        subjects = [_subjects(matches, curves)[:n] for matches in found]
+        found, _ = await gallery.search(rows, spec, k=k, far=VERIFY_FAR)
+        told = [_subjects(matches, curves)[:n] for matches in found]
         # Several of the nearest faces may be one subject's.
         enough = all(len(one) >= n or len(matches) < k for one, matches in zip(subjects, found, strict=True))
         if enough or k >= MOST_MATCHES:

@@ -1,6 +1,6 @@
 """What is answered: the library's results as documents."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from facespace.models import ModelSpec
 from facespace.service.engine import Faces
 from facespace.service.galleries import OpenGallery
 from facespace.service.probes import Probes
+from facespace.store import IndexState
 
 
 def model(spec: ModelSpec) -> dict[str, str]:
@@ -58,8 +59,13 @@ def identification(found: Identities) -> dict[str, Any]:
         "fpir": found.fpir, "far": _number(found.far), "measured": found.measured,
         "chance_range": [_number(end) for end in found.chance_range], "n_subjects": found.n_subjects,
         "n_comparisons": found.n_comparisons, "meaning": found.meaning(),
-        "index": {label: state.to_json() for label, state in found.indexes.items()},
+        "index": indexes(found.indexes),
     }  # fmt: skip
+
+
+def indexes(states: Mapping[str, IndexState]) -> dict[str, Any]:
+    """What a search rested on, by the label of each model; its recall where it is not exact."""
+    return {label: state.to_json() for label, state in states.items()}
 
 
 def match(one: Match, key: str) -> dict[str, Any]:

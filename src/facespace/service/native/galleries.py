@@ -71,5 +71,5 @@ async def _shown(gallery: OpenGallery) -> dict[str, Any]:
     return {
         "name": gallery.name, "model": None if spec is None else answers.model(spec), "n_subjects": subjects,
         "n_faces": faces, "keep_pictures": gallery.keeps_pictures,
-        "index": {label: state.to_json() for label, state in states.items()},
+        "index": answers.indexes(states),
     }  # fmt: skip

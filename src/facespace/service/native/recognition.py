@@ -38,11 +38,11 @@ async def search(
 ) -> JSONResponse:
     gallery, k = asked.gallery, limited("k", k, asked.service.settings.limits.nearest)
     probes = await embed_sent(asked.service, await read_sent(request), await gallery.embedder(), faces)
-    near = await gallery.search(probes.rows, probes.spec, k=k, far=far)
+    near, indexes = await gallery.search(probes.rows, probes.spec, k=k, far=far)
     found = [
         {**answers.probe(probes, i), "matches": [answers.match(m, key_of(gallery, m.face)) for m in row]}
         for i, row in enumerate(near)
     ]
     return JSONResponse(
-        {**answers.head(gallery, probes), "index": gallery.indexes, "far": far, "faces": found}
+        {**answers.head(gallery, probes), "index": answers.indexes(indexes), "far": far, "faces": found}
     )
