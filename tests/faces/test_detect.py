@@ -14,7 +14,6 @@ from facespace.faces.detect import Detector
 from facespace.faces.detections import Detections
 from facespace.faces.layouts import (
     LAYOUTS,
-    Output,
     decode_own,
     decode_scrfd,
     decode_yunet,
@@ -126,7 +125,7 @@ def test_scrfd_layout_has_two_anchors_a_cell() -> None:
     ],
 )
 def test_layouts_are_recognised_by_their_outputs(names: list[tuple[str, tuple]], layout: str | None) -> None:
-    found = recognise([Output(*name) for name in names])
+    found = recognise(dict(names))
     assert found == (LAYOUTS[layout] if layout else None)
 
 

@@ -1,6 +1,7 @@
 """Find faces in a picture with an ONNX detector: our own, or a user's in the YuNet or SCRFD layout."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from facespace.errors import InputError, ModelError
 from facespace.faces.detections import Detections
-from facespace.faces.layouts import LAYOUTS, Layout, Output, recognise, suppress
+from facespace.faces.layouts import LAYOUTS, Layout, recognise, suppress
 from facespace.faces.matching import box_iou
 from facespace.faces.second_look import look_again
 from facespace.faces.tiles import Region, Tiles, grid, regions, touches_seam
@@ -69,8 +70,7 @@ class Detector:
         self.tiles = tiles
         path = find_model(model, "detector")
         self._network = Network(path, threads=threads, device=device)
-        outputs = [Output(name, tuple(shape)) for name, shape in self._network.outputs.items()]
-        self.spec, self._layout = _spec_and_layout(path, outputs)
+        self.spec, self._layout = _spec_and_layout(path, self._network.outputs)
         own = float(self.spec.options.get("score_threshold", self._layout.score_threshold))
         self.score_threshold = own if score_threshold is None else score_threshold
         if not 0 < self.score_threshold < 1:
@@ -247,7 +247,9 @@ def _in_picture(found: Detections, scale_xy: tuple[float, float], size_hw: tuple
     return Detections(boxes[inside], landmarks[inside], found.scores[inside])
 
 
-def _spec_and_layout(path: Path, outputs: list[Output]) -> tuple[ModelSpec, Layout]:
+def _spec_and_layout(
+    path: Path, outputs: Mapping[str, Sequence[int | str | None]]
+) -> tuple[ModelSpec, Layout]:
     """What the file says of itself; for a foreign one, what is known of its layout."""
     if SPEC_KEY in read_metadata(path):
         spec = read_spec(path)
@@ -261,7 +263,7 @@ def _spec_and_layout(path: Path, outputs: list[Output]) -> tuple[ModelSpec, Layo
     if layout is None:
         raise ModelError(
             f"{path}: expected a face detector with outputs as YuNet or SCRFD with landmarks have them, "
-            f"met {', '.join(o.name for o in outputs)}"
+            f"met {', '.join(outputs)}"
         )
     spec = ModelSpec(
         path.stem, "", "detector", (0, 0), colour=layout.colour, mean=layout.mean, std=layout.std, dim=0,

@@ -23,14 +23,6 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Output:
-    """Name and shape of a model's output, as the runtime tells them."""
-
-    name: str
-    shape: tuple[int | str | None, ...]
-
-
-@dataclass(frozen=True)
 class Layout:
     """How to feed a kind of detector and to read it.
 
@@ -122,14 +114,13 @@ LAYOUTS = {
 }
 
 
-def recognise(outputs: Sequence[Output]) -> Layout | None:
-    """The layout that a model's outputs show, or None."""
-    names = {output.name for output in outputs}
-    if set(OWN_OUTPUTS) <= names:
+def recognise(outputs: Mapping[str, Sequence[int | str | None]]) -> Layout | None:
+    """The layout that a model's outputs, shapes by name, show; None where they show none."""
+    if set(OWN_OUTPUTS) <= set(outputs):
         return LAYOUTS["facespace"]
-    if {f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in STRIDES} <= names:
+    if {f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in STRIDES} <= set(outputs):
         return LAYOUTS["yunet"]
-    last = [output.shape[-1] for output in outputs if output.shape]
+    last = [shape[-1] for shape in outputs.values() if shape]
     return LAYOUTS["scrfd"] if last == [1] * 3 + [4] * 3 + [10] * 3 else None
 
 

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from facespace.errors import ImageError, MissingExtraError
 from facespace.images.exif import Exif, time_of_text
+from facespace.images.opening import turn
 from facespace.images.read import Picture, Side, is_growing
 from facespace.regular_files import open_regular
 
@@ -264,7 +266,9 @@ class Video:
             format="rgb24", width=ceil(width * scale), height=ceil(height * scale), interpolation="AREA"
         )
         size_hw = (width, height) if orientation > 4 else (height, width)
-        return Picture(np.ascontiguousarray(_turned(pixels, orientation)), size_hw, self.exif)
+        if orientation != 1:
+            pixels = np.asarray(turn(Image.fromarray(pixels), orientation))
+        return Picture(np.ascontiguousarray(pixels), size_hw, self.exif)
 
     def _check_end(self) -> None:
         """A file that ends long before it says is cut short."""
@@ -297,16 +301,7 @@ def _orientation(frame: "Decoded", before: int) -> int:
     return ORIENTATIONS.get(tuple(round(v / largest) for v in (a, b, c, d)), 1)
 
 
-def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """As EXIF numbers it (2.32, tag 0x0112)."""
-    if orientation > 4:
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
-
-
-def _taken_at(metadata: dict[str, str]) -> str | None:
+def _taken_at(said: dict[str, str]) -> str | None:
     """By the clock of the phone where it tells, else UTC; encoders that know no time write that of an epoch."""
     for key in ("com.apple.quicktime.creationdate", "creation_time", "DATE", "date"):
         moment = time_of_text(metadata.get(key, ""))
