@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from facespace.cluster import collection_threshold
-from facespace.gallery import read_labels
 from facespace.measure.context import Context
-from facespace.measure.experiments import bytes, false_accepts, holdout, lfw, quality
-from facespace.measure.experiments.album import evaluate_album, extract_album
+from facespace.measure.experiments import album, bytes, false_accepts, holdout, lfw, quality
 from facespace.measure.result import plain
 from facespace.measure.speed import time_embedder
 from facespace.models.summary import summarise
@@ -30,6 +28,15 @@ def measure_embedder(context: Context, *, on_part: Callable[[str], None] = lambd
     """
     embedder = context.embedder
     spec, summary = embedder.spec, summarise(embedder.path)
+
+    def figures_of(experiment: ModuleType, **options: Any) -> Figures:
+        found: Figures = experiment.EXPERIMENT.run(experiment.Options(**options), context).figures
+        return found
+
+    def speed() -> Figures:
+        milliseconds, ratio = time_embedder(embedder, context.data / BASELINE)
+        return {"embed_ms": milliseconds, "embed_ratio": ratio, "baseline": BASELINE.name}
+
     figures: Figures = {
         "model": spec.name,
         "version": spec.version,
@@ -41,15 +48,15 @@ def measure_embedder(context: Context, *, on_part: Callable[[str], None] = lambd
         "file_bytes": embedder.path.stat().st_size,
     }
     parts: dict[str, Callable[[], Any]] = {
-        "holdout": lambda: holdout.EXPERIMENT.run(holdout.Options(), context).figures,
+        "holdout": lambda: figures_of(holdout),
         "cross_fit": lambda: cross_fit(context.embedded(context.holdout)),
-        "bytes": lambda: bytes.EXPERIMENT.run(bytes.Options(on="val"), context).figures["byte_form"],
-        "quality": lambda: quality.EXPERIMENT.run(quality.Options(), context).figures,
-        "lfw": lambda: lfw.EXPERIMENT.run(lfw.Options(), context).figures,
-        "lfw_centre": lambda: lfw.EXPERIMENT.run(lfw.Options(mode="centre"), context).figures,
-        "false_accepts": lambda: false_accepts.EXPERIMENT.run(false_accepts.Options(), context).figures,
-        "album": lambda: _album(context),
-        "speed": lambda: _speed(context),
+        "bytes": lambda: figures_of(bytes, on="val")["byte_form"],
+        "quality": lambda: figures_of(quality),
+        "lfw": lambda: figures_of(lfw),
+        "lfw_centre": lambda: figures_of(lfw, mode="centre"),
+        "false_accepts": lambda: figures_of(false_accepts),
+        "album": lambda: figures_of(album),
+        "speed": speed,
     }
     for name, measure in parts.items():
         on_part(name)
@@ -57,30 +64,12 @@ def measure_embedder(context: Context, *, on_part: Callable[[str], None] = lambd
     return figures
 
 
-def _album(context: Context) -> Any:
-    folder = context.data / "albums" / "people"
-    labels = read_labels(folder / "labels.csv")
-    album = extract_album(folder, labels, context.detector, context.embedder)
-    chosen = collection_threshold(context.embedder.spec.distances, len(album.embeddings))
-    return evaluate_album(album, threshold=chosen.distance)
-
-
-def _speed(context: Context) -> dict[str, Any]:
-    milliseconds, ratio = time_embedder(context.embedder, context.data / BASELINE)
-    return {"embed_ms": milliseconds, "embed_ratio": ratio, "baseline": BASELINE.name}
-
-
 def render_embedder(figures: Figures) -> str:
     """The figures as a Markdown table, each row with the command that gives it alone."""
     name = str(figures["model"])
     option = "" if name == "facespace-s" else f" --model {name}"
-    rows = [
-        *_size_rows(figures),
-        *_holdout_rows(figures),
-        *_use_rows(figures),
-        *_form_rows(figures),
-        *_group_rows(figures),
-    ]
+    parts = (_size_rows, _holdout_rows, _use_rows, _form_rows, _group_rows)
+    rows = [row for part in parts for row in part(figures)]
     lines = [f"| {what} | {value} | {_command(by, name, option)} |" for what, value, by in rows]
     h, c = figures["holdout"], figures["cross_fit"][0]
     notes = (

@@ -5,11 +5,12 @@ Faces from a few pixels to the whole frame, none to dozens in a picture, on grou
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch.utils.data import IterableDataset
 
 from facespace.faces.detect import DEFAULT_INPUT_PX
 from facespace.measure.detection_data import faceless_regions
@@ -22,25 +23,28 @@ SHARES = {"crowd": 0.63, "photo": 0.12, "mosaic": 0.08, "collage": 0.05, "facele
 FAR_SHARE, FAR = 0.35, (0.04, 0.16)  # of the photos, and a face's part of the side there: as heads in a group
 MAX_FACES = 96
 
+Sample = tuple[NDArray[np.uint8], Labels]
+
 
 @dataclass
-class Maker:
-    """Makes training pictures.
+class Pictures(IterableDataset[Sample]):
+    """Training pictures (H, W, 3) with their labels, for ever.
 
     Attributes:
         pools: pictures to cut from: "crowds", "photos", "thumbnails" and "faceless".
         rng: source of all chance.
         px: rows and columns of a picture.
+        shares: of each kind.
     """
 
     pools: Mapping[str, Pool]
     rng: np.random.Generator
     px: int = 320
+    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
 
-    def pictures(self, shares: Mapping[str, float] = SHARES) -> Iterator[tuple[NDArray[np.uint8], Labels]]:
-        """Pictures (H, W, 3) with their labels, for ever."""
+    def __iter__(self) -> Iterator[Sample]:
         while True:
-            canvas = getattr(self, self.rng.choice(list(shares), p=list(shares.values())))()
+            canvas = getattr(self, self.rng.choice(list(self.shares), p=list(self.shares.values())))()
             labels = canvas.labels
             if len(labels) <= MAX_FACES:  # a label left out would be trained as ground
                 yield disturb(canvas.image, labels.boxes_xyxy[labels.is_face], self.rng), labels

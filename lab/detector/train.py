@@ -2,19 +2,19 @@
 
 import copy
 import dataclasses
+import itertools
 import json
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from facespace.training.health import check_loss
 from facespace.training.optimisers import (
@@ -30,7 +30,7 @@ from facespace.training.run_folder import read_state, write_state
 from lab.detector.export import unfold_norms
 from lab.detector.labels import Labels, Pool
 from lab.detector.network import DetectorNetwork, NetworkOptions
-from lab.detector.pictures import Maker
+from lab.detector.pictures import Pictures, Sample
 from lab.detector.targets import detection_loss
 
 NORM_PICTURES = 64  # to fit the norms of exported weights to
@@ -51,18 +51,6 @@ class DetectorRecipe:
     seed: int = 0
     log_every: int = 50
     network: NetworkOptions = field(default_factory=NetworkOptions)
-
-
-Sample = tuple[NDArray[np.uint8], Labels]
-
-
-class _Pictures(IterableDataset[Sample]):
-    def __init__(self, pools: Mapping[str, Pool], recipe: DetectorRecipe, seed: int) -> None:
-        self.pools, self.recipe, self.seed = pools, recipe, seed
-
-    def __iter__(self) -> Iterator[Sample]:
-        torch.set_num_threads(1)
-        return Maker(self.pools, np.random.default_rng(self.seed), self.recipe.canvas_px).pictures()
 
 
 def _batch(samples: list[Sample]) -> tuple[Tensor, list[Labels]]:
@@ -97,10 +85,9 @@ class _Run:
             getattr(self, name).load_state_dict(state[name])
         self.step, self.seconds = state["place"]
 
-    def begin_with(self, model: Path, pools: Mapping[str, Pool]) -> None:
+    def begin_with(self, model: Path, pictures: Pictures) -> None:
         """The weights of an exported detector, with norms that fit the training pictures."""
-        pictures = iter(_Pictures(pools, self.recipe, self.recipe.seed))
-        pixels, _ = _batch([next(pictures) for _ in range(NORM_PICTURES)])
+        pixels, _ = _batch(list(itertools.islice(pictures, NORM_PICTURES)))
         self.network.load_state_dict(unfold_norms(model, self.recipe.network, pixels))
         self.average.load_state_dict(self.network.state_dict())
 
@@ -133,7 +120,7 @@ def train_detector(
     """Train for ``recipe.minutes``; returns the last checkpoint.
 
     Args:
-        pools: the pictures that `Maker` cuts from.
+        pools: what `Pictures` are cut from.
         folder: receives log.jsonl and last.pt; run again after an interruption to resume.
         recipe: how.
         init: an exported detector of the same network, to begin with its weights.
@@ -146,10 +133,11 @@ def train_detector(
     run, checkpoint = _Run(recipe), folder / "last.pt"
     if checkpoint.exists():
         run.load(checkpoint)
-    elif init is not None:
-        run.begin_with(init, pools)
+    pictures = Pictures(pools, np.random.default_rng(recipe.seed + run.step), recipe.canvas_px)
+    if run.step == 0 and init is not None:
+        run.begin_with(init, pictures)
     loader = DataLoader(
-        _Pictures(pools, recipe, recipe.seed + run.step),
+        pictures,
         batch_size=recipe.batch_size,
         num_workers=1,
         collate_fn=_batch,

@@ -18,7 +18,7 @@ from lab.detector import peers
 from lab.detector.canvas import Canvas
 from lab.detector.labels import Labels, Pool, Source, read_labels, write_labels
 from lab.detector.peers import KINDS, agreed, label
-from lab.detector.pictures import SHARES, Maker
+from lab.detector.pictures import SHARES, Pictures
 
 BOX = np.array([[20, 20, 60, 60]], np.float32)
 
@@ -181,7 +181,7 @@ def test_pictures_of_every_kind_have_valid_labels(
 ) -> None:
     n_faces = []
     for _, (pixels, labels) in zip(
-        range(12), Maker(pools_of(tmp_path), rng, 128).pictures({kind: 1.0}), strict=False
+        range(12), Pictures(pools_of(tmp_path), rng, 128, {kind: 1.0}), strict=False
     ):
         boxes = labels.boxes_xyxy
         assert pixels.shape == (128, 128, 3) and pixels.dtype == np.uint8
@@ -197,6 +197,6 @@ def test_pictures_of_every_kind_have_valid_labels(
 
 
 def test_same_seed_same_pictures(tmp_path: Path) -> None:
-    a, b = (Maker(pools_of(tmp_path), np.random.default_rng(5), 96).pictures() for _ in range(2))
+    a, b = (iter(Pictures(pools_of(tmp_path), np.random.default_rng(5), 96)) for _ in range(2))
     for _ in range(5):
         np.testing.assert_array_equal(next(a)[0], next(b)[0])
