@@ -76,9 +76,12 @@ def test_every_source_holds_the_same_faces(folder: Path, make) -> None:
 @pytest.mark.parametrize("make", [lambda f: f, as_shards])
 def test_faces_that_do_not_fit_in_memory_are_decoded_when_asked_for(folder: Path, make) -> None:
     cached, decoded = open_faces(make(folder)), open_faces(folder, cache_bytes=0)
-    assert decoded.cached is None and cached.cached is not None
     for idx in ([], [3], [2, 0, 2]):
         assert (decoded.crops(np.array(idx, int)) == cached.crops(np.array(idx, int))).all()
+    (folder / NAMES[0]).unlink()
+    assert len(cached.crops(np.array([0]))) == 1
+    with pytest.raises(DataError, match=NAMES[0]):
+        decoded.crops(np.array([0]))
 
 
 def test_pictures_are_shrunk_to_the_networks_size_but_not_grown(folder: Path) -> None:

@@ -35,7 +35,7 @@ TINY = dataclasses.replace(
 
 def draw_folders(root: Path) -> Path:
     faces = drawn_faces(6, 6)
-    for i, (crop, label) in enumerate(zip(faces.cached, faces.labels, strict=True)):
+    for i, (crop, label) in enumerate(zip(faces.crops(np.arange(len(faces))), faces.labels, strict=True)):
         path = root / f"p{label}" / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(crop).save(path)

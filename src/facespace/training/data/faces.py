@@ -5,7 +5,8 @@ import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,17 +32,15 @@ class Faces:
         labels: int64, shape (N,), an index into ``identities``.
         identities: names, sorted.
         size_hw: rows and columns of every crop.
-        cached: uint8 RGB, shape (M, H, W, 3), where the pictures are decoded once; else None.
-        pictures: where to decode them from otherwise.
+        read: pictures (k,) of M -> uint8 RGB (k, H, W, 3), from memory or decoded now.
         rows: int64, shape (N,): which of the M pictures each face is.
     """
 
     labels: NDArray[np.int64]
     identities: tuple[str, ...]
     size_hw: tuple[int, int]
-    cached: NDArray[np.uint8] | None = None
-    pictures: Pictures | None = None
-    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    read: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+    rows: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,7 +50,9 @@ class Faces:
         """Faces already in memory: uint8 RGB (N, H, W, 3) and int64 (N,)."""
         n = int(labels.max(initial=-1)) + 1
         height, width = crops.shape[1:3]
-        return cls(labels, tuple(map(str, range(n))), (height, width), crops, None, np.arange(len(labels)))
+        return cls(
+            labels, tuple(map(str, range(n))), (height, width), crops.__getitem__, np.arange(len(labels))
+        )
 
     def crops(self, face_idx: NDArray[np.int64]) -> NDArray[np.uint8]:
         """uint8 RGB crops, shape (len(face_idx), H, W, 3).
@@ -59,12 +60,7 @@ class Faces:
         Raises:
             DataError: a picture that cannot be decoded, by its name.
         """
-        rows = self.rows[face_idx]
-        if self.cached is not None:
-            return self.cached[rows]
-        if self.pictures is None:
-            raise DataError("expected pictures to decode or decoded ones, got neither")
-        return _decode_all(self.pictures, rows, self.size_hw)
+        return self.read(self.rows[face_idx])
 
     def decoded(self, cache_bytes: int) -> "Faces":
         """The same, decoded into memory where that takes up to ``cache_bytes``.
@@ -72,10 +68,10 @@ class Faces:
         Raises:
             DataError: a picture that cannot be decoded, by its name.
         """
-        if self.pictures is None or len(self) * self.size_hw[0] * self.size_hw[1] * 3 > cache_bytes:
+        if len(self) * self.size_hw[0] * self.size_hw[1] * 3 > cache_bytes:
             return self
-        cached = self.crops(np.arange(len(self)))
-        return Faces(self.labels, self.identities, self.size_hw, cached, None, np.arange(len(self)))
+        every = np.arange(len(self))
+        return replace(self, read=self.crops(every).__getitem__, rows=every)
 
     def split(self, every: int) -> tuple["Faces", "Faces"]:
         """(training, dev): identities of five faces or more whose name's hash is a multiple of ``every`` are dev.
@@ -113,7 +109,7 @@ class Faces:
         faces = kept[self.labels]
         names = tuple(name for name, keep in zip(self.identities, kept, strict=True) if keep)
         labels = new_label[self.labels[faces]].astype(np.int64)
-        return Faces(labels, names, self.size_hw, self.cached, self.pictures, self.rows[faces])
+        return replace(self, labels=labels, identities=names, rows=self.rows[faces])
 
 
 def open_faces(
@@ -130,7 +126,8 @@ def open_faces(
     pictures = find_pictures(source)
     height, width = _decode(pictures, 0, None).shape[:2]
     size_hw = (min(size_hw[0], height), min(size_hw[1], width))
-    faces = Faces(pictures.labels, pictures.identities, size_hw, None, pictures, np.arange(len(pictures)))
+    read = partial(_decode_all, pictures, size_hw)
+    faces = Faces(pictures.labels, pictures.identities, size_hw, read, np.arange(len(pictures)))
     return faces.decoded(cache_bytes)
 
 
@@ -149,7 +146,7 @@ def prefetched(items: Iterable[Item], load: Callable[[Item], Loaded]) -> Iterato
         yield ahead[0], ahead[1].result()
 
 
-def _decode_all(pictures: Pictures, rows: NDArray[np.int64], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+def _decode_all(pictures: Pictures, size_hw: tuple[int, int], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     crops = np.empty((len(rows), *size_hw, 3), np.uint8)
 
     def put(place: int) -> None:

@@ -1,18 +1,6 @@
-"""The paper's Inception networks: NN2 (Table 2), NN3, NN4 and Table 6's model, from one table of blocks.
+"""The paper's Inception networks: NN2 (Table 2), NN3, NN4 and Table 6's model, from one table of BLOCKS.
 
-    block   1x1   3x3 reduce, 3x3   5x5 reduce, 5x5   pool, projection
-    3a       64     96, 128           16, 32            m, 32
-    3b       64     96, 128           32, 64            L2, 64
-    3c        0    128, 256 /2        32, 64 /2         m /2
-    4a      256     96, 192           32, 64            L2, 128
-    4b      224    112, 224           32, 64            L2, 128
-    4c      192    128, 256           32, 64            L2, 128
-    4d      160    144, 288           32, 64            L2, 128
-    4e        0    160, 256 /2        64, 128 /2        m /2
-    5a      384    192, 384           48, 128           L2, 128
-    5b      384    192, 384           48, 128           m, 128
-
-Before them conv1 (7x7, 64, /2), a pool, "inception 2" (1x1 to 64, 3x3 to 192), a pool; behind them the average
+Before the blocks conv1 (7x7, 64, /2), a pool, "inception 2" (1x1 to 64, 3x3 to 192), a pool; behind them the average
 and a fully connected layer. Weights without biases and normalisation: NN2 and NN3 7,448,256; NN4, which leaves the
 5x5 out of 4e, 5a and 5b, 6,600,384; Table 6's model, without any 5x5, 5,958,848.
 """
@@ -27,7 +15,11 @@ from facespace.training.networks.layers import FloatLinear, conv_norm_relu, pool
 
 @dataclass(frozen=True)
 class Block:
-    """A row of the table; a width of 0 leaves the branch out, a projection of 0 the pool's 1x1."""
+    """A row of the table; a width of 0 leaves the branch out, a projection of 0 the pool's 1x1.
+
+    `three_reduce` and `five_reduce` are the 1x1 convolutions before `three` (3x3) and `five` (5x5); `pool` is "m" or
+    "L2" (see `layers.pool`), `projection` the 1x1 behind it.
+    """
 
     name: str
     one: int
