@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from facespace.models import ModelSpec
 from facespace.store.held import HeldIndex
 from facespace.store.template_store import Moment, TemplateStore
-from facespace.store.templates import Templates
+from facespace.store.templates import NewTemplates, Templates
 
 
 class MemoryTemplates(TemplateStore):
@@ -51,19 +51,13 @@ class MemoryTemplates(TemplateStore):
         """See `TemplateStore.faces`."""
         return np.unique(np.concatenate([np.zeros(0, np.int64), *(one.face_id for one in self._of(model))]))
 
-    def put(
-        self,
-        spec: ModelSpec,
-        face_id: NDArray[np.int64],
-        vectors: NDArray[np.int8],
-        quality: NDArray[np.float32],
-    ) -> None:
+    def put(self, new: NewTemplates) -> None:
         """See `TemplateStore.put`."""
-        self.remove(face_id, model=spec.sha256)
-        numbers = self._last_id + 1 + np.arange(len(face_id))
-        new = Templates(spec.sha256, numbers, face_id, vectors, quality)
-        self._templates[spec.sha256] = Templates.joined([self._templates[spec.sha256], new])
-        self._last_id += len(face_id)
+        self.remove(new.face_id, model=new.model)
+        numbers = self._last_id + 1 + np.arange(len(new.face_id))
+        added = Templates(new.model, numbers, new.face_id, new.vectors, new.quality)
+        self._templates[new.model] = Templates.joined([self._templates[new.model], added])
+        self._last_id += len(new.face_id)
         self._n_writes += 1
 
     def remove(self, face_id: NDArray[np.int64], *, model: str | None = None) -> int:

@@ -1,8 +1,9 @@
 """Who is it? Open-set identification among the subjects of a gallery: a name, or nobody who is enrolled."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,20 +104,18 @@ def identify(
         return Identities.nobody(len(probes), fpir)
     n = census.n_comparisons
     far = comparison_far(fpir, n)
-    found = _Nearest.none(len(probes))
-    for prototypes in sets:
-        found = found.nearer(_nearest(probes, prototypes, far))
+    subject_id, distance, threshold, log_far = _nearest(probes, sets, far)
     ends = max(s.curve.log_fars[0] for s in sets), min(s.curve.log_fars[-1] for s in sets)
     low, high = (float(c) for c in _chance(np.array(ends), n))
-    names = names_of(found.subject_id)
-    nearest = tuple(names[int(i)] for i in found.subject_id)
-    near = found.distance <= found.threshold
+    names = names_of(subject_id)
+    nearest = tuple(names[int(i)] for i in subject_id)
+    near = distance <= threshold
     return Identities(
         subject=tuple(name if is_near else None for name, is_near in zip(nearest, near, strict=True)),
         nearest=nearest,
-        distance=found.distance,
-        threshold=found.threshold,
-        chance=np.clip(_chance(found.log_far, n), low, high),
+        distance=distance,
+        threshold=threshold,
+        chance=np.clip(_chance(log_far, n), low, high),
         chance_range=(low, high),
         fpir=fpir,
         far=far,
@@ -127,31 +126,17 @@ def identify(
     )
 
 
-@dataclass(frozen=True)
-class _Nearest:
-    """The nearest prototype of each of N probes; arrays of N."""
-
-    subject_id: NDArray[np.int64]
-    distance: NDArray[np.float64]
-    threshold: NDArray[np.float64]
-    log_far: NDArray[np.float64]
-
-    @classmethod
-    def none(cls, n: int) -> "_Nearest":
-        far_away = np.full(n, np.inf)
-        return cls(np.full(n, -1, np.int64), far_away, np.zeros(n), far_away)
-
-    def nearer(self, other: "_Nearest") -> "_Nearest":
-        equal = (other.log_far == self.log_far) & (other.distance == self.distance)
-        better = (other.log_far < self.log_far) | (equal & (other.subject_id < self.subject_id))
-        columns = ("subject_id", "distance", "threshold", "log_far")
-        return _Nearest(*(np.where(better, getattr(other, c), getattr(self, c)) for c in columns))
-
-
-def _nearest(rows: NDArray[np.float32], prototypes: Prototypes, far: float) -> _Nearest:
-    place, distance = prototypes.nearest(rows)
-    threshold = np.full(len(rows), prototypes.curve.distance(far))
-    return _Nearest(prototypes.subject_id[place], distance, threshold, prototypes.curve.log_far(distance))
+def _nearest(probes: NDArray[np.float32], sets: Sequence[Prototypes], far: float) -> Iterator[NDArray[Any]]:
+    """The nearest subject of each probe by the rates that distances stand for: ids, distances, thresholds, log FARs."""
+    columns = []
+    for one in sets:
+        place, distance = one.nearest(probes)
+        threshold = np.full(len(probes), one.curve.distance(far))
+        columns.append((one.subject_id[place], distance, threshold, one.curve.log_far(distance)))
+    subject_id, distance, threshold, log_far = map(np.stack, zip(*columns, strict=True))
+    best = np.lexsort((subject_id, distance, log_far), axis=0)[:1]
+    for column in (subject_id, distance, threshold, log_far):
+        yield np.take_along_axis(column, best, axis=0)[0]
 
 
 def _chance(log_far: NDArray[np.float64], n_comparisons: int) -> NDArray[np.float64]:

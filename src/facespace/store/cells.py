@@ -5,7 +5,6 @@ some of the nearest are missed; how many of the hits within a threshold is measu
 of cells that are looked into is chosen by it, with a margin for what the sample of probes leaves open.
 """
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from facespace.errors import MissingExtraError
-from facespace.saved_files import written_beside
 from facespace.store.candidates import Recall, share_interval
+from facespace.store.index_files import map_arrays, write_arrays
 from facespace.store.nearest import ByteRows
 from facespace.store.scan import faiss_if_there, one_thread
 
@@ -164,22 +163,18 @@ class Cells:
         Raises:
             WriteError: no room on the disk, or no right to write there.
         """
-        head = json.dumps({"n_looked_into": self._n_looked_into, "recall": asdict(self.recall)}).encode()
-        with written_beside(path, private=True) as partial, partial.open("wb") as file:
-            file.write(len(head).to_bytes(8, "little") + head)
-            file.write(self._faiss.serialize_index(self._index).data)
+        head = {"n_looked_into": self._n_looked_into, "recall": asdict(self.recall)}
+        write_arrays(path, head, {"index": self._faiss.serialize_index(self._index)})
 
     @classmethod
     def read(cls, path: Path, rows: ByteRows) -> "Cells | None":
         """The cells of these rows; None where there are none, where they are damaged, or without faiss."""
         faiss = faiss_if_there()
+        if faiss is None:
+            return None
         try:
-            content = np.fromfile(path, np.uint8) if faiss is not None else None
-            if content is None:
-                return None
-            end = 8 + int.from_bytes(content[:8].tobytes(), "little")
-            head = json.loads(content[8:end].tobytes())
-            index = faiss.deserialize_index(content[end:])
+            head, arrays = map_arrays(path)
+            index = faiss.deserialize_index(np.array(arrays["index"]))
             return cls(index, faiss, rows, head["n_looked_into"], Recall(**head["recall"]))
         except (OSError, ValueError, KeyError, TypeError, RuntimeError):  # faiss raises the last one
             return None

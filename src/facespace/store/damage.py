@@ -3,6 +3,7 @@
 import shlex
 import sqlite3
 from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -39,40 +40,26 @@ class Connection(sqlite3.Connection):
         return error if self.explain is None or isinstance(error, _RAW) else self.explain(error)
 
 
+def _explained(method: Callable[..., Any]) -> Any:
+    """A method of a cursor, whose errors are those that its connection makes of them."""
+
+    @wraps(method)
+    def explaining(self: "_Cursor", *arguments: Any) -> Any:
+        try:
+            return method(self, *arguments)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise self.connection.explained(error) from error
+
+    return explaining
+
+
 class _Cursor(sqlite3.Cursor):
     connection: Connection
-
-    def execute(self, sql: str, parameters: Any = (), /) -> "_Cursor":
-        try:
-            super().execute(sql, parameters)
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise self.connection.explained(error) from error
-        return self
-
-    def executemany(self, sql: str, parameters: Iterable[Any], /) -> "_Cursor":
-        try:
-            super().executemany(sql, parameters)
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise self.connection.explained(error) from error
-        return self
-
-    def fetchone(self) -> Any:
-        try:
-            return super().fetchone()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise self.connection.explained(error) from error
-
-    def fetchall(self) -> list[Any]:
-        try:
-            return super().fetchall()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise self.connection.explained(error) from error
-
-    def __next__(self) -> Any:
-        try:
-            return super().__next__()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise self.connection.explained(error) from error
+    execute = _explained(sqlite3.Cursor.execute)
+    executemany = _explained(sqlite3.Cursor.executemany)
+    fetchone = _explained(sqlite3.Cursor.fetchone)
+    fetchall = _explained(sqlite3.Cursor.fetchall)
+    __next__ = _explained(sqlite3.Cursor.__next__)
 
 
 def cause_of(error: Exception) -> str | None:

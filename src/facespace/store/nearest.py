@@ -226,11 +226,6 @@ def distances(probes: NDArray[np.int8], vectors: NDArray[np.int8]) -> NDArray[np
     return np.clip(2.0 - 2.0 * cosines, 0.0, 4.0)
 
 
-def smallest_of_each(distance: NDArray[np.float64], face_id: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """The columns of the k smallest of each row, shape (P, k), ties by face id."""
-    return np.lexsort((face_id, distance), axis=1)[:, :k]
-
-
 def block_limits(codes: NDArray[np.uint8]) -> tuple[float, float]:
     """The smallest and the largest length of the rows of a block, one row at least."""
     lengths = row_lengths((codes ^ np.uint8(128)).view(np.int8).astype(np.float32))

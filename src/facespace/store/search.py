@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from facespace.embed import quantise
 from facespace.errors import IncompatibleModelsError, ModelError
 from facespace.models import FarCurve, ModelSpec, common_threshold, far_curve
 from facespace.store.candidates import CandidateIndex, IndexState
-from facespace.store.nearest import distances, smallest_of_each
+from facespace.store.nearest import distances
 
 
 @dataclass(frozen=True)
@@ -133,49 +134,22 @@ def find_nearest(
     if not stored:
         return Hits.empty(len(probes), far)
     vectors = quantise(probes, byte_scale)
-    found: list[Hits] = []
-    before: list[CandidateIndex] = []
+    columns: list[tuple[NDArray[Any], ...]] = []
     for i, (pair, index) in enumerate(stored):
-        found.append(_hits_of(vectors, i, pair, index, before, k, far))
-        before.append(index)
-    return found[0] if len(found) == 1 else _merged(found, k, far)
-
-
-def _hits_of(
-    vectors: NDArray[np.int8],
-    i: int,
-    pair: Pair,
-    index: CandidateIndex,
-    before: Sequence[CandidateIndex],
-    k: int,
-    far: float | None,
-) -> Hits:
-    """The k best of one index, by its candidates' bytes."""
-    candidates = index.search(vectors, k, before=before)
-    distance = distances(vectors, candidates.vectors)
-    distance[candidates.face_id < 0] = np.inf
-    best = smallest_of_each(distance, candidates.face_id, k)
-    face_id = np.take_along_axis(candidates.face_id, best, axis=1)
-    there = (face_id >= 0).any(axis=0)
-    face_id, distance = face_id[:, there], np.take_along_axis(distance, best, axis=1)[:, there]
-    return Hits(
-        (pair.stored.sha256,), face_id, np.full(face_id.shape, i), distance,
-        np.full(face_id.shape, pair.threshold(far)), pair.curve.log_far(distance), far, (index.state,),
-    )  # fmt: skip
-
-
-def _merged(found: list[Hits], k: int, far: float | None) -> Hits:
-    """The k best of several, by log_far and then face id."""
-    columns = {
-        name: np.concatenate([getattr(hits, name) for hits in found], axis=1)
-        for name in ("face_id", "model_idx", "distance", "threshold", "log_far")
-    }
+        candidates = index.search(vectors, k, before=[before for _, before in stored[:i]])
+        distance = distances(vectors, candidates.vectors)
+        distance[candidates.face_id < 0] = np.inf
+        model_idx, threshold = (np.full(distance.shape, value) for value in (i, pair.threshold(far)))
+        columns.append((candidates.face_id, model_idx, distance, threshold, pair.curve.log_far(distance)))
+    face_id, model_idx, distance, threshold, log_far = (
+        np.concatenate(parts, axis=1) for parts in zip(*columns, strict=True)
+    )
     # Two distances of one pair may round to one rate: the distance decides before the face id.
-    order = np.lexsort((columns["face_id"], columns["distance"], columns["log_far"]), axis=1)[:, :k]
-    best = {name: np.take_along_axis(column, order, axis=1) for name, column in columns.items()}
-    there = (best["face_id"] >= 0).any(axis=0)
-    return Hits(
-        tuple(model for hits in found for model in hits.models), far=far,
-        states=tuple(state for hits in found for state in hits.states),
-        **{name: column[:, there] for name, column in best.items()},
-    )  # fmt: skip
+    order = np.lexsort((face_id, distance, log_far), axis=1)[:, :k]
+    order = order[:, (np.take_along_axis(face_id, order, axis=1) >= 0).any(axis=0)]
+    face_id, model_idx, distance, threshold, log_far = (
+        np.take_along_axis(column, order, axis=1)
+        for column in (face_id, model_idx, distance, threshold, log_far)
+    )
+    models, states = zip(*((pair.stored.sha256, index.state) for pair, index in stored), strict=True)
+    return Hits(models, face_id, model_idx, distance, threshold, log_far, far, states)

@@ -17,7 +17,7 @@ from facespace.store.database import Database
 from facespace.store.held import HeldIndex
 from facespace.store.sqlite_indexes import OF_MODEL, SqliteIndexes
 from facespace.store.template_store import Moment, TemplateStore
-from facespace.store.templates import Templates
+from facespace.store.templates import NewTemplates, Templates
 
 COLUMNS = "template_id, face_id, vector, quality"
 
@@ -122,22 +122,16 @@ class SqliteTemplates(TemplateStore):
         ).fetchall()
         return np.array(rows, np.int64).reshape(-1)
 
-    def put(
-        self,
-        spec: ModelSpec,
-        face_id: NDArray[np.int64],
-        vectors: NDArray[np.int8],
-        quality: NDArray[np.float32],
-    ) -> None:
+    def put(self, new: NewTemplates) -> None:
         """See `TemplateStore.put`."""
         # A new row, not an update: its new id tells those that hold the old one in memory.
-        self.remove(face_id, model=spec.sha256)
+        self.remove(new.face_id, model=new.model)
         connection = self._database.connection
         (model_id,) = connection.execute(
-            "SELECT model_id FROM models WHERE sha256 = ?", (spec.sha256,)
+            "SELECT model_id FROM models WHERE sha256 = ?", (new.model,)
         ).fetchone()
         # SQLite keeps nan as null.
-        columns = zip(face_id.tolist(), vectors, quality.tolist(), strict=True)
+        columns = zip(new.face_id.tolist(), new.vectors, new.quality.tolist(), strict=True)
         connection.executemany(
             "INSERT INTO templates (face_id, model_id, vector, quality) VALUES (?, ?, ?, ?)",
             [(i, model_id, vector.tobytes(), grade) for i, vector, grade in columns],

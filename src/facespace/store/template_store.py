@@ -21,7 +21,7 @@ from facespace.errors import InputError, ModelError
 from facespace.models import ModelSpec
 from facespace.store.candidates import CandidateIndex, IndexState
 from facespace.store.search import Hits, Pair, find_nearest, find_pairs
-from facespace.store.templates import Templates
+from facespace.store.templates import NewTemplates, Templates
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,8 @@ class TemplateStore(ABC):
         """The ids of the faces with a template of the model with that sha256, or of any; increasing."""
 
     @abstractmethod
-    def put(
-        self,
-        spec: ModelSpec,
-        face_id: NDArray[np.int64],
-        vectors: NDArray[np.int8],
-        quality: NDArray[np.float32],
-    ) -> None:
-        """Write templates of a stored model, inside a transaction; see `add`."""
+    def put(self, new: NewTemplates) -> None:
+        """Write templates of a stored model in place of those that the faces have of it, inside a transaction."""
 
     @abstractmethod
     def remove(self, face_id: NDArray[np.int64], *, model: str | None = None) -> int:
@@ -150,7 +144,7 @@ class TemplateStore(ABC):
             raise InputError("face_id: expected each face once, one stands there twice")
         with self.transaction():
             stored = self.add_model(spec)
-            self.put(stored, ids, quantise(rows, stored.byte_scale), grades)
+            self.put(NewTemplates(spec.sha256, ids, quantise(rows, stored.byte_scale), grades))
 
     def batches(self, *, model: str | None = None, after: int = 0, size: int = 4096) -> Iterator[Templates]:
         """All templates, or those of one model, at most ``size`` at a time, model by model in order of adding.

@@ -87,15 +87,13 @@ class Collection:
         found: list[Row] = []
         for start in range(0, len(values), IDS_AT_ONCE):
             some = json.dumps(list(values[start : start + IDS_AT_ONCE]), ensure_ascii=False)
-            if name == self.key:
-                found += self._page(f"{name} in {some}", fields, None)
-            else:
-                found += self.scan(fields, where=f"{name} in {some}")
+            found += self.scan(fields, where=f"{name} in {some}")
         return found
 
     def page(self, where: str, limit: int, fields: Sequence[str] | None = None) -> list[Row]:
         """The first rows of a condition, by key."""
-        rows = self._page(where, fields, min(limit, PAGE))
+        names = [field.name for field in self.fields] if fields is None else list(fields)
+        rows = self._query(where, names, limit=min(limit, PAGE))
         return sorted(rows, key=lambda row: row[self.key])
 
     def scan(
@@ -114,8 +112,7 @@ class Collection:
 
     def count(self, where: str = "") -> int:
         """How many rows there are."""
-        found = self._query(where, ["count(*)"], None)
-        return int(found[0]["count(*)"])
+        return int(self._query(where, ["count(*)"])[0]["count(*)"])
 
     def nearest(
         self, vectors: NDArray[np.float32], limit: int, fields: Sequence[str], search: dict[str, Any]
@@ -131,19 +128,11 @@ class Collection:
         )  # fmt: skip
         return [[hit["entity"] for hit in hits] for hits in found]
 
-    def _page(self, where: str, fields: Sequence[str] | None, limit: int | None) -> list[Row]:
-        names = [field.name for field in self.fields] if fields is None else list(fields)
-        return self._query(where, names, limit)
-
-    def _query(self, where: str, fields: list[str], limit: int | None) -> list[Row]:
-        reading = self.server.reading()
-        more = {} if limit is None else {"limit": limit}
+    def _query(self, where: str, fields: list[str], **limit: int) -> list[Row]:
+        reading, client = {**limit, **self.server.reading()}, self.server.client
         return list(
             self.server.ask(
-                "read",
-                lambda: self.server.client.query(
-                    self.name, filter=where, output_fields=fields, **more, **reading
-                ),
+                "read", lambda: client.query(self.name, filter=where, output_fields=fields, **reading)
             )
         )
 

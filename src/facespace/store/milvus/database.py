@@ -27,11 +27,14 @@ from facespace.models import ModelSpec
 from facespace.store.milvus.address import MilvusAddress
 from facespace.store.milvus.collection import PAGE, Collection, Field, Row, from_text, to_text
 from facespace.store.milvus.server import MilvusServer
-from facespace.store.milvus.unit import FACES_AT_ONCE, Put, Unit
+from facespace.store.milvus.unit import Unit
+from facespace.store.templates import NewTemplates
 
 VERSION = 1
 # A writer gives up a step after this, and others clear up after twice as long, by the server's time.
 STEP_S = 300.0
+# The faces of one step of a write, which is complete or completed (or undone) later.
+FACES_AT_ONCE = 2048
 BITS_OF_COUNTER = 18  # of a timestamp, below the milliseconds
 LONGEST = 65535
 
@@ -170,12 +173,12 @@ class MilvusDatabase:
             self.unit = Unit()
             try:
                 yield self.unit
-                unit = self.unit
+                unit, models = self.unit, self.models()  # with those that it brings
             finally:
                 self.unit = None
             if unit:
                 self._finish_removals(unit)
-                _Writer(self, unit).write()
+                _Writer(self, unit, models).write()
                 self._seen = None
 
     @property
@@ -286,16 +289,9 @@ def _step_of(record: str, value: dict[str, Any]) -> Step:
 class _Writer:
     """Writes what a transaction has gathered, in steps."""
 
-    def __init__(self, database: MilvusDatabase, unit: Unit) -> None:
+    def __init__(self, database: MilvusDatabase, unit: Unit, models: Sequence[ModelSpec]) -> None:
         self.db, self.unit = database, unit
-        self.specs = {spec.sha256: spec for spec in self._specs()}
-
-    def _specs(self) -> tuple[ModelSpec, ...]:
-        self.db.unit = self.unit  # with the models that it brings
-        try:
-            return self.db.models()
-        finally:
-            self.db.unit = None
+        self.specs = {spec.sha256: spec for spec in models}
 
     def write(self) -> None:
         """All of it.
@@ -314,17 +310,20 @@ class _Writer:
     def _add(self) -> None:
         unit = self.unit
         rows, left = dict(unit.faces), dict(unit.subjects)
-        for put in unit.templates:
-            for part in put.parts():
-                ids = part.face_id.tolist()
-                new = [rows.pop(one) for one in ids if one in rows]
-                of_new = {row["subject_id"] for row in new}
-                names = {i: left.pop(i) for i in of_new if i in left}
-                with self._step(ids, list(names), removes=False) as check:
-                    self.db.templates(self.specs[part.model]).put(self._template_rows(part))
-                    self.db.subjects.put([{"name": name, "subject_id": i} for i, name in names.items()])
-                    check()
-                    self.db.faces.put(new)
+        parts = (
+            new[start : start + FACES_AT_ONCE]
+            for new in unit.templates
+            for start in range(0, len(new.face_id), FACES_AT_ONCE)
+        )
+        for part in parts:
+            ids = part.face_id.tolist()
+            new = [rows.pop(one) for one in ids if one in rows]
+            names = {i: left.pop(i) for i in {row["subject_id"] for row in new} if i in left}
+            with self._step(ids, list(names), removes=False) as check:
+                self.db.templates(self.specs[part.model]).put(self._template_rows(part))
+                self.db.subjects.put([{"name": name, "subject_id": i} for i, name in names.items()])
+                check()
+                self.db.faces.put(new)
         self.db.subjects.put([{"name": name, "subject_id": i} for i, name in left.items()])
         self.db.faces.put(list(rows.values()))
 
@@ -345,7 +344,7 @@ class _Writer:
         for model, lost in unit.gone_templates.items():
             self.db.templates(self.specs[model]).drop(sorted(lost - set(gone)))
 
-    def _template_rows(self, put: Put) -> list[Row]:
+    def _template_rows(self, put: NewTemplates) -> list[Row]:
         first = self.db.server.now()
         vectors = dequantise(put.vectors)
         quality = np.where(np.isnan(put.quality), UNKNOWN_QUALITY, put.quality)

@@ -17,10 +17,9 @@ from facespace.models import ModelSpec
 from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall, rarest
 from facespace.store.milvus.collection import CELLS, PAGE, Collection, Row, from_text
 from facespace.store.milvus.database import UNKNOWN_QUALITY, MilvusDatabase
-from facespace.store.milvus.unit import Put
 from facespace.store.nearest import distances
 from facespace.store.template_store import Moment, TemplateStore
-from facespace.store.templates import Templates
+from facespace.store.templates import NewTemplates, Templates
 
 # So many times k candidates are asked for, and so many at least: a cell's vectors are rounded.
 FACTOR, LEAST = 4, 64
@@ -81,15 +80,9 @@ class MilvusTemplates(TemplateStore):
             ids = [row["face_id"] for one in self._of(model) for row in self._rows(one, ["face_id"])]
         return np.unique(np.array(ids, np.int64))
 
-    def put(
-        self,
-        spec: ModelSpec,
-        face_id: NDArray[np.int64],
-        vectors: NDArray[np.int8],
-        quality: NDArray[np.float32],
-    ) -> None:
+    def put(self, new: NewTemplates) -> None:
         """See `TemplateStore.put`."""
-        self._db.gathered.add_templates(Put(spec.sha256, face_id, vectors, quality))
+        self._db.gathered.add_templates(new)
 
     def remove(self, face_id: NDArray[np.int64], *, model: str | None = None) -> int:
         """See `TemplateStore.remove`."""
@@ -115,9 +108,13 @@ class MilvusTemplates(TemplateStore):
     def index(self, spec: ModelSpec) -> "MilvusIndex":
         """See `TemplateStore.index`."""
         with self._db.snapshot():
-            kept = json.loads(self._db.read_records().get(f"recall {spec.sha256}", "null"))
             n, hidden = self._count(spec), self._hidden()
-            return MilvusIndex(self._db, self._db.templates(spec), spec, n, hidden, kept)
+            return MilvusIndex(self._db, self._db.templates(spec), spec, n, hidden, self._measured(spec))
+
+    def _measured(self, spec: ModelSpec) -> dict[str, Any] | None:
+        """What `measure` kept."""
+        kept: dict[str, Any] | None = json.loads(self._db.read_records().get(f"recall {spec.sha256}", "null"))
+        return kept
 
     def measure(self, spec: ModelSpec) -> Recall:
         """How many of the hits within the threshold Milvus names, by comparison with a search of all its cells.
@@ -146,7 +143,7 @@ class MilvusTemplates(TemplateStore):
     def is_due(self, spec: ModelSpec) -> bool:
         """Whether the recall was never measured, or for half as many templates."""
         with self.snapshot():
-            kept = json.loads(self._db.read_records().get(f"recall {spec.sha256}", "null"))
+            kept = self._measured(spec)
             return kept is None or self._count(spec) > 2 * kept["n"]
 
     def n_broken(self, spec: ModelSpec) -> int:
@@ -231,11 +228,9 @@ class MilvusIndex(CandidateIndex):
     @property
     def state(self) -> IndexState:
         """See `CandidateIndex.state`."""
-        if self.measured is None:
-            return IndexState("milvus", self.n)
-        return IndexState(
-            "milvus", self.n, recall=Recall(**self.measured["recall"]), built=self.measured["built"]
-        )
+        known = self.measured
+        recall, built = (None, None) if known is None else (Recall(**known["recall"]), known["built"])
+        return IndexState("milvus", self.n, recall=recall, built=built)
 
     def holds(self, face_id: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See `CandidateIndex.holds`."""
@@ -249,21 +244,19 @@ class MilvusIndex(CandidateIndex):
         """See `CandidateIndex.search`; as far as Milvus names them."""
         if k > PAGE:
             raise InputError(f"k: expected at most {PAGE:,} in a gallery of Milvus, got {k}")
-        parts = (
-            [Candidates.none(len(probes), self.spec.dim)]
-            if not len(probes) or not self.n
-            else [
-                self._search(probes[start : start + PROBES_AT_ONCE], k, before)
-                for start in range(0, len(probes), PROBES_AT_ONCE)
-            ]
-        )
-        width = max(part.face_id.shape[1] for part in parts)
-        wide = [_widened(part, width) for part in parts]
-        return Candidates(
-            np.concatenate([part.face_id for part in wide]), np.concatenate([part.vectors for part in wide])
-        )
+        found: list[list[Row]] = []
+        for start in range(0, len(probes) if self.n else 0, PROBES_AT_ONCE):
+            found += self._search(probes[start : start + PROBES_AT_ONCE], k, before)
+        width = max(map(len, found), default=0)
+        ids = np.full((len(probes), width), -1, np.int64)
+        vectors = np.zeros((len(probes), width, self.spec.dim), np.int8)
+        for i, rows in enumerate(found):
+            for j, row in enumerate(rows):
+                ids[i, j] = row["face_id"]
+                vectors[i, j] = from_text(row["bytes"], "i1")
+        return Candidates(ids, vectors)
 
-    def _search(self, probes: NDArray[np.int8], k: int, before: Sequence[CandidateIndex]) -> Candidates:
+    def _search(self, probes: NDArray[np.int8], k: int, before: Sequence[CandidateIndex]) -> list[list[Row]]:
         limit = min(max(FACTOR * k, LEAST), PAGE)
         while True:
             with self.database.snapshot():
@@ -273,7 +266,7 @@ class MilvusIndex(CandidateIndex):
             kept = self._taking_part(found, before)
             # Where others' faces stand in front, more are asked for.
             if limit >= min(self.n, PAGE) or min(map(len, kept)) >= min(k, self.n):
-                return _candidates(kept, self.spec.dim)
+                return kept
             limit = min(4 * limit, PAGE)
 
     def _taking_part(self, found: list[list[Row]], before: Sequence[CandidateIndex]) -> list[list[Row]]:
@@ -282,22 +275,3 @@ class MilvusIndex(CandidateIndex):
         for other in before:
             taken |= set(ids[other.holds(ids)].tolist())
         return [[row for row in rows if row["face_id"] not in taken] for rows in found]
-
-
-def _candidates(found: list[list[Row]], dim: int) -> Candidates:
-    width = max(map(len, found))
-    ids = np.full((len(found), width), -1, np.int64)
-    vectors = np.zeros((len(found), width, dim), np.int8)
-    for i, rows in enumerate(found):
-        for j, row in enumerate(rows):
-            ids[i, j] = row["face_id"]
-            vectors[i, j] = from_text(row["bytes"], "i1")
-    return Candidates(ids, vectors)
-
-
-def _widened(part: Candidates, width: int) -> Candidates:
-    more = width - part.face_id.shape[1]
-    return Candidates(
-        np.pad(part.face_id, ((0, 0), (0, more)), constant_values=-1),
-        np.pad(part.vectors, ((0, 0), (0, more), (0, 0))),
-    )
