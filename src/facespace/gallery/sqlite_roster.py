@@ -62,7 +62,7 @@ class SqliteRoster(Roster):
 
     def subjects(self, *, after: str = "", limit: int | None = None) -> list[Subject]:
         """See `Roster.subjects`."""
-        rows = self.rows(
+        rows = self.database.rows(
             "SELECT subject_id, name, (SELECT count(*) FROM faces WHERE faces.subject_id = subjects.subject_id)"
             " AS n_faces FROM subjects WHERE name > ? ORDER BY name LIMIT ?",
             (after, -1 if limit is None else limit),
@@ -85,15 +85,15 @@ class SqliteRoster(Roster):
 
     def count(self) -> tuple[int, int]:
         """See `Roster.count`."""
-        row = self.rows("SELECT (SELECT count(*) FROM subjects) AS s, (SELECT count(*) FROM faces) AS f")[0]
-        return row["s"], row["f"]
+        (counts,) = self.database.rows("SELECT (SELECT count(*) FROM subjects), (SELECT count(*) FROM faces)")
+        return counts[0], counts[1]
 
     def page_of_faces(
         self, *, after: int = -1, limit: int | None = None, subject_id: int | None = None
     ) -> list[EnrolledFace]:
         """See `Roster.page_of_faces`."""
         where, values = ("", []) if subject_id is None else (" AND subject_id = ?", [subject_id])
-        rows = self.rows(
+        rows = self.database.rows(
             f"SELECT * FROM {FACES} WHERE face_id > ?{where} ORDER BY face_id LIMIT ?",
             [after, *values, -1 if limit is None else limit],
         )
@@ -107,11 +107,11 @@ class SqliteRoster(Roster):
     def faces_from(self, photo: str | Path) -> list[int]:
         """See `Roster.faces_from`."""
         paths = (path_in(str(photo)), path_in(str(Path(photo).absolute())))
-        return [row["face_id"] for row in self.rows("SELECT face_id FROM faces WHERE photo IN (?, ?)", paths)]
+        return self.database.values("SELECT face_id FROM faces WHERE photo IN (?, ?)", paths)
 
     def faces_showing(self, photo_sha256: Collection[str]) -> list[EnrolledFace]:
         """See `Roster.faces_showing`."""
-        rows = self.rows(
+        rows = self.database.rows(
             f"SELECT * FROM {FACES} WHERE photo_sha256 IN (SELECT value FROM json_each(?))",
             (json.dumps(list(photo_sha256)),),
         )
@@ -119,39 +119,37 @@ class SqliteRoster(Roster):
 
     def owners(self, face_id: NDArray[np.int64]) -> dict[int, int]:
         """See `Roster.owners`."""
-        if not self.rows("SELECT 1 FROM faces LIMIT 1"):
+        if not self.database.row("SELECT 1 FROM faces LIMIT 1"):
             return {}
         rows = self._rows_of("faces", "face_id", set(face_id.tolist()))
         return {row["face_id"]: row["subject_id"] for row in rows}
 
     def put_subject(self, name: str) -> int:
         """See `Roster.put_subject`."""
-        cursor = self.database.connection.execute(
+        cursor = self.database.execute(
             "INSERT INTO subjects (name, name_key) VALUES (?, ?)", (name, name_key(name))
         )
         return int(cursor.lastrowid or 0)
 
     def put_name(self, subject_id: int, name: str) -> None:
         """See `Roster.put_name`."""
-        self.database.connection.execute(
+        self.database.execute(
             "UPDATE subjects SET name = ?, name_key = ? WHERE subject_id = ?",
             (name, name_key(name), subject_id),
         )
 
     def put_owner(self, subject_id: int, to: int) -> None:
         """See `Roster.put_owner`."""
-        self.database.connection.execute(
-            "UPDATE faces SET subject_id = ? WHERE subject_id = ?", (to, subject_id)
-        )
+        self.database.execute("UPDATE faces SET subject_id = ? WHERE subject_id = ?", (to, subject_id))
 
     def drop_subject(self, subject_id: int) -> None:
         """See `Roster.drop_subject`."""
-        self.database.connection.execute("DELETE FROM subjects WHERE subject_id = ?", (subject_id,))
+        self.database.execute("DELETE FROM subjects WHERE subject_id = ?", (subject_id,))
 
     def put_faces(self, faces: FaceTable, rows: Sequence[tuple[int, int]]) -> None:
         """See `Roster.put_faces`."""
         columns = list(_columns(faces))
-        self.database.connection.executemany(
+        self.database.execute_all(
             "INSERT INTO faces"
             " (subject_id, face_id, photo, photo_sha256, x0, y0, x1, y1, landmarks, score, quality)"
             f" VALUES ({', '.join('?' * 11)})",
@@ -186,7 +184,7 @@ class SqliteRoster(Roster):
         """See `Roster.history`."""
         with self.database.snapshot():
             specs = {spec.sha256: spec for spec in self.templates.models()}
-            rows = self.rows(
+            rows = self.database.rows(
                 "SELECT moment, action, sha256, file, n_templates FROM history JOIN models USING (model_id)"
                 " ORDER BY entry_id"
             )
@@ -243,16 +241,10 @@ class SqliteRoster(Roster):
     def _rows_of(self, table: str, column: str, values: Collection[Any]) -> list[sqlite3.Row]:
         """The rows of a table, or of a join, with one of these values in a column."""
         # In this order SQLite looks each value up, and does not go through the table.
-        return self.rows(
+        return self.database.rows(
             f"SELECT * FROM json_each(?) CROSS JOIN {table} WHERE {column} = value",
             (json.dumps(list(values)),),
         )
-
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """The rows of a question, by name."""
-        cursor = self.database.connection.execute(sql, values)
-        cursor.row_factory = sqlite3.Row
-        return cursor.fetchall()
 
 
 def _columns(faces: FaceTable) -> Iterator[tuple[Any, ...]]:

@@ -112,10 +112,9 @@ class SubjectIndex:
         return held
 
     def _token(self, spec: ModelSpec) -> str | None:
-        row = self._database.connection.execute(
-            f"SELECT token FROM subject_indexes WHERE {OF_MODEL}", (spec.sha256,)
-        ).fetchone()
-        return None if row is None else str(row[0])
+        sql = f"SELECT token FROM subject_indexes WHERE {OF_MODEL}"
+        token: str | None = self._database.value(sql, (spec.sha256,))
+        return token
 
     def _write(self, state: _State) -> None:
         arrays: dict[str, NDArray[Any]] = {}

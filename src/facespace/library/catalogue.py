@@ -1,10 +1,8 @@
 """The catalogue of a library: an open SQLite file with the photos, their faces and the templates of these."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +17,6 @@ from facespace.store import Database, SqliteTemplates, path_in, path_out
 
 # Faces below this side and of a quality below SET_ASIDE are mostly lights, logos and heads far away.
 TINY_PX = 24.0
-
-Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -105,42 +101,6 @@ class Catalogue(Database):
             make_library_folder(self.folder)
         super().__init__(self.folder / CATALOGUE, LIBRARY_FILE, create=create)
         self.templates = SqliteTemplates(self)
-
-    def stream(self, query: str, parameters: Parameters = ()) -> Iterator[sqlite3.Row]:
-        """The rows of a query, one at a time.
-
-        Raises:
-            LibraryError: the file cannot be read.
-        """
-        yield from self.execute(query, parameters)
-
-    def rows(self, query: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
-        """All rows of a query; errors as `stream`."""
-        return list(self.stream(query, parameters))
-
-    def row(self, query: str, parameters: Parameters = ()) -> sqlite3.Row | None:
-        """The first row of a query, None where there is none; errors as `stream`."""
-        row: sqlite3.Row | None = self.execute(query, parameters).fetchone()
-        return row
-
-    def value(self, query: str, parameters: Parameters = ()) -> Any:
-        """The first column of the first row, None where there is none; errors as `stream`."""
-        row = self.row(query, parameters)
-        return None if row is None else row[0]
-
-    def values(self, query: str, parameters: Parameters = ()) -> list[Any]:
-        """The first column of all rows; errors as `stream`."""
-        return [row[0] for row in self.stream(query, parameters)]
-
-    def execute(self, statement: str, parameters: Parameters = ()) -> sqlite3.Cursor:
-        """A statement that writes, inside a `transaction`."""
-        cursor = self.connection.execute(statement, parameters)
-        cursor.row_factory = sqlite3.Row
-        return cursor
-
-    def execute_all(self, statement: str, parameters: Iterable[Parameters]) -> sqlite3.Cursor:
-        """A statement that writes, once for each of these."""
-        return self.connection.executemany(statement, parameters)
 
     def checkpoint(self) -> bool:
         """As of any file; deleted bytes go from the files of the index too."""

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from facespace.errors import CorrectionError
-from facespace.library.catalogue import Catalogue, Parameters
+from facespace.library.catalogue import Catalogue
 from facespace.library.grouping import grouped_by
 from facespace.models import FarCurve, far_curve
-from facespace.store import LONGEST_NAME, path_in, path_out, shown_name, taken_by
+from facespace.store import LONGEST_NAME, Parameters, path_in, path_out, shown_name, taken_by
 
 IN_PLACE = (
     "SELECT face_id FROM faces JOIN photos USING (photo_id) WHERE path = ? AND of_track IS NULL"

@@ -13,6 +13,7 @@ from facespace.store.names import (
     taken_by,
 )
 from facespace.store.prototypes import Census, Prototypes, work_out
+from facespace.store.rows import Parameters
 from facespace.store.schema import template_tables_1, template_tables_2
 from facespace.store.search import Hits, Pair
 from facespace.store.sqlite_indexes import IndexSettings, OnStep
@@ -34,6 +35,7 @@ __all__ = [
     "Moment",
     "OnStep",
     "Pair",
+    "Parameters",
     "Prototypes",
     "Recall",
     "SqliteTemplates",

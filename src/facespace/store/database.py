@@ -8,20 +8,17 @@ it has been released: what comes later is a further step at the end of the list.
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from glob import escape
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from facespace.errors import FacespaceError, InputError
 from facespace.store.damage import cause_of, damage_line
 from facespace.store.opening import copy_database, may_write, open_to_read, open_to_write, use_write_ahead_log
+from facespace.store.rows import Rows
 
 Step = Callable[[sqlite3.Connection], None]
 
@@ -48,22 +45,7 @@ class FileKind:
         return len(self.steps)
 
 
-@dataclass(frozen=True)
-class Logged:
-    """What a log says after a position.
-
-    Attributes:
-        ids: int64, shape (N,), of what it is about.
-        position: of the last entry there ever was.
-        is_whole: False where the log does not reach back so far.
-    """
-
-    ids: NDArray[np.int64]
-    position: int
-    is_whole: bool
-
-
-class Database:
+class Database(Rows):
     """An open file; belongs to the thread that opened it.
 
     The journal is a write-ahead log, so that readers and one writer do not wait for each other. With
@@ -179,32 +161,10 @@ class Database:
             if not nested:
                 self._undo(("ROLLBACK",))
 
-    def log_after(
-        self, table: str, column: str, position: int, where: str = "1", values: Sequence[Any] = ()
-    ) -> Logged:
-        """What a log, a table with an AUTOINCREMENT key `position`, says after a position.
-
-        Args:
-            table: the log.
-            column: of ids.
-            position: 0 for all.
-            where: further condition, with its values.
-            values: of it.
-        """
-        (first,) = self.connection.execute(f"SELECT min(position) FROM {table}").fetchone()
-        row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-        last = 0 if row is None else int(row[0])
-        rows = self.connection.execute(
-            f"SELECT {column} FROM {table} WHERE position > ? AND {where}", (position, *values)
-        ).fetchall()
-        is_whole = position == last or (position < last and first is not None and first <= position + 1)
-        return Logged(np.array(rows, np.int64).reshape(-1), last, is_whole)
-
     def cut_log(self, table: str, longest: int) -> None:
         """Drop all entries of a log that has more than so many."""
         with self.transaction() as connection:
-            (n,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-            if n > longest:
+            if self.value(f"SELECT count(*) FROM {table}") > longest:
                 connection.execute(f"DELETE FROM {table}")
 
     def checkpoint(self) -> bool:
@@ -341,13 +301,13 @@ class Database:
     def _checked_version(self) -> int:
         """The file's schema version, 0 for an empty file; only if the file is ours and not too new."""
         kind = self.kind
-        if not self.connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if not self.value("SELECT count(*) FROM sqlite_master"):
             return 0
-        if self.connection.execute("PRAGMA application_id").fetchone()[0] != kind.application_id:
+        if self.value("PRAGMA application_id") != kind.application_id:
             raise kind.error(
                 f"{self.path}: expected a facespace {kind.noun}, met another kind of database, or a damaged one"
             )
-        version = int(self.connection.execute("PRAGMA user_version").fetchone()[0])
+        version = int(self.value("PRAGMA user_version"))
         if version > kind.version:
             raise kind.error(
                 f"{self.path}: the {kind.noun} is of version {version}, this facespace knows up to {kind.version}; "

@@ -14,10 +14,11 @@ from facespace.errors import InputError, WriteError
 from facespace.models import ModelSpec
 from facespace.store.candidates import IndexState, rarest
 from facespace.store.cells import Cells, Wanted
-from facespace.store.database import Database, Logged
+from facespace.store.database import Database
 from facespace.store.held import Finder, HeldIndex
 from facespace.store.index_files import IndexFiles, new_token
 from facespace.store.nearest import ByteRows
+from facespace.store.rows import Logged
 from facespace.store.scan import ByteScan, faiss_if_there
 from facespace.store.template_store import Moment, TemplateStore
 from facespace.store.templates import Templates
@@ -94,11 +95,11 @@ class SqliteIndexes:
     @property
     def settings(self) -> IndexSettings:
         """As they stand in the file."""
-        rows = dict(self._database.connection.execute("SELECT setting, value FROM index_settings").fetchall())
-        default = IndexSettings()
+        rows = self._database.rows("SELECT setting, value FROM index_settings")
+        kept = {row["setting"]: row["value"] for row in rows}
         return IndexSettings(
-            int(rows.get("exact_up_to", default.exact_up_to)),
-            float(rows.get("least_recall", default.least_recall)),
+            int(kept.get("exact_up_to", IndexSettings.exact_up_to)),
+            float(kept.get("least_recall", IndexSettings.least_recall)),
         )
 
     def set(self, settings: IndexSettings) -> None:
@@ -235,9 +236,8 @@ class SqliteIndexes:
         return None if faiss is None or not len(rows) else ByteScan(rows, faiss)
 
     def _record(self, model: str) -> _Record | None:
-        row = self._database.connection.execute(
-            f"SELECT token, removed_to, built FROM template_indexes WHERE {OF_MODEL}", (model,)
-        ).fetchone()
+        sql = f"SELECT token, removed_to, built FROM template_indexes WHERE {OF_MODEL}"
+        row = self._database.row(sql, (model,))
         return None if row is None else _Record(*row)
 
     def _has_file(self, model: str) -> bool:
@@ -292,8 +292,7 @@ class SqliteIndexes:
                 )
                 self._cut_log()
         finally:
-            rows_ = self._database.connection.execute("SELECT token FROM template_indexes").fetchall()
-            self.files.drop_others({token for (token,) in rows_})
+            self.files.drop_others(self._database.values("SELECT token FROM template_indexes"))
 
     def _overwrite_removed(self, spec: ModelSpec) -> bool:
         with self._templates.snapshot():
@@ -329,7 +328,7 @@ class SqliteIndexes:
     def _cut_log(self) -> None:
         """Drop the removals that every index knows; without any index, all of a long log."""
         with self._database.transaction() as connection:
-            (first,) = connection.execute("SELECT min(removed_to) FROM template_indexes").fetchone()
+            first = self._database.value("SELECT min(removed_to) FROM template_indexes")
             if first is None:
                 self._database.cut_log("removed_templates", LONGEST_LOG)
             else:

@@ -62,23 +62,20 @@ class SqliteTemplates(TemplateStore):
 
     def moment(self) -> Moment:
         """See `TemplateStore.moment`: commits of others, and writes of this connection."""
-        connection = self._database.connection
-        (others,) = connection.execute("PRAGMA data_version").fetchone()
-        return Moment((others, connection.total_changes), not self._database.is_writing)
+        others = self._database.value("PRAGMA data_version")
+        return Moment((others, self._database.connection.total_changes), not self._database.is_writing)
 
     def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:
         """See `TemplateStore.models`."""
         used = (
             " WHERE EXISTS (SELECT 1 FROM templates t WHERE t.model_id = models.model_id)" if in_use else ""
         )
-        rows = self._database.connection.execute(
-            f"SELECT sha256, spec FROM models{used} ORDER BY model_id"
-        ).fetchall()
+        rows = self._database.rows(f"SELECT sha256, spec FROM models{used} ORDER BY model_id")
         return tuple(self._spec(*row) for row in rows)
 
     def keep_model(self, spec: ModelSpec) -> None:
         """See `TemplateStore.keep_model`."""
-        self._database.connection.execute(
+        self._database.execute(
             "INSERT INTO models (sha256, label, spec) VALUES (?, ?, ?)"
             " ON CONFLICT (sha256) DO UPDATE SET label = excluded.label, spec = excluded.spec",
             (spec.sha256, spec.label, spec.to_json()),
@@ -94,17 +91,13 @@ class SqliteTemplates(TemplateStore):
 
     def extent(self, model: str) -> Extent:
         """How far the templates of the model with that sha256 reach."""
-        (n,) = self._database.connection.execute(
-            f"SELECT count(*) FROM templates WHERE {OF_MODEL}", (model,)
-        ).fetchone()
+        n = self._database.value(f"SELECT count(*) FROM templates WHERE {OF_MODEL}", (model,))
         return Extent(self.last_id(model), n)
 
     def last_id(self, model: str) -> int:
         """Of the newest template of the model with that sha256; 0 without any."""
-        (last_id,) = self._database.connection.execute(
-            f"SELECT max(template_id) FROM templates WHERE {OF_MODEL}", (model,)
-        ).fetchone()
-        return int(last_id or 0)
+        last = self._database.value(f"SELECT max(template_id) FROM templates WHERE {OF_MODEL}", (model,))
+        return int(last or 0)
 
     def index(self, spec: ModelSpec) -> HeldIndex:
         """See `TemplateStore.index`."""
@@ -117,10 +110,8 @@ class SqliteTemplates(TemplateStore):
     def faces(self, model: str | None = None) -> NDArray[np.int64]:
         """See `TemplateStore.faces`."""
         where, values = ("", ()) if model is None else (f" WHERE {OF_MODEL}", (model,))
-        rows = self._database.connection.execute(
-            f"SELECT DISTINCT face_id FROM templates{where} ORDER BY face_id", values
-        ).fetchall()
-        return np.array(rows, np.int64).reshape(-1)
+        ids = self._database.values(f"SELECT DISTINCT face_id FROM templates{where} ORDER BY face_id", values)
+        return np.array(ids, np.int64)
 
     def put(self, new: NewTemplates) -> None:
         """See `TemplateStore.put`."""
@@ -132,7 +123,7 @@ class SqliteTemplates(TemplateStore):
         ).fetchone()
         # SQLite keeps nan as null.
         columns = zip(new.face_id.tolist(), new.vectors, new.quality.tolist(), strict=True)
-        connection.executemany(
+        self._database.execute_all(
             "INSERT INTO templates (face_id, model_id, vector, quality) VALUES (?, ?, ?, ?)",
             [(i, model_id, vector.tobytes(), grade) for i, vector, grade in columns],
         )
@@ -171,11 +162,8 @@ class SqliteTemplates(TemplateStore):
 
     def n_broken(self, spec: ModelSpec) -> int:
         """See `TemplateStore.n_broken`."""
-        row = self._database.connection.execute(
-            f"SELECT count(*) FROM templates WHERE {OF_MODEL} AND length(vector) != ?",
-            (spec.sha256, spec.dim),
-        ).fetchone()
-        return int(row[0])
+        sql = f"SELECT count(*) FROM templates WHERE {OF_MODEL} AND length(vector) != ?"
+        return int(self._database.value(sql, (spec.sha256, spec.dim)))
 
     def problems(self) -> tuple[str, ...]:
         """See `TemplateStore.problems`; also of the indexes."""
