@@ -25,8 +25,6 @@ if TYPE_CHECKING:  # what `EXPORTS` says, for type checkers; a test compares the
     from facespace.faces.detect import Detector as Detector
     from facespace.faces.detections import Detections as Detections
     from facespace.gallery import Gallery as Gallery
-    from facespace.gallery import enrol as enrol
-    from facespace.gallery import identify as identify
     from facespace.images import read_image as read_image
     from facespace.jobs import people as people
     from facespace.jobs import verify as verify
@@ -47,7 +45,7 @@ EXPORTS = {
     "facespace.faces.align": ("align_faces",),
     "facespace.faces.detect": ("Detector",),
     "facespace.faces.detections": ("Detections",),
-    "facespace.gallery": ("Gallery", "enrol", "identify"),
+    "facespace.gallery": ("Gallery",),
     "facespace.images": ("read_image",),
     "facespace.jobs": ("people", "verify"),
     "facespace.library": ("Library",),

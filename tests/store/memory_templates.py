@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facespace.models import ModelSpec
 from facespace.store.held import HeldIndex
-from facespace.store.template_store import Moment, TemplateStore
+from facespace.store.template_store import TemplateStore
 from facespace.store.templates import NewTemplates, Templates
 
 
@@ -24,9 +24,9 @@ class MemoryTemplates(TemplateStore):
         """See `TemplateStore.snapshot`: nobody else writes here."""
         return nullcontext()
 
-    def moment(self) -> Moment:
+    def moment(self) -> int:
         """See `TemplateStore.moment`."""
-        return Moment(self._n_writes, True)
+        return self._n_writes
 
     def transaction(self) -> AbstractContextManager[object]:
         """See `TemplateStore.transaction`: what is checked before it is written cannot fail."""

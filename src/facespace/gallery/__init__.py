@@ -1,7 +1,5 @@
 """Galleries: enrolled people with their templates in a file; who of them a face shows."""
 
-from typing import Any
-
 from facespace.gallery.enrolment import Enrolment
 from facespace.gallery.gallery import Gallery
 from facespace.gallery.glance import Overview
@@ -36,13 +34,3 @@ __all__ = [
     "parts_of",
     "read_labels",
 ]
-
-
-def enrol(gallery: Gallery, *arguments: Any, **options: Any) -> Enrolment:
-    """The former spelling of `Gallery.enrol`, for one version."""
-    return gallery.enrol(*arguments, **options)
-
-
-def identify(gallery: Gallery, *arguments: Any, **options: Any) -> Identities:
-    """The former spelling of `Gallery.identify`, for one version."""
-    return gallery.identify(*arguments, **options)

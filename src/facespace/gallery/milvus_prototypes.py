@@ -52,7 +52,7 @@ def _census(
     """
     record = f"census {spec.sha256}"
     n_faces, models = database.count_faces(), [pair.stored.sha256 for pair in pairs]
-    state = templates.moment().token
+    state = templates.moment()
     kept = json.loads(database.read_records().get(record, "null"))
     if kept is not None and kept["models"] == models:
         more = n_faces - kept["n_faces"]

@@ -5,7 +5,7 @@ the log of changes has been cut, or much has come at once.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.models import ModelSpec
-from facespace.store import Database, Moment, Pair, Prototypes, SqliteTemplates, work_out
+from facespace.store import Database, Pair, Prototypes, SqliteTemplates, work_out
 from facespace.store.index_files import map_arrays, new_token, wipe_file, write_arrays
 from facespace.store.nearest import ByteRows
 from facespace.store.prototypes import PrototypeScan, bytes_of
@@ -39,7 +39,7 @@ class _State:
     the place of some of them since.
     """
 
-    moment: Moment
+    moment: Hashable
     spec: ModelSpec
     token: str | None
     models: tuple[str, ...]
@@ -107,7 +107,7 @@ class SubjectIndex:
                 if held is None or held.token != token:  # somebody has written another one
                     held = self._read(now, spec, pairs, token)
                 held = replace(self._follow(now, spec, pairs, held), token=token)
-                if now.is_final:
+                if not self._database.is_writing:
                     self._held[spec.sha256] = held
         return held
 
@@ -141,7 +141,9 @@ class SubjectIndex:
         for path in files.names("subjects", but={token}):
             wipe_file(path)
 
-    def _read(self, now: Moment, spec: ModelSpec, pairs: Sequence[Pair], token: str | None) -> _State | None:
+    def _read(
+        self, now: Hashable, spec: ModelSpec, pairs: Sequence[Pair], token: str | None
+    ) -> _State | None:
         """What a file holds, mapped into memory; None where there is none, or it is damaged or of other models."""
         if token is None:
             return None
@@ -163,7 +165,7 @@ class SubjectIndex:
                 )
         return None
 
-    def _follow(self, now: Moment, spec: ModelSpec, pairs: Sequence[Pair], before: _State | None) -> _State:
+    def _follow(self, now: Hashable, spec: ModelSpec, pairs: Sequence[Pair], before: _State | None) -> _State:
         models = tuple(pair.stored.sha256 for pair in pairs)
         last_ids = tuple(self._templates.last_id(model) for model in models)
         changed = self._database.log_after(

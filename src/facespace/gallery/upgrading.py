@@ -15,9 +15,10 @@ from facespace.errors import GalleryError
 from facespace.extract import FaceEmbedder
 from facespace.faces.detections import Detections
 from facespace.gallery.roster import DROP, USE, EnrolledFace, Entry, Roster
-from facespace.gallery.uses import current_spec, note_drop, use_model
+from facespace.gallery.uses import current_spec, use_model
 from facespace.images import Unreadable
 from facespace.models import ModelSpec
+from facespace.store.candidates import moment_now
 from facespace.store.upgrading import Job, check_meets, embed_waiting
 from facespace.store.upgrading import drop_old as drop_old_templates
 
@@ -203,7 +204,7 @@ class Upgrading:
             for sha256, n in drop_old_templates(self.roster.templates, now).items():
                 spec = self.roster.templates.model(sha256)
                 assert spec is not None  # a template's model is remembered
-                note_drop(self.roster, spec, n)
+                self.roster.note(Entry(moment_now(), DROP, spec, n_templates=n))
                 dropped[spec.label] = n
         self.roster.erase()
         return dropped

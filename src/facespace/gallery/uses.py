@@ -1,13 +1,13 @@
-"""Which model a gallery uses, which it used before, and what was dropped: the lines of its history."""
+"""Which model a gallery uses: the last of those in its history."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from facespace.embed import Embedder
 from facespace.errors import GalleryError, ModelError
-from facespace.gallery.roster import DROP, USE, Entry, Roster
+from facespace.gallery.roster import USE, Entry, Roster
 from facespace.models import ModelSpec
 from facespace.models.devices import AUTO
+from facespace.store.candidates import moment_now
 
 
 def model_in_use(roster: Roster) -> Entry | None:
@@ -26,7 +26,7 @@ def use_model(roster: Roster, spec: ModelSpec, file: str | Path | None = None) -
         now = model_in_use(roster)
         if now is None or now.spec.sha256 != spec.sha256 or (file is not None and now.file != str(file)):
             roster.templates.add_model(spec)
-            _write(roster, USE, spec, file=None if file is None else str(file))
+            roster.note(Entry(moment_now(), USE, spec, None if file is None else str(file)))
 
 
 def current_spec(roster: Roster) -> ModelSpec:
@@ -39,11 +39,6 @@ def current_spec(roster: Roster) -> ModelSpec:
     if now is None:
         raise GalleryError(f"{roster.place}: expected a gallery with a model, nobody is enrolled yet")
     return now.spec
-
-
-def note_drop(roster: Roster, spec: ModelSpec, n_templates: int) -> None:
-    """Add the line that says how many templates of a model were dropped."""
-    _write(roster, DROP, spec, n_templates=n_templates)
 
 
 def open_embedder(
@@ -71,10 +66,3 @@ def open_embedder(
             f"{embedder.spec.label}; name its file: --model FILE, or go over: facespace gallery upgrade"
         )
     return embedder
-
-
-def _write(
-    roster: Roster, action: str, spec: ModelSpec, *, file: str | None = None, n_templates: int | None = None
-) -> None:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    roster.note(Entry(now, action, spec, file, n_templates))

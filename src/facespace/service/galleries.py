@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -25,7 +25,6 @@ from facespace.service.batching import Batcher
 from facespace.service.metrics import Metrics
 from facespace.service.problems import ProblemError
 from facespace.service.settings import Settings
-from facespace.store import IndexState, Moment
 
 Result = TypeVar("Result")
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -143,7 +142,7 @@ class OpenGallery:
         self.name, self.opened, self.pictures = name, opened, pictures
         self.n_busy = 0
         self._embedder: FaceEmbedder | None = None
-        self._moment: Moment | None = None
+        self._moment: Hashable = None
         self._embedders, self._metrics = embedders, metrics
         self._reader, self._writer = (_Thread(opened, f"facespace-{does}") for does in ("read", "write"))
         self._batcher = Batcher(

@@ -18,7 +18,7 @@ from facespace.store.schema import template_tables_1, template_tables_2
 from facespace.store.search import Hits, Pair
 from facespace.store.sqlite_indexes import IndexSettings, OnStep
 from facespace.store.sqlite_templates import SqliteTemplates
-from facespace.store.template_store import Moment, TemplateStore, check_rows
+from facespace.store.template_store import TemplateStore, check_rows
 from facespace.store.templates import Templates
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "Hits",
     "IndexSettings",
     "IndexState",
-    "Moment",
     "OnStep",
     "Pair",
     "Parameters",

@@ -1,9 +1,8 @@
 """Indexes of the templates of a SQLite file: held in memory, following its changes, and kept in files beside it."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -12,7 +11,7 @@ import numpy as np
 
 from facespace.errors import InputError, WriteError
 from facespace.models import ModelSpec
-from facespace.store.candidates import IndexState, rarest
+from facespace.store.candidates import IndexState, moment_now, rarest
 from facespace.store.cells import Cells, Wanted
 from facespace.store.database import Database
 from facespace.store.held import Finder, HeldIndex
@@ -20,7 +19,7 @@ from facespace.store.index_files import IndexFiles, new_token
 from facespace.store.nearest import ByteRows
 from facespace.store.rows import Logged
 from facespace.store.scan import ByteScan, faiss_if_there
-from facespace.store.template_store import Moment, TemplateStore
+from facespace.store.template_store import TemplateStore
 from facespace.store.templates import Templates
 
 # Fewer templates are read from the store as quickly as from a file beside it.
@@ -68,7 +67,7 @@ class _Record(NamedTuple):
 class _Held:
     """The index of one model as it was at a moment, how far it has read, and the token of its files."""
 
-    moment: Moment
+    moment: Hashable
     last_id: int
     position: int
     index: HeldIndex
@@ -116,7 +115,7 @@ class SqliteIndexes:
         if held is None or held.moment != now:
             held = self._follow(spec, now, held)
             # What an open transaction has written may be taken back: it is seen, but not kept.
-            if now.is_final:
+            if not self._database.is_writing:
                 self._held[spec.sha256] = held
         return held.index
 
@@ -187,7 +186,7 @@ class SqliteIndexes:
         done = [self._overwrite_removed(spec) for spec in known]
         return all(done)
 
-    def _follow(self, spec: ModelSpec, now: Moment, before: _Held | None) -> _Held:
+    def _follow(self, spec: ModelSpec, now: Hashable, before: _Held | None) -> _Held:
         record = self._record(spec.sha256)
         token = None if record is None else record.token
         if before is None or before.token != token:  # somebody has built another one
@@ -206,7 +205,7 @@ class SqliteIndexes:
             last_id = int(new[-1].template_id[-1])
         return _Held(now, last_id, gone.position, index, token)
 
-    def _filed(self, spec: ModelSpec, now: Moment, record: _Record | None) -> _Held | None:
+    def _filed(self, spec: ModelSpec, now: Hashable, record: _Record | None) -> _Held | None:
         """The index in the files; None where there are none, or they cannot be used."""
         rows = None if record is None else self.files.read_bytes(record.token)
         if record is None or rows is None or rows.codes.shape[1] != spec.dim:
@@ -217,7 +216,7 @@ class SqliteIndexes:
         )
         return _Held(now, last_id, record.removed_to, index, record.token)
 
-    def _empty(self, spec: ModelSpec, now: Moment) -> _Held:
+    def _empty(self, spec: ModelSpec, now: Hashable) -> _Held:
         return _Held(now, 0, self._removed(spec, 0).position, HeldIndex.empty(spec.dim), None)
 
     def _removed(self, spec: ModelSpec, position: int) -> Logged:
@@ -288,7 +287,7 @@ class SqliteIndexes:
                 connection.execute(
                     "INSERT OR REPLACE INTO template_indexes (model_id, token, removed_to, built)"
                     " SELECT model_id, ?, ?, ? FROM models WHERE sha256 = ?",
-                    (token, position, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), spec.sha256),
+                    (token, position, moment_now(), spec.sha256),
                 )
                 self._cut_log()
         finally:

@@ -1,7 +1,7 @@
 """The template store in SQLite: the tables `models` and `templates` of an open file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +16,7 @@ from facespace.store.candidates import IndexState
 from facespace.store.database import Database
 from facespace.store.held import HeldIndex
 from facespace.store.sqlite_indexes import OF_MODEL, SqliteIndexes
-from facespace.store.template_store import Moment, TemplateStore
+from facespace.store.template_store import TemplateStore
 from facespace.store.templates import NewTemplates, Templates
 
 COLUMNS = "template_id, face_id, vector, quality"
@@ -60,10 +60,9 @@ class SqliteTemplates(TemplateStore):
         """See `TemplateStore.transaction`."""
         return self._database.transaction()
 
-    def moment(self) -> Moment:
+    def moment(self) -> Hashable:
         """See `TemplateStore.moment`: commits of others, and writes of this connection."""
-        others = self._database.value("PRAGMA data_version")
-        return Moment((others, self._database.connection.total_changes), not self._database.is_writing)
+        return self._database.value("PRAGMA data_version"), self._database.connection.total_changes
 
     def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:
         """See `TemplateStore.models`."""

@@ -10,7 +10,7 @@ is one for all reads. A remote engine may promise less; its class says what.
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +22,6 @@ from facespace.models import ModelSpec
 from facespace.store.candidates import CandidateIndex, IndexState
 from facespace.store.search import Hits, Pair, find_nearest, find_pairs
 from facespace.store.templates import NewTemplates, Templates
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A state of a store: of two equal ones all reads are the same.
-
-    Attributes:
-        token: tells two states apart.
-        is_final: False while a transaction is open, whose writes may yet be taken back.
-    """
-
-    token: Hashable
-    is_final: bool
 
 
 class TemplateStore(ABC):
@@ -52,8 +39,8 @@ class TemplateStore(ABC):
         """The writes inside are taken back if it ends with an error."""
 
     @abstractmethod
-    def moment(self) -> Moment:
-        """The state of the store now; cheap."""
+    def moment(self) -> Hashable:
+        """Tells the state of the store now from others: of two equal ones all reads are the same. Cheap."""
 
     @abstractmethod
     def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:

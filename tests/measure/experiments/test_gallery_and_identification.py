@@ -5,7 +5,7 @@ import pytest
 
 from embeddings import unit_rows
 from facespace.errors import DataError, InputError
-from facespace.gallery import Gallery, enrol
+from facespace.gallery import Gallery
 from facespace.measure.context import Context, Setup
 from facespace.measure.experiments.gallery import (
     EXPERIMENT,
@@ -53,8 +53,7 @@ def test_an_album_is_scored_by_counts(tmp_path: Path) -> None:
     with Gallery(tmp_path / "g") as gallery:
         with pytest.raises(DataError, match="empty"):
             evaluate_gallery(gallery, tmp_path, points, DrawnDetector(), DrawnEmbedder())
-        enrol(
-            gallery,
+        gallery.enrol(
             [(p, p.parent.name) for p in sorted((tmp_path / "people").rglob("*.png"))],
             DrawnDetector(),
             DrawnEmbedder(),

@@ -9,7 +9,7 @@ import numpy as np
 
 from facespace.errors import DataError
 from facespace.extract import FaceDetector, FaceEmbedder, extract_table
-from facespace.gallery import FPIR, Gallery, Identities, enrol, identify, named_by_folder
+from facespace.gallery import FPIR, Gallery, Identities, named_by_folder
 from facespace.measure.context import Context
 from facespace.measure.embedding import OnStep
 from facespace.measure.experiment import Experiment, option
@@ -108,7 +108,7 @@ def evaluate_gallery(
     )
     if unreadable:
         raise DataError(f"{unreadable[0].photo}: {unreadable[0].reason}")
-    found = identify(gallery, table.embedding, embedder.spec, fpir=fpir)
+    found = gallery.identify(table.embedding, embedder.spec, fpir=fpir)
     if not found.n_subjects:
         raise DataError("expected a gallery with people enrolled, it is empty")
     enrolled = {face.photo_sha256 for face in gallery.faces()}
@@ -173,8 +173,8 @@ def run(options: Options, context: Context) -> Result:
     points = read_named_points(options.labels, on_broken=broken.append)
     detector, embedder = context.detector, context.embedder
     with tempfile.TemporaryDirectory() as folder, Gallery(Path(folder) / "gallery") as gallery:
-        enrol(
-            gallery, named_by_folder([options.enrolled])[0], detector, embedder, workers=context.setup.workers,
+        gallery.enrol(
+            named_by_folder([options.enrolled])[0], detector, embedder, workers=context.setup.workers,
             on_photo=context.on_step,
         )  # fmt: skip
         scores = evaluate_gallery(

@@ -1,10 +1,9 @@
 """The template store in Milvus: a collection of each model's templates, and candidates by its index of vectors."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 from facespace.embed import dequantise
 from facespace.errors import InputError
 from facespace.models import ModelSpec
-from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall, rarest
+from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall, moment_now, rarest
 from facespace.store.milvus.collection import CELLS, PAGE, Collection, Row, from_text
 from facespace.store.milvus.database import UNKNOWN_QUALITY, MilvusDatabase
 from facespace.store.nearest import distances
-from facespace.store.template_store import Moment, TemplateStore
+from facespace.store.template_store import TemplateStore
 from facespace.store.templates import NewTemplates, Templates
 
 # So many times k candidates are asked for, and so many at least: a cell's vectors are rounded.
@@ -49,9 +48,9 @@ class MilvusTemplates(TemplateStore):
         """See `TemplateStore.snapshot`."""
         return self._db.snapshot()
 
-    def moment(self) -> Moment:
+    def moment(self) -> Hashable:
         """See `TemplateStore.moment`: every write leaves a new mark."""
-        return Moment(self._db.read_records().get("state"), self._db.unit is None)
+        return self._db.read_records().get("state")
 
     def transaction(self) -> AbstractContextManager[object]:
         """See `TemplateStore.transaction`."""
@@ -135,7 +134,7 @@ class MilvusTemplates(TemplateStore):
         value = {
             "recall": asdict(recall),
             "n": index.n,
-            "built": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "built": moment_now(),
         }
         self._db.put_record(f"recall {spec.sha256}", json.dumps(value))
         return recall
