@@ -301,7 +301,7 @@ def _orientation(frame: "Decoded", before: int) -> int:
     return ORIENTATIONS.get(tuple(round(v / largest) for v in (a, b, c, d)), 1)
 
 
-def _taken_at(said: dict[str, str]) -> str | None:
+def _taken_at(metadata: dict[str, str]) -> str | None:
     """By the clock of the phone where it tells, else UTC; encoders that know no time write that of an epoch."""
     for key in ("com.apple.quicktime.creationdate", "creation_time", "DATE", "date"):
         moment = time_of_text(metadata.get(key, ""))

@@ -25,6 +25,7 @@ from facespace.service.batching import Batcher
 from facespace.service.metrics import Metrics
 from facespace.service.problems import ProblemError
 from facespace.service.settings import Settings
+from facespace.store import IndexState
 
 Result = TypeVar("Result")
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"

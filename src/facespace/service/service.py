@@ -81,7 +81,7 @@ class Service:
         return Asked(self, self.galleries.get(name), access.by)
 
     async def start(self) -> None:
-        """Load models and galleries; a gallery that cannot be opened is told in the log, and by its routes."""
+        """Load models and galleries; a gallery that cannot be opened is reported in the log, and by its routes."""
         self.wake = asyncio.Event()  # of the loop that runs now
         self.embedders.default()
         _ = self.engine

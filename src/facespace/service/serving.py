@@ -58,7 +58,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str, bool], None] | None = 
 
 
 def run(settings: Settings, sockets: list[socket.socket]) -> None:
-    """Serve in this process, until it is told to stop or the process that made it is gone."""
+    """Serve in this process, until it is stopped or the process that made it is gone."""
     import uvicorn
 
     from facespace.http.connections import Connection

@@ -2,6 +2,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -20,7 +21,7 @@ pytest.importorskip("torch")
 def draw_folders(root: Path) -> None:
     faces = drawn_faces(6, 6)
     for part in ("train", "val"):
-        for i, (crop, label) in enumerate(zip(faces.cached, faces.labels, strict=True)):
+        for i, (crop, label) in enumerate(zip(faces.crops(np.arange(len(faces))), faces.labels, strict=True)):
             path = root / "faces" / part / f"p{label}" / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(crop).save(path)

@@ -115,7 +115,7 @@ async def most_alike(
     k = n
     while True:
         found, _ = await gallery.search(rows, spec, k=k, far=VERIFY_FAR)
-        told = [_subjects(matches, curves)[:n] for matches in found]
+        subjects = [_subjects(matches, curves)[:n] for matches in found]
         # Several of the nearest faces may be one subject's.
         enough = all(len(one) >= n or len(matches) < k for one, matches in zip(subjects, found, strict=True))
         if enough or k >= MOST_MATCHES:
