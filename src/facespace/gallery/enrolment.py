@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from facespace.errors import GalleryError, InputError
+from facespace.errors import InputError
 from facespace.extract import FaceDetector, FaceEmbedder, content_hash, extract_tables
 from facespace.gallery.naming import NamedPhotos
 from facespace.gallery.roster import Roster
-from facespace.gallery.uses import model_in_use, use_model
+from facespace.gallery.uses import check_model, model_in_use, use_model
 from facespace.images import Unreadable
 from facespace.models import ModelSpec
 from facespace.store import clean_name, name_key, same_name
@@ -133,20 +133,6 @@ class Enrolling:
             check_model(self.roster, spec)
             n_before = self.roster.remove_faces(faces.face_id)
             return self.load(faces, names, spec) - n_before
-
-
-def check_model(roster: Roster, spec: ModelSpec) -> None:
-    """Only faces by the gallery's own model are enrolled.
-
-    Raises:
-        GalleryError: it has another one.
-    """
-    now = model_in_use(roster)
-    if now is not None and now.spec.sha256 != spec.sha256:
-        raise GalleryError(
-            f"{roster.place}: expected faces by the gallery's model {now.spec.label}, got {spec.label}; go "
-            "over to it first: facespace gallery upgrade GALLERY --to MODEL"
-        )
 
 
 def _not_done(roster: Roster, photos: NamedPhotos, spec: ModelSpec) -> NamedPhotos:

@@ -7,11 +7,10 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import Embedder, dequantise, quantise
+from facespace.embed import dequantise, quantise
 from facespace.errors import GalleryError
-from facespace.extract import FaceEmbedder
-from facespace.gallery import exporting, uses
-from facespace.gallery.enrolment import Enrolling, check_model
+from facespace.gallery import exporting
+from facespace.gallery.enrolment import Enrolling
 from facespace.gallery.glance import Overview
 from facespace.gallery.identification import FPIR, Identities, identify
 from facespace.gallery.matches import NEAREST, Match, matches_of
@@ -19,13 +18,13 @@ from facespace.gallery.milvus_roster import MilvusRoster
 from facespace.gallery.roster import EnrolledFace, Removal, Roster, Subject
 from facespace.gallery.sqlite_roster import SqliteRoster
 from facespace.gallery.upgrading import Upgrading
+from facespace.gallery.uses import UsingModel
 from facespace.models import VERIFY_FAR, ModelSpec
-from facespace.models.devices import AUTO
 from facespace.store import IndexSettings, IndexState, OnStep, TemplateStore, check_rows
 from facespace.store.milvus.address import is_milvus
 
 
-class Gallery(Enrolling, Upgrading):
+class Gallery(UsingModel, Enrolling, Upgrading):
     """An open gallery; use it in a `with` block, in one thread.
 
     Everything that is written is all there or, after an error, none of it, and outlives a kill of the process once the
@@ -74,24 +73,6 @@ class Gallery(Enrolling, Upgrading):
     def subjects(self, *, after: str = "", limit: int | None = None) -> list[Subject]:
         """Everybody, by name; or those whose names come after one, at most so many."""
         return self.roster.subjects(after=after, limit=limit)
-
-    def model(self) -> ModelSpec | None:
-        """The gallery's model; None before the first enrolment."""
-        now = uses.model_in_use(self.roster)
-        return None if now is None else now.spec
-
-    def use_model(self, embedder: FaceEmbedder, *, model_file: str | Path | None = None) -> None:
-        """Make a model that of a gallery without faces, before anybody is enrolled.
-
-        Args:
-            embedder: of the model.
-            model_file: its name or file, for later commands.
-
-        Raises:
-            GalleryError: the gallery has another one.
-        """
-        check_model(self.roster, embedder.spec)
-        uses.use_model(self.roster, embedder.spec, model_file)
 
     def add_subject(self, name: str) -> bool:
         """Add a person without faces; whether nobody of that name was there.
@@ -153,17 +134,6 @@ class Gallery(Enrolling, Upgrading):
                 self.progress() if now else None,
                 tuple(self.roster.history()),
             )
-
-    def open_embedder(
-        self, model: str | Path | None = None, *, threads: int = 1, device: str = AUTO
-    ) -> Embedder:
-        """The embedder to use here: ``model`` if given, else the gallery's own, else the built-in one.
-
-        Raises:
-            ModelError: no such model.
-            GalleryError: where the gallery's model lay, there is another one now.
-        """
-        return uses.open_embedder(self.roster, model, threads=threads, device=device)
 
     def identify(self, probes: NDArray[np.float32], spec: ModelSpec, *, fpir: float = FPIR) -> Identities:
         """The subject of each probe by the nearest prototype, or nobody.

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from facespace.errors import GalleryError
 from facespace.gallery.milvus_rows import OWNER, whose
 from facespace.models import ModelSpec
-from facespace.store import Census, Pair, Prototypes, work_out
+from facespace.store import Census, Pair, Prototypes
 from facespace.store.milvus import MilvusDatabase, MilvusTemplates
-from facespace.store.nearest import ByteRows
+from facespace.store.prototypes import of_faces
 
 # Templates of each probe whose subjects' prototypes are worked out.
 NEAR = 256
@@ -32,15 +32,9 @@ def prototypes_near(
     ids = np.unique(np.concatenate([np.zeros(0, np.int64), *(found[found >= 0] for found in near)]))
     subjects = sorted({row["subject_id"] for row in database.faces.get(ids.tolist())})
     faces, of = whose(database.staying(database.faces.among("subject_id", subjects, OWNER)))
-    sets = work_out(pairs, faces, of, [_byte_rows(templates, pair.stored, faces) for pair in pairs])
+    sets = of_faces(templates, pairs, faces, of)
     states = {pair.stored.label: index.state for pair, index in zip(pairs, indexes, strict=True)}
     return tuple(sets), replace(_census(database, templates, pairs, spec), indexes=states)
-
-
-def _byte_rows(templates: MilvusTemplates, spec: ModelSpec, face_id: NDArray[np.int64]) -> ByteRows:
-    for found in templates.of_faces(face_id, model=spec.sha256):
-        return ByteRows.of(found.template_id, found.face_id, found.vectors)
-    return ByteRows.empty(spec.dim)
 
 
 def _census(

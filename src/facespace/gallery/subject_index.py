@@ -5,7 +5,7 @@ the log of changes has been cut, or much has come at once.
 """
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from facespace.models import ModelSpec
 from facespace.store import Database, Pair, Prototypes, SqliteTemplates, work_out
 from facespace.store.index_files import map_arrays, new_token, wipe_file, write_arrays
-from facespace.store.nearest import ByteRows
-from facespace.store.prototypes import PrototypeScan, bytes_of
+from facespace.store.prototypes import PrototypeScan, bytes_of, of_faces
 from facespace.store.scan import faiss_if_there
 from facespace.store.sqlite_indexes import LEAST_TEMPLATES, LONGEST_LOG, OF_MODEL
 
@@ -176,10 +175,12 @@ class SubjectIndex:
             dirty = self._dirty(before, last_ids, changed.ids)
         if dirty is None or before is None:
             rows = [self._templates.index(pair.stored).rows() for pair in pairs]
-            sets, tails, n_changed = _sets(pairs, self._faces(), rows), tuple(map(_none, pairs)), EVERY
+            sets = _by_pair(pairs, work_out(pairs, *self._faces(), rows))
+            tails, n_changed = tuple(map(_none, pairs)), EVERY
         else:
             sets = _without(before.sets, dirty, pairs)
-            tails = _joined(_without(before.tails, dirty, pairs), self._some(pairs, dirty))
+            renewed = of_faces(self._templates, pairs, *self._faces("subject_id", dirty))
+            tails = _joined(_without(before.tails, dirty, pairs), _by_pair(pairs, renewed))
             n_changed = before.n_changed + len(dirty)
             is_filed = before.n_changed < EVERY
             if not is_filed and sum(map(len, tails)) > MOST_NEW:
@@ -201,15 +202,6 @@ class SubjectIndex:
         dirty = np.union1d(changed, self._faces("face_id", np.concatenate(faces))[1])
         return None if len(dirty) > limit else dirty
 
-    def _some(self, pairs: Sequence[Pair], dirty: NDArray[np.int64]) -> tuple[Prototypes, ...]:
-        """The prototypes of some subjects, by the templates of their faces."""
-        faces, rows = self._faces("subject_id", dirty), []
-        for pair in pairs:
-            parts = self._templates.of_faces(faces[0], model=pair.stored.sha256)
-            held = [ByteRows.of(part.template_id, part.face_id, part.vectors) for part in parts]
-            rows.append(ByteRows.joined([ByteRows.empty(pair.stored.dim), *held]))
-        return _sets(pairs, faces, rows)
-
     def _faces(self, column: str = "", ids: NDArray[np.int64] | None = None) -> Faces:
         """The ids of faces, increasing, and the subject of each: of all, or of those with some ids in a column."""
         # In this order SQLite looks each id up, and does not go through all faces.
@@ -222,10 +214,10 @@ class SubjectIndex:
         return faces, subjects
 
 
-def _sets(pairs: Sequence[Pair], faces: Faces, rows: Sequence[ByteRows]) -> tuple[Prototypes, ...]:
+def _by_pair(pairs: Sequence[Pair], found: Iterable[Prototypes]) -> tuple[Prototypes, ...]:
     """One for each pair, empty where it has none."""
-    found = list(work_out(pairs, *faces, rows))
-    return tuple(next((one for one in found if one.curve is pair.curve), _none(pair)) for pair in pairs)
+    of_curve = {id(one.curve): one for one in found}
+    return tuple(of_curve.get(id(pair.curve)) or _none(pair) for pair in pairs)
 
 
 def _without(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from facespace.embed import Embedder
 from facespace.errors import GalleryError, ModelError
+from facespace.extract import FaceEmbedder
 from facespace.gallery.roster import USE, Entry, Roster
 from facespace.models import ModelSpec
 from facespace.models.devices import AUTO
@@ -41,28 +42,65 @@ def current_spec(roster: Roster) -> ModelSpec:
     return now.spec
 
 
-def open_embedder(
-    roster: Roster, model: str | Path | None = None, *, threads: int = 1, device: str = AUTO
-) -> Embedder:
-    """The embedder to use with a gallery: ``model`` if given, else the gallery's own, else the built-in one.
+def check_model(roster: Roster, spec: ModelSpec) -> None:
+    """Only faces by the gallery's own model are enrolled.
 
     Raises:
-        ModelError: no such model.
-        GalleryError: where the gallery's model lay, there is another one now.
+        GalleryError: it has another one.
     """
     now = model_in_use(roster)
-    if model is not None or now is None:
-        return Embedder(model, threads=threads, device=device)
-    try:
-        embedder = Embedder(now.file, threads=threads, device=device)
-    except ModelError as error:
+    if now is not None and now.spec.sha256 != spec.sha256:
         raise GalleryError(
-            f"{roster.place}: cannot open the gallery's model {now.spec.label}; name its file: --model FILE "
-            f"({error})"
-        ) from error
-    if embedder.spec.sha256 != now.spec.sha256:
-        raise GalleryError(
-            f"{roster.place}: expected the gallery's model {now.spec.label} at {now.file or 'hand'}, met "
-            f"{embedder.spec.label}; name its file: --model FILE, or go over: facespace gallery upgrade"
+            f"{roster.place}: expected faces by the gallery's model {now.spec.label}, got {spec.label}; go "
+            "over to it first: facespace gallery upgrade GALLERY --to MODEL"
         )
-    return embedder
+
+
+class UsingModel:
+    """What a gallery does with its model."""
+
+    roster: Roster
+
+    def model(self) -> ModelSpec | None:
+        """The gallery's model; None before the first enrolment."""
+        now = model_in_use(self.roster)
+        return None if now is None else now.spec
+
+    def use_model(self, embedder: FaceEmbedder, *, model_file: str | Path | None = None) -> None:
+        """Make a model that of a gallery without faces, before anybody is enrolled.
+
+        Args:
+            embedder: of the model.
+            model_file: its name or file, for later commands.
+
+        Raises:
+            GalleryError: the gallery has another one.
+        """
+        check_model(self.roster, embedder.spec)
+        use_model(self.roster, embedder.spec, model_file)
+
+    def open_embedder(
+        self, model: str | Path | None = None, *, threads: int = 1, device: str = AUTO
+    ) -> Embedder:
+        """The embedder to use here: ``model`` if given, else the gallery's own, else the built-in one.
+
+        Raises:
+            ModelError: no such model.
+            GalleryError: where the gallery's model lay, there is another one now.
+        """
+        now = model_in_use(self.roster)
+        if model is not None or now is None:
+            return Embedder(model, threads=threads, device=device)
+        try:
+            embedder = Embedder(now.file, threads=threads, device=device)
+        except ModelError as error:
+            raise GalleryError(
+                f"{self.roster.place}: cannot open the gallery's model {now.spec.label}; name its file: --model FILE "
+                f"({error})"
+            ) from error
+        if embedder.spec.sha256 != now.spec.sha256:
+            raise GalleryError(
+                f"{self.roster.place}: expected the gallery's model {now.spec.label} at {now.file or 'hand'}, met "
+                f"{embedder.spec.label}; name its file: --model FILE, or go over: facespace gallery upgrade"
+            )
+        return embedder

@@ -187,12 +187,12 @@ def _pairs(
 def _state(catalogue: Catalogue, spec: ModelSpec) -> str:
     """Changes with every template of the model that comes or goes, every other face, and every correction."""
     with catalogue.snapshot():
-        extent, n_faces = catalogue.templates.extent(spec.sha256), len(catalogue.templates.faces())
+        (last_id, n), n_faces = catalogue.templates.extent(spec.sha256), len(catalogue.templates.faces())
         row = catalogue.row(
             "SELECT (SELECT max(change_id) FROM changes), (SELECT count(*) FROM changes),"
             " (SELECT count(*) FROM ignored)"
         )
-    return " ".join(map(str, (spec.sha256, extent.last_id or None, extent.n, n_faces, *(row or ()))))
+    return " ".join(map(str, (spec.sha256, last_id or None, n, n_faces, *(row or ()))))
 
 
 def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:

@@ -1,12 +1,11 @@
 """One store below libraries and galleries: SQLite files with a schema history, and templates with their models."""
 
-from facespace.store.candidates import CandidateIndex, Candidates, IndexState, Recall
+from facespace.store.candidates import IndexState
 from facespace.store.database import Database, FileKind, Step, path_in, path_out, run_script
 from facespace.store.names import (
     LONGEST_NAME,
     UNKNOWN,
     clean_name,
-    escaped,
     name_key,
     same_name,
     shown_name,
@@ -19,13 +18,10 @@ from facespace.store.search import Hits, Pair
 from facespace.store.sqlite_indexes import IndexSettings, OnStep
 from facespace.store.sqlite_templates import SqliteTemplates
 from facespace.store.template_store import TemplateStore, check_rows
-from facespace.store.templates import Templates
 
 __all__ = [
     "LONGEST_NAME",
     "UNKNOWN",
-    "CandidateIndex",
-    "Candidates",
     "Census",
     "Database",
     "FileKind",
@@ -36,14 +32,11 @@ __all__ = [
     "Pair",
     "Parameters",
     "Prototypes",
-    "Recall",
     "SqliteTemplates",
     "Step",
     "TemplateStore",
-    "Templates",
     "check_rows",
     "clean_name",
-    "escaped",
     "name_key",
     "path_in",
     "path_out",

@@ -13,6 +13,7 @@ from facespace.store.candidates import IndexState
 from facespace.store.nearest import ByteRows, row_lengths
 from facespace.store.scan import index_over, one_thread
 from facespace.store.search import Pair
+from facespace.store.template_store import TemplateStore
 
 ROWS_AT_ONCE = 2**16
 # A block of products: of few probes with more prototypes at a time, since each is read once for all of a block.
@@ -196,6 +197,18 @@ def work_out(
         free[at] = False
         if len(used):
             yield _means(pair.curve, subjects[at[used]], rows, used)
+
+
+def of_faces(
+    store: TemplateStore, pairs: Sequence[Pair], faces: NDArray[np.int64], subjects: NDArray[np.int64]
+) -> Iterator[Prototypes]:
+    """Likewise by the templates of these faces alone, as a store has them."""
+    rows = []
+    for pair in pairs:
+        found = store.of_some(pair.stored, faces)
+        none = ByteRows.empty(pair.stored.dim)
+        rows.append(none if found is None else ByteRows.of(found.template_id, found.face_id, found.vectors))
+    return work_out(pairs, faces, subjects, rows)
 
 
 def _means(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -20,19 +19,6 @@ from facespace.store.template_store import TemplateStore
 from facespace.store.templates import NewTemplates, Templates
 
 COLUMNS = "template_id, face_id, vector, quality"
-
-
-@dataclass(frozen=True)
-class Extent:
-    """Of the templates of a model: tells whether any have come (a later last id) or gone (too few).
-
-    Attributes:
-        last_id: of the newest template that is there; 0 without any.
-        n: how many there are.
-    """
-
-    last_id: int
-    n: int
 
 
 class SqliteTemplates(TemplateStore):
@@ -88,10 +74,13 @@ class SqliteTemplates(TemplateStore):
         )
         return dict(rows.fetchall())
 
-    def extent(self, model: str) -> Extent:
-        """How far the templates of the model with that sha256 reach."""
+    def extent(self, model: str) -> tuple[int, int]:
+        """How far the templates of a model reach, by its sha256: the last id and how many there are.
+
+        Where any have come the id is a later one, where some have gone there are fewer.
+        """
         n = self._database.value(f"SELECT count(*) FROM templates WHERE {OF_MODEL}", (model,))
-        return Extent(self.last_id(model), n)
+        return self.last_id(model), n
 
     def last_id(self, model: str) -> int:
         """Of the newest template of the model with that sha256; 0 without any."""

@@ -15,7 +15,6 @@ from facespace.store.milvus.server import REQUEST_S, MilvusServer
 
 # Rows of one request to write, ids of one to read, and rows of one page; the server's limit is 16,384.
 ROWS_AT_ONCE, IDS_AT_ONCE, PAGE = 2048, 4096, 16384
-LONGEST_TEXT = 65535
 
 Row = dict[str, Any]
 

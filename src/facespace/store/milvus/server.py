@@ -22,7 +22,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 # Codes of Milvus for what passes: the service, a collection, a replica, a channel, a segment or a node is not ready
 # (yet, or again after a start), or too much is asked of it.
 PASSING = {1, 2, 3, 4, 8, 101, 103, 201, 202, 400, 401, 500, 501, 502, 503, 600, 601, 602, 901, 902, 903, 904}
-NOT_FOUND = 100
 
 Answer = TypeVar("Answer")
 
