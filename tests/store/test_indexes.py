@@ -16,7 +16,7 @@ from facespace.gallery import Gallery
 from facespace.models import ModelSpec
 from facespace.store import IndexSettings, cells, scan, sqlite_indexes
 from facespace.store.candidates import share_interval
-from facespace.store.cells import Cells, Wanted
+from facespace.store.cells import Cells
 from facespace.store.index_files import IndexFiles
 from facespace.store.nearest import ByteRows
 from facespace.store.scan import ByteScan
@@ -212,7 +212,7 @@ def drawn_people(
 
 def test_cells_find_the_hits_that_they_promise(gallery: Gallery) -> None:
     held, vectors = drawn_people(3, 600, faces_each=5, spread=0.06)
-    found = Cells.build(held, Wanted(distance=0.9, far=1e-5, least_recall=0.9))
+    found = Cells.build(held, distance=0.9, far=1e-5, least_recall=0.9)
     assert found.recall is not None and found.recall.share >= 0.85 and found.recall.probes == "stored"
     assert found.recall.n_hits > 500
     among = np.arange(3000) % 2 == 0
@@ -231,7 +231,7 @@ def test_cells_find_the_hits_that_they_promise(gallery: Gallery) -> None:
 def test_probes_are_drawn_where_nobody_has_several_faces(gallery: Gallery) -> None:
     vectors = quantise(unit_rows(np.random.default_rng(3), 2000, 64), 250.0)
     held = ByteRows.of(np.arange(2000), np.arange(2000), vectors)
-    recall = Cells.build(held, Wanted(distance=0.9, far=1e-5, least_recall=0.9)).recall
+    recall = Cells.build(held, distance=0.9, far=1e-5, least_recall=0.9).recall
     assert recall.probes == "drawn" and recall.n_hits > 100
 
 
@@ -280,7 +280,7 @@ def test_the_interval_of_a_recall_holds_the_shares_that_may_have_given_it(share:
 
 def test_cells_are_chosen_with_a_margin_that_other_probes_confirm(gallery: Gallery) -> None:
     held, vectors = drawn_people(5, 1500, faces_each=4, spread=0.1)
-    found = Cells.build(held, Wanted(distance=1.1, far=1e-5, least_recall=0.9))
+    found = Cells.build(held, distance=1.1, far=1e-5, least_recall=0.9)
     exact, distance = held.nearest(vectors, cells.NEAREST + 1)
     named = found.rows(vectors, cells.NEAREST + 1, None)
     hits = (distance <= 1.1) & (exact != np.arange(6000)[:, None])

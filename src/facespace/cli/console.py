@@ -48,6 +48,11 @@ def show_json(document: Any) -> None:
     sys.stdout.flush()  # a command may go on
 
 
+def answer(document: Any, *lines: str, json: bool) -> None:
+    """The result: a JSON document for scripts, or lines for people."""
+    show_json(document) if json else show(*lines)
+
+
 def readable(text: str) -> str:
     """The text with everything escaped that a terminal obeys or does not show: control characters, lone surrogates."""
     return "".join(_escaped(c) if unicodedata.category(c) in UNSAFE and c not in JOINERS else c for c in text)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from facespace.cli import gallery_shown
-from facespace.cli.console import show, show_json, warn
+from facespace.cli.console import answer, warn
 from facespace.cli.gallery_opened import is_address, own_gallery
 from facespace.cli.gallery_remote import AskedGallery, enrol_asked, open_gallery
 from facespace.cli.gallery_scale import refresh_index
@@ -179,10 +179,7 @@ def remove(
         refresh_index(gallery)
     if not result.overwritten:
         warn(f"{file}: {result.left}")
-    if json:
-        show_json(result)
-    else:
-        show(f"removed {result.n_faces} faces from {file}")
+    answer(result, f"removed {result.n_faces} faces from {file}", json=json)
 
 
 def list_(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from facespace.cli import gallery_shown
-from facespace.cli.console import agreed, say, show, show_json
+from facespace.cli.console import agreed, answer, say
 from facespace.cli.gallery import named_file
 from facespace.cli.gallery_opened import is_address, own_gallery
 from facespace.cli.gallery_remote import upgrade_asked
@@ -41,10 +41,7 @@ def export(
     """
     with own_gallery(file, create=False) as gallery:
         n_faces = gallery.export(output, formulas=csv_formulas)
-    if json:
-        show_json({"faces": n_faces, "output": str(output)})
-    else:
-        show(f"{n_faces} faces in {output}")
+    answer({"faces": n_faces, "output": output}, f"{n_faces} faces in {output}", json=json)
 
 
 def upgrade(
@@ -103,10 +100,8 @@ def check(file: GalleryFile, json: AsJson = False) -> None:
     """
     with own_gallery(file, create=False) as gallery:
         problems = gallery.check()
-    if json:
-        show_json({"is_sound": not problems, "problems": problems})
-    else:
-        show(*(f"problem: {problem}" for problem in problems))
+    lines = (f"problem: {problem}" for problem in problems)
+    answer({"is_sound": not problems, "problems": problems}, *lines, json=json)
     if problems:
         raise GalleryError(
             f"{file}: expected a sound gallery, met {len(problems)} problems; put a backup in its place"
@@ -128,7 +123,7 @@ def backup(
     """
     with own_gallery(file, create=False) as gallery:
         gallery.backup(output)
-    show_json({"file": output}) if json else show(f"{file} copied to {output}")
+    answer({"file": output}, f"{file} copied to {output}", json=json)
 
 
 def _upgrade(
@@ -157,10 +152,8 @@ def _upgrade(
 
 def _step_back(gallery: Gallery, *, json: bool) -> None:
     entry, now = gallery.step_back(), gallery.progress()
-    if json:
-        show_json({"model": entry.spec.label, "progress": now.to_json()})
-    else:
-        show(f"{entry.spec.label} is the gallery's model again: {now.line()}")
+    line = f"{entry.spec.label} is the gallery's model again: {now.line()}"
+    answer({"model": entry.spec.label, "progress": now.to_json()}, line, json=json)
 
 
 def _drop_old(gallery: Gallery, *, yes: bool, json: bool) -> None:
@@ -169,10 +162,5 @@ def _drop_old(gallery: Gallery, *, yes: bool, json: bool) -> None:
     agreed(f"Delete the old templates of these {now.n_done:,} faces? There is no way back", yes=yes)
     dropped = gallery.drop_old()
     refresh_index(gallery)
-    if json:
-        show_json({"dropped": dropped, "progress": now.to_json()})
-    else:
-        show(
-            "; ".join(f"{n} templates of {label} deleted" for label, n in dropped.items())
-            or "nothing to delete"
-        )
+    line = "; ".join(f"{n} templates of {label} deleted" for label, n in dropped.items())
+    answer({"dropped": dropped, "progress": now.to_json()}, line or "nothing to delete", json=json)

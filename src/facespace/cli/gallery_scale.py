@@ -1,6 +1,5 @@
 """`facespace gallery` for many faces: create, load a table, build the index."""
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 import typer
 
 from facespace.cli import gallery_shown
-from facespace.cli.console import say, show, show_json, warn
+from facespace.cli.console import answer, say, show_json, warn
 from facespace.cli.gallery_opened import is_there, own_gallery
 from facespace.cli.gallery_remote import AskedGallery
 from facespace.cli.options import AsJson, GalleryFile, ModelFile
@@ -66,10 +65,8 @@ def create(
         )
     with own_gallery(file) as gallery:
         settings = _set(gallery, exact_up_to, least_recall)
-    if json:
-        show_json({"gallery": file, "index_settings": dataclasses.asdict(settings)})
-    else:
-        show(f"{file} is an empty gallery; enrol people: facespace gallery enrol {file} PHOTOS --by-folder")
+    line = f"{file} is an empty gallery; enrol people: facespace gallery enrol {file} PHOTOS --by-folder"
+    answer({"gallery": file, "index_settings": settings}, line, json=json)
 
 
 def load(
@@ -111,15 +108,14 @@ def load(
             on_face(n_done + n_passed, total)
         refresh_index(gallery)
         states = gallery.index_states()
-    if json:
-        show_json(
-            {"gallery": file, "faces": n_done, "new": n_new, "passed_over": n_passed,
-             "indexes": {label: state.to_json() for label, state in states.items()}}
-        )  # fmt: skip
-        return
-    show(f"{n_new:,} faces enrolled from {table} in {file}; {n_done - n_new:,} were enrolled already")
+    document = {
+        "gallery": file, "faces": n_done, "new": n_new, "passed_over": n_passed,
+        "indexes": {label: state.to_json() for label, state in states.items()},
+    }  # fmt: skip
+    lines = [f"{n_new:,} faces enrolled from {table} in {file}; {n_done - n_new:,} were enrolled already"]
     if n_passed:
-        show(f"{n_passed:,} faces passed over: no name, or not the largest of their photo")
+        lines.append(f"{n_passed:,} faces passed over: no name, or not the largest of their photo")
+    answer(document, *lines, json=json)
 
 
 @contextmanager

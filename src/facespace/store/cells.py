@@ -8,7 +8,7 @@ of cells that are looked into is chosen by it, with a margin for what the sample
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +40,6 @@ PROBES_FOR_THREADS, ROWS_FOR_THREADS = 16, 200_000
 OnStep = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What cells shall find.
-
-    Attributes:
-        distance: hits within it count.
-        far: the false-accept rate that it stands for.
-        least_recall: the share of the hits that is to be found.
-    """
-
-    distance: float
-    far: float
-    least_recall: float
-
-
 class Cells:
     """Finds rows of a block of bytes by cells and codes; what it holds does not change.
 
@@ -75,14 +60,22 @@ class Cells:
 
     @classmethod
     def build(
-        cls, rows: ByteRows, wanted: Wanted, *, on_step: OnStep | None = None, seed: int = 0
+        cls,
+        rows: ByteRows,
+        *,
+        distance: float,
+        far: float,
+        least_recall: float,
+        on_step: OnStep | None = None,
+        seed: int = 0,
     ) -> "Cells":
-        """Cells of these rows.
+        """Cells of these rows, of which as few are looked into as a sample of probes allows; else all.
 
         Args:
             rows: some thousands at least.
-            wanted: chooses how many cells are looked into: the fewest, about, of which a sample of probes says with a
-                margin that they find the share of the hits; else all.
+            distance: hits within it count.
+            far: the false-accept rate that it stands for.
+            least_recall: the share of the hits that is to be found, with a margin for the sample.
             on_step: called with (rows done, rows in all).
             seed: of the rows by which the cells are found and of the probes.
 
@@ -100,8 +93,8 @@ class Cells:
             index.add_with_ids(values, np.arange(start, start + len(values)))
             if on_step:
                 on_step(start + len(values), len(rows))
-        unmeasured = Recall(0.0, 0, NEAREST, wanted.far, "stored")
-        return cls(index, faiss, rows, index.nlist, unmeasured)._measured(wanted, rng)
+        unmeasured = Recall(0.0, 0, NEAREST, far, "stored")
+        return cls(index, faiss, rows, index.nlist, unmeasured)._measured(distance, least_recall, rng)
 
     def rows(self, probes: NDArray[np.int8], k: int, among: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         """See `facespace.store.held.Finder.rows`."""
@@ -118,15 +111,15 @@ class Cells:
             _, found = self._index.search(probes.astype(np.float32), n_codes, params=parameters)
         return np.asarray(found, np.int64)
 
-    def _measured(self, wanted: Wanted, rng: np.random.Generator) -> "Cells":
+    def _measured(self, distance: float, least_recall: float, rng: np.random.Generator) -> "Cells":
         """The same with as many cells looked into as are needed, and its recall, by other probes."""
-        probes, own, kind = _probes(self._rows, wanted.distance, rng)
-        hits = _hits(self._rows, probes, own, wanted.distance)
+        probes, own, kind = _probes(self._rows, distance, rng)
+        hits = _hits(self._rows, probes, own, distance)
         half = len(probes) // 2
         choosing, judging = slice(None, half), slice(half, None)
-        n_cells = self._least_cells(probes[choosing], hits[choosing], wanted.least_recall)
+        n_cells = self._least_cells(probes[choosing], hits[choosing], least_recall)
         share, n_hits = self._share(probes[judging], hits[judging], n_cells)
-        recall = Recall(share, n_hits, NEAREST, wanted.far, kind)
+        recall = Recall(share, n_hits, NEAREST, self.recall.far, kind)
         return Cells(self._index, self._faiss, self._rows, n_cells, recall)
 
     def _least_cells(self, probes: NDArray[np.int8], hits: NDArray[np.int64], least: float) -> int:

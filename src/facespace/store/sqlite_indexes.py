@@ -12,7 +12,7 @@ import numpy as np
 from facespace.errors import InputError, WriteError
 from facespace.models import ModelSpec
 from facespace.store.candidates import IndexState, moment_now, rarest
-from facespace.store.cells import Cells, Wanted
+from facespace.store.cells import Cells
 from facespace.store.database import Database
 from facespace.store.held import Finder, HeldIndex
 from facespace.store.index_files import IndexFiles, new_token
@@ -281,8 +281,10 @@ class SqliteIndexes:
                 rows = self.files.write_bytes(token, batches, n, spec.dim)
             if n > settings.exact_up_to and faiss_if_there() is not None:
                 far, distance = rarest(spec)
-                wanted = Wanted(distance, far, settings.least_recall)
-                Cells.build(rows, wanted, on_step=on_step).write(self.files.path("cells", token))
+                cells = Cells.build(
+                    rows, distance=distance, far=far, least_recall=settings.least_recall, on_step=on_step
+                )
+                cells.write(self.files.path("cells", token))
             with self._database.transaction() as connection:
                 connection.execute(
                     "INSERT OR REPLACE INTO template_indexes (model_id, token, removed_to, built)"
