@@ -49,44 +49,58 @@ class MemoryTemplates(TemplateStore):
 
     def faces(self, model: str | None = None) -> NDArray[np.int64]:
         """See `TemplateStore.faces`."""
-        return np.unique(np.concatenate([np.zeros(0, np.int64), *(one.face_id for one in self._of(model))]))
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *(one.face_id for one in self._kept(model))]))
 
     def put(self, new: NewTemplates) -> None:
         """See `TemplateStore.put`."""
         self.remove(new.face_id, model=new.model)
         numbers = self._last_id + 1 + np.arange(len(new.face_id))
         added = Templates(new.model, numbers, new.face_id, new.vectors, new.quality)
-        self._templates[new.model] = Templates.joined([self._templates[new.model], added])
+        self._templates[new.model] = joined(self._templates[new.model], added)
         self._last_id += len(new.face_id)
         self._n_writes += 1
 
     def remove(self, face_id: NDArray[np.int64], *, model: str | None = None) -> int:
         """See `TemplateStore.remove`."""
         n_before, self._n_writes = sum(self.count().values()), self._n_writes + 1
-        for one in self._of(model):
+        for one in self._kept(model):
             gone = np.isin(one.face_id, face_id)
-            self._templates[one.model] = one[~gone]
+            self._templates[one.model] = some(one, ~gone)
         return n_before - sum(self.count().values())
 
     def batches_of(self, spec: ModelSpec, after: int, size: int) -> Iterator[Templates]:
         """See `TemplateStore.batches_of`."""
-        while len(rest := self._templates[spec.sha256][self._templates[spec.sha256].template_id > after]):
-            yield (batch := rest[np.arange(len(rest)) < size])
+        while len(
+            rest := some(self._templates[spec.sha256], self._templates[spec.sha256].template_id > after)
+        ):
+            yield (batch := some(rest, np.arange(len(rest)) < size))
             after = int(batch.template_id[-1])
 
     def of_some(self, spec: ModelSpec, face_id: NDArray[np.int64]) -> Templates | None:
         """See `TemplateStore.of_some`."""
         templates = self._templates[spec.sha256]
-        found = templates[np.isin(templates.face_id, face_id)]
+        found = some(templates, np.isin(templates.face_id, face_id))
         return found if len(found) else None
 
     def index(self, spec: ModelSpec) -> HeldIndex:
         """See `TemplateStore.index`."""
-        return HeldIndex.empty(spec.dim).add(self._templates[spec.sha256])
+        return HeldIndex.empty(spec.dim).add([self._templates[spec.sha256]])
 
     def n_broken(self, spec: ModelSpec) -> int:
         """See `TemplateStore.n_broken`."""
         return 0
 
-    def _of(self, model: str | None) -> list[Templates]:
+    def _kept(self, model: str | None) -> list[Templates]:
         return [one for sha256, one in self._templates.items() if model in (None, sha256)]
+
+
+COLUMNS = ("template_id", "face_id", "vectors", "quality")
+
+
+def some(templates: Templates, which: NDArray[np.bool_]) -> Templates:
+    return Templates(templates.model, *(getattr(templates, name)[which] for name in COLUMNS))
+
+
+def joined(one: Templates, other: Templates) -> Templates:
+    columns = (np.concatenate([getattr(one, name), getattr(other, name)]) for name in COLUMNS)
+    return Templates(one.model, *columns)

@@ -74,10 +74,10 @@ class HeldIndex(CandidateIndex):
         n_gone = 0 if self.gone is None else int(self.gone.sum())
         return len(self.base) - n_gone + len(self.tail)
 
-    def add(self, templates: Templates) -> Self:
+    def add(self, batches: Sequence[Templates]) -> Self:
         """The index that holds these templates too; their ids are later than all so far."""
-        new = ByteRows.of(templates.template_id, templates.face_id, templates.vectors)
-        return replace(self, tail=ByteRows.joined([self.tail, new]), _masks={})._settled()
+        new = [ByteRows.of(one.template_id, one.face_id, one.vectors) for one in batches]
+        return replace(self, tail=ByteRows.joined([self.tail, *new]), _masks={})._settled()
 
     def remove(self, template_id: NDArray[np.int64]) -> Self:
         """The index without these templates; ids that it does not hold are passed over."""

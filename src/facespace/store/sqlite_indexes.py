@@ -20,7 +20,6 @@ from facespace.store.nearest import ByteRows
 from facespace.store.rows import Logged
 from facespace.store.scan import ByteScan, faiss_if_there
 from facespace.store.template_store import TemplateStore
-from facespace.store.templates import Templates
 
 # Fewer templates are read from the store as quickly as from a file beside it.
 LEAST_TEMPLATES = 50_000
@@ -201,7 +200,7 @@ class SqliteIndexes:
             index = index.remove(gone.ids)
         new = list(self._templates.batches(model=spec.sha256, after=last_id, size=2**16))
         if new:
-            index = index.add(Templates.joined(new))
+            index = index.add(new)
             last_id = int(new[-1].template_id[-1])
         return _Held(now, last_id, gone.position, index, token)
 

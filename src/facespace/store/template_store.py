@@ -145,16 +145,14 @@ class TemplateStore(ABC):
         """
         if size < 1:
             raise InputError(f"size: expected at least 1, got {size}")
-        for spec in self.models():
-            if model in (None, spec.sha256):
-                yield from self.batches_of(spec, after, size)
+        for spec in self._of(model):
+            yield from self.batches_of(spec, after, size)
 
     def of_faces(self, face_id: NDArray[np.int64], *, model: str | None = None) -> list[Templates]:
         """The templates of these faces, of all models or of one; one item a model that has some, the newest first."""
         ids = np.unique(np.asarray(face_id, np.int64))
         with self.snapshot():
-            specs = [spec for spec in reversed(self.models()) if model in (None, spec.sha256)]
-            found = [self.of_some(spec, ids) for spec in specs]
+            found = [self.of_some(spec, ids) for spec in reversed(self._of(model))]
         return [one for one in found if one is not None]
 
     def problems(self) -> tuple[str, ...]:
@@ -172,7 +170,11 @@ class TemplateStore(ABC):
 
     def model(self, sha256: str | None) -> ModelSpec | None:
         """The spec of the model with that sha256, if it is remembered."""
-        return next((spec for spec in self.models() if spec.sha256 == sha256), None)
+        return next(iter(self._of(sha256)), None) if sha256 is not None else None
+
+    def _of(self, model: str | None) -> list[ModelSpec]:
+        """The models that are remembered, or the one with that sha256."""
+        return [spec for spec in self.models() if model in (None, spec.sha256)]
 
     def byte_scale(self, spec: ModelSpec) -> float:
         """The scale at which templates of ``spec``'s model are stored here: that which it first came with."""

@@ -1,6 +1,5 @@
 """Templates of one model as parallel arrays: to write, and as they are stored."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,19 +47,3 @@ class Templates:
 
     def __len__(self) -> int:
         return len(self.face_id)
-
-    def __getitem__(self, which: NDArray[np.bool_]) -> "Templates":
-        """Those where a mask is true."""
-        return Templates(
-            self.model, self.template_id[which], self.face_id[which], self.vectors[which], self.quality[which]
-        )
-
-    @classmethod
-    def joined(cls, parts: "Sequence[Templates]") -> "Templates":
-        """Those of one or more of a model, one after the other."""
-        if len(parts) == 1:
-            return parts[0]
-        names = ("template_id", "face_id", "vectors", "quality")
-        return cls(
-            parts[0].model, *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
-        )

@@ -150,10 +150,6 @@ class MilvusTemplates(TemplateStore):
         rows = self._rows(spec, ["face_id", "bytes"])
         return sum(len(from_text(row["bytes"], "i1")) != spec.dim for row in rows)
 
-    def _of(self, model: str | None) -> list[ModelSpec]:
-        with self._db.snapshot():
-            return [spec for spec in self._db.models() if model in (None, spec.sha256)]
-
     def _hidden(self) -> frozenset[int]:
         """Ids of faces that have templates and are not in the gallery: on their way out or not yet in."""
         coming = self._db.coming().tolist()
