@@ -28,7 +28,7 @@ def tracks(frames: dict[float, list[Seen]], every_s: float = 0.5) -> list[Track]
             np.zeros((len(faces), 4, 4, 3), np.uint8),
         )
         tracker.add(found, time_s, stamp)
-    return [track for track, _ in tracker.tracks()]
+    return tracker.tracks()
 
 
 def spans(found: list[Track]) -> list[tuple[float, float, int]]:

@@ -96,15 +96,28 @@ class _Open:
     def _keep(self, seen: _Seen) -> None:
         """Among the best, one a moment as long as there are enough moments."""
         near = [one for one in self.kept if abs(one.time_s - seen.time_s) < APART_S]
-        if near:
-            worst = min(near, key=lambda one: one.quality)
-            if worst.quality >= seen.quality:
-                return
-            self.kept = [one for one in self.kept if one is not worst]
         self.kept.append(seen)
-        if len(self.kept) > KEPT_FACES:
-            worst = min(self.kept, key=lambda one: one.quality)
+        too_many = [seen, *near] if near else self.kept if len(self.kept) > KEPT_FACES else []
+        if too_many:
+            worst = min(too_many, key=lambda one: one.quality)
             self.kept = [one for one in self.kept if one is not worst]
+
+    def whole(self) -> Track:
+        """The track as it is, its best faces first."""
+        kept = sorted(self.kept, key=lambda one: (-one.quality, one.time_s))
+        return Track(
+            self.times[0],
+            self.times[-1],
+            len(self.times),
+            Detections.joined([one.face for one in kept]),
+            np.array([one.quality for one in kept], np.float32),
+            np.stack([one.embedding for one in kept]),
+            np.array([one.time_s for one in kept]),
+            np.array([one.stamp for one in kept], np.int64),
+            kept[0].thumbnail,
+            np.array(self.times),
+            np.stack(self.boxes),
+        )
 
 
 class Tracker:
@@ -143,17 +156,17 @@ class Tracker:
                 self._open.append(track)
             track.add(face)
 
-    def tracks(self) -> list[tuple[Track, NDArray[np.int64]]]:
-        """All tracks by time, each with the stamps of its kept faces; single blurs, perhaps no faces, are left out."""
+    def tracks(self) -> list[Track]:
+        """All tracks by time, with stamps as their `frame`; single blurs, perhaps no faces, are left out."""
         found = [*self._done, *self._open]
         long = [track for track in found if len(track.times) > 1]
         whole = [
-            _whole(track)
+            track.whole()
             for track in found
             if len(track.times) > 1
             or (track.kept[0].quality >= SET_ASIDE and not any(_fills_gap(track, one) for one in long))
         ]
-        return sorted(whole, key=lambda one: (one[0].begin_s, float(one[0].path_xyxy[0, 0])))
+        return sorted(whole, key=lambda track: (track.begin_s, float(track.path_xyxy[0, 0])))
 
     def _links(self, faces: list[_Seen]) -> dict[int, _Open]:
         """The track of each face that belongs to one, the surest pairs first, each track once."""
@@ -198,24 +211,3 @@ def _fills_gap(single: _Open, track: _Open) -> bool:
         return False
     around = np.stack(track.boxes[after - 1 : after + 1])
     return bool(box_iou(single.boxes[0][None], around).max() >= MIN_IOU)
-
-
-def _whole(track: _Open) -> tuple[Track, NDArray[np.int64]]:
-    kept = sorted(track.kept, key=lambda one: (-one.quality, one.time_s))
-    stamps = np.array([one.stamp for one in kept], np.int64)
-    return (
-        Track(
-            track.times[0],
-            track.times[-1],
-            len(track.times),
-            Detections.joined([one.face for one in kept]),
-            np.array([one.quality for one in kept], np.float32),
-            np.stack([one.embedding for one in kept]),
-            np.array([one.time_s for one in kept]),
-            stamps,
-            kept[0].thumbnail,
-            np.array(track.times),
-            np.stack(track.boxes),
-        ),
-        stamps,
-    )

@@ -117,7 +117,7 @@ def extract_video(
             if on_time:
                 on_time(frame.time_s, video.duration_s)
         tracks = tuple(
-            dataclasses.replace(track, frame=video.number(stamps)) for track, stamps in tracker.tracks()
+            dataclasses.replace(track, frame=video.number(track.frame)) for track in tracker.tracks()
         )
     return VideoFaces(
         file, file_hash(file), size_hw, video.duration_s or 0.0, tracks, n_frames, video.exif, video.note
