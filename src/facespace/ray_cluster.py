@@ -104,18 +104,11 @@ def shapes_of(nodes: list[dict[str, Any]], n: int | None) -> Counter[Shape]:
             found[Shape(threads)] += cpus // threads
     if not found:
         found[Shape(threads)] = 1  # an autoscaler brings up a machine for it
-    return found if n is None else _at_most(found, n)
-
-
-def _at_most(shapes: Counter[Shape], n: int) -> Counter[Shape]:
-    chosen: Counter[Shape] = Counter()
-    left = n
-    for shape in sorted(shapes, key=lambda shape: (-shape.gpus, -shape.threads)):
-        chosen[shape] = min(shapes[shape], ceil(left / shape.threads))
-        left -= chosen[shape] * shape.threads
-        if left <= 0:
-            break
-    return chosen
+    left = n or sum(shape.threads * count for shape, count in found.items())
+    for shape in sorted(found, key=lambda shape: (-shape.gpus, -shape.threads)):
+        found[shape] = min(found[shape], ceil(max(left, 0) / shape.threads))
+        left -= found[shape] * shape.threads
+    return found
 
 
 def first_line(error: Exception) -> str:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -31,15 +32,15 @@ class Workers(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class Threads:
     """The threads of this machine.
 
-    Args:
+    Attributes:
         n: how many; all cores when None.
     """
 
-    def __init__(self, n: int | None = None) -> None:
-        self.n = n
+    n: int | None = None
 
     def map(
         self,

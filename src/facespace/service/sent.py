@@ -52,15 +52,20 @@ async def read_sent(request: Request) -> Sent:
 
 
 async def read_json(request: Request) -> dict[str, Any]:
-    """The object that was sent.
+    """The object that was sent; see `json_object`."""
+    return json_object(await request.body())
+
+
+def json_object(content: bytes) -> dict[str, Any]:
+    """The object that a text of JSON is.
 
     Raises:
-        ProblemError: something else.
+        ProblemError: it is something else.
     """
     try:
-        fields = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise ProblemError(400, "invalid", "expected a JSON object") from error
+        fields = json.loads(content)
+    except (ValueError, RecursionError):
+        fields = None
     if not isinstance(fields, dict):
         raise ProblemError(400, "invalid", "expected a JSON object")
     return fields

@@ -1,7 +1,6 @@
 """What a service does beside requests: jobs, line by line, to be resumed at any line; and the upkeep of galleries."""
 
 import asyncio
-import json
 import logging
 import re
 import time
@@ -18,7 +17,7 @@ from facespace.service.galleries import OpenGallery
 from facespace.service.jobs import ENDED, Job, now
 from facespace.service.probes import embed_sent
 from facespace.service.problems import ProblemError, problem_of
-from facespace.service.sent import of_json
+from facespace.service.sent import json_object, of_json
 from facespace.service.service import Asked, Service
 from facespace.store import LONGEST_NAME
 
@@ -179,12 +178,7 @@ def _fields(line: bytes) -> dict[str, Any]:
     Raises:
         ProblemError: it is no JSON object with a subject, or its key is none.
     """
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ProblemError(422, "invalid", "expected a JSON object") from error
-    if not isinstance(fields, dict):
-        raise ProblemError(422, "invalid", "expected a JSON object")
+    fields = json_object(line)
     key, subject = fields.get("key"), fields.get("subject")
     if key is not None and not (isinstance(key, str) and re.match(FACE_KEY, key)):
         raise ProblemError(422, "invalid", "key: is not of the expected form")
