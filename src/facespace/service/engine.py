@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import NoFaceError
-from facespace.extract import FaceDetector, FaceEmbedder, find_faces
+from facespace.extract import FaceEmbedder, NamedDetector, find_faces
 from facespace.faces.detections import Detections
 from facespace.faces.tiles import decoded_side_px
 from facespace.images import decode_image
@@ -75,7 +75,7 @@ class Engine:
         metrics: what is counted and timed.
     """
 
-    def __init__(self, detector: FaceDetector, limits: Limits, *, threads: int, metrics: Metrics) -> None:
+    def __init__(self, detector: NamedDetector, limits: Limits, *, threads: int, metrics: Metrics) -> None:
         self.detector, self.limits, self.metrics = detector, limits, metrics
         self._n_threads, self._threads = threads, ThreadPoolExecutor(threads, "facespace-look")
         self._n_waiting, self._seconds_each = 0, 0.05
@@ -149,7 +149,7 @@ class Engine:
         with stage("embed"):
             rows = embedder.embed(found.crops)
         self._seconds_each += NEWEST * (time.perf_counter() - begun - self._seconds_each)
-        detector = str(getattr(getattr(self.detector, "spec", None), "sha256", ""))
         return Faces(
-            found.faces, found.quality, rows, picture.size_hw, digest, embedder.spec, detector, found.n_seen
-        )
+            found.faces, found.quality, rows, picture.size_hw, digest, embedder.spec, self.detector.spec.sha256,
+            found.n_seen,
+        )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from fastapi import Depends, Request
 
 from facespace.errors import FacespaceError
-from facespace.extract import FaceDetector
+from facespace.extract import NamedDetector
 from facespace.faces.detect import Detector
 from facespace.saved_files import make_folder
 from facespace.service.access import Access, Door
@@ -49,7 +49,7 @@ class Service:
         self,
         settings: Settings,
         *,
-        detector: FaceDetector | None = None,
+        detector: NamedDetector | None = None,
         embedders: Embedders | None = None,
     ) -> None:
         make_folder(Path(settings.folder), private=True)

@@ -96,11 +96,7 @@ async def look(
     if one and len(order) > 1:
         raise refused(400, 31, "More than one face in the source image")
     ms = 1000 * (time.perf_counter() - begun)
-    detector = getattr(service.engine.detector, "spec", None)
-    labels = {
-        "detector": detector.label if detector is not None else "",
-        "calculator": embedder.spec.label,
-    }
+    labels = {"detector": service.engine.detector.spec.label, "calculator": embedder.spec.label}
     return Seen(found[order[: options.limit or None]], options, ms, labels)
 
 
