@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from facespace.embed import Embedder
 from facespace.errors import ModelError
 from facespace.extract import FaceEmbedder
+from facespace.faces.detections import Detections
 from facespace.images import Unreadable
 from facespace.library.catalogue import Catalogue
 from facespace.library.grouping import Rule, grouped_by, keep_groups, last_rule
@@ -24,7 +25,7 @@ from facespace.library.progress import OnProgress
 from facespace.models import ModelSpec, find_model, find_weights
 from facespace.models.devices import AUTO
 from facespace.store import path_in, path_out
-from facespace.store.upgrading import Job, Moved, embed_waiting, job_of
+from facespace.store.upgrading import Job, Moved, embed_waiting
 from facespace.store.upgrading import drop_old as drop_old_templates
 from facespace.store.upgrading import progress as progress_of
 
@@ -227,7 +228,7 @@ class LibraryFaces:
         for row in rows:
             photos.setdefault(row["photo_id"], []).append(row)
         paths = {number: Path(path_out(faces[0]["path"])) for number, faces in photos.items()}
-        return [job_of(self.photos / paths[n], faces, name=paths[n]) for n, faces in photos.items()]
+        return [_job(self.photos, paths[n], faces) for n, faces in photos.items()]
 
     def still_there(self, job: Job) -> NDArray[np.bool_]:
         """Forgotten ones are not, nor those of a photo that was read again with another content."""
@@ -246,3 +247,14 @@ class LibraryFaces:
                 "UPDATE photos SET mtime_ns = -1 WHERE path = ?", (path_in(str(job.name)),)
             )
         return ""
+
+
+def _job(photos: Path, name: Path, rows: list[sqlite3.Row]) -> Job:
+    """The faces of one photo by their rows, or those of one video."""
+    boxes = np.array([[row[side] for side in ("x0", "y0", "x1", "y1")] for row in rows], np.float32)
+    points = np.frombuffer(b"".join(row["landmarks"] for row in rows), "<f4").reshape(-1, 5, 2)
+    faces = Detections(boxes, points.astype(np.float32), np.zeros(len(rows), np.float32))
+    ids = np.array([row["face_id"] for row in rows], np.int64)
+    quality = np.array([row["quality"] for row in rows], np.float32)  # None becomes nan
+    times_s = None if rows[0]["time_s"] is None else tuple(row["time_s"] for row in rows)
+    return Job(photos / name, rows[0]["sha256"], ids, faces, quality, name, times_s)

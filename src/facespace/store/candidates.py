@@ -32,19 +32,6 @@ class Candidates:
     face_id: NDArray[np.int64]
     vectors: NDArray[np.int8]
 
-    @classmethod
-    def none(cls, n_probes: int, dim: int) -> "Candidates":
-        """No candidates."""
-        return cls(np.zeros((n_probes, 0), np.int64), np.zeros((n_probes, 0, dim), np.int8))
-
-    @classmethod
-    def joined(cls, parts: "Sequence[Candidates]") -> "Candidates":
-        """Those of several indexes that share no face."""
-        return cls(
-            np.concatenate([part.face_id for part in parts], axis=1),
-            np.concatenate([part.vectors for part in parts], axis=1),
-        )
-
 
 @dataclass(frozen=True)
 class Recall:

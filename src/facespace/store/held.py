@@ -102,12 +102,11 @@ class HeldIndex(CandidateIndex):
     ) -> Candidates:
         """See `CandidateIndex.search`."""
         among_base, among_tail = self._among(before)
-        parts = [Candidates.none(len(probes), probes.shape[1])]
-        if len(self.base):
-            parts.append(_candidates(self.base, self._base_rows(probes, k, among_base)))
-        if len(self.tail):
-            parts.append(_candidates(self.tail, self.tail.nearest(probes, k, among=among_tail)[0]))
-        return Candidates.joined(parts)
+        base = _candidates(self.base, self._base_rows(probes, k, among_base))
+        tail = _candidates(self.tail, self.tail.nearest(probes, k, among=among_tail)[0])
+        return Candidates(
+            np.concatenate([base[0], tail[0]], axis=1), np.concatenate([base[1], tail[1]], axis=1)
+        )
 
     def _base_rows(
         self, probes: NDArray[np.int8], k: int, among: NDArray[np.bool_] | None
@@ -166,9 +165,9 @@ class HeldIndex(CandidateIndex):
         return self.build() if not self.built and len(self.tail) > TAIL_SHARE * len(self.base) else self
 
 
-def _candidates(rows: ByteRows, found: NDArray[np.int64]) -> Candidates:
-    """Some rows as candidates; -1 for none."""
+def _candidates(rows: ByteRows, found: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """The faces and vectors of some rows; -1 and zeros where there is none."""
     there = found >= 0
     face_id, vectors = rows.face_id[found], rows.vectors(found)
     face_id[~there], vectors[~there] = -1, 0
-    return Candidates(face_id, vectors)
+    return face_id, vectors

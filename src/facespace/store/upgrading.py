@@ -7,7 +7,6 @@ file all the while. Old templates stay until `drop_old`.
 
 import dataclasses
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -54,23 +53,6 @@ class Job:
     quality: NDArray[np.float32]
     name: Path
     times_s: tuple[float, ...] | None = None
-
-
-def job_of(photo: Path, rows: Sequence[sqlite3.Row], *, name: Path) -> Job:
-    """The faces of one photo by their rows, which have the columns that libraries and galleries share."""
-    values = [[row[side] for side in ("x0", "y0", "x1", "y1")] for row in rows]
-    points = [
-        np.frombuffer(row["landmarks"], "<f4").reshape(5, 2) for row in rows if row["landmarks"] is not None
-    ]
-    faces = None
-    if points:
-        boxes = np.array(values, np.float32)
-        faces = Detections(boxes, np.stack(points).astype(np.float32), np.zeros(len(rows), np.float32))
-    ids = np.array([row["face_id"] for row in rows], np.int64)
-    quality = np.array([row["quality"] for row in rows], np.float32)  # None becomes nan
-    in_video = "time_s" in rows[0].keys() and rows[0]["time_s"] is not None  # noqa: SIM118 - of a row of SQLite
-    times_s = tuple(row["time_s"] for row in rows) if in_video else None
-    return Job(photo, rows[0]["sha256"], ids, faces, quality, name, times_s)
 
 
 class Movable(Protocol):

@@ -173,7 +173,8 @@ class MilvusDatabase:
             self.unit = Unit()
             try:
                 yield self.unit
-                unit, models = self.unit, self.models()  # with those that it brings
+                unit = self.unit
+                models = self.models() if unit else ()  # with those that it brings
             finally:
                 self.unit = None
             if unit:

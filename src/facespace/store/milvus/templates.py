@@ -50,7 +50,7 @@ class MilvusTemplates(TemplateStore):
 
     def moment(self) -> Hashable:
         """See `TemplateStore.moment`: every write leaves a new mark."""
-        return self._db.read_records().get("state")
+        return self._db.read_records().get("state", "")
 
     def transaction(self) -> AbstractContextManager[object]:
         """See `TemplateStore.transaction`."""
