@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,8 @@ FACE_KEY = "^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
 # Keys of this form are the ids of faces that were enrolled by other ways.
 FACE_ID = re.compile("[0-7][0-9a-f]{15}")
 Outcome = Literal["new", "replaced", "unchanged"]
+# Names of people, and faces.
+Removed = tuple[Sequence[str], Sequence[EnrolledFace]]
 
 
 def face_number(key: str) -> int:
@@ -101,19 +103,30 @@ def _is_same(opened: Gallery, before: EnrolledFace, subject: str, probe: Probes)
     return bool(opened.templates.of_faces(np.array([before.face_id]), model=probe.spec.sha256))
 
 
-async def remove_faces(asked: Asked, faces: Sequence[EnrolledFace], *, subjects: Sequence[str] = ()) -> bool:
-    """Remove faces with their kept pictures; whether nothing is left in the file.
+async def remove(asked: Asked, chosen: Callable[[Gallery], Removed]) -> tuple[Removed, bool]:
+    """Remove people and faces with their kept pictures, as they are chosen in the thread that writes.
 
     Args:
         asked: from which gallery.
-        faces: all of the subjects', where some are named.
-        subjects: people who go too.
+        chosen: of the open gallery the names of people and all faces of these, or no names and some faces.
+
+    Returns:
+        what was chosen; and whether nothing is left of it in the file.
 
     Raises:
         GalleryError: they are not there any more.
+        ProblemError: of ``chosen``.
     """
-    gallery, ids = asked.gallery, [] if subjects else [face.face_id for face in faces]
-    done = await gallery.write(lambda opened: opened.remove(subjects=subjects, face_id=ids))
+
+    def work(opened: Gallery) -> tuple[Removed, bool]:
+        subjects, faces = chosen(opened)
+        if not (subjects or faces):
+            return (subjects, faces), True
+        ids = [] if subjects else [face.face_id for face in faces]
+        return (subjects, faces), opened.remove(subjects=subjects, face_id=ids).overwritten
+
+    gallery = asked.gallery
+    (subjects, faces), overwritten = await gallery.write(work)
     for face in faces:
         key = key_of(gallery, face)
         if gallery.keeps_pictures:
@@ -122,4 +135,4 @@ async def remove_faces(asked: Asked, faces: Sequence[EnrolledFace], *, subjects:
     n_faces = Counter(name_key(face.subject) for face in faces)
     for subject in subjects:
         asked.log("remove-subject", subject=subject, n_faces=n_faces[name_key(subject)])
-    return done.overwritten
+    return (subjects, faces), overwritten

@@ -1,5 +1,6 @@
 """Examples, which are enrolled faces: add, list, delete, download, verify."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -22,7 +23,7 @@ from facespace.service.compreface.asked import (
     refused,
     unsupported,
 )
-from facespace.service.enrolling import enrol, key_of, remove_faces
+from facespace.service.enrolling import enrol, key_of, remove
 from facespace.service.probes import Probes
 from facespace.service.service import Asked
 
@@ -61,21 +62,24 @@ async def list_examples(
 
 @router.delete(PREFIX, summary="Delete the examples of one person, or all")
 async def delete_all(asked: Deleter, subject: Subject = None) -> JSONResponse:
-    return JSONResponse(
-        {"deleted": len(await _remove(asked, await asked.gallery.read(lambda g: _of(g, subject))))}
-    )
+    return JSONResponse({"deleted": len(await _remove(asked, lambda g: _of(g, subject)))})
 
 
 @router.post(f"{PREFIX}/delete", summary="Delete several examples; those that are not there are left out")
 async def delete_several(image_ids: list[UUID], asked: Deleter) -> JSONResponse:
-    numbers = dict.fromkeys(one.int for one in image_ids if one.int < 2**63)
-    found = await asked.gallery.read(lambda g: g.find_faces(list(numbers)))
-    return JSONResponse(await _remove(asked, [found[number] for number in numbers if number in found]))
+    numbers = list(dict.fromkeys(one.int for one in image_ids if one.int < 2**63))
+
+    def there(gallery: Gallery) -> list[EnrolledFace]:
+        found = gallery.find_faces(numbers)
+        return [found[number] for number in numbers if number in found]
+
+    return JSONResponse(await _remove(asked, there))
 
 
 @router.delete(f"{PREFIX}/{{image_id}}", summary="Delete an example")
 async def delete_one(image_id: UUID, asked: Deleter) -> JSONResponse:
-    (gone,) = await _remove(asked, [await _face(asked, image_id)])
+    face = await _face(asked, image_id)
+    (gone,) = await _remove(asked, lambda _: [face])
     return JSONResponse(gone)
 
 
@@ -107,10 +111,9 @@ async def verify(image_id: UUID, request: Request, asked: Reader, options: Optio
     return JSONResponse({"result": result, **seen.versions()})
 
 
-async def _remove(asked: Asked, faces: list[EnrolledFace]) -> list[dict[str, Any]]:
+async def _remove(asked: Asked, faces_in: Callable[[Gallery], list[EnrolledFace]]) -> list[dict[str, Any]]:
     """Remove faces, if there are any, and return which."""
-    if faces:
-        await remove_faces(asked, faces)
+    (_, faces), _ = await remove(asked, lambda g: ((), faces_in(g)))
     return [_example(face) for face in faces]
 
 

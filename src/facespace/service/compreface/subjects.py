@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from facespace.gallery import Gallery
 from facespace.service.compreface.asked import Deleter, Reader, Writer, refused
 from facespace.service.compreface.examples import all_faces
-from facespace.service.enrolling import remove_faces
+from facespace.service.enrolling import remove
 from facespace.service.service import Asked
 from facespace.store import LONGEST_NAME
 
@@ -50,15 +50,13 @@ async def rename_subject(subject: str, body: SubjectBody, asked: Writer) -> JSON
 @router.delete("/{subject}", summary="Delete a person with all examples")
 async def delete_subject(subject: str, asked: Deleter) -> JSONResponse:
     await _need(asked, subject)
-    await remove_faces(asked, await asked.gallery.read(lambda g: g.faces_of(subject)), subjects=[subject])
+    await remove(asked, lambda g: ([subject], g.faces_of(subject)))
     return JSONResponse({"subject": subject})
 
 
 @router.delete("", summary="Delete everybody")
 async def delete_subjects(asked: Deleter) -> JSONResponse:
-    names, faces = await asked.gallery.read(lambda g: (_names(g), all_faces(g)))
-    if names:
-        await remove_faces(asked, faces, subjects=names)
+    (names, _), _ = await remove(asked, lambda g: (_names(g), all_faces(g)))
     return JSONResponse({"deleted": len(names)})
 
 

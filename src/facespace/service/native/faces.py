@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from facespace.errors import InputError
 from facespace.gallery import EnrolledFace, Gallery
-from facespace.service.enrolling import enrol, key_of, numbers_of, remove_faces
+from facespace.service.enrolling import enrol, key_of, numbers_of, remove
 from facespace.service.galleries import OpenGallery
 from facespace.service.native import answers, schemas
 from facespace.service.native.description import PICTURE_OR_EMBEDDINGS
@@ -99,7 +99,8 @@ async def show_face(key: FaceKey, asked: Reader) -> JSONResponse:
 
 @router.delete("/faces/{key}", **described("Remove a face, for good", RemovedFaces))
 async def remove_face(key: FaceKey, asked: Deleter) -> JSONResponse:
-    overwritten = await remove_faces(asked, [await _face(asked.gallery, key)])
+    face = await _face(asked.gallery, key)
+    _, overwritten = await remove(asked, lambda g: ((), [face]))
     return JSONResponse({"key": key, "n_faces": 1, "overwritten": overwritten})
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from facespace.gallery import EnrolledFace, Gallery
-from facespace.service.enrolling import key_of, remove_faces
+from facespace.service.enrolling import Removed, key_of, remove
 from facespace.service.native.parameters import (
     PAGE,
     Cursor,
@@ -52,8 +52,11 @@ async def show_subject(subject: SubjectName, asked: Reader) -> JSONResponse:
 
 @router.delete("/{subject:path}", **described("Remove a person with all faces, for good", RemovedFaces))
 async def remove_subject(subject: SubjectName, asked: Deleter) -> JSONResponse:
-    name, faces = await asked.gallery.read(lambda g: _of(g, subject))
-    overwritten = await remove_faces(asked, faces, subjects=[name])
+    def chosen(opened: Gallery) -> Removed:
+        name, faces = _of(opened, subject)
+        return [name], faces
+
+    ((name,), faces), overwritten = await remove(asked, chosen)
     return JSONResponse({"name": name, "n_faces": len(faces), "overwritten": overwritten})
 
 
