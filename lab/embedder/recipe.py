@@ -120,18 +120,10 @@ def export(network: Embedding, name: str, path: Path, *, version: str) -> None:
             output_names=["embeddings"], free_axes={0: torch.export.Dim("batch")},
         )  # fmt: skip
         narrow_weights(beside)
-        write_spec(
-            beside,
-            dataclasses.replace(
-                spec,
-                version=version,
-                input_hw=network.input_hw,
-                training_data=TRAINING_DATA,
-                compatible_with={},
-                distances={},
-                options={},
-            ),
+        changed = spec.uncalibrated(
+            version=version, input_hw=network.input_hw, training_data=TRAINING_DATA, options={}
         )
+        write_spec(beside, changed)
 
 
 def run_training(

@@ -107,6 +107,12 @@ class ModelSpec:
             raise ModelError(f"{self.label}: expected one of its populations ({known}), got '{population}'")
         return dataclasses.replace(self, distances=self.populations[population])
 
+    def uncalibrated(self, **changes: Any) -> "ModelSpec":
+        """The spec of weights that answer otherwise: with these changes, and without what was measured of these."""
+        return dataclasses.replace(
+            self, distances={}, calibration="", populations={}, compatible_with={}, **changes
+        )
+
     def to_json(self) -> str:
         """The spec as one JSON document."""
         return json.dumps(dataclasses.asdict(self))

@@ -1,6 +1,5 @@
 """An int8 twin of an exported embedder: a quarter of the size, for phones and for processors with byte instructions."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +63,7 @@ def export_int8(model: Path, out: Path, inputs: NDArray[np.float32]) -> ModelSpe
             nodes_to_exclude=[convolutions[0], convolutions[-1]],
         )
         strip_traces(partial)
-        bare = dataclasses.replace(spec, distances={}, calibration="", options={"precision": "int8"})
-        return write_spec(partial, bare)
+        return write_spec(partial, spec.uncalibrated(options={"precision": "int8"}))
 
 
 def training_inputs(run: Path, data: Path, size_hw: tuple[int, int]) -> NDArray[np.float32]:

@@ -4,7 +4,6 @@ The sum of what it gives for each has less of the error that comes with one way 
 crops has in classification (arXiv:1409.1556, section 3.2); the time is that of as many faces.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +59,7 @@ def export_windows(model: Path, out: Path, windows: tuple[Window, ...] = WINDOWS
         )
     margin = round(height / MARGIN_EVERY)
     _ask_about(file.graph, windows, margin, (height, width), spec.dim)
-    wider = dataclasses.replace(
-        spec, input_hw=(height + 2 * margin, width + 2 * margin), distances={}, calibration="",
-        populations={}, compatible_with={},
-    )  # fmt: skip
+    wider = spec.uncalibrated(input_hw=(height + 2 * margin, width + 2 * margin))
     with written_beside(out) as partial:
         onnx.save(file, partial)
         return write_spec(partial, wider)
