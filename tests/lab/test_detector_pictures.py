@@ -19,27 +19,13 @@ from lab.detector.canvas import Canvas
 from lab.detector.labels import Labels, Pool, Source, read_labels, write_labels
 from lab.detector.peers import KINDS, agreed, label
 from lab.detector.pictures import SHARES, Pictures
+from wider_layout import laid_out
 
 BOX = np.array([[20, 20, 60, 60]], np.float32)
 
 
 def seen(boxes: np.ndarray, *, shift: float = 0.0, score: float = 0.9) -> Detections:
     return Detections(boxes, landmarks_of(boxes) + np.float32(shift), np.full(len(boxes), score, np.float32))
-
-
-def laid_out(folder: Path) -> Path:
-    """Two events of WIDER FACE, one of them held out; one face each, and one that is marked invalid."""
-    lines = []
-    for event in ("0--Parade", "13--Interview"):
-        (folder / event).mkdir(parents=True)
-        Image.new("RGB", (120, 90), (90, 120, 60)).save(folder / event / "a.jpg")
-        faces = [
-            {"box_xyxy": [20.0, 20.0, 60.0, 60.0], "invalid": 0, "occlusion": 2, "blur": 0},
-            {"box_xyxy": [70.0, 20.0, 80.0, 30.0], "invalid": 1, "occlusion": 0, "blur": 2},
-        ]
-        lines.append(json.dumps({"photo": f"{event}/a.jpg", "width": 120, "height": 90, "faces": faces}))
-    (folder / "labels.jsonl").write_text("\n".join(lines), "utf-8")
-    return folder
 
 
 @pytest.mark.parametrize(

@@ -186,10 +186,10 @@ class AskedGallery:
             raise InputError(
                 f"{self.address}: expected --subject NAME or --face ID, a service knows no paths"
             )
-        answer = [self._remote.remove(subject=name) for name in subjects]
-        answer += [self._remote.remove(face=f"{number:016x}") for number in face_id]
-        done = all(one["overwritten"] for one in answer)
-        return Removal(len(subjects), sum(one["n_faces"] for one in answer), done)
+        answers = [self._remote.remove(subject=name) for name in subjects]
+        answers += [self._remote.remove(face=f"{number:016x}") for number in face_id]
+        done = all(one["overwritten"] for one in answers)
+        return Removal(len(subjects), sum(one["n_faces"] for one in answers), done)
 
     def index_states(self) -> dict[str, IndexState]:
         """See `Gallery.index_states`; those that the last search rested on."""

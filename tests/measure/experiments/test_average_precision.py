@@ -1,29 +1,13 @@
 """The experiment on WIDER FACE's layout."""
 
-import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from drawn_context import drawn_context
 from facespace.errors import DataError
 from facespace.measure.experiments.wider import EXPERIMENT, SUBSETS, Options, read_wider, subset
-
-
-def laid_out(folder: Path) -> Path:
-    """Two events, one of them held out; one face each, and one that is marked invalid."""
-    lines = []
-    for event in ("0--Parade", "13--Interview"):
-        (folder / event).mkdir(parents=True)
-        Image.new("RGB", (120, 90), (90, 120, 60)).save(folder / event / "a.jpg")
-        faces = [
-            {"box_xyxy": [20.0, 20.0, 60.0, 60.0], "invalid": 0, "occlusion": 2, "blur": 0},
-            {"box_xyxy": [70.0, 20.0, 80.0, 30.0], "invalid": 1, "occlusion": 0, "blur": 2},
-        ]
-        lines.append(json.dumps({"photo": f"{event}/a.jpg", "width": 120, "height": 90, "faces": faces}))
-    (folder / "labels.jsonl").write_text("\n".join(lines), "utf-8")
-    return folder
+from wider_layout import laid_out
 
 
 def test_subsets_are_by_height_and_occlusion(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ class ExportOptions(TypedDict, total=False):
 
 
 class FolderOptions(TypedDict, total=False):
-    """What `sort_into_folders` take."""
+    """What `sort_into_folders` takes."""
 
     link: str
     photos: Path | None
@@ -194,7 +194,7 @@ class FolderOptions(TypedDict, total=False):
 
 
 class ImportOptions(TypedDict, total=False):
-    """What `import_names` take."""
+    """What `import_names` takes."""
 
     photos: Path | None
     contacts: Path | None
