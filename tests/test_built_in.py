@@ -11,15 +11,13 @@ import facespace
 from facespace.cluster import add_faces, agglomerative, collection_threshold
 from facespace.distances import distance
 from facespace.embed import Embedder, dequantise, quantise
-from facespace.faces.detect import Detector
 from facespace.gallery import read_labels
 from facespace.measure.calibration import EVERYONE, MIXED, PUBLIC_FIGURES, STRICTEST
 from facespace.measure.context import Context, Setup
 from facespace.measure.embedding import embed_faces
+from facespace.measure.experiments import lfw
 from facespace.measure.experiments.album import evaluate_album, extract_album
 from facespace.measure.experiments.identification import evaluate_identification
-from facespace.measure.experiments.lfw import EXPERIMENT as LFW
-from facespace.measure.experiments.lfw import Options
 from facespace.measure.experiments.quality import drop_worst, measure_quality
 from facespace.measure.faces import EmbeddedFaces, open_crops
 from facespace.measure.holdout import evaluate_holdout
@@ -215,14 +213,14 @@ def test_faces_added_in_parts_are_grouped_as_from_scratch(val: EmbeddedFaces, em
 def test_two_folds_of_lfw_with_our_own_detector(data: Path, tmp_path: Path) -> None:
     lines = (data / "lfw" / "pairs.txt").read_text(encoding="utf-8").splitlines()
     (tmp_path / "pairs.txt").write_text("\n".join(["2\t300", *lines[1:1201]]), encoding="utf-8")
-    figures = LFW.run(Options(pairs=tmp_path / "pairs.txt"), Context(Setup(data))).figures
+    figures = lfw.run(Context(Setup(data)), pairs=tmp_path / "pairs.txt").figures
     assert figures["accuracy_mean"] == pytest.approx(0.979, abs=0.004)
     assert figures["tar"]["1e-1"] == pytest.approx(0.998, abs=0.003) and figures["detector_failures"] <= 2
 
 
 @pytest.mark.slow
 def test_lfw_with_our_own_detector(data: Path) -> None:
-    figures = LFW.run(Options(), Context(Setup(data))).figures
+    figures = lfw.run(Context(Setup(data))).figures
     kept = card_of("facespace-s")["lfw"]["accuracy_mean"]
     assert figures["accuracy_mean"] == pytest.approx(kept, abs=0.004)
     assert figures["detector_failures"] <= 10
@@ -230,7 +228,7 @@ def test_lfw_with_our_own_detector(data: Path) -> None:
 
 def test_the_album_of_thirty_people(data: Path) -> None:
     folder = data / "albums" / "people"
-    faces = extract_album(folder, read_labels(folder / "labels.csv"), Detector(), Embedder())
+    faces = extract_album(Context(Setup(data)), folder, read_labels(folder / "labels.csv"))
     chosen = collection_threshold(Embedder().spec.distances, len(faces.embeddings))
     result = evaluate_album(faces, threshold=chosen.distance)
     assert result.n_photos == 650

@@ -30,7 +30,7 @@ def measure_embedder(context: Context, *, on_part: Callable[[str], None] = lambd
     spec, summary = embedder.spec, summarise(embedder.path)
 
     def figures_of(experiment: ModuleType, **options: Any) -> Figures:
-        found: Figures = experiment.EXPERIMENT.run(experiment.Options(**options), context).figures
+        found: Figures = experiment.run(context, **options).figures
         return found
 
     def speed() -> Figures:

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from facespace.embed import Embedder
-from facespace.faces.detect import Detector
 from facespace.measure.context import Context, Setup
 from facespace.measure.faces import open_crops
 from facespace.saved_files import write_beside
@@ -29,12 +27,13 @@ def methods(
     collection: Annotated[list[str], typer.Option(help="people, val or lfw.")] = list(COLLECTIONS),  # noqa: B006
 ) -> None:
     """Score our clustering beside scikit-learn's methods and chinese whispers, and write the page."""
-    rows, detector = {}, Detector()
+    rows = {}
+    contexts = [Context(Setup(data, model=name)) for name in model or (None,)]
     for name in collection:
-        for embedder in map(Embedder, model or (None,)):
-            typer.echo(f"{name}: {embedder.spec.name}")
-            faces = read_collection(data, name, embedder, detector)
-            rows[name, embedder.spec.name] = list(score_methods(faces, embedder.spec.distances))
+        for context in contexts:
+            spec = context.embedder.spec
+            typer.echo(f"{name}: {spec.name}")
+            rows[name, spec.name] = list(score_methods(read_collection(context, name), spec.distances))
     models = "".join(f" --model {name}" for name in model or ())
     page = render_page(rows, f"python -m lab.clustering methods --data DIR{models}")
     write_beside(docs, page.encode())

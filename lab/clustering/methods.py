@@ -7,7 +7,6 @@ leaves out stands alone. The threshold with the best pairwise F1 is chosen on th
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +15,9 @@ from sklearn import cluster
 from facespace.cluster import Constraints, agglomerative, collection_threshold, cut
 from facespace.distances import distance_matrix
 from facespace.errors import DataError, InputError
-from facespace.extract import FaceDetector, FaceEmbedder
 from facespace.gallery import read_labels
-from facespace.measure.embedding import embed_faces
-from facespace.measure.experiments.album import Album, extract_album
-from facespace.measure.faces import open_crops
+from facespace.measure.context import Context
+from facespace.measure.experiments.album import ALBUM, Album, extract_album
 from facespace.metrics.clusters import ClusterReport, cluster_report
 
 COLLECTIONS = ("people", "val", "lfw")
@@ -122,19 +119,19 @@ def score_methods(faces: Album, distances: dict[str, float | None]) -> Iterator[
         yield Scored(name, float(tried[best]), reports[best], time.perf_counter() - begin)
 
 
-def read_collection(data: Path, collection: str, embedder: FaceEmbedder, detector: FaceDetector) -> Album:
+def read_collection(context: Context, collection: str) -> Album:
     """The faces of one collection: "people" (650 photos), "val" (2,975 crops of 128 people) or "lfw" (its photos).
 
     Raises:
         DataError: data that is missing.
         InputError: another collection.
     """
+    data = context.data
     if collection == "people":
-        folder = data / "albums" / "people"
-        return extract_album(folder, read_labels(folder / "labels.csv"), detector, embedder)
+        return extract_album(context, data / ALBUM, read_labels(data / ALBUM / "labels.csv"))
     if collection == "val":
-        crops = open_crops(data / "faces" / "val")
-        rows, alone = embed_faces(crops, embedder)[0], np.arange(len(crops.paths))
+        crops = context.holdout
+        rows, alone = context.rows(crops), np.arange(len(crops.paths))
         boxes = np.zeros((len(rows), 4), np.float32)
         shown = tuple(path.name for path in crops.paths)
         return Album(rows, alone, boxes, alone, crops.labels, shown, crops.identities)
@@ -144,7 +141,7 @@ def read_collection(data: Path, collection: str, embedder: FaceEmbedder, detecto
     if not photos:
         raise DataError(f"{data / 'lfw'}: expected folders <Name>/<Name>_0001.jpg, met none")
     names = {str(path.relative_to(data / "lfw")): path.parent.name for path in photos}
-    return extract_album(data / "lfw", names, detector, embedder)
+    return extract_album(context, data / "lfw", names)
 
 
 def render_page(rows: Mapping[tuple[str, str], Sequence[Scored]], command: str) -> str:

@@ -82,7 +82,6 @@ def test_leaks_name_whom_two_sets_share(tmp_path: Path, rng: np.random.Generator
         (["holdout", "a.npz", "--groups", "nowhere.json"], "identity: group"),
         (["photos", "a.npz", "a.npz"], "each collection once"),
         (["leaks", "a.npz", "other.npz"], "16 and 3 dimensions"),
-        (["lfw", "--mode", "left", "--data", "."], "'detector', 'centre' or 'both'"),
         (["youtube", ".", "--splits", "nowhere.txt", "--mode", "centre"], "splits.txt"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",

@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drawn_context import drawn_context
 from embeddings import unit_rows
 from facespace.cluster import agglomerative
 from facespace.errors import DataError, InputError
 from facespace.measure.experiments.album import Album
-from fakes import DrawnDetector, DrawnEmbedder
 from lab.clustering.methods import (
     OTHERS,
     average_of_sklearn,
@@ -59,10 +59,10 @@ def test_whispers_join_what_is_linked_and_nothing_else() -> None:
 
 def test_collections_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="collection"):
-        read_collection(tmp_path, "dogs", DrawnEmbedder(), DrawnDetector())
+        read_collection(drawn_context(tmp_path), "dogs")
     for collection in ("people", "val", "lfw"):
         with pytest.raises(DataError):
-            read_collection(tmp_path, collection, DrawnEmbedder(), DrawnDetector())
+            read_collection(drawn_context(tmp_path), collection)
 
 
 def test_the_page_holds_every_row_and_what_the_threshold_loses(collection: Album) -> None:

@@ -1,10 +1,12 @@
 """Every experiment of the list: it loads, its options have a default and a help text, and it becomes a command."""
 
 import dataclasses
+import inspect
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated, get_type_hints
 
 import pytest
 from typer.testing import CliRunner
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 from facespace.cli import app
 from facespace.errors import InputError
 from facespace.measure.context import Context, Setup
-from facespace.measure.experiment import Experiment, NoOptions, option
+from facespace.measure.experiment import Experiment, Option
 from facespace.measure.markdown import experiments_table
 from facespace.measure.registry import ENTRIES, HEADINGS, Entry, load
 from facespace.measure.report import in_report
@@ -23,10 +25,12 @@ from facespace.measure.result import MEASURED, NOT_RUN, Column, Result, Table, n
 def test_each_experiment_is_complete(line: Entry) -> None:
     experiment = line.load()
     assert line.heading in HEADINGS and experiment.paper.endswith(".") and experiment.run.__doc__
-    assert all(field.metadata["help"][-1] in ".?" for field in dataclasses.fields(experiment.options))
+    options = list(inspect.signature(experiment.run).parameters)[1:]
+    hints = get_type_hints(experiment.run, include_extras=True)
+    assert all(hints[name].__metadata__[0].help[-1] in ".?" for name in options)
     assert set(experiment.needs) <= {field.name for field in dataclasses.fields(Setup)}
     if experiment.report is not None:
-        experiment.options(**experiment.report)
+        assert set(experiment.report) <= set(options)
     help_text = CliRunner().invoke(app, ["measure", line.name, "--help"]).stdout
     assert "Example: facespace measure" in help_text and "--json" in help_text
 
@@ -48,7 +52,7 @@ def test_the_list_of_commands_loads_no_experiment() -> None:
     assert "Protocols:" in run.stdout and run.stdout.strip().endswith("[]")
 
 
-def made(options: NoOptions, context: Context) -> Result:
+def made(context: Context) -> Result:
     """Count to two."""
     table = Table("By size.", (Column("size"), Column("VAL", "percent")), (("small", 0.5), ("large", None)))
     return Result(
@@ -68,29 +72,26 @@ def call(*arguments: object) -> str:
     return result.stdout
 
 
-@dataclasses.dataclass(frozen=True)
-class Repeated:
-    """Options of every kind."""
-
-    names: tuple[str, ...] = option((), "May be repeated.")
-    sizes: tuple[int, ...] = option((1, 2), "May be repeated.", flag="--size")
-    near: bool = option(False, "Switch.")
-
-
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), Repeated()),
-        (("--names", "a", "--names", "b", "--near"), Repeated(("a", "b"), near=True)),
-        (("--size", "3"), Repeated(sizes=(3,))),
+        ((), [(), (1, 2), False]),
+        (("--names", "a", "--names", "b", "--near"), [("a", "b"), (1, 2), True]),
+        (("--size", "3"), [(), (3,), False]),
     ],
 )
-def test_options_come_as_their_class_holds_them(
-    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], expected: Repeated
+def test_options_come_as_the_function_takes_them(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], expected: list[object]
 ) -> None:
-    def run(options: Repeated, context: Context) -> Result:
+    def run(
+        context: Context,
+        *,
+        names: Annotated[tuple[str, ...], Option("May be repeated.")] = (),
+        sizes: Annotated[tuple[int, ...], Option("May be repeated.", flag="--size")] = (1, 2),
+        near: Annotated[bool, Option("Switch.")] = False,
+    ) -> Result:
         """Say what was asked for."""
-        return Result(MEASURED, "", figures={"same": options == expected})
+        return Result(MEASURED, "", figures={"same": [names, sizes, near] == expected})
 
     experiment = Experiment(paper="", run=run, needs=())
     monkeypatch.setattr(Entry, "load", lambda line: experiment)

@@ -40,7 +40,7 @@ class Counted:
     def __init__(self, result: Result) -> None:
         self.result, self.calls = result, 0
 
-    def __call__(self, options: object, context: object) -> Result:
+    def __call__(self, context: object) -> Result:
         self.calls += 1
         return self.result
 

@@ -11,7 +11,7 @@ from facespace.embed import Embedder
 from facespace.errors import DataError
 from facespace.measure.cache import Cache
 from facespace.measure.context import Context, Setup
-from facespace.measure.experiments.trained import TABLE6, Options
+from facespace.measure.experiments.trained import table6
 from facespace.measure.paper import NETWORKS
 from facespace.measure.report import make_report
 from facespace.measure.result import MEASURED, Table
@@ -70,7 +70,7 @@ def test_a_sweep_has_a_point_for_each_run_in_order(tmp_path: Path, data: Path) -
         ("dim-64", 9),
     ):
         make_run(tmp_path / "sweeps", name, n_faces=n)
-    result = TABLE6.run(Options(), Context(Setup(few, runs=tmp_path, quick=True), Cache(tmp_path / "work")))
+    result = table6(Context(Setup(few, runs=tmp_path, quick=True), Cache(tmp_path / "work")))
     assert [(point["value"], point["note"]) for point in result.figures["points"]] == [
         (100.0, "by identity"),
         (100.0, "by image"),

@@ -2,8 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Iterable
-from dataclasses import MISSING, Field, fields
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -14,7 +13,7 @@ from facespace.cli.options import AsJson
 from facespace.cli.progress import progress, show_table
 from facespace.measure.cache import Cache
 from facespace.measure.context import Context, Setup
-from facespace.measure.experiment import Experiment
+from facespace.measure.experiment import Experiment, Option
 from facespace.measure.markdown import write_markdown
 from facespace.measure.page import write_page
 from facespace.measure.plots import check_matplotlib
@@ -39,8 +38,7 @@ Docs = Annotated[Path | None, typer.Option(help="Write the figures as Markdown t
 def __getattr__(name: str) -> Any:
     """The command of an experiment, by its name."""
     if name == "report":
-        of_setup = _parameters(Setup, [field.name for field in fields(Setup)])
-        return _with_signature(_report, [*_own_parameters(_report), *of_setup])
+        return _with_signature(_report, [*_own_parameters(_report), *_parameters(Setup)])
     if name.startswith("_"):
         raise AttributeError(name)
     return command_of(entry(name))
@@ -49,18 +47,18 @@ def __getattr__(name: str) -> Any:
 def command_of(line: Entry) -> Any:
     """An experiment's command: its options, then those of the setup that it needs."""
     experiment = line.load()
-    own = [field.name for field in fields(experiment.options)]
+    own = _parameters(experiment.run)
 
     def call(*, output: Output = None, cache: CacheFolder = None, json: AsJson = False, **given: Any) -> None:
-        named = {name: _tuple(given.pop(name)) for name in own}
-        options = experiment.options(**{name: value for name, value in named.items() if value is not None})
+        named = {parameter.name: _tuple(given.pop(parameter.name)) for parameter in own}
+        options = {name: value for name, value in named.items() if value is not None}
         if not line.listed:
             say(f"facespace: note: `measure {line.name}` is now `measure report --only {line.name}`")
         if output:
             check_matplotlib()
         context = Context(_setup(given), Cache(cache))
         with progress(line.title) as context.on_step:
-            result = experiment.run(options, context)
+            result = experiment(context, **options)
         if output:
             _write_page(line, experiment, result, context, output)
         show_json(result.document()) if json else _show(result)
@@ -73,8 +71,8 @@ def command_of(line: Entry) -> Any:
         f"Example: {example}",
     )
     call.__doc__ = "\n\n".join(part or "" for part in parts)
-    chosen = [*_parameters(experiment.options, own), *_parameters(Setup, experiment.needs)]
-    return _with_signature(call, [*chosen, *_own_parameters(call)])
+    of_setup = [parameter for parameter in _parameters(Setup) if parameter.name in experiment.needs]
+    return _with_signature(call, [*own, *of_setup, *_own_parameters(call)])
 
 
 def _report(
@@ -130,25 +128,25 @@ def _own_parameters(call: Any) -> list[inspect.Parameter]:
     return [p for p in inspect.signature(call).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 
-def _parameters(options: type[Any], names: Iterable[str]) -> list[inspect.Parameter]:
-    """Fields of an options class as parameters of a command."""
-    hints = get_type_hints(options)
-    return [_parameter(field, hints[field.name]) for field in fields(options) if field.name in names]
+def _parameters(of: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What ``of`` takes with an `Option`, as parameters of a command."""
+    hints = get_type_hints(of, include_extras=True)
+    taken = [(p, hints[p.name]) for p in inspect.signature(of).parameters.values()]
+    return [_parameter(p, *get_args(hint)) for p, hint in taken if get_origin(hint) is Annotated]
 
 
-def _parameter(field: "Field[Any]", hint: Any) -> inspect.Parameter:
-    facts = field.metadata
-    default = inspect.Parameter.empty if field.default is MISSING else field.default
+def _parameter(parameter: inspect.Parameter, hint: Any, option: Option) -> inspect.Parameter:
+    default = parameter.default
     if get_origin(hint) is tuple:
         (kind, _) = get_args(hint)
         hint, default = (list[kind] | None, None) if default == () else (list[kind], default)  # type: ignore[valid-type]
-    if facts["argument"]:
-        info: Any = typer.Argument(help=facts["help"], show_default=False, **facts["limits"])
+    limits: dict[str, Any] = {"help": option.help, "min": option.min, "max": option.max}
+    if option.argument:
+        info: Any = typer.Argument(show_default=False, **limits)
     else:
-        flag = facts["flag"] or f"--{field.name.replace('_', '-')}"
-        info = typer.Option(flag, help=facts["help"], **facts["limits"])
-    return inspect.Parameter(
-        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, info]
+        info = typer.Option(option.flag or f"--{parameter.name.replace('_', '-')}", **limits)
+    return parameter.replace(
+        kind=inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, info]
     )
 
 

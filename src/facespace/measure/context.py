@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from facespace.errors import DataError, InputError
 from facespace.faces.detect import Detector
 from facespace.measure.cache import Cache
 from facespace.measure.embedding import OnStep, embed_faces, find_places
-from facespace.measure.experiment import option
+from facespace.measure.experiment import Option
 from facespace.measure.faces import EmbeddedFaces, FaceSet, is_embedded, open_crops, read_embedded
 from facespace.measure.pairs import PairList, PairSet, check_present, read_pairs
 from facespace.measure.result import Picture
@@ -32,20 +32,20 @@ TRAINING_FACES = 10_000
 class Setup:
     """What is measured, and what may be spent."""
 
-    data: Path | None = option(
-        None, "Folder of the data sets; FACESPACE_DATA in the environment unless given."
-    )
-    model: str | None = option(None, "Embedder: a built-in name or an ONNX file with a ModelSpec.")
-    detector: str | None = option(
-        None, "Detector: a built-in name or an ONNX file (YuNet, SCRFD layouts too)."
-    )
-    runs: Path | None = option(None, "Folder of run folders of `facespace train`.")
-    quick: bool = option(False, "Train nothing and cluster no large sets.")
-    budget: int = option(
-        200_000, "Faces that each run of a trained sweep sees, repeated ones counted each time."
-    )
-    device: str = option("cpu", "Where sweeps are trained: cpu, cuda or another of torch's names.")
-    workers: int | None = option(None, "Threads; all cores unless given.")
+    data: Annotated[
+        Path | None, Option("Folder of the data sets; FACESPACE_DATA in the environment unless given.")
+    ] = None
+    model: Annotated[str | None, Option("Embedder: a built-in name or an ONNX file with a ModelSpec.")] = None
+    detector: Annotated[
+        str | None, Option("Detector: a built-in name or an ONNX file (YuNet, SCRFD layouts too).")
+    ] = None
+    runs: Annotated[Path | None, Option("Folder of run folders of `facespace train`.")] = None
+    quick: Annotated[bool, Option("Train nothing and cluster no large sets.")] = False
+    budget: Annotated[
+        int, Option("Faces that each run of a trained sweep sees, repeated ones counted each time.")
+    ] = 200_000
+    device: Annotated[str, Option("Where sweeps are trained: cpu, cuda or another of torch's names.")] = "cpu"
+    workers: Annotated[int | None, Option("Threads; all cores unless given.")] = None
 
     def __post_init__(self) -> None:
         if min(self.budget, 1 if self.workers is None else self.workers) < 1:

@@ -1,19 +1,33 @@
-"""What an experiment is: what the paper says, options, and a function from options and context to a result."""
+"""What an experiment is: a function of a context and of options that gives a result, and what the paper says of it.
 
-import inspect
+Its signature is its command: each keyword of the function, annotated with an `Option`, is an option of `facespace
+measure NAME`.
+"""
+
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from facespace.measure.result import Result
 
 
 @dataclass(frozen=True)
+class Option:
+    """How a keyword is given on the command line; its name, type and default are those of the function."""
+
+    help: str
+    argument: bool = False  # a positional argument
+    flag: str = ""  # such as "--frames"; made from the keyword when absent
+    min: float | None = None  # least value
+    max: float | None = None  # largest value
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One measurement: a table or figure of the paper, a protocol, or a sweep."""
 
+    run: Callable[..., Result]  # measures, given the context and, by keyword, its options
     paper: str  # what the paper did, in a sentence or two
-    run: Callable[..., Result]  # measures, given a frozen dataclass of options and the context
     # fields of `facespace.measure.context.Setup` that the result depends on: they are offered as options, and a kept
     # result holds while what they name is the same
     needs: tuple[str, ...] = ("data", "model", "workers")
@@ -21,38 +35,11 @@ class Experiment:
     report: Mapping[str, Any] | None = None  # options by which the report runs it; None: it is no part of it
     version: int = 1  # raised when `run` changes so that older results no longer hold
 
-    @property
-    def options(self) -> type[Any]:
-        """The class of the options, whose fields are made by `option`: what the first argument of `run` is."""
-        first: type[Any] = next(iter(inspect.signature(self.run).parameters.values())).annotation
-        return first
+    def __call__(self, context: Any, **options: Any) -> Result:
+        """Measure; errors are those of the experiment."""
+        return self.run(context, **options)
 
 
-def option(
-    default: Any = MISSING,
-    help: str = "",
-    *,
-    argument: bool = False,
-    flag: str = "",
-    min: float | None = None,
-    max: float | None = None,
-) -> Any:
-    """A field of an options class.
-
-    Args:
-        default: where it is not given; an argument without one is required.
-        help: for the command line.
-        argument: a positional argument on the command line.
-        flag: name on the command line, such as "--frames"; made from the field's name when absent.
-        min: least value.
-        max: largest value.
-    """
-    limits = {name: limit for name, limit in (("min", min), ("max", max)) if limit is not None}
-    return field(
-        default=default, metadata={"help": help, "argument": argument, "flag": flag, "limits": limits}
-    )
-
-
-@dataclass(frozen=True)
-class NoOptions:
-    """An experiment without options."""
+def experiment(paper: str, **facts: Any) -> Callable[[Callable[..., Result]], Experiment]:
+    """Make a function an `Experiment`, of which ``facts`` are further fields."""
+    return lambda run: Experiment(run, paper, **facts)

@@ -6,16 +6,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.distances import check_embeddings
 from facespace.errors import DataError, ImageError, InputError
+from facespace.measure.experiment import Option
 from facespace.measure.views import FacePlace
 from facespace.models import ModelSpec
 from facespace.table import FaceTable
 
+Faces = Annotated[
+    Path | None,
+    Option(
+        "DATA/faces/val unless given: crops in folders <identity>/<image>, a FaceTable, or an .npz with 'embedding' "
+        "and 'labels'.",
+        argument=True,
+    ),
+]
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 EMBEDDING_KEYS = ("embedding", "embeddings")
 LABEL_KEYS = ("labels", "identities")

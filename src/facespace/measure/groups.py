@@ -6,21 +6,26 @@ Pairs count for a group when both faces belong to it. The threshold is that of t
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError
+from facespace.measure.experiment import Option
 from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.result import Cell, Column, Table, with_interval
 from facespace.metrics import Interval, RateIntervals, mean_interval, rates_at
 from facespace.spreadsheets import read_table, refuse_rows
 
 UNGROUPED = "(none given)"
-GROUPS_HELP = (
-    "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other one a kind "
-    "of group."
-)
+Groups = Annotated[
+    Path | None,
+    Option(
+        "Figures by group too: JSON {identity: group}, or CSV whose first column is the identity and each other one a "
+        "kind of group."
+    ),
+]
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.distances import distance
 from facespace.errors import DataError
+from facespace.measure.experiment import Option
 from facespace.measure.faces import FaceSet
 from facespace.measure.groups import GroupRates, group_pairs, groups_table
 from facespace.measure.result import Table, plain
 from facespace.measure.views import FacePlace
 from facespace.metrics import McNemar, auc, eer, kfold_accuracy, kfold_tar, mcnemar, tar_at_far
 from facespace.models import far_key
+
+Mode = Annotated[
+    Literal["detector", "centre"],
+    Option("'detector' (the crop of the face that the detector finds) or 'centre' (one fixed crop)."),
+]
+Against = Annotated[str | None, Option("A second model, by name or file: is the first significantly better?")]
 
 
 @dataclass(frozen=True, eq=False)

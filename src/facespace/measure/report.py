@@ -114,7 +114,7 @@ def _made(line: Entry, experiment: Experiment, context: Context, follow: Follow)
     started = time.monotonic()
     with follow(line.title) as on_step:
         context.on_step = on_step
-        result = experiment.run(experiment.options(**(experiment.report or {})), context)
+        result = experiment(context, **(experiment.report or {}))
     result = dataclasses.replace(result, seconds=round(time.monotonic() - started, 1))
     if result.status != NOT_RUN:
         # The facts are asked for again, since an experiment can make what it depends on.

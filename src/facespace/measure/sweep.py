@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import InputError
 from facespace.measure.context import Context
+from facespace.measure.experiment import Option
 from facespace.measure.faces import EmbeddedFaces, FaceSet
 from facespace.measure.holdout import evaluate_holdout
 from facespace.measure.pairs import PairSet
@@ -17,8 +18,10 @@ from facespace.measure.views import jpeg_quality, own_px
 from facespace.metrics import kfold_accuracy, tar_at_far
 
 VAL_FAR, LFW_FAR = 1e-3, 1e-2
-SETS = ("both", "val", "lfw")
-SETS_HELP = "'val' (DATA/faces/val), 'lfw' (whole pictures of DATA/lfw) or 'both'."
+On = Annotated[
+    Literal["both", "val", "lfw"],
+    Option("'val' (DATA/faces/val), 'lfw' (whole pictures of DATA/lfw) or 'both'."),
+]
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,12 @@ class Target:
         return [f"{self.name}: the files are {files}.", *([placed] if self.faces.places else [])]
 
 
-def targets(context: Context, on: str = "both") -> list[Target]:
+def targets(context: Context, on: On = "both") -> list[Target]:
     """The sets that an option ``on`` names.
 
     Raises:
-        InputError: another name.
         DataError: pictures are missing.
     """
-    if on not in SETS:
-        raise InputError(f"--on: expected one of {', '.join(SETS)}, got '{on}'")
     made = {"val": val_target, "lfw": lfw_target}
     return [made[name](context) for name in (("val", "lfw") if on == "both" else (on,))]
 

@@ -5,8 +5,8 @@ import pytest
 from drawn_context import drawn_context
 from facespace.errors import DataError
 from facespace.gallery import read_labels
-from facespace.measure.experiments.album import EXPERIMENT, Options, evaluate_album, extract_album
-from fakes import DrawnDetector, DrawnEmbedder, draw_photo
+from facespace.measure.experiments.album import evaluate_album, extract_album, run
+from fakes import draw_photo
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def album(tmp_path: Path) -> Path:
 
 
 def test_labelled_faces_are_scored_and_a_miss_is_a_person_of_its_own(album: Path) -> None:
-    faces = extract_album(album, read_labels(album / "labels.csv"), DrawnDetector(), DrawnEmbedder())
+    faces = extract_album(drawn_context(), album, read_labels(album / "labels.csv"))
     assert faces.labelled.tolist() == [0, 2, 3, -1]
     result = evaluate_album(faces, threshold=0.2)
     assert (result.n_photos, result.n_faces, result.n_misses, result.n_people) == (4, 4, 1, 3)
@@ -43,11 +43,11 @@ def test_labels_need_their_columns(album: Path, text: str | None, said: str) -> 
 
 def test_a_labelled_photo_that_cannot_be_read_is_named(album: Path) -> None:
     with pytest.raises(DataError, match=r"5\.png"):
-        extract_album(album, {"5.png": "ann"}, DrawnDetector(), DrawnEmbedder())
+        extract_album(drawn_context(), album, {"5.png": "ann"})
 
 
 def test_the_command_groups_at_the_collections_threshold(album: Path) -> None:
-    result = EXPERIMENT.run(Options(album), drawn_context())
+    result = run(drawn_context(), photos=album)
     assert (result.figures["n_people"], result.figures["n_misses"]) == (3, 1)
     assert result.blocks[0].rows[0][:3] == ("pairwise", 1.0, 0.5)
 
@@ -56,4 +56,4 @@ def test_the_command_groups_at_the_collections_threshold(album: Path) -> None:
 def test_a_figure_of_no_pair_is_an_error(tmp_path: Path, labels: dict[str, str]) -> None:
     draw_photo(tmp_path / "1.png", "red")
     with pytest.raises(DataError, match="at least two labelled photos"):
-        extract_album(tmp_path, labels, DrawnDetector(), DrawnEmbedder())
+        extract_album(drawn_context(), tmp_path, labels)

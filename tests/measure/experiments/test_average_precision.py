@@ -6,7 +6,7 @@ import pytest
 
 from drawn_context import drawn_context
 from facespace.errors import DataError
-from facespace.measure.experiments.wider import EXPERIMENT, SUBSETS, Options, read_wider, subset
+from facespace.measure.experiments.wider import SUBSETS, read_wider, run, subset
 from wider_layout import laid_out
 
 
@@ -20,16 +20,16 @@ def test_subsets_are_by_height_and_occlusion(tmp_path: Path) -> None:
 
 
 def test_the_built_in_detector_on_held_out_events(tmp_path: Path) -> None:
-    result = EXPERIMENT.run(Options(laid_out(tmp_path)), drawn_context())
+    result = run(drawn_context(), folder=laid_out(tmp_path))
     (own,) = result.figures["detectors"]
     assert (
         own["n_photos"] == 1 and own["n_faces"]["all"] == 1 and own["ap"]["all"] == 0.0
     )  # nobody is drawn there
-    everything = EXPERIMENT.run(Options(tmp_path, all_events=True), drawn_context())
+    everything = run(drawn_context(), folder=tmp_path, all_events=True)
     assert everything.figures["detectors"][0]["n_photos"] == 2
 
 
 def test_without_held_out_photos_it_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_text("")
     with pytest.raises(DataError, match="--all-events"):
-        EXPERIMENT.run(Options(tmp_path), drawn_context())
+        run(drawn_context(), folder=tmp_path)

@@ -6,7 +6,7 @@ import pytest
 
 from drawn_context import draw_lfw, drawn_context
 from facespace.errors import DataError
-from facespace.measure.experiments.cross_age import EXPERIMENT, Options, by_age_gap, read_ages
+from facespace.measure.experiments.cross_age import by_age_gap, read_ages, run
 from facespace.measure.pairs import PairDistances, PairList
 
 NAMES = ["a/1", "a/2", "b/1", "b/2", "c/1", "c/2"]
@@ -52,11 +52,11 @@ def test_drawn_people_of_any_folds_with_ages(tmp_path: Path) -> None:
     table = tmp_path / "ages.csv"
     lines = [f"{photo};{20 + 12 * (i % 2)}" for i, photo in enumerate(photos)]
     table.write_text("\ufeffPhoto;Age\n" + "\n".join(lines), encoding="utf-8")
-    result = EXPERIMENT.run(Options(root, ages=table), drawn_context())
+    result = run(drawn_context(), root=root, ages=table)
     assert result.headline.startswith("agedb, 4 folds: 100.00 ± 0.00 % accuracy")
     assert [gap["n_same"] for gap in result.figures["gaps"]] == [0, 0, 8, 0, 0]
     assert math.isclose(result.figures["accuracy_mean"], 1.0)
-    assert EXPERIMENT.run(Options(root), drawn_context()).figures["gaps"] == []
+    assert run(drawn_context(), root=root).figures["gaps"] == []
 
 
 @pytest.mark.parametrize(

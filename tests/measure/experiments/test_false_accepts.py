@@ -12,7 +12,8 @@ from PIL import Image
 from drawn_context import drawn_context
 from facespace.errors import DataError
 from facespace.measure.context import Context
-from facespace.measure.experiments.false_accepts import EXPERIMENT, Options
+from facespace.measure.experiments import false_accepts
+from facespace.measure.experiments.false_accepts import run
 from facespace.measure.unnamed_faces import is_held_out, open_unnamed, without_doubles
 from fakes import SPEC, DrawnEmbedder
 
@@ -58,7 +59,7 @@ def write_faces(root: Path, ages: list[str], *, colours: list[int] | None = None
 def test_no_faces_have_no_groups(tmp_path: Path) -> None:
     faces = open_unnamed(write_faces(tmp_path / "none", []))
     assert len(faces) == 0 and all(len(group.members) == 0 for group in faces.groups())
-    result = EXPERIMENT.run(Options(tmp_path / "none"), drawn_context())
+    result = run(drawn_context(), root=tmp_path / "none")
     assert result.headline == "No group has enough faces." and result.figures["groups"] == []
 
 
@@ -87,10 +88,13 @@ def test_a_face_that_stands_there_twice_counts_once() -> None:
     assert without_doubles(rows[:0]).tolist() == []
 
 
-def test_rates_within_and_between_groups_are_those_of_all_pairs(tmp_path: Path) -> None:
+def test_rates_within_and_between_groups_are_those_of_all_pairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(false_accepts, "LEAST_FACES", 2)
     context = context_of_pixels()
     root = write_faces(tmp_path / "faces", ["5"] * 12 + ["30"] * 15, colours=[*range(26), 3])
-    result = EXPERIMENT.run(Options(root, far=1e-2, least=2, everything=True), context)
+    result = run(context, root=root, far=1e-2, everything=True)
     assert result.differs[0].startswith("1 of 27 pictures are left out")
     faces = open_unnamed(root)
     rows = context.embedder.embed(faces.crops(np.arange(26)))
@@ -109,9 +113,11 @@ def test_rates_within_and_between_groups_are_those_of_all_pairs(tmp_path: Path) 
         )
 
 
-def test_thinned_groups_keep_the_number_asked_for(tmp_path: Path) -> None:
+def test_thinned_groups_keep_the_number_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(false_accepts, "LEAST_FACES", 2)
+    monkeypatch.setattr(false_accepts, "MOST_FACES", 5)
     root = write_faces(tmp_path / "faces", ["5"] * 12)
-    result = EXPERIMENT.run(Options(root, faces=5, least=2, everything=True), context_of_pixels())
+    result = run(context_of_pixels(), root=root, everything=True)
     assert {g["n_faces"] for g in result.figures["groups"] if g["first"] == g["second"]} == {5}
 
 

@@ -7,10 +7,9 @@ from embeddings import unit_rows
 from facespace.errors import DataError, InputError
 from facespace.gallery import Gallery
 from facespace.measure.context import Context, Setup
+from facespace.measure.experiments import gallery
 from facespace.measure.experiments.gallery import (
-    EXPERIMENT,
     NamedPoint,
-    Options,
     evaluate_gallery,
     read_named_points,
 )
@@ -72,7 +71,9 @@ def test_an_album_is_scored_by_counts(tmp_path: Path) -> None:
 def test_the_cast_of_a_series_is_found_among_unknown_people(data: Path) -> None:
     album = data / "albums" / "bigbang"
     labels = Path(__file__).parents[3] / "benchmarks" / "bigbang.csv"
-    result = EXPERIMENT.run(Options(album / "examples" / "images", album, labels), Context(Setup(workers=1)))
+    result = gallery.run(
+        Context(Setup(workers=1)), enrolled=album / "examples" / "images", photos=album, labels=labels
+    )
     scores = result.figures
     assert (scores["n_mated"], scores["n_unmated"], scores["n_same_picture"]) == (23, 9, 2)
     assert (

@@ -4,13 +4,13 @@ import pytest
 from PIL import Image
 
 from drawn_context import NAMES, draw_lfw, drawn_context
-from facespace.errors import DataError, InputError
-from facespace.measure.experiments.lfw import EXPERIMENT, Options
+from facespace.errors import DataError
+from facespace.measure.experiments import lfw
 
 
 def test_drawn_people_are_told_apart_in_every_fold(tmp_path: Path) -> None:
     draw_lfw(tmp_path / "lfw")
-    result = EXPERIMENT.run(Options(), drawn_context(tmp_path))
+    result = lfw.run(drawn_context(tmp_path))
     figures = result.figures
     assert [figures[key] for key in ("accuracy_mean", "accuracy_se", "auc", "eer")] == [1.0, 0.0, 1.0, 0.0]
     assert [figures[key] for key in ("n_same", "n_diff", "n_folds", "detector_failures")] == [6, 6, 3, 0]
@@ -22,7 +22,7 @@ def test_drawn_people_are_told_apart_in_every_fold(tmp_path: Path) -> None:
 def test_both_modes_stand_side_by_side_and_the_detectors_figures_come_first(tmp_path: Path) -> None:
     draw_lfw(tmp_path / "lfw")
     Image.new("RGB", (250, 250), "white").save(tmp_path / "lfw" / NAMES[0] / f"{NAMES[0]}_0001.jpg")
-    result = EXPERIMENT.run(Options(mode="both"), drawn_context(tmp_path))
+    result = lfw.run(drawn_context(tmp_path), mode="both")
     assert result.figures["mode"] == "detector" and result.figures["detector_failures"] == 1
     assert result.figures["modes"]["centre"]["detector_failures"] == 0
     assert [row[0] for row in result.blocks[0].rows] == ["centre crop", "detector's crop"]
@@ -31,18 +31,16 @@ def test_both_modes_stand_side_by_side_and_the_detectors_figures_come_first(tmp_
 def test_a_second_model_and_groups_stand_beside_it(tmp_path: Path) -> None:
     draw_lfw(tmp_path / "lfw")
     (tmp_path / "warm.json").write_text('{"red": "warm", "green": "cold"}')
-    result = EXPERIMENT.run(Options(groups=tmp_path / "warm.json"), drawn_context(tmp_path))
+    result = lfw.run(drawn_context(tmp_path), groups=tmp_path / "warm.json")
     assert [group["group"] for group in result.figures["groups"]] == ["cold", "warm", "(none given)"]
     assert len(result.blocks) == 3
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'detector', 'centre' or 'both'"):
-        Options(mode="left")
     draw_lfw(tmp_path / "lfw")
     (tmp_path / "lfw" / "red" / "red_0002.jpg").unlink()
     with pytest.raises(DataError, match=r"red/red_0002\.jpg"):
-        EXPERIMENT.run(Options(mode="centre"), drawn_context(tmp_path))
+        lfw.run(drawn_context(tmp_path), mode="centre")
 
 
 @pytest.mark.parametrize("line", ["red 1 2\nred 1 2", "red 1 green 1\nred 2 green 1"])
@@ -50,4 +48,4 @@ def test_pairs_of_one_kind_are_refused_before_pictures_are_read(tmp_path: Path, 
     (tmp_path / "lfw").mkdir()
     (tmp_path / "lfw" / "pairs.txt").write_text("2 1\n" + "\n".join([line] * 2))
     with pytest.raises(DataError, match="one kind only"):
-        EXPERIMENT.run(Options(), drawn_context(tmp_path))
+        lfw.run(drawn_context(tmp_path))

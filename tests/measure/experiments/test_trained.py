@@ -11,7 +11,7 @@ from facespace.errors import DataError, InputError
 from facespace.measure.cache import Cache
 from facespace.measure.context import Context, Setup
 from facespace.measure.experiments import trained
-from facespace.measure.experiments.trained import RESOLUTION, TABLE5, Options
+from facespace.measure.experiments.trained import resolution, table5
 from facespace.measure.result import NOT_RUN
 from facespace.measure.runs import RunModel
 
@@ -44,21 +44,20 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_quick_run_trains_nothing_and_says_what_to_run(tmp_path: Path) -> None:
-    result = TABLE5.run(
-        Options(), Context(Setup(tmp_path, runs=tmp_path / "runs", quick=True), Cache(tmp_path / "work"))
-    )
-    assert result.status == NOT_RUN and "facespace measure table5" in result.remedy
+    result = table5(Context(Setup(tmp_path, runs=tmp_path / "runs", quick=True), Cache(tmp_path / "work")))
+    assert result.status == NOT_RUN and "facespace measure report --only table5" in result.remedy
     assert not list(tmp_path.iterdir())
 
 
 def test_a_sweep_is_trained_once_and_keeps_to_its_budget(tmp_path: Path, tiny: None) -> None:
     draw_folders(tmp_path)
-    out, seen = tmp_path / "sweeps", []
-    setup = Setup(tmp_path, budget=32)
+    out, seen = tmp_path / "runs" / "sweeps", []
+    setup = Setup(tmp_path, runs=tmp_path / "runs", budget=32)
+    out.mkdir(parents=True)
     for _ in range(2):  # the second time finds everything trained
         cache = Cache(tmp_path / "work")
         context = Context(setup, cache, on_step=lambda done, total: seen.append((done, total)))
-        result = RESOLUTION.run(Options(out), context)
+        result = resolution(context)
     steps = [step for step in seen if step[1] == 8]
     assert steps == [(i, 8) for i in range(1, 9)]
     assert [point["setting"] for point in result.figures["points"]][::3] == [
@@ -68,7 +67,7 @@ def test_a_sweep_is_trained_once_and_keeps_to_its_budget(tmp_path: Path, tiny: N
     ]
     assert len(result.blocks[0].rows) == 6 and "4 steps of 8 faces" in result.differs[1]
     with pytest.raises(DataError, match="another recipe or budget"):
-        RESOLUTION.run(Options(out), Context(dataclasses.replace(setup, budget=64), cache))
+        resolution(Context(dataclasses.replace(setup, budget=64), cache))
 
 
 def test_runs_of_different_budgets_do_not_stand_in_one_table(tmp_path: Path) -> None:

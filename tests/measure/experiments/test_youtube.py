@@ -10,7 +10,7 @@ from drawn_context import drawn_context
 from facespace.errors import DataError, ImageError, MissingExtraError
 from facespace.images import Video
 from facespace.measure.context import Context, Setup
-from facespace.measure.experiments.youtube import EXPERIMENT, Options, measure_videos
+from facespace.measure.experiments.youtube import measure_videos, run
 from facespace.measure.pairs import PairDistances, read_splits
 from facespace.measure.result import NOT_RUN
 from fakes import COLOURS, DrawnEmbedder
@@ -71,7 +71,7 @@ def videos(tmp_path: Path) -> Path:
 
 
 def test_drawn_people_are_told_apart_over_ten_splits(videos: Path) -> None:
-    result = EXPERIMENT.run(Options(videos, draw_splits(videos), frames=5), drawn_context())
+    result = run(drawn_context(), videos=videos, splits=draw_splits(videos), frames=5)
     assert [result.figures[key] for key in ("accuracy_mean", "accuracy_se", "n_folds", "note")] == [
         1,
         0,
@@ -165,7 +165,7 @@ def test_a_video_without_the_extra_or_that_is_none_is_one_line(
 def test_bad_splits_and_missing_videos_are_one_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "splits.txt").write_text(text)
     with pytest.raises(DataError, match=message):
-        EXPERIMENT.run(Options(tmp_path, tmp_path / "splits.txt"), drawn_context())
+        run(drawn_context(), videos=tmp_path, splits=tmp_path / "splits.txt")
 
 
 def test_a_folder_without_frames_is_named(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_folder_without_frames_is_named(tmp_path: Path) -> None:
     for name in ("a/0", "a/1", "b/1"):
         (tmp_path / name).mkdir(parents=True)
     with pytest.raises(DataError, match="a/0: expected the frames"):
-        EXPERIMENT.run(Options(tmp_path, tmp_path / "splits.txt"), drawn_context())
+        run(drawn_context(), videos=tmp_path, splits=tmp_path / "splits.txt")
 
 
 def test_the_published_splits_are_parsed(data: Path) -> None:
@@ -198,11 +198,10 @@ def test_real_faces_in_the_published_layout(data: Path, tmp_path: Path) -> None:
     lines = [f"{k + 1}, 0, {n}/0, {n}/1, 1" for k, n in enumerate(names)]
     lines += [f"{k + 1}, 0, {n}/0, {names[k - 1]}/1, 0" for k, n in enumerate(names)]
     (tmp_path / "splits.txt").write_text("\n".join(lines))
-    options = Options(tmp_path, tmp_path / "splits.txt", mode="centre")
-    result = EXPERIMENT.run(options, Context(Setup()))
+    result = run(Context(Setup()), videos=tmp_path, splits=tmp_path / "splits.txt", mode="centre")
     assert result.figures["auc"] > 0.9 and result.figures["n_folds"] == 10
 
 
 def test_without_frames_it_is_not_run(tmp_path: Path) -> None:
-    result = EXPERIMENT.run(Options(), drawn_context(tmp_path))
+    result = run(drawn_context(tmp_path))
     assert result.status == NOT_RUN and "DATA/ytf/frames" in result.remedy

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +10,10 @@ from numpy.typing import NDArray
 from facespace.cluster import Clustering, Constraints, agglomerative, collection_threshold
 from facespace.cluster.threshold import IMPOSTORS_IN_REACH
 from facespace.errors import DataError
-from facespace.extract import FaceDetector, FaceEmbedder, PhotoFaces, extract_photos
+from facespace.extract import PhotoFaces, extract_photos
 from facespace.gallery import read_labels
 from facespace.measure.context import Context
-from facespace.measure.embedding import OnStep
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.result import MEASURED, Column, Result, Table, plain
 from facespace.metrics import ClusterScores, bcubed_scores, pairwise_scores
 from facespace.verification import choose_face
@@ -63,31 +63,22 @@ class AlbumFigures:
     best_threshold: float  # that threshold
 
 
-def extract_album(
-    photos: Path,
-    labels: dict[str, str],
-    detector: FaceDetector,
-    embedder: FaceEmbedder,
-    *,
-    workers: int | None = None,
-    on_step: OnStep | None = None,
-) -> Album:
+def extract_album(context: Context, photos: Path, labels: dict[str, str]) -> Album:
     """Find all faces of the labelled photos; the labelled person is the largest face.
 
     Args:
+        context: finds and embeds the faces.
         photos: folder.
         labels: person of each photo below it.
-        detector: finds the faces.
-        embedder: embeds them.
-        workers: threads; all cores when absent.
-        on_step: called with (photos done, photos in all).
 
     Raises:
         DataError: a labelled photo is missing or cannot be read, or there are fewer than two.
     """
+    detector, embedder = context.detector, context.embedder
     rows, boxes = [np.zeros((0, embedder.spec.dim), np.float32)], [np.zeros((0, 4), np.float32)]
     photo_idx, labelled = list[int](), list[int]()
-    found_all = extract_photos([photos / name for name in labels], detector, embedder, workers=workers)
+    paths = [photos / name for name in labels]
+    found_all = extract_photos(paths, detector, embedder, workers=context.setup.workers)
     for i, found in enumerate(found_all):
         if not isinstance(found, PhotoFaces):
             raise DataError(f"{found.photo}: {found.reason}")
@@ -96,8 +87,7 @@ def extract_album(
         rows.append(found.embeddings)
         boxes.append(found.faces.boxes_xyxy)
         photo_idx += [i] * n
-        if on_step:
-            on_step(i + 1, len(labels))
+        context.on_step(i + 1, len(labels))
     if len(labels) < 2:  # no pair: a figure of nothing would be perfect
         raise DataError(f"{photos}: expected at least two labelled photos to compare, met {len(labels)}")
     people, truth = np.unique(list(labels.values()), return_inverse=True)
@@ -135,53 +125,51 @@ def evaluate_album(album: Album, *, threshold: float) -> AlbumFigures:
     )
 
 
+def scores_table(caption: str, **scores: ClusterScores) -> Table:
+    """Precision, recall and F1 of each kind of scores."""
+    columns = (Column("score"), *(Column(name, "percent") for name in ("precision", "recall", "F1")))
+    return Table(caption, columns, tuple((name, s.precision, s.recall, s.f1) for name, s in scores.items()))
+
+
 # Below the data folder.
 ALBUM = "albums/people"
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which photos, and how closely they are grouped."""
-
-    photos: Path | None = option(None, "Folder of photos; DATA/albums/people unless given.", argument=True)
-    labels: Path | None = option(
-        None, "CSV file with columns photo,person; labels.csv in that folder unless given."
-    )
-    impostors: float = option(
-        IMPOSTORS_IN_REACH,
-        "How many faces of other people may be within the threshold of a face, on average.",
-    )
-    far: float | None = option(None, "False-accept rate of a single pair, instead of --impostors.")
-
-
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "One cluster of a user's photo collection is shown (Figure 7); no figure is given.",
+    needs=("data", "model", "detector", "workers"),
+)
+def run(
+    context: Context,
+    *,
+    photos: Annotated[
+        Path | None, Option("Folder of photos; DATA/albums/people unless given.", argument=True)
+    ] = None,
+    labels: Annotated[
+        Path | None, Option("CSV file with columns photo,person; labels.csv in that folder unless given.")
+    ] = None,
+    impostors: Annotated[
+        float, Option("How many faces of other people may be within the threshold of a face, on average.")
+    ] = IMPOSTORS_IN_REACH,
+    far: Annotated[
+        float | None, Option("False-accept rate of a single pair, instead of --impostors.")
+    ] = None,
+) -> Result:
     """Group photos of known people and score the groups; the labelled person is the largest face."""
-    folder = options.photos or context.data / ALBUM
+    folder = photos or context.data / ALBUM
     broken: list[str] = []
-    labels = read_labels(options.labels or folder / "labels.csv", on_broken=broken.append)
-    album = extract_album(
-        folder,
-        labels,
-        context.detector,
-        context.embedder,
-        workers=context.setup.workers,
-        on_step=context.on_step,
-    )
+    people = read_labels(labels or folder / "labels.csv", on_broken=broken.append)
+    album = extract_album(context, folder, people)
     chosen = collection_threshold(
-        context.embedder.spec.distances, len(album.embeddings), impostors=options.impostors, far=options.far
+        context.embedder.spec.distances, len(album.embeddings), impostors=impostors, far=far
     )
     figures = evaluate_album(album, threshold=chosen.distance)
-    columns = (
-        Column("score"), Column("precision", "percent"), Column("recall", "percent"), Column("F1", "percent"),
-    )  # fmt: skip
-    scores = (("pairwise", figures.pairwise), ("BCubed", figures.bcubed))
-    rows = tuple((name, s.precision, s.recall, s.f1) for name, s in scores)
     return Result(
         MEASURED,
         f"Pairwise F1 {figures.pairwise.f1:.4f}, precision {figures.pairwise.precision:.4f}: {figures.n_faces} faces "
         f"of {figures.n_photos} labelled photos ({figures.n_misses} without a face) fall into {figures.n_people} "
         f"groups at distance {figures.threshold:.3f}.",
-        (Table("Groups against labels.", columns, rows),),
+        (scores_table("Groups against labels.", pairwise=figures.pairwise, BCubed=figures.bcubed),),
         (
             "A photo without a detected face counts as a person of its own.",
             f"Best F1 at any threshold, chosen on this album itself: {figures.best_f1:.4f} at "
@@ -190,10 +178,3 @@ def run(options: Options, context: Context) -> Result:
         ),
         figures=plain(figures),
     )
-
-
-EXPERIMENT = Experiment(
-    paper="One cluster of a user's photo collection is shown (Figure 7); no figure is given.",
-    run=run,
-    needs=("data", "model", "detector", "workers"),
-)

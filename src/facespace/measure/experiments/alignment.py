@@ -1,7 +1,7 @@
 """Alignment by landmarks against plain crops of the detector's box, on LFW (paper, sections 4 and 5.6)."""
 
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, NoOptions
+from facespace.measure.experiment import experiment
 from facespace.measure.paper import lfw_differs
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain
 from facespace.measure.sweep import Point, lfw_target, score_pair_set
@@ -15,7 +15,13 @@ PLACEMENTS = {
 CENTRE = "one place for all pictures, no detector"
 
 
-def run(options: NoOptions, context: Context) -> Result:
+@experiment(
+    "The paper crops tightly, scale and translation only, and found that a similarity transform improves "
+    "results slightly; whether it is worth the trouble it leaves open. No number is given.",
+    needs=("data", "model", "detector", "workers"),
+    report={},
+)
+def run(context: Context) -> Result:
     """LFW's whole pictures, cropped in four ways; ready crops are aligned already and cannot be undone."""
     lfw, centre = lfw_target(context), context.lfw_centre
     views = [View(placement=name) for name in PLACEMENTS]
@@ -37,12 +43,3 @@ def run(options: NoOptions, context: Context) -> Result:
         ),
         figures={"points": plain(points)},
     )
-
-
-EXPERIMENT = Experiment(
-    paper="The paper crops tightly, scale and translation only, and found that a similarity transform improves "
-    "results slightly; whether it is worth the trouble it leaves open. No number is given.",
-    run=run,
-    needs=("data", "model", "detector", "workers"),
-    report={},
-)

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 from facespace.embed import Embedder
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, NoOptions, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.paper import NETWORKS, holdout_differs, training_differs
 from facespace.measure.result import (
     MEASURED,
@@ -80,47 +81,64 @@ DECADES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 Block = Plot | Table
 
 
-@dataclass(frozen=True)
-class Options:
-    """What is compared."""
-
-    models: tuple[str, ...] = option(
-        help="Embedders: built-in names or ONNX files with a ModelSpec.", argument=True
-    )
-
-
-def run_models(options: Options, context: Context) -> Result:
+@experiment(
+    "Figures 4 and 5 compare networks by cost and by ROC.",
+    needs=("data", "workers"),
+    example="facespace-s my.onnx --data DIR -o models.html",
+)
+def models(
+    context: Context,
+    *,
+    models: Annotated[
+        tuple[str, ...], Option("Embedders: built-in names or ONNX files with a ModelSpec.", argument=True)
+    ],
+) -> Result:
     """Several models on the validation faces: VAL, weights, multiply-adds and ROC."""
-    opened = [Embedder(name) for name in options.models]
-    models = [measure_model(context, e, e.spec.label, budget=e.spec.training_data) for e in opened]
-    reached = "; ".join(f"{m.title} {percent(m.score.tar)}" for m in models)
-    blocks = (_costs([_own_cost(m) for m in models]), *_roc(models))
+    opened = [Embedder(name) for name in models]
+    measured = [measure_model(context, e, e.spec.label, budget=e.spec.training_data) for e in opened]
+    reached = "; ".join(f"{m.title} {percent(m.score.tar)}" for m in measured)
+    blocks = (_costs([_own_cost(m) for m in measured]), *_roc(measured))
     return Result(
         MEASURED, f"{FAR} over all pairs: {reached}.", blocks, (holdout_differs(context),),
-        figures={"models": plain(models)},
+        figures={"models": plain(measured)},
     )  # fmt: skip
 
 
-def run_papers(
-    options: NoOptions, context: Context, *, show: Callable[[list[Measured]], tuple[Block, ...]]
-) -> Result:
-    """The paper's networks beside the model and the trained runs that are available."""
-    models = measured_models(context)
-    missing = [n.name for n in NETWORKS if not runs_of(n.key, models)]
-    own = models[0]
-    headline = (
-        f"{own.title}: {FAR} {percent(own.score.tar)} over all pairs, "
-        f"{mean_se(own.score.tar_mean, own.score.tar_se)} over five splits."
-    )
-    if missing:
-        headline += f" Not trained: {', '.join(missing)}."
-    return Result(
-        MEASURED, headline, show(models), (training_differs(context), holdout_differs(context), LAYERS_OURS),
-        remedy=REMEDY if missing else "", figures={"models": plain(models)},
-    )  # fmt: skip
+def _papers_networks(
+    show: Callable[[list[Measured]], tuple[Block, ...]],
+) -> Callable[[Context], Result]:
+    """An experiment that shows the paper's networks, as ``show`` does."""
+
+    def run(context: Context) -> Result:
+        """The paper's networks beside the model and the trained runs that are available."""
+        measured = measured_models(context)
+        missing = [n.name for n in NETWORKS if not runs_of(n.key, measured)]
+        own = measured[0]
+        headline = (
+            f"{own.title}: {FAR} {percent(own.score.tar)} over all pairs, "
+            f"{mean_se(own.score.tar_mean, own.score.tar_se)} over five splits."
+        )
+        if missing:
+            headline += f" Not trained: {', '.join(missing)}."
+        return Result(
+            MEASURED, headline, show(measured), (training_differs(context), holdout_differs(context), LAYERS_OURS),
+            remedy=REMEDY if missing else "", figures={"models": plain(measured)},
+        )  # fmt: skip
+
+    return run
 
 
-def _figure4(models: list[Measured]) -> tuple[Block, ...]:
+_experiment = partial(
+    experiment, needs=("data", "model", "runs", "workers"), example="--data DIR --runs RUNS", report={}
+)
+
+
+@_experiment(
+    "FLOPS (multiply-adds) against VAL at FAR 1e-3 for many networks: accuracy grows with cost, and Inception networks "
+    "reach NN1's accuracy with far fewer parameters."
+)
+@_papers_networks
+def figure4(models: list[Measured]) -> tuple[Block, ...]:
     printed = sorted(NETWORKS, key=lambda n: (n.multiply_adds, -n.tar[0]))
     paper = Series(
         "paper", tuple(n.multiply_adds for n in printed), tuple(n.tar[0] for n in printed), paper=True, line=False,
@@ -142,7 +160,9 @@ def _figure4(models: list[Measured]) -> tuple[Block, ...]:
     return plot, _costs(rows + [_own_cost(m) for m in _others(models)])
 
 
-def _table3(models: list[Measured]) -> tuple[Block, ...]:
+@_experiment("Mean validation rate at FAR 1e-3 on the hold-out set with its standard error over five splits.")
+@_papers_networks
+def table3(models: list[Measured]) -> tuple[Block, ...]:
     rows: list[tuple[Cell, ...]] = []
     for network in NETWORKS:
         size = f"{network.input_hw[0]}x{network.input_hw[1]}"
@@ -160,7 +180,11 @@ def _table3(models: list[Measured]) -> tuple[Block, ...]:
     return (Table(f"{FAR}; mean and standard error over five splits.", columns, tuple(rows)),)
 
 
-def _figure5(models: list[Measured]) -> tuple[Block, ...]:
+@_experiment(
+    "ROC of four models on personal photos, FAR from 1e-6 to 1 on a log axis: NN2 above NN1 above NNS1 above NNS2."
+)
+@_papers_networks
+def figure5(models: list[Measured]) -> tuple[Block, ...]:
     printed = [n for n in NETWORKS if n.name in ("NN2", "NN1", "NNS1", "NNS2")]
     return _roc(
         models,
@@ -219,31 +243,3 @@ def _at(m: Measured, far: float) -> float | None:
 
 def _rate(far: float) -> str:
     return f"{far:.0e}".replace("e-0", "e-")
-
-
-def _experiment(show: Callable[[list[Measured]], tuple[Block, ...]], paper: str) -> Experiment:
-    run = partial(run_papers, show=show)
-    run.__doc__ = run_papers.__doc__
-    return Experiment(
-        paper, run, needs=("data", "model", "runs", "workers"), example="--data DIR --runs RUNS", report={}
-    )  # fmt: skip
-
-
-FIGURE4 = _experiment(
-    _figure4,
-    "FLOPS (multiply-adds) against VAL at FAR 1e-3 for many networks: accuracy grows with cost, and Inception networks "
-    "reach NN1's accuracy with far fewer parameters.",
-)
-TABLE3 = _experiment(
-    _table3, "Mean validation rate at FAR 1e-3 on the hold-out set with its standard error over five splits."
-)
-FIGURE5 = _experiment(
-    _figure5,
-    "ROC of four models on personal photos, FAR from 1e-6 to 1 on a log axis: NN2 above NN1 above NNS1 above NNS2.",
-)
-MODELS = Experiment(
-    "Figures 4 and 5 compare networks by cost and by ROC.",
-    run_models,
-    needs=("data", "workers"),
-    example="facespace-s my.onnx --data DIR -o models.html",
-)

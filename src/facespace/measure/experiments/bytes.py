@@ -17,9 +17,9 @@ from facespace.distances import check_embeddings
 from facespace.embed import BYTE_LIMIT, dequantise, quantise
 from facespace.errors import InputError
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import experiment
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, percent, plain
-from facespace.measure.sweep import SETS_HELP, Point, Target, differs, targets
+from facespace.measure.sweep import On, Point, Target, differs, targets
 from facespace.metrics import compare_tar
 from facespace.models import ModelSpec
 
@@ -105,18 +105,21 @@ FITTED_ON = 3000
 FAR = 1e-3
 
 
-@dataclass(frozen=True)
-class Options:
-    """Where stored forms are measured."""
-
-    on: str = option("both", SETS_HELP)
-
-
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "The 128 floats are used in training; they can be quantised to 128 bytes without loss of accuracy. Smaller "
+    "embeddings are possible with a minor loss, for mobile devices. No number is given.",
+    needs=("data", "model", "detector", "workers"),
+    report={},
+)
+def run(
+    context: Context,
+    *,
+    on: On = "both",
+) -> Result:
     """Accuracy with floats, with one byte a component, and with 64 and 32 bytes an embedding."""
     training = context.training_faces.every(FITTED_ON)
     forms = compact_forms(context.embedder.spec, context.rows(training))
-    sets = targets(context, options.on)
+    sets = targets(context, on)
     rows = {chosen.name: context.rows(chosen.faces) for chosen in sets}
     points = [
         Point(form.name, form.n_bytes, {c.name: c.score(form.apply(rows[c.name])) for c in sets}) for form in forms
@@ -194,12 +197,3 @@ def _headline(points: list[Point], name: str, cost: dict[str, Any] | None) -> st
     return (
         f"{text} One byte a component changes it by {change:+.2f} points (95 %: {low:+.2f} to {high:+.2f})."
     )
-
-
-EXPERIMENT = Experiment(
-    paper="The 128 floats are used in training; they can be quantised to 128 bytes without loss of accuracy. Smaller "
-    "embeddings are possible with a minor loss, for mobile devices. No number is given.",
-    run=run,
-    needs=("data", "model", "detector", "workers"),
-    report={},
-)

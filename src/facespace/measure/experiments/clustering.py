@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from facespace.cluster import agglomerative, collection_threshold
 from facespace.cluster.plan import Progress, Saved
 from facespace.errors import InputError
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.result import MEASURED, Column, Plot, Result, Series, Table, plain
 from facespace.metrics import pairwise_scores
@@ -20,16 +21,6 @@ QUICK_SIZES = (3_000, 10_000, 30_000)
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 FACES_PER_PERSON = 8
 ROWS_AT_ONCE = 50_000
-
-
-@dataclass(frozen=True)
-class Options:
-    """Which sizes are clustered."""
-
-    sizes: tuple[int, ...] = option(
-        (),
-        "Numbers of faces; may be repeated. 10,000 to 1,000,000 unless given, with --quick 3,000 to 30,000.",
-    )
 
 
 @dataclass(frozen=True)
@@ -44,9 +35,24 @@ class GrowthPoint:
     f1: float  # pairwise, against the people drawn
 
 
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "Agglomerative clustering of a user's photos is shown; no size or time is given.",
+    needs=("data", "model", "quick", "workers"),
+    example="--data DIR --sizes 10000 --sizes 30000",
+    report={},
+)
+def run(
+    context: Context,
+    *,
+    sizes: Annotated[
+        tuple[int, ...],
+        Option(
+            "Numbers of faces; may be repeated. 10,000 to 1,000,000 unless given, with --quick 3,000 to 30,000."
+        ),
+    ] = (),
+) -> Result:
     """Cluster drawn faces of each size, one after the other."""
-    sizes = options.sizes or (QUICK_SIZES if context.setup.quick else SIZES)
+    sizes = sizes or (QUICK_SIZES if context.setup.quick else SIZES)
     real, distances = context.embedded(context.holdout), context.embedder.spec.distances
     points = measure_growth(real, distances, sizes, on_progress=context.on_step)
     last, growth = points[-1], exponent(points)
@@ -171,12 +177,3 @@ def _table(points: Sequence[GrowthPoint]) -> Table:
     )  # fmt: skip
     rows = tuple((p.n, p.seconds, p.processor_seconds, p.threshold, p.recall, p.f1) for p in points)
     return Table("Time by size.", columns, rows)
-
-
-EXPERIMENT = Experiment(
-    paper="Agglomerative clustering of a user's photos is shown; no size or time is given.",
-    run=run,
-    needs=("data", "model", "quick", "workers"),
-    example="--data DIR --sizes 10000 --sizes 30000",
-    report={},
-)

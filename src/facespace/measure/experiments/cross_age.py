@@ -3,36 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, option
-from facespace.measure.pairs import PairDistances, PairList, read_pairs, score_pairs
+from facespace.measure.experiment import Option, experiment
+from facespace.measure.pairs import Mode, PairDistances, PairList, read_pairs, score_pairs
 from facespace.measure.paper import training_differs
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, plain
 from facespace.spreadsheets import read_table, refuse_rows
 
-
-@dataclass(frozen=True)
-class Options:
-    """Which pairs."""
-
-    root: Path = option(help="Folder of pictures <Name>/<Name>_0001.jpg.", argument=True)
-    pairs: Path | None = option(
-        None, "Pairs file of any number of folds, in LFW's form; ROOT/pairs.txt unless given."
-    )
-    ages: Path | None = option(
-        None, "CSV with the columns photo (below ROOT) and age; without it no figures by age gap."
-    )
-    mode: str = option(
-        "detector", "'detector' (the crop of the face nearest the centre) or 'centre' (one fixed crop)."
-    )
-    gap: tuple[int, ...] = option(
-        (0, 5, 10, 20, 30), "Age gaps in years at which the next group begins; may be repeated."
-    )
+GAPS = (0, 5, 10, 20, 30)  # in years: where the next group begins
 
 
 @dataclass(frozen=True)
@@ -52,20 +36,37 @@ class AgeGap:
         return f"{self.low} years or more" if self.high is None else f"{self.low} to {self.high - 1} years"
 
 
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "The paper shows that its clusters hold through age (Figure 7) and measures no pairs by age.",
+    needs=("model", "detector", "workers"),
+    example="agedb --ages ages.csv",
+)
+def run(
+    context: Context,
+    *,
+    root: Annotated[Path, Option("Folder of pictures <Name>/<Name>_0001.jpg.", argument=True)],
+    pairs: Annotated[
+        Path | None, Option("Pairs file of any number of folds, in LFW's form; ROOT/pairs.txt unless given.")
+    ] = None,
+    ages: Annotated[
+        Path | None,
+        Option("CSV with the columns photo (below ROOT) and age; without it no figures by age gap."),
+    ] = None,
+    mode: Mode = "detector",
+) -> Result:
     """Accuracy over the folds of a pair list, and errors by the gap between the ages of the two faces."""
-    path = options.pairs or options.root / "pairs.txt"
+    path = pairs or root / "pairs.txt"
     listed = read_pairs(path)
     listed.check_folds(path)
-    ages = read_ages(options.ages) if options.ages else None
-    pictures = context.pair_set(options.root, listed, mode=options.mode, name=options.root.name)
-    measured = pictures.measured(context.rows(pictures.faces), mode=options.mode)
+    known = read_ages(ages) if ages else {}
+    pictures = context.pair_set(root, listed, mode=mode, name=root.name)
+    measured = pictures.measured(context.rows(pictures.faces), mode=mode)
     figures = score_pairs(measured)
-    gaps = by_age_gap(measured, ages, sorted(set(options.gap))) if ages else []
-    unknown = 0 if ages is None else sum(name not in ages for name in listed.names)
+    gaps = by_age_gap(measured, known, GAPS) if known else []
+    unknown = sum(name not in known for name in listed.names) if ages else 0
     return Result(
         MEASURED,
-        f"{options.root.name}, {figures.n_folds} folds: {mean_se(figures.accuracy_mean, figures.accuracy_se, 2)} "
+        f"{root.name}, {figures.n_folds} folds: {mean_se(figures.accuracy_mean, figures.accuracy_se, 2)} "
         f"accuracy, {figures.n_false_rejects} false rejects of {figures.n_same:,} same pairs, "
         f"{figures.n_false_accepts} false accepts of {figures.n_diff:,} different pairs.",
         (_table(gaps),) if gaps else (),
@@ -142,11 +143,3 @@ def _table(gaps: list[AgeGap]) -> Table:
         (gap.text, gap.n_same, gap.false_rejects, gap.n_diff, gap.false_accepts) for gap in gaps
     ]
     return Table("Errors by the gap of ages.", columns, tuple(rows))
-
-
-EXPERIMENT = Experiment(
-    paper="The paper shows that its clusters hold through age (Figure 7) and measures no pairs by age.",
-    run=run,
-    needs=("model", "detector", "workers"),
-    example="agedb --ages ages.csv",
-)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from facespace.measure.detection_data import (
     held_out_photos,
 )
 from facespace.measure.embedding import OnStep
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.result import (
     MEASURED,
     Cell,
@@ -266,23 +266,25 @@ def _times_ms(detectors: Sequence[Detector], *, rounds: int = 25) -> list[dict[s
     return times
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which detectors, and which labels count."""
-
-    models: tuple[str, ...] = option(
-        (), "Detector file to set beside the built-in one; may be repeated.", flag="--model"
-    )
-    every_label: bool = option(False, "Count also the labels that show no face to the eye.")
-
-
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "The paper's detector is not described.",
+    needs=("data",),
+)
+def run(
+    context: Context,
+    *,
+    models: Annotated[
+        tuple[str, ...],
+        Option("Detector file to set beside the built-in one; may be repeated.", flag="--model"),
+    ] = (),
+    every_label: Annotated[bool, Option("Count also the labels that show no face to the eye.")] = False,
+) -> Result:
     """Precision, recall, landmark error and speed on held-out photos and group stills, beside published detectors.
 
     The published detectors under `DATA/peers` are measured too.
     """
     reports = evaluate_detector(
-        context.data, [None, *options.models], seen_by_eye=not options.every_label, on_step=context.on_step
+        context.data, [None, *models], seen_by_eye=not every_label, on_step=context.on_step
     )
     return compare(reports, _faults(context))
 
@@ -355,10 +357,3 @@ def _faults(context: Context) -> tuple[Pictures, Pictures]:
         ),
         Pictures(f"Its false alarms, with their scores: {len(wrong)}.", (PictureRow("", tuple(wrong)),)),
     )
-
-
-EXPERIMENT = Experiment(
-    paper="The paper's detector is not described.",
-    run=run,
-    needs=("data",),
-)

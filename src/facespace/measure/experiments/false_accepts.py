@@ -4,36 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, groupby
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.result import MEASURED, Column, Result, Table, not_run, plain
 from facespace.measure.unnamed_faces import Group, read_held_out
 from facespace.metrics import RateIntervals, rates_at
 from facespace.models import VERIFY_FAR, common_threshold
 
-
-@dataclass(frozen=True)
-class Options:
-    """Which faces, and at which rate."""
-
-    root: Path | None = option(
-        None,
-        "Folder of index.csv.gz and zip archives of aligned crops of unnamed people; faces/more of the data "
-        "folder unless given.",
-        argument=True,
-    )
-    far: float = option(
-        VERIFY_FAR, "Stated false-accept rate; the model's threshold for it is used.", min=1e-6, max=0.5
-    )
-    faces: int = option(1200, "Most faces of a group.", min=2)
-    least: int = option(150, "Smaller groups are left out.", min=2)
-    everything: bool = option(
-        False, "Measure all faces, not only the quarter on which no built-in model was trained."
-    )
+MOST_FACES, LEAST_FACES = 1200, 150  # of a group; smaller ones are left out
 
 
 @dataclass(frozen=True)
@@ -48,37 +31,60 @@ class PairRate:
     times: float  # the FAR over the stated one
 
 
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "The paper reports no figures by group.",
+    report={},
+)
+def run(
+    context: Context,
+    *,
+    root: Annotated[
+        Path | None,
+        Option(
+            "Folder of index.csv.gz and zip archives of aligned crops of unnamed people; faces/more of the data "
+            "folder unless given.",
+            argument=True,
+        ),
+    ] = None,
+    far: Annotated[
+        float, Option("Stated false-accept rate; the model's threshold for it is used.", min=1e-6, max=0.5)
+    ] = VERIFY_FAR,
+    everything: Annotated[
+        bool, Option("Measure all faces, not only the quarter on which no built-in model was trained.")
+    ] = False,
+) -> Result:
     """The rate at which two different people are taken for one, within each group and between groups of a kind."""
-    root = options.root or context.data / "faces" / "more"
-    if options.root is None and not root.is_dir():
-        return not_run("There are no faces by age, sex and origin.", remedy=f"lay out {root} (docs/data.md)")
-    held_out = read_held_out(root, context, everything=options.everything)
+    folder = root or context.data / "faces" / "more"
+    if root is None and not folder.is_dir():
+        return not_run(
+            "There are no faces by age, sex and origin.", remedy=f"lay out {folder} (docs/data.md)"
+        )
+    held_out = read_held_out(folder, context, everything=everything)
     rows, n_looked_at = held_out.rows, len(held_out.rows) + held_out.n_left_out
     spec = context.embedder.spec
-    threshold = common_threshold(spec, spec, options.far)
-    groups = [_thinned(group, held_out.chosen, options) for group in held_out.faces.groups()]
-    large = [group for group in groups if len(group.members) >= options.least]
-    rates = list(_rates(large, rows, threshold, options.far))
+    threshold = common_threshold(spec, spec, far)
+    groups = [_thinned(group, held_out.chosen) for group in held_out.faces.groups()]
+    large = [group for group in groups if len(group.members) >= LEAST_FACES]
+    rates = list(_rates(large, rows, threshold, far))
     within = sorted((rate for rate in rates if rate.first == rate.second), key=lambda rate: -rate.times)
     between = sorted((rate for rate in rates if rate.first != rate.second), key=lambda rate: -rate.times)
     return Result(
         MEASURED,
-        _headline(within, options.far),
+        _headline(within, far),
         (_table("Within each group.", within), _table("Between groups.", between)),
         (
             f"{held_out.n_left_out} of {n_looked_at:,} pictures are left out: they show somebody again.",
             "All other pairs count as different people; a person whose two pictures differ much counts wrongly.",
         ),
-        figures={"far": options.far, "threshold": threshold, "n_faces": len(rows), "groups": plain(rates)},
+        figures={"far": far, "threshold": threshold, "n_faces": len(rows), "groups": plain(rates)},
     )
 
 
-def _thinned(group: Group, chosen: NDArray[np.int64], options: Options) -> Group:
+def _thinned(group: Group, chosen: NDArray[np.int64]) -> Group:
     """A group as rows of the chosen faces, evenly spaced where they are too many."""
     rows = np.flatnonzero(np.isin(chosen, group.members))
-    if len(rows) > options.faces:
-        rows = rows[np.linspace(0, len(rows) - 1, options.faces).astype(np.int64)]
+    if len(rows) > MOST_FACES:
+        rows = rows[np.linspace(0, len(rows) - 1, MOST_FACES).astype(np.int64)]
     return Group(group.kind, group.name, rows)
 
 
@@ -131,10 +137,3 @@ def _table(caption: str, rates: list[PairRate]) -> Table:
 def _interval(rates: RateIntervals) -> str:
     found = rates.far_interval
     return "" if found is None else f"{found.low:.1e} to {found.high:.1e}"
-
-
-EXPERIMENT = Experiment(
-    paper="The paper reports no figures by group.",
-    run=run,
-    report={},
-)

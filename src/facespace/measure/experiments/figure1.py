@@ -10,7 +10,7 @@ from facespace.errors import DataError, ModelError
 from facespace.faces.detect import Detector
 from facespace.images import read_image
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, NoOptions
+from facespace.measure.experiment import experiment
 from facespace.measure.paper import FIGURE1_THRESHOLD, holdout_differs, training_differs
 from facespace.measure.result import MEASURED, Column, PictureRow, Pictures, Result, Table
 from facespace.models import distance_at
@@ -33,7 +33,14 @@ class Appearance:
     light: float
 
 
-def run(options: NoOptions, context: Context) -> Result:
+@experiment(
+    "Pairs of pictures of two people under different pose and light; the numbers between them are distances, and "
+    "a threshold of 1.1 would classify every pair rightly.",
+    needs=("data", "model", "detector", "workers"),
+    example="--data DIR -o figure1.html",
+    report={},
+)
+def run(context: Context) -> Result:
     """Choose two people and four pictures of each by a rule, and state all distances."""
     rows = context.rows(context.holdout)
     chosen = [
@@ -146,13 +153,3 @@ def _matrix(names: list[str], distances: NDArray[np.float32]) -> Table:
         for i in range(1, len(names))
     )
     return Table("Distance of each two of the pictures (squared L2, 0 to 4).", columns, rows)
-
-
-EXPERIMENT = Experiment(
-    paper="Pairs of pictures of two people under different pose and light; the numbers between them are distances, and "
-    "a threshold of 1.1 would classify every pair rightly.",
-    run=run,
-    needs=("data", "model", "detector", "workers"),
-    example="--data DIR -o figure1.html",
-    report={},
-)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, NoOptions
+from facespace.measure.experiment import experiment
 from facespace.measure.experiments.harmonic import NOT_TRAINED, find_versions
 from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.result import MEASURED, Plot, Result, Series
@@ -50,7 +50,13 @@ class PlaneView:
     moved: NDArray[np.bool_]  # bool, shape (M,), corrected, and misplaced at another of the three
 
 
-def run(options: NoOptions, context: Context) -> Result:
+@experiment(
+    "A sketch of how embeddings of two versions lie in one space after harmonic training.",
+    needs=("data", "runs", "workers"),
+    example="--data DIR --runs RUNS -o figure10.html",
+    report={},
+)
+def run(context: Context) -> Result:
     """Three people by both versions of the first harmonic run below --runs."""
     title, models = next(iter(find_versions(context).items()), ("", None))
     if models is None:
@@ -157,12 +163,3 @@ def _columns(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     x, y = (tuple(round(float(p[axis]), 4) for p in points) for axis in (0, 1))
     return x, y
-
-
-EXPERIMENT = Experiment(
-    paper="A sketch of how embeddings of two versions lie in one space after harmonic training.",
-    run=run,
-    needs=("data", "runs", "workers"),
-    example="--data DIR --runs RUNS -o figure10.html",
-    report={},
-)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, NoOptions
+from facespace.measure.experiment import experiment
 from facespace.measure.pairs import PairDistances, PairSet, score_pairs
 from facespace.measure.paper import lfw_differs, training_differs
 from facespace.measure.result import MEASURED, Picture, PictureRow, Pictures, Result, mean_se
@@ -12,7 +12,13 @@ from facespace.measure.result import MEASURED, Picture, PictureRow, Pictures, Re
 WHOLE_XYXY = (0.0, 0.0, 249.0, 249.0)
 
 
-def run(options: NoOptions, context: Context) -> Result:
+@experiment(
+    "All pairs of LFW that were classified wrongly, false accepts and false rejects.",
+    needs=("data", "model", "detector", "workers"),
+    example="--data DIR -o errors.html",
+    report={},
+)
+def run(context: Context) -> Result:
     """Every pair that its fold's threshold decides wrongly; the clearest errors first."""
     pictures = context.lfw
     measured = pictures.measured(context.rows(pictures.faces), mode="detector")
@@ -63,12 +69,3 @@ def _picture(context: Context, pictures: PairSet, i: int) -> Picture:
     path, place = pictures.faces.paths[i], pictures.faces.places[i]
     box = place.box_xyxy.tolist() if place.found else WHOLE_XYXY
     return context.picture(path, box, path.stem.replace("_", " "))
-
-
-EXPERIMENT = Experiment(
-    paper="All pairs of LFW that were classified wrongly, false accepts and false rejects.",
-    run=run,
-    needs=("data", "model", "detector", "workers"),
-    example="--data DIR -o errors.html",
-    report={},
-)

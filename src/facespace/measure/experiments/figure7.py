@@ -8,16 +8,14 @@ from numpy.typing import NDArray
 from facespace.cluster import CollectionThreshold, collection_threshold
 from facespace.gallery import read_labels
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, NoOptions
-from facespace.measure.experiments.album import Album, extract_album, group_album
+from facespace.measure.experiment import experiment
+from facespace.measure.experiments.album import ALBUM, Album, extract_album, group_album, scores_table
 from facespace.measure.paper import training_differs
 from facespace.measure.result import (
     MEASURED,
-    Column,
     PictureRow,
     Pictures,
     Result,
-    Table,
     not_run,
     plain,
 )
@@ -30,28 +28,31 @@ RULE = (
 SHOWN = 72
 
 
-def run(options: NoOptions, context: Context) -> Result:
+@experiment(
+    "One cluster of a user's photo collection, found by agglomerative clustering: invariant to occlusion, "
+    "lighting, pose and even age.",
+    needs=("data", "model", "detector", "workers"),
+    example="--data DIR -o figure7.html",
+    report={},
+    version=2,
+)
+def run(context: Context) -> Result:
     """Group all faces of the labelled photos, score the labelled ones, show the largest group."""
-    folder = context.data / "albums" / "people"
+    folder = context.data / ALBUM
     if not (folder / "labels.csv").is_file():
         return not_run(
             f"{folder} with its labels.csv is not among the data.", remedy="see docs/data.md for the album's layout"
         )  # fmt: skip
-    album = extract_album(
-        folder, read_labels(folder / "labels.csv"), context.detector, context.embedder,
-        workers=context.setup.workers, on_step=context.on_step,
-    )  # fmt: skip
+    album = extract_album(context, folder, read_labels(folder / "labels.csv"))
     chosen = collection_threshold(context.embedder.spec.distances, len(album.embeddings))
     grouped = group_album(album, chosen.distance)
     known = ~album.misses
     truth, labels = album.truth[known], album.labels_of(grouped.labels)[known]
     scores = {"pairwise": pairwise_scores(truth, labels), "BCubed": bcubed_scores(truth, labels)}
     shown, right, n = _largest(album, grouped.labels, folder, context)
-    columns = (Column("score"), *(Column(name, "percent") for name in ("precision", "recall", "F1")))
-    table = Table(
-        f"Groups against labels, {int(known.sum())} labelled faces of {len(album.people)} people.", columns,
-        tuple((name, s.precision, s.recall, s.f1) for name, s in scores.items()),
-    )  # fmt: skip
+    table = scores_table(
+        f"Groups against labels, {int(known.sum())} labelled faces of {len(album.people)} people.", **scores
+    )
     return Result(
         MEASURED,
         f"{len(album.embeddings):,} faces of {len(album.photos)} photos fall into {grouped.n_people} groups; the "
@@ -94,14 +95,3 @@ def _largest(
     more = f", of which {SHOWN} are shown" if len(idx) > SHOWN else ""
     right = f"{int((known == person).sum())} of {len(known)}"
     return Pictures(f"{RULE} {len(idx)} faces{more}.", (PictureRow("", pictures),)), right, len(idx)
-
-
-EXPERIMENT = Experiment(
-    paper="One cluster of a user's photo collection, found by agglomerative clustering: invariant to occlusion, "
-    "lighting, pose and even age.",
-    run=run,
-    needs=("data", "model", "detector", "workers"),
-    example="--data DIR -o figure7.html",
-    report={},
-    version=2,
-)

@@ -1,7 +1,7 @@
 """Which versions the faces of a harmonic triplet come from (paper, appendix and Figure 9)."""
 
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, NoOptions
+from facespace.measure.experiment import experiment
 from facespace.measure.result import COMPUTED, Column, Plot, Result, Series, Table
 
 WHAT = {
@@ -16,7 +16,14 @@ WHAT = {
 }
 
 
-def run(options: NoOptions, context: Context) -> Result:
+@experiment(
+    "Which version the anchor, positive and negative of a harmonic triplet may come from; semi-hard negatives "
+    "are chosen from both.",
+    needs=(),
+    example="-o figure9.html",
+    report={},
+)
+def run(context: Context) -> Result:
     """The drawing, and what each combination of versions asks for."""
     rows = tuple((name[0], name[1], name[2], _moved(name), text) for name, text in WHAT.items())
     columns = tuple(Column(name) for name in ("anchor", "positive", "negative", "moves", "asks"))
@@ -75,13 +82,3 @@ def _sketch() -> Plot:
 
 def _columns(points: list[tuple[float, float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(float(p[0]) for p in points), tuple(float(p[1]) for p in points)
-
-
-EXPERIMENT = Experiment(
-    paper="Which version the anchor, positive and negative of a harmonic triplet may come from; semi-hard negatives "
-    "are chosen from both.",
-    run=run,
-    needs=(),
-    example="-o figure9.html",
-    report={},
-)

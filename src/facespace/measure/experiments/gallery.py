@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from facespace.extract import FaceDetector, FaceEmbedder, extract_table
 from facespace.gallery import FPIR, Gallery, Identities, named_by_folder
 from facespace.measure.context import Context
 from facespace.measure.embedding import OnStep
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.result import MEASURED, Column, Result, Table, plain
 from facespace.spreadsheets import OnBroken, cell_text, read_table, refuse_rows
 from facespace.table import FaceTable
@@ -155,30 +156,34 @@ def _face_at(table: FaceTable, photo: int, point: NamedPoint) -> int | None:
     return int(faces[(sides[:, 0] * sides[:, 1]).argmin()])
 
 
-@dataclass(frozen=True)
-class Options:
-    """Whom to enrol, and where to look for them."""
-
-    enrolled: Path = option(help="Folder of photos of the people to enrol, a folder each.", argument=True)
-    photos: Path = option(help="Folder of the photos to identify in.", argument=True)
-    labels: Path = option(
-        help="CSV file with columns photo,x,y,person: a point inside each face, and who it is."
-    )
-    fpir: float = option(FPIR, "Share of unknown people who may be taken for somebody.")
-
-
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "Recognition is a nearest-neighbour search in the space; no figure is given for it.",
+    needs=("model", "detector", "workers"),
+    example="bigbang/examples/images bigbang --labels benchmarks/bigbang.csv",
+)
+def run(
+    context: Context,
+    *,
+    enrolled: Annotated[
+        Path, Option("Folder of photos of the people to enrol, a folder each.", argument=True)
+    ],
+    photos: Annotated[Path, Option("Folder of the photos to identify in.", argument=True)],
+    labels: Annotated[
+        Path, Option("CSV file with columns photo,x,y,person: a point inside each face, and who it is.")
+    ],
+    fpir: Annotated[float, Option("Share of unknown people who may be taken for somebody.")] = FPIR,
+) -> Result:
     """Enrol people from photos, identify faces of other photos, and count what is right."""
     broken: list[str] = []
-    points = read_named_points(options.labels, on_broken=broken.append)
+    points = read_named_points(labels, on_broken=broken.append)
     detector, embedder = context.detector, context.embedder
     with tempfile.TemporaryDirectory() as folder, Gallery(Path(folder) / "gallery") as gallery:
         gallery.enrol(
-            named_by_folder([options.enrolled])[0], detector, embedder, workers=context.setup.workers,
+            named_by_folder([enrolled])[0], detector, embedder, workers=context.setup.workers,
             on_photo=context.on_step,
         )  # fmt: skip
         scores = evaluate_gallery(
-            gallery, options.photos, points, detector, embedder, fpir=options.fpir, on_photo=context.on_step
+            gallery, photos, points, detector, embedder, fpir=fpir, on_photo=context.on_step
         )
     rows = (
         ("rank-1: the nearest subject is right", scores.n_rank_1, scores.n_mated),
@@ -201,11 +206,3 @@ def run(options: Options, context: Context) -> Result:
         ),
         figures=plain(scores),
     )
-
-
-EXPERIMENT = Experiment(
-    paper="Recognition is a nearest-neighbour search in the space; no figure is given for it.",
-    run=run,
-    needs=("model", "detector", "workers"),
-    example="bigbang/examples/images bigbang --labels benchmarks/bigbang.csv",
-)

@@ -1,15 +1,14 @@
 """A newer model against an older one that it was trained to meet (paper, appendix and Figure 8)."""
 
 import json
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 from facespace.embed import Embedder
 from facespace.errors import MissingExtraError
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, NoOptions, option
-from facespace.measure.holdout import N_SPLITS
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.paper import holdout_differs
 from facespace.measure.result import (
     MEASURED,
@@ -53,25 +52,74 @@ BUDGET = (
 )
 
 
-def compare_versions(
-    models: Versions[Embedder], context: Context, *, fit_on: int = 10_000, n_splits: int = N_SPLITS
-) -> HarmonicFigures:
+@experiment(
+    "ROC of the newer model alone above newer against older, and that above the older model alone (Figure 8).",
+    needs=("data", "workers"),
+    example="--old v1.onnx --new v2.onnx --alone v2-alone.onnx --data DIR",
+)
+def harmonic(
+    context: Context,
+    *,
+    old: Annotated[str, Option("The older model, by name or file.")],
+    new: Annotated[str, Option("The newer model, likewise.")],
+    alone: Annotated[
+        str | None,
+        Option(
+            "The newer network trained alone: the price, and where maps of the older model are fitted to."
+        ),
+    ] = None,
+    other: Annotated[
+        tuple[str, ...],
+        Option("Another newer model, such as one distilled onto the older; may be repeated."),
+    ] = (),
+) -> Result:
+    """TAR of a newer model, of an older one, between the two, and of other ways to compare them."""
+    others = {Path(name).stem: Embedder(name) for name in other}
+    models = Versions(Embedder(old), Embedder(new), Embedder(alone) if alone else None, others)
+    figures = compare_versions(models, context)
+    title = f"{models.new.spec.label} against {models.old.spec.label}"
+    return Result(
+        MEASURED, summary(title, figures), comparison(title, figures), (holdout_differs(context),),
+        figures=plain(figures),
+    )  # fmt: skip
+
+
+@experiment(
+    "ROC of the newer model alone above newer against older, and that above the older model alone.",
+    needs=("data", "runs", "workers"),
+    example="--data DIR --runs RUNS",
+    report={},
+)
+def figure8(context: Context) -> Result:
+    """ROC and table of each harmonic run below --runs."""
+    measured = {title: compare_versions(models, context) for title, models in find_versions(context).items()}
+    if not measured:
+        return NOT_TRAINED
+    blocks: list[Block] = [b for title, figures in measured.items() for b in comparison(title, figures)]
+    return Result(
+        MEASURED,
+        " ".join(summary(title, figures) for title, figures in measured.items()),
+        tuple(blocks),
+        (BUDGET, holdout_differs(context)),
+        figures={"pairs": plain(measured)},
+    )
+
+
+def compare_versions(models: Versions[Embedder], context: Context) -> HarmonicFigures:
     """Compare the versions on the validation faces, with maps fitted on training faces.
 
     Args:
         models: by which the faces are embedded.
-        context: has the faces.
-        fit_on: training faces for the maps from the older model to the newer network alone; 0 for no maps.
-        n_splits: disjoint splits of the identities.
+        context: has the faces; those of its training faces serve the maps from the older model to the newer alone.
 
     Raises:
-        MissingExtraError: maps are asked for, and there is no torch.
+        MissingExtraError: maps have to be fitted, and there is no torch.
         DataError: pictures are missing.
         InputError: embeddings of different dimensions.
     """
-    maps, fitted_on = _fit_maps(models, context, fit_on) if models.alone and fit_on else ({}, 0)
+    maps, fitted_on = _fit_maps(models, context) if models.alone else ({}, 0)
     versions = models.by(lambda model: context.embedded(context.holdout, model))
-    return evaluate_harmonic(versions, maps=maps, fitted_on=fitted_on, n_splits=n_splits)
+    return evaluate_harmonic(versions, maps=maps, fitted_on=fitted_on)
 
 
 def find_versions(context: Context) -> dict[str, Versions[Embedder]]:
@@ -120,12 +168,12 @@ def summary(title: str, figures: HarmonicFigures) -> str:
     )
 
 
-def _fit_maps(models: Versions[Embedder], context: Context, fit_on: int) -> tuple[dict[str, RowMap], int]:
+def _fit_maps(models: Versions[Embedder], context: Context) -> tuple[dict[str, RowMap], int]:
     if find_spec("torch") is None:
         raise MissingExtraError("fitting maps", "train")
     from facespace.training.maps import fit_maps
 
-    train = context.training_faces.every(fit_on)
+    train = context.training_faces
     return fit_maps(context.rows(train, models.old), context.rows(train, models.alone)), len(train.paths)
 
 
@@ -162,65 +210,3 @@ def _alone(run: RunModel, context: Context) -> Embedder | None:
         recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
     alone = open_run_model(folder, context.work / "models")
     return None if alone is None else Embedder(alone.model)
-
-
-@dataclass(frozen=True)
-class Options:
-    """Which models are compared."""
-
-    old: str = option(help="The older model, by name or file.")
-    new: str = option(help="The newer model, likewise.")
-    alone: str | None = option(
-        None, "The newer network trained alone: the price, and where maps of the older model are fitted to."
-    )
-    other: tuple[str, ...] = option(
-        (), "Another newer model, such as one distilled onto the older; may be repeated."
-    )
-    fit_on: int = option(10_000, "Faces of DATA/faces/train to fit maps on.", min=0)
-    splits: int = option(N_SPLITS, "Disjoint splits of the identities.", min=1)
-
-
-def run_models(options: Options, context: Context) -> Result:
-    """TAR of a newer model, of an older one, between the two, and of other ways to compare them."""
-    models = Versions(
-        Embedder(options.old),
-        Embedder(options.new),
-        Embedder(options.alone) if options.alone else None,
-        {Path(name).stem: Embedder(name) for name in options.other},
-    )
-    figures = compare_versions(models, context, fit_on=options.fit_on, n_splits=options.splits)
-    title = f"{models.new.spec.label} against {models.old.spec.label}"
-    return Result(
-        MEASURED, summary(title, figures), comparison(title, figures), (holdout_differs(context),),
-        figures=plain(figures),
-    )  # fmt: skip
-
-
-def run_runs(options: NoOptions, context: Context) -> Result:
-    """ROC and table of each harmonic run below --runs."""
-    measured = {title: compare_versions(models, context) for title, models in find_versions(context).items()}
-    if not measured:
-        return NOT_TRAINED
-    blocks: list[Block] = [b for title, figures in measured.items() for b in comparison(title, figures)]
-    return Result(
-        MEASURED,
-        " ".join(summary(title, figures) for title, figures in measured.items()),
-        tuple(blocks),
-        (BUDGET, holdout_differs(context)),
-        figures={"pairs": plain(measured)},
-    )
-
-
-HARMONIC = Experiment(
-    paper="ROC of the newer model alone above newer against older, and that above the older model alone (Figure 8).",
-    run=run_models,
-    needs=("data", "workers"),
-    example="--old v1.onnx --new v2.onnx --alone v2-alone.onnx --data DIR",
-)
-FIGURE8 = Experiment(
-    paper="ROC of the newer model alone above newer against older, and that above the older model alone.",
-    run=run_runs,
-    needs=("data", "runs", "workers"),
-    example="--data DIR --runs RUNS",
-    report={},
-)

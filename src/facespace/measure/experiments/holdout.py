@@ -1,14 +1,14 @@
 """The paper's hold-out protocol (section 4), on folders of crops or on embeddings from anywhere."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from facespace.errors import InputError
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, option
-from facespace.measure.faces import EmbeddedFaces, is_embedded
-from facespace.measure.groups import GROUPS_HELP, GroupRates, group_faces, groups_table, read_groups
-from facespace.measure.holdout import N_SPLITS, HoldoutFigures, evaluate_holdout
+from facespace.measure.experiment import Option, experiment
+from facespace.measure.faces import EmbeddedFaces, Faces, is_embedded
+from facespace.measure.groups import GroupRates, Groups, group_faces, groups_table, read_groups
+from facespace.measure.holdout import HoldoutFigures, evaluate_holdout
 from facespace.measure.paper import holdout_differs, training_differs
 from facespace.measure.result import (
     MEASURED,
@@ -28,38 +28,36 @@ PAPER = {"1e-3": (0.894, 0.016)}
 GROUP_FARS, COMPARE_FAR = ("1e-3", "1e-2"), 1e-3
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which faces, and what they are compared with."""
-
-    faces: Path | None = option(
-        None,
-        "DATA/faces/val unless given: crops in folders <identity>/<image>, a FaceTable, or an .npz with "
-        "'embedding' and 'labels'.",
-        argument=True,
-    )
-    splits: int = option(N_SPLITS, "Disjoint splits of the identities.", min=1)
-    against: str | None = option(
-        None, "A second model, or a second table of the same faces: is the first significantly better?"
-    )
-    groups: Path | None = option(None, GROUPS_HELP)
-
-
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "VAL at a FAR over all pairs: of a hold-out set of 1M faces in five splits (mean and standard error), and "
+    "of three clean personal collections, 12k faces, all 12k x 12k pairs.",
+    example="--data DIR --groups DIR/faces/sources.json",
+    report={},
+)
+def run(
+    context: Context,
+    *,
+    faces: Faces = None,
+    against: Annotated[
+        str | None,
+        Option("A second model, or a second table of the same faces: is the first significantly better?"),
+    ] = None,
+    groups: Groups = None,
+) -> Result:
     """TAR (VAL) at FAR 1e-2 to 1e-6: half against half of disjoint splits, and all pairs."""
-    groups = read_groups(options.groups) if options.groups else None
-    source = options.faces or context.data / "faces" / "val"
+    by_group = read_groups(groups) if groups else None
+    source = faces or context.data / "faces" / "val"
     first = context.read(source)
-    second = _read_second(source, options.against, context) if options.against else None
-    figures = evaluate_holdout(first, n_splits=options.splits, intervals=True)
-    against = _compare(first, second) if second else None
-    rows = _groups(first, figures, groups) if groups is not None else None
-    more = {"against": against, "groups": rows}
+    second = _read_second(source, against, context) if against else None
+    figures = evaluate_holdout(first, intervals=True)
+    compared = _compare(first, second) if second else None
+    rows = _groups(first, figures, by_group) if by_group is not None else None
+    more = {"against": compared, "groups": rows}
     return Result(
         MEASURED,
-        _headline(figures, against),
+        _headline(figures, compared),
         (_table(figures), *([groups_table(rows)] if rows else [])),
-        _notes(figures, context, own=options.faces is None),
+        _notes(figures, context, own=faces is None),
         figures={**plain(figures), **{key: plain(value) for key, value in more.items() if value is not None}},
     )
 
@@ -97,9 +95,7 @@ def _table(figures: HoldoutFigures) -> Table:
 def _notes(figures: HoldoutFigures, context: Context, *, own: bool) -> tuple[str, ...]:
     notes = [
         "A split is a fifth of the people; half of their faces meet the other half, as in the paper: "
-        f"{figures.split_pairs[1]:,} different pairs in all splits."
-        if figures.n_splits == N_SPLITS
-        else f"{figures.n_splits} splits, half against half: {figures.split_pairs[1]:,} different pairs.",
+        f"{figures.split_pairs[1]:,} different pairs in all splits.",
         "A rate is stated only where ten false accepts or more stand behind it.",
     ]
     if figures.note:
@@ -132,12 +128,3 @@ def _groups(
     if not known:
         raise InputError("--groups: the pairs support no threshold at FAR 1e-3 or 1e-2 to compare groups at")
     return group_faces(faces, groups, threshold=known[0])
-
-
-EXPERIMENT = Experiment(
-    paper="VAL at a FAR over all pairs: of a hold-out set of 1M faces in five splits (mean and standard error), and "
-    "of three clean personal collections, 12k faces, all 12k x 12k pairs.",
-    run=run,
-    example="--data DIR --groups DIR/faces/sources.json",
-    report={},
-)

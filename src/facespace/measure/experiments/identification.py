@@ -5,15 +5,15 @@ It is what `facespace gallery identify` does, on arrays, and says whether the sh
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from facespace.errors import InputError
 from facespace.gallery.identification import comparison_far
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, option
-from facespace.measure.faces import EmbeddedFaces, prototypes
+from facespace.measure.experiment import Option, experiment
+from facespace.measure.faces import EmbeddedFaces, Faces, prototypes
 from facespace.measure.result import MEASURED, Column, Result, Table, plain, spread
 from facespace.metrics import Identification, identification, mean_and_se
 from facespace.models import FarCurve, ModelSpec, far_curve
@@ -146,26 +146,18 @@ def _mean(values: list[float]) -> tuple[float, float]:
     return mean, se
 
 
-@dataclass(frozen=True)
-class Options:
-    """Who is enrolled."""
-
-    faces: Path | None = option(
-        None,
-        "DATA/faces/val unless given: crops in folders <identity>/<image>, a FaceTable, or an .npz with "
-        "'embedding' and 'labels'.",
-        argument=True,
-    )
-    templates: int = option(N_TEMPLATES, "Faces enrolled of each person.", min=1)
-    draws: int = option(N_DRAWS, "Random halves of the people.", min=2)
-
-
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "Recognition is a nearest-neighbour search in the space; no figure is given for it.",
+)
+def run(
+    context: Context,
+    *,
+    faces: Faces = None,
+    templates: Annotated[int, Option("Faces enrolled of each person.", min=1)] = N_TEMPLATES,
+) -> Result:
     """Identify in a gallery of half of the people, the others being unknown: rank-1, FNIR at FPIR, and is FPIR met?"""
-    faces = context.read(options.faces or context.data / "faces" / "val")
-    figures = evaluate_identification(
-        faces, context.embedder.spec, n_templates=options.templates, n_draws=options.draws
-    )
+    known = context.read(faces or context.data / "faces" / "val")
+    figures = evaluate_identification(known, context.embedder.spec, n_templates=templates)
     columns = (
         Column("method"), Column("rank-1", "percent2"), Column("FPIR", "percent2"), Column("FNIR", "percent2"),
         Column("FPIR met", "percent2"), Column("FNIR there", "percent2"),
@@ -190,9 +182,3 @@ def run(options: Options, context: Context) -> Result:
         ),
         figures=plain(figures),
     )
-
-
-EXPERIMENT = Experiment(
-    paper="Recognition is a nearest-neighbour search in the space; no figure is given for it.",
-    run=run,
-)

@@ -4,13 +4,14 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import InputError
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.faces import EmbeddedFaces, prototypes
 from facespace.measure.result import MEASURED, Column, Result, Table, plain
 from facespace.metrics import count_pairs, near_pairs
@@ -18,24 +19,6 @@ from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
 
 # Rare enough that different people among thousands of identities seldom seem to be one person.
 LEAK_FAR = 1e-5
-
-
-@dataclass(frozen=True)
-class Options:
-    """Which sets, and when two identities seem to be one."""
-
-    train: Path = option(
-        help="One set: crops in folders <identity>/<image>, a FaceTable, or an .npz with 'embedding' and 'labels'.",
-        argument=True,
-    )
-    test: Path = option(help="The other set, likewise.", argument=True)
-    far: float | None = option(
-        None,
-        "Share of pairs of different people that may seem to be one person; the least supported unless given.",
-    )
-    threshold: float | None = option(
-        None, "Distance of prototypes, instead of that of the FAR.", min=0.0, max=4.0
-    )
 
 
 @dataclass(frozen=True)
@@ -144,11 +127,34 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", "", bare)
 
 
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "The test sets hold no person of the training set.",
+    needs=("model", "workers"),
+    example="faces/train faces/val",
+)
+def run(
+    context: Context,
+    *,
+    train: Annotated[
+        Path,
+        Option(
+            "One set: crops in folders <identity>/<image>, a FaceTable, or an .npz with 'embedding' and 'labels'.",
+            argument=True,
+        ),
+    ],
+    test: Annotated[Path, Option("The other set, likewise.", argument=True)],
+    far: Annotated[
+        float | None,
+        Option(
+            "Share of pairs of different people that may seem to be one person; the least supported unless given."
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, Option("Distance of prototypes, instead of that of the FAR.", min=0.0, max=4.0)
+    ] = None,
+) -> Result:
     """Name identities that seem to stand in both sets, by name and by embedding."""
-    report = find_leaks(
-        context.read(options.train), context.read(options.test), far=options.far, threshold=options.threshold
-    )
+    report = find_leaks(context.read(train), context.read(test), far=far, threshold=threshold)
     columns = (
         Column("first set"), Column("second set"), Column("one name"), Column("distance", "distance"),
         Column("faces in the first", "count"), Column("in the second", "count"),
@@ -168,11 +174,3 @@ def run(options: Options, context: Context) -> Result:
         chance,
         figures=plain(report),
     )
-
-
-EXPERIMENT = Experiment(
-    paper="The test sets hold no person of the training set.",
-    run=run,
-    needs=("model", "workers"),
-    example="faces/train faces/val",
-)

@@ -1,6 +1,7 @@
 """Does quality find the faces that spoil a hold-out set? Drop the worst tenth, and beside it a tenth by chance."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from facespace.errors import InputError
 from facespace.extract import CROPS_PER_BATCH, extract_crops
 from facespace.faces.quality import face_quality
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.paper import holdout_differs
 from facespace.measure.result import MEASURED, Column, Result, Table, percent, plain, with_interval
@@ -20,14 +21,7 @@ from facespace.metrics.tar_intervals import tar_draws
 FAR = 1e-3
 N_DRAWS = 500
 N_RANDOM = 20
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is dropped."""
-
-    share: float = option(0.1, "Share of the faces to drop.", min=0.0, max=0.9)
-    keep: int = option(5, "A person with this many faces or fewer loses none.", min=1)
+KEPT = 5  # a person of so many faces or fewer loses none
 
 
 @dataclass(frozen=True)
@@ -45,12 +39,17 @@ class QualityFigures:
     n_random: int  # choices by chance
 
 
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "The paper does not judge the quality of faces.",
+)
+def run(
+    context: Context,
+    *,
+    share: Annotated[float, Option("Share of the faces to drop.", min=0.0, max=0.9)] = 0.1,
+) -> Result:
     """TAR (VAL) on the validation faces without the tenth of least quality, beside that without a tenth by chance."""
     faces = context.holdout
-    figures = drop_worst(
-        context.embedded(faces), measure_quality(context), share=options.share, keep=options.keep
-    )  # fmt: skip
+    figures = drop_worst(context.embedded(faces), measure_quality(context), share=share)
     columns = (Column("faces"), Column("VAL at FAR 1e-3", "percent2"))
     rows = (
         (f"all {figures.n_faces:,}", figures.tar_all),
@@ -62,7 +61,7 @@ def run(options: Options, context: Context) -> Result:
         MEASURED,
         f"Dropping the faces of least quality gains {gain} more than dropping as many by chance.",
         (Table("VAL of the faces that are left.", columns, rows),),
-        (f"Each person keeps {options.keep} faces or more.", holdout_differs(context)),
+        (f"Each person keeps {KEPT} faces or more.", holdout_differs(context)),
         figures=plain(figures),
     )
 
@@ -72,7 +71,7 @@ def drop_worst(
     quality: NDArray[np.float32],
     *,
     share: float = 0.1,
-    keep: int = 5,
+    keep: int = KEPT,
     far: float = FAR,
     n_random: int = N_RANDOM,
     n_draws: int = N_DRAWS,
@@ -142,9 +141,3 @@ def measure_quality(context: Context) -> NDArray[np.float32]:
         found.append(face_quality(np.stack([crop for _, _, crop in batch])))
         context.on_step(min(start + CROPS_PER_BATCH, len(paths)), len(paths))
     return np.concatenate(found)
-
-
-EXPERIMENT = Experiment(
-    paper="The paper does not judge the quality of faces.",
-    run=run,
-)

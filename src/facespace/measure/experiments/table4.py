@@ -1,13 +1,13 @@
 """Table 4: VAL by JPEG quality and by picture size (paper, section 5.4)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.paper import JPEG_TAR, SIZE_TAR, training_differs
 from facespace.measure.result import MEASURED, Cell, Column, Plot, Result, Series, Table, percent, plain
-from facespace.measure.sweep import SETS_HELP, Point, Target, differs, targets
+from facespace.measure.sweep import On, Point, Target, differs, targets
 from facespace.measure.views import AS_IT_IS, Change, Recompress, Resize, View
 
 MEASURES = (
@@ -19,24 +19,30 @@ SIZES = (
 )
 
 
-@dataclass(frozen=True)
-class Options:
-    """How the pictures are made worse."""
-
-    quality: tuple[int, ...] = option(tuple(JPEG_TAR), "JPEG quality; may be repeated.")
-    side: tuple[int, ...] = option(
-        tuple(SIZE_TAR),
-        "Longest side in pixels; may be repeated. Sides beyond the pictures' own are marked as upsampled.",
-    )
-    on: str = option("both", SETS_HELP)
-
-
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "VAL at FAR 1e-3 as pictures are compressed as JPEG and made smaller, without training on such pictures: "
+    "little is lost down to quality 20 and 120 px, and it stays usable at 80 px.",
+    needs=("data", "model", "detector", "workers"),
+    example="--data DIR --quality 10 --on lfw",
+    report={},
+)
+def run(
+    context: Context,
+    *,
+    quality: Annotated[tuple[int, ...], Option("JPEG quality; may be repeated.")] = tuple(JPEG_TAR),
+    side: Annotated[
+        tuple[int, ...],
+        Option(
+            "Longest side in pixels; may be repeated. Sides beyond the pictures' own are marked as upsampled."
+        ),
+    ] = tuple(SIZE_TAR),
+    on: On = "both",
+) -> Result:
     """Compress the pictures again and resize them, and measure; faces stay where they were found."""
-    changes = [Recompress(quality) for quality in options.quality], [Resize(side) for side in options.side]
-    sets = targets(context, options.on)
-    jpeg = _sweep("quality {}", options.quality, changes[0], sets, context)
-    size = _sweep("{} px", options.side, changes[1], sets, context)
+    changes = [Recompress(quality) for quality in quality], [Resize(side) for side in side]
+    sets = targets(context, on)
+    jpeg = _sweep("quality {}", quality, changes[0], sets, context)
+    size = _sweep("{} px", side, changes[1], sets, context)
     notes = [note for chosen in sets for note in chosen.notes()]
     return Result(
         MEASURED,
@@ -140,13 +146,3 @@ def _series(points: list[Point], chosen: Target, *, sized: bool) -> Series:
     return Series(
         f"{chosen.name}, VAL at FAR {far}", tuple(x for x, _ in known), tuple(tar for _, tar in known)
     )
-
-
-EXPERIMENT = Experiment(
-    paper="VAL at FAR 1e-3 as pictures are compressed as JPEG and made smaller, without training on such pictures: "
-    "little is lost down to quality 20 and 120 px, and it stays usable at 80 px.",
-    run=run,
-    needs=("data", "model", "detector", "workers"),
-    example="--data DIR --quality 10 --on lfw",
-    report={},
-)

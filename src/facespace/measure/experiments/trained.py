@@ -1,7 +1,6 @@
 """Sweeps whose points are trained first: dimension (paper, Table 5), images (Table 6), low-resolution faces."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import partial
 from importlib.util import find_spec
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from facespace.embed import Embedder
 from facespace.errors import InputError, MissingExtraError
 from facespace.measure.context import Context
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import experiment
 from facespace.measure.paper import DIMENSION_TAR, IMAGES_TAR, holdout_differs
 from facespace.measure.result import (
     MEASURED,
@@ -26,7 +25,7 @@ from facespace.measure.result import (
     percent,
     plain,
 )
-from facespace.measure.runs import RunModel, find_runs
+from facespace.measure.runs import RunModel
 from facespace.measure.sweep import Point, Score, val_target
 from facespace.measure.views import AS_IT_IS, Resize, View
 
@@ -43,37 +42,27 @@ SMALL_SIDES_PX = (40, 80)
 # Names of the run folders of each sweep; the run called "base" is part of all.
 PATTERNS = {"table5": "dim-*", "table6": "images-*", "resolution": "no-low-resolution"}
 
-
-@dataclass(frozen=True)
-class Options:
-    """What is trained."""
-
-    out: Path | None = option(
-        None,
-        "Folder of the run folders; sweeps in one folder share what they have in common. RUNS/sweeps unless "
-        "given.",
-    )
-    recipe: Path | None = option(None, "Recipe to vary; a small network at 56 px unless given.")
+_experiment = partial(
+    experiment,
+    needs=("data", "runs", "quick", "budget", "device", "workers"),
+    example="--data DIR --runs RUNS --budget 200000",
+    report={},
+)
 
 
-def run(
-    options: Options,
-    context: Context,
-    *,
-    name: str,
-    show: Callable[[list[Point]], tuple[Block, ...]],
-    note: str,
+def _sweep(
+    name: str, context: Context, show: Callable[[list[Point]], tuple[Block, ...]], note: str = ""
 ) -> Result:
-    """Train what is missing, every run equally long, and measure what there is; with --quick nothing is trained."""
-    out = options.out or context.sweeps_folder
+    """Train what is missing, and measure what there is."""
     if not context.setup.quick:
-        _train(name, options, context, out)
-    runs = runs_of_sweep(name, find_runs(out, context.work / "models") if out.is_dir() else [])
+        _train(name, context)
+    runs = runs_of_sweep(name, context.sweep_runs)
     if len(runs) < 2:
-        command = f"facespace measure {name} --data DIR --runs RUNS --budget {context.setup.budget}"
+        command = (
+            f"facespace measure report --only {name} --data DIR --runs RUNS --budget {context.setup.budget}"
+        )
         return not_run(
-            "The runs of this sweep have to be trained first; a quick run does not.",
-            remedy=f"{command}, then facespace measure report --runs RUNS; or the report without --quick",
+            "The runs of this sweep have to be trained first; a quick run does not.", remedy=command
         )
     points = measure_runs(name, runs, context)
     best, worst = (choose(points, key=lambda p: _score(p).tar or 0.0) for choose in (max, min))
@@ -86,6 +75,32 @@ def run(
          *([note] if note else []), holdout_differs(context)),
         figures={"points": plain(points)},
     )  # fmt: skip
+
+
+@_experiment("VAL at FAR 1e-3 of NN1 with 64 to 512 components: none differs significantly from 128.")
+def table5(context: Context) -> Result:
+    """One network with embeddings of several dimensions, every run equally long."""
+    note = "The paper finds no significant difference between 128 and 64, 256 or 512 components."
+    return _sweep("table5", context, _show_dimension, note)
+
+
+@_experiment(
+    "VAL at FAR 1e-3 after 700 hours of a 96 px network on 2.6M to 260M images: tens of millions help, hundreds of "
+    "millions little more."
+)
+def table6(context: Context) -> Result:
+    """One network on part of the training faces, every run equally long."""
+    note = "'By image' keeps fewer pictures of everyone, 'by identity' every picture of fewer people."
+    return _sweep("table6", context, _show_images, note)
+
+
+@_experiment(
+    "The paper supposes that training with faces of lower resolution would improve results on small pictures; no "
+    "number is given."
+)
+def resolution(context: Context) -> Result:
+    """One network trained with and without faces of low resolution, seen at full and at low resolution."""
+    return _sweep("resolution", context, _show_resolution)
 
 
 def measure_runs(name: str, runs: Sequence[RunModel], context: Context) -> list[Point]:
@@ -114,19 +129,17 @@ def runs_of_sweep(name: str, runs: Sequence[RunModel]) -> list[RunModel]:
     return [run for run in runs if run.name == "base" or fnmatch(run.name, PATTERNS[name])]
 
 
-def _train(name: str, options: Options, context: Context, out: Path) -> None:
+def _train(name: str, context: Context) -> None:
     if find_spec("torch") is None:
         raise MissingExtraError("training a sweep", "train")
     from facespace.training.processor import keep_freed_memory
-    from facespace.training.recipe import read_recipe
     from facespace.training.sweeps import SWEEP_RECIPE, train_variants, with_budget
 
     keep_freed_memory()
-    recipe = with_budget(
-        read_recipe(options.recipe) if options.recipe else SWEEP_RECIPE, context.setup.budget
+    variants = _variants(name, with_budget(SWEEP_RECIPE, context.setup.budget), context.data)
+    train_variants(
+        variants, context.data, context.sweeps_folder, device=context.setup.device, on_step=context.on_step
     )
-    variants = _variants(name, recipe, context.data)
-    train_variants(variants, context.data, out, device=context.setup.device, on_step=context.on_step)
 
 
 def _variants(name: str, recipe: "Recipe", data: Path) -> "list[Variant]":
@@ -206,35 +219,3 @@ def _show_resolution(points: list[Point]) -> tuple[Block, ...]:
 def _curve(points: list[Point]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     known = sorted((float(p.value or 0), tar) for p in points if (tar := _score(p).tar) is not None)
     return tuple(x for x, _ in known), tuple(y for _, y in known)
-
-
-def _experiment(
-    name: str, show: Callable[[list[Point]], tuple[Block, ...]], paper: str, note: str = ""
-) -> Experiment:
-    made = partial(run, name=name, show=show, note=note)
-    made.__doc__ = run.__doc__
-    return Experiment(
-        paper, made, needs=("data", "runs", "quick", "budget", "device", "workers"),
-        example="--data DIR --runs RUNS --budget 200000", report={},
-    )  # fmt: skip
-
-
-TABLE5 = _experiment(
-    "table5",
-    _show_dimension,
-    "VAL at FAR 1e-3 of NN1 with 64 to 512 components: none differs significantly from 128.",
-    "The paper finds no significant difference between 128 and 64, 256 or 512 components.",
-)
-TABLE6 = _experiment(
-    "table6",
-    _show_images,
-    "VAL at FAR 1e-3 after 700 hours of a 96 px network on 2.6M to 260M images: tens of millions help, hundreds of "
-    "millions little more.",
-    "'By image' keeps fewer pictures of everyone, 'by identity' every picture of fewer people.",
-)
-RESOLUTION = _experiment(
-    "resolution",
-    _show_resolution,
-    "The paper supposes that training with faces of lower resolution would improve results on small pictures; no "
-    "number is given.",
-)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from facespace.faces.split import read_label_lines
 from facespace.images import read_image
 from facespace.measure.context import Context
 from facespace.measure.embedding import OnStep
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.result import MEASURED, Column, Result, Table, plain
 from facespace.metrics.detection import FoundFaces, LabelledFaces, average_precision
 
@@ -74,21 +74,6 @@ SUBSETS = {"large": (50, False), "middle": (30, False), "all": (10, True)}
 
 
 @dataclass(frozen=True)
-class Options:
-    """Which pictures and detectors."""
-
-    folder: Path = option(
-        help="Folder of EVENT/NAME.jpg beside a labels.jsonl with boxes and attributes.", argument=True
-    )
-    models: tuple[str, ...] = option(
-        (), "Detector file to set beside the built-in one; may be repeated.", flag="--model"
-    )
-    every: int = option(1, "Measure one photo in so many.", min=1)
-    all_events: bool = option(False, "Measure all events, not only those that are held out from training.")
-    input_px: int = option(DEFAULT_INPUT_PX, "Longest side of the network's input.", min=32)
-
-
-@dataclass(frozen=True)
 class WiderFigures:
     """What one detector reached: average precision (None without faces that count) and faces that count by subset;
     processor ms per picture."""
@@ -102,14 +87,34 @@ class WiderFigures:
     ms_median: float
 
 
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "The paper's detector is not described.",
+    needs=(),
+    example="wider --model peers/yunet_n.onnx",
+)
+def run(
+    context: Context,
+    *,
+    folder: Annotated[
+        Path,
+        Option("Folder of EVENT/NAME.jpg beside a labels.jsonl with boxes and attributes.", argument=True),
+    ],
+    models: Annotated[
+        tuple[str, ...],
+        Option("Detector file to set beside the built-in one; may be repeated.", flag="--model"),
+    ] = (),
+    every: Annotated[int, Option("Measure one photo in so many.", min=1)] = 1,
+    all_events: Annotated[
+        bool, Option("Measure all events, not only those that are held out from training.")
+    ] = False,
+    input_px: Annotated[int, Option("Longest side of the network's input.", min=32)] = DEFAULT_INPUT_PX,
+) -> Result:
     """Average precision of the built-in detector and of others on photos in WIDER FACE's layout."""
-    photos = [photo for photo in read_wider(options.folder) if options.all_events or photo.is_held_out]
-    photos = photos[:: options.every]
+    photos = [photo for photo in read_wider(folder) if all_events or photo.is_held_out]
+    photos = photos[::every]
     if not photos:
-        raise DataError(f"{options.folder}: expected photos of held-out events, met none; add --all-events")
-    models = (None, *options.models)
-    figures = measure_wider(photos, models, input_px=options.input_px, on_step=context.on_step)
+        raise DataError(f"{folder}: expected photos of held-out events, met none; add --all-events")
+    figures = measure_wider(photos, (None, *models), input_px=input_px, on_step=context.on_step)
     columns = (Column("detector"), *(Column(f"AP, {name}") for name in SUBSETS), Column("ms per picture"))
     rows = tuple((f.model, *map(_text, f.ap.values()), f"{f.ms_median:.1f}") for f in figures)
     own = figures[0]
@@ -182,11 +187,3 @@ def _figures(
         float(ms.mean()),
         float(np.median(ms)),
     )
-
-
-EXPERIMENT = Experiment(
-    paper="The paper's detector is not described.",
-    run=run,
-    needs=(),
-    example="wider --model peers/yunet_n.onnx",
-)

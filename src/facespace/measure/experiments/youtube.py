@@ -7,24 +7,33 @@ kept as one vector and no frame meets another.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.embed import Embedder
-from facespace.errors import DataError, InputError
+from facespace.errors import DataError
 from facespace.extract import FaceDetector, FaceEmbedder, in_order
 from facespace.images import VIDEO_SUFFIXES, Video, read_image
 from facespace.measure.context import Context
 from facespace.measure.embedding import find_place
-from facespace.measure.experiment import Experiment, option
+from facespace.measure.experiment import Option, experiment
 from facespace.measure.faces import SUFFIXES
-from facespace.measure.groups import GROUPS_HELP, read_groups
-from facespace.measure.pairs import PairDistances, PairExtras, PairFigures, PairList, read_splits, score_pairs
+from facespace.measure.groups import Groups, read_groups
+from facespace.measure.pairs import (
+    Against,
+    Mode,
+    PairDistances,
+    PairExtras,
+    PairFigures,
+    PairList,
+    read_splits,
+    score_pairs,
+)
 from facespace.measure.paper import YOUTUBE_100, YOUTUBE_1000, training_differs
 from facespace.measure.result import MEASURED, Cell, Column, Result, Table, mean_se, not_run, percent, plain
 from facespace.measure.views import AS_IT_IS, crop_face
@@ -37,31 +46,32 @@ FRAMES_PER_BATCH = 32
 PAPER = f"The paper: {mean_se(*YOUTUBE_100, 2)} on the first 100 detected frames, {percent(YOUTUBE_1000, 2)} on 1,000."
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which videos, and how they are seen."""
-
-    videos: Path | None = option(
-        None, "Folder of Name/video/frame.jpg or Name/video.mp4; DATA/ytf/frames unless given.", argument=True
-    )
-    splits: Path | None = option(None, "The published pairs; DATA/ytf/splits.txt unless given.")
-    frames: int = option(N_FRAMES, "First detected frames of each video that count.", min=1)
-    mode: str = option(
-        "detector", "'detector' (frames without a face are passed over) or 'centre' (one fixed crop)."
-    )
-    against: str | None = option(None, "A second model, by name or file: is the first significantly better?")
-    groups: Path | None = option(None, GROUPS_HELP)
-
-    def __post_init__(self) -> None:
-        if self.mode not in ("detector", "centre"):
-            raise InputError(f"--mode: expected 'detector' or 'centre', got '{self.mode}'")
-
-
-def run(options: Options, context: Context) -> Result:
+@experiment(
+    "95.12 ± 0.39 % with the mean similarity of all pairs of the first 100 detected frames of two videos, "
+    "95.18 % with 1,000.",
+    needs=("data", "model", "detector", "workers"),
+    example="frame_images_DB --splits splits.txt",
+    report={},
+)
+def run(
+    context: Context,
+    *,
+    videos: Annotated[
+        Path | None,
+        Option(
+            "Folder of Name/video/frame.jpg or Name/video.mp4; DATA/ytf/frames unless given.", argument=True
+        ),
+    ] = None,
+    splits: Annotated[Path | None, Option("The published pairs; DATA/ytf/splits.txt unless given.")] = None,
+    frames: Annotated[int, Option("First detected frames of each video that count.", min=1)] = N_FRAMES,
+    mode: Mode = "detector",
+    against: Against = None,
+    groups: Groups = None,
+) -> Result:
     """Accuracy over the splits, by the mean similarity of all pairs of two videos' frames."""
-    groups = read_groups(options.groups) if options.groups else None
-    splits = options.splits or context.data / SPLITS
-    videos = options.videos or next((path for f in FRAMES if (path := context.data / f).is_dir()), None)
+    by_group = read_groups(groups) if groups else None
+    splits = splits or context.data / SPLITS
+    videos = videos or next((path for f in FRAMES if (path := context.data / f).is_dir()), None)
     if videos is None:
         return not_run(
             f"Not measured: the video pairs may be listed in {SPLITS}, but no frames are available.",
@@ -70,15 +80,15 @@ def run(options: Options, context: Context) -> Result:
         )
     listed = read_splits(splits)
     listed.check_folds(splits)
-    measure = partial(measure_videos, videos, listed, context, n_frames=options.frames, mode=options.mode)
+    measure = partial(measure_videos, videos, listed, context, n_frames=frames, mode=mode)
     first = measure(context.embedder)
-    second = measure(Embedder(options.against)) if options.against else None
-    figures, extras = score_pairs(first), PairExtras.of(first, second, groups)
+    second = measure(Embedder(against)) if against else None
+    figures, extras = score_pairs(first), PairExtras.of(first, second, by_group)
     return Result(
         MEASURED,
         f"{mean_se(figures.accuracy_mean, figures.accuracy_se, 2)} over {figures.n_folds} splits of "
         f"{figures.n_same + figures.n_diff:,} video pairs.{extras.sentence}",
-        (_table(figures, options.frames), *extras.tables),
+        (_table(figures, frames), *extras.tables),
         (training_differs(context), *([f"{figures.note}."] if figures.note else [])),
         figures={**plain(figures), **extras.figures},
     )
@@ -189,13 +199,3 @@ def _frames(source: Path) -> Iterator[NDArray[np.uint8]]:
 def _frame_order(path: Path) -> tuple[list[int], str]:
     """Frames are named video.number.jpg without leading zeros: 10 comes after 9."""
     return [int(number) for number in re.findall(r"\d+", path.stem)], path.name
-
-
-EXPERIMENT = Experiment(
-    paper="95.12 ± 0.39 % with the mean similarity of all pairs of the first 100 detected frames of two videos, "
-    "95.18 % with 1,000.",
-    run=run,
-    needs=("data", "model", "detector", "workers"),
-    example="frame_images_DB --splits splits.txt",
-    report={},
-)
