@@ -50,6 +50,18 @@ def test_old_options_become_the_new_ones(tmp_path: Path) -> None:
     assert not isinstance(shown.exception, SystemExit), shown.output
 
 
+def test_a_choice_that_is_none_is_named_with_the_others() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "facespace", "measure", "lfw", "--mode", "left"],
+        capture_output=True,
+        text=True,
+    )
+    assert shown.returncode == 2 and shown.stderr.startswith(
+        "facespace: error: invalid value for '--mode': 'left' is"
+    )
+    assert "'detector', 'centre', 'both'" in shown.stderr
+
+
 def test_a_slip_names_what_is_near() -> None:
     shown = CliRunner().invoke(app, ["peopel"])
     assert shown.exit_code == 2 and "Did you mean 'people'" in shown.output

@@ -4,13 +4,14 @@ import numpy as np
 import onnx
 import pytest
 
+from facespace.cli.model_export import export_run
 from facespace.embed import Embedder
 from facespace.errors import DataError, InputError
-from facespace.measure.calibration import calibrate_twin
+from facespace.measure.calibration import calibrate, declare_compatible
 from facespace.measure.embedding import embed_faces
 from facespace.measure.faces import open_crops
 from facespace.metrics import all_pairs
-from facespace.models import common_threshold
+from facespace.models import common_threshold, read_spec
 from facespace.training.export import export_embedder
 from facespace.training.int8 import evenly_drawn, export_int8, training_inputs
 from facespace.training.windows import WINDOWS, export_windows
@@ -40,18 +41,26 @@ def test_the_twin_on_real_faces(original: Path, data: Path, tmp_path: Path) -> N
     assert (faces.embeddings * of_original.embeddings).sum(1).mean() > 0.98
     tar, tar_original = (all_pairs(f.embeddings, f.labels, fars=(1e-3,))[0].tar for f in (faces, of_original))
     assert tar == pytest.approx(tar_original, abs=0.01)
-    spec = calibrate_twin(
-        int8,
-        Embedder(int8).spec,
-        faces,
-        original=Embedder(original).spec,
-        of_original=of_original,
-        source="faces/val",
-    )
-    assert (spec.options["tar"], spec.options["tar_original"]) == (tar, tar_original)
+    spec = calibrate(int8, Embedder(int8).spec, faces, source="faces/val")
+    spec = declare_compatible(int8, spec, faces, other=Embedder(original).spec, of_other=of_original)
+    assert spec.options["tar"] == tar
     assert spec.options["precision"] == "int8"
     mixed = common_threshold(spec, Embedder(original).spec, 1e-3)
     assert mixed == pytest.approx(common_threshold(spec, spec, 1e-3), abs=0.02)
+
+
+def test_the_command_states_what_the_int8_version_loses(data: Path, tmp_path: Path) -> None:
+    run, few = tmp_path / "run", tmp_path / "data"
+    run.mkdir()
+    finished_run(run)
+    (run / "recipe.json").write_text('{"data": {"train": "faces/val"}}')
+    (few / "faces" / "val").mkdir(parents=True)
+    for person in sorted((data / "faces" / "val").iterdir())[:24]:
+        (few / "faces" / "val" / person.name).symlink_to(person)
+    whole, int8 = export_run(run, tmp_path / "whole.onnx", int8=tmp_path / "int8.onnx", data=few)
+    assert read_spec(tmp_path / "int8.onnx") == int8 and whole.sha256 in int8.compatible_with
+    assert int8.options["tar_original"] == whole.options["tar"]
+    assert int8.options["tar"] == pytest.approx(whole.options["tar"], abs=0.02)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 120, 120), (2, 3, 120, 80), (2, 120, 120, 3)])

@@ -105,7 +105,8 @@ def _call(arguments: list[str]) -> int:
 
 
 def _message(slip: Exception) -> str:
-    text = str(slip.format_message()).strip()  # type: ignore[attr-defined]
+    # pydantic, by which typer checks choices, begins their errors with words of its own.
+    text = str(slip.format_message()).replace("Value error, ", "").strip()  # type: ignore[attr-defined]
     return text[:1].lower() + text[1:] + ("" if text.endswith((".", "?")) else ".")
 
 

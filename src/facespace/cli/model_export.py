@@ -1,5 +1,6 @@
 """`facespace models export`: a training run becomes a model file."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from facespace.cli.console import data_folder, show, show_json
 from facespace.cli.holdout_faces import embed_val
 from facespace.cli.options import AsJson, Data, Licence, TrainingData
 from facespace.cli.train import need_torch
-from facespace.measure.calibration import calibrate, calibrate_twin, declare_compatible
+from facespace.measure.calibration import calibrate, declare_compatible
 from facespace.measure.faces import EmbeddedFaces
 from facespace.models import ModelSpec
 
@@ -94,11 +95,13 @@ def export_run(
 def _twin(run: Path, out: Path, root: Path, *, original: Made) -> Made:
     from facespace.training.int8 import export_int8, training_inputs
 
-    model, spec, of_original = original
-    export_int8(model, out, training_inputs(run, root, spec.input_hw))
+    """Its spec says what it loses, and that it may be compared with the original."""
+    model, of_floats, of_original = original
+    export_int8(model, out, training_inputs(run, root, of_floats.input_hw))
     twin, faces = embed_val(out, root)
-    calibrated = calibrate_twin(out, twin.spec, faces, original=spec, of_original=of_original, source=SOURCE)
-    return out, calibrated, faces
+    spec = calibrate(out, twin.spec, faces, source=SOURCE)
+    spec = dataclasses.replace(spec, options={**spec.options, "tar_original": of_floats.options["tar"]})
+    return out, declare_compatible(out, spec, faces, other=of_floats, of_other=of_original), faces
 
 
 def _compatible(made: list[Made], old: Path, data: Path | None) -> list[Made]:

@@ -17,7 +17,7 @@ from facespace.measure.context import Context
 from facespace.measure.faces import EmbeddedFaces
 from facespace.measure.holdout import evaluate_holdout
 from facespace.measure.unnamed_faces import Group, HeldOut, embed_unnamed
-from facespace.metrics import OperatingPoint, PairCounts, all_pairs, count_mixed_pairs, count_pairs
+from facespace.metrics import OperatingPoint, PairCounts, count_mixed_pairs, count_pairs
 from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
 from facespace.models import FARS, VERIFY_FAR, ModelSpec, far_key, write_spec
 
@@ -119,34 +119,6 @@ def calibrate(
         measured = {name: _rounded(found) for name, found in of_all.items()}
     spec = dataclasses.replace(spec, distances=distances, calibration=calibration, populations=measured)
     return write_spec(model, _with_tar(spec, figures.tar[far_key(VERIFY_FAR)]["all"]))
-
-
-def calibrate_twin(
-    model: Path,
-    spec: ModelSpec,
-    faces: EmbeddedFaces,
-    *,
-    original: ModelSpec,
-    of_original: EmbeddedFaces,
-    source: str,
-) -> ModelSpec:
-    """Calibrate a twin of lower precision; returns the spec that was written.
-
-    The spec says what the twin loses, `options["tar"]` beside `options["tar_original"]` at FAR 1e-3, and that its
-    embeddings may meet the original's, at distances measured between faces of the one and other faces of the other.
-
-    Args:
-        model: the twin's ONNX file.
-        spec: its spec so far.
-        faces: the hold-out faces embedded by the twin.
-        original: spec of the model that it was made from.
-        of_original: the same faces embedded by that.
-        source: what the faces are, for the spec.
-    """
-    spec = calibrate(model, spec, faces, source=source)
-    (point,) = all_pairs(of_original.embeddings, of_original.labels, fars=(VERIFY_FAR,))
-    spec = dataclasses.replace(spec, options={**spec.options, "tar_original": point.tar})
-    return declare_compatible(model, spec, faces, other=original, of_other=of_original)
 
 
 def declare_compatible(

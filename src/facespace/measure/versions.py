@@ -93,7 +93,6 @@ def evaluate_harmonic(
     *,
     maps: Mapping[str, RowMap] | None = None,
     fitted_on: int = 0,
-    n_splits: int = N_SPLITS,
 ) -> HarmonicFigures:
     """TAR at FAR 1e-3 of the newer version, of mixed comparison, of the older, and of what else could be done.
 
@@ -101,16 +100,13 @@ def evaluate_harmonic(
         versions: the same faces of people that no model was trained on, by each model.
         maps: v1 -> v2 alone, by name: what one could do without a harmonic loss.
         fitted_on: training faces that the maps were fitted on.
-        n_splits: disjoint splits, dealt in order of the identities' names; at most half the number of identities.
 
     Raises:
-        InputError: fewer than one split, models that did not see the same faces, maps without v2 alone, or
+        InputError: models that did not see the same faces, maps without v2 alone, or
             embeddings of different dimensions.
     """
     labels = _common_labels(versions)
-    if n_splits < 1:
-        raise InputError(f"n_splits: expected 1 or more, got {n_splits}")
-    n_splits = min(n_splits, max(1, len(versions.old.identities) // 2))
+    n_splits = min(N_SPLITS, max(1, len(versions.old.identities) // 2))
     scores = tuple(
         _score(name, first, second, labels, n_splits) for name, first, second in _pairs(versions, maps or {})
     )

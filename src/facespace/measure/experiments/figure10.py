@@ -1,6 +1,5 @@
 """Faces of a few people by two versions in one plane, with those that the newer one corrects (paper, Figure 10)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,18 +37,6 @@ class Moves:
         return (self.old_nearest == self.labels) & (self.new_nearest != self.labels)
 
 
-@dataclass(frozen=True)
-class PlaneView:
-    """Faces of three people in the plane through their places by v1."""
-
-    face_idx: NDArray[np.int64]  # int64, shape (M,), which of the faces are shown
-    old_xy: NDArray[np.float64]  # shape (M, 2), by v1
-    new_xy: NDArray[np.float64]  # shape (M, 2), by v2
-    person_idx: NDArray[np.int64]  # int64, shape (M,), who each is
-    people: tuple[int, ...]  # the three identities
-    moved: NDArray[np.bool_]  # bool, shape (M,), corrected, and misplaced at another of the three
-
-
 @experiment(
     "A sketch of how embeddings of two versions lie in one space after harmonic training.",
     needs=("data", "runs", "workers"),
@@ -69,7 +56,7 @@ def run(context: Context) -> Result:
         MEASURED,
         f"{title}: {wrong:,} of {n:,} faces are nearest to another person's place by v1; v2 corrects "
         f"{corrected:,} of them, and gets {spoilt:,} wrong that v1 has right.",
-        (_plot(view_plane(old, new, moves), old.identities),),
+        (draw_plane(old, new, moves),),
         (
             "The paper draws a sketch with one misplaced face; these are measured. A person's place is the mean of "
             "their faces by v1, without the face itself; misplaced is a face nearest to another's place by v1, "
@@ -93,19 +80,34 @@ def find_moves(old: EmbeddedFaces, new: EmbeddedFaces) -> Moves:
     )
 
 
-def view_plane(old: EmbeddedFaces, new: EmbeddedFaces, moves: Moves) -> PlaneView:
-    """The plane of the three people among whom most faces are corrected."""
-    people = _people(moves, len(old.identities))
+def draw_plane(old: EmbeddedFaces, new: EmbeddedFaces, moves: Moves) -> Plot:
+    """The plane of the three people among whom most faces are corrected, with an arrow for each face that is."""
+    people = people_of(moves, len(old.identities))
     places = [old.embeddings[old.labels == p].mean(0, dtype=np.float64) for p in people]
     origin = np.mean(places, 0)
     axes = np.linalg.svd(np.array(places) - origin)[2][:2]
-    face_idx = np.flatnonzero(np.isin(old.labels, people))
-    moved = moves.corrected[face_idx] & np.isin(moves.old_nearest[face_idx], people)
-    old_xy, new_xy = ((f.embeddings[face_idx] - origin) @ axes.T for f in (old, new))
-    return PlaneView(face_idx, old_xy, new_xy, old.labels[face_idx], people, moved)
+    old_xy, new_xy = ((faces.embeddings - origin) @ axes.T for faces in (old, new))
+    series = [
+        Series(
+            f"{old.identities[p]}, {version}",
+            *_columns(xy[old.labels == p]),
+            line=False,
+            colour=k,
+            hollow=version == "v1",
+        )
+        for k, p in enumerate(people)
+        for xy, version in ((old_xy, "v1"), (new_xy, "v2"))
+    ]
+    moved = moves.corrected & np.isin(old.labels, people) & np.isin(moves.old_nearest, people)
+    if moved.any():
+        ends = np.stack([old_xy[moved], new_xy[moved]], axis=1).reshape(-1, 2)
+        series.append(Series("misplaced by v1, corrected by v2", *_columns(ends), arrows=True, colour=5))
+    return Plot(
+        "Faces of three people by v1 (rings) and v2 (dots) in one plane.", "", "", tuple(series), bare=True
+    )
 
 
-def _people(moves: Moves, n: int) -> tuple[int, ...]:
+def people_of(moves: Moves, n: int) -> tuple[int, ...]:
     """The pair with most exchanged faces that are corrected, then whoever adds most to it; ties by name."""
     exchanged = np.zeros((n, n), np.int64)
     right = moves.corrected
@@ -135,31 +137,6 @@ def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return made
 
 
-def _plot(view: PlaneView, identities: tuple[str, ...]) -> Plot:
-    series = []
-    for colour, person in enumerate(view.people):
-        whose = view.person_idx == person
-        for xy, version in ((view.old_xy, "v1"), (view.new_xy, "v2")):
-            name = f"{identities[person]}, {version}"
-            series.append(
-                Series(
-                    name,
-                    *_columns(xy[whose]),
-                    line=False,
-                    colour=colour,
-                    hollow=version == "v1",
-                )
-            )
-    moved = [p for a, b in zip(view.old_xy[view.moved], view.new_xy[view.moved], strict=True) for p in (a, b)]
-    if moved:
-        series.append(Series("misplaced by v1, corrected by v2", *_columns(moved), arrows=True, colour=5))
-    return Plot(
-        "Faces of three people by v1 (rings) and v2 (dots) in one plane.", "", "", tuple(series), bare=True
-    )
-
-
-def _columns(
-    points: Sequence[NDArray[np.float64]] | NDArray[np.float64],
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    x, y = (tuple(round(float(p[axis]), 4) for p in points) for axis in (0, 1))
+def _columns(points: NDArray[np.floating]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    x, y = (tuple(points[:, axis].round(4).tolist()) for axis in (0, 1))
     return x, y
