@@ -21,10 +21,8 @@ from facespace.measure.calibration import calibrate
 from facespace.measure.embedding import OnStep, embed_faces
 from facespace.measure.faces import FaceSet, open_crops
 from facespace.measure.views import AS_IT_IS, crop_face
-from facespace.metrics.all_pairs import all_pairs
+from facespace.metrics import compare_tar
 from facespace.metrics.operating_point import MIN_FALSE_ACCEPTS
-from facespace.metrics.resampling import interval_of
-from facespace.metrics.tar_intervals import tar_draws
 from facespace.models import BUILT_IN, ModelSpec, read_spec, weights_sha256, write_spec
 from facespace.models.foreign import check_name, read_foreign
 from facespace.saved_files import written_beside
@@ -185,25 +183,17 @@ def _try_alternatives(
     far = next((far for far in (1e-3, 1e-2) if n_diff * far >= MIN_FALSE_ACCEPTS), None)
     if far is None:
         return None, ()
-    measured: dict[str, tuple[float, NDArray[np.float64]]] = {}
-    ways = _alternatives(embedder.spec)
+    ways, trials, named = _alternatives(embedder.spec), [], embedder.embed(crops)
     for done, (change, spec) in enumerate(ways.items(), 1):
         rows = embedder.fed_as(spec).embed(crops)
         if np.isfinite(rows).all() and np.linalg.norm(rows, axis=1).min() > 0.5:
-            tar = all_pairs(rows, labels, fars=(far,))[0].tar
-            draws = tar_draws(rows, labels, far=far, n_draws=N_DRAWS)
-            assert tar is not None and draws is not None, "the sample supports the rate"
-            measured[change] = tar, draws
+            found = compare_tar(rows, named, labels, far=far, n_draws=N_DRAWS)
+            gain = found.difference
+            assert found.first is not None and found.second is not None and gain is not None
+            trials.append(Trial(change, found.first, found.first - found.second, (gain.low, gain.high)))
         if on_trial:
             on_trial(done, len(ways))
-    return far, tuple(_trial(change, measured, len(counts)) for change in measured)
-
-
-def _trial(change: str, measured: dict[str, tuple[float, NDArray[np.float64]]], n_people: int) -> Trial:
-    (tar, draws), (named, named_draws) = measured[change], measured["as named"]
-    interval = interval_of(draws - named_draws, n_people)
-    assert interval is not None, "more draws with pairs than without"
-    return Trial(change, tar, tar - named, (interval.low, interval.high))
+    return far, tuple(trials)
 
 
 def _alternatives(spec: ModelSpec) -> dict[str, ModelSpec]:
