@@ -78,7 +78,7 @@ def test_the_tree_is_that_of_scipy() -> None:
 @pytest.mark.parametrize("n", [1, 31, 300])
 def test_each_pair_is_found_once_and_components_are_those_of_a_graph(n: int) -> None:
     rows = people(n, n, 6)
-    groups, conflicts = Groups(rows, np.arange(n)), Conflicts(n, np.zeros((0, 2), np.int64))
+    groups, conflicts = Groups.of_faces(rows, np.arange(n)), Conflicts(n, np.zeros((0, 2), np.int64))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(near, "BLOCK", 64)
         pairs = near.all_pairs_of_blocks(groups, conflicts, 0.4)

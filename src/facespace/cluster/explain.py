@@ -152,7 +152,7 @@ def _step(rows: NDArray[np.float32], merges: NDArray[np.float64], face: int, k: 
 
 def _group_distance(rows: NDArray[np.float32], one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
     start = np.repeat([0, 1], [len(one), len(other)])
-    groups = Groups(rows[np.concatenate([one, other])], start)
+    groups = Groups.of_faces(rows[np.concatenate([one, other])], start)
     return float(groups.distance(np.array([0]), np.array([1]))[0])
 
 

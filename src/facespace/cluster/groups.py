@@ -5,6 +5,7 @@ The mean of all squared distances between two groups is the squared distance of 
 when two groups join, doubled, so that for two single faces it is their squared distance (SciPy's is its root).
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,55 +17,53 @@ GroupLinkage = Literal["average", "ward"]
 PAIRS_AT_ONCE = 2**12
 
 
+@dataclass
 class Groups:
     """Groups of unit rows in numbered slots; a merge keeps one slot of two.
-
-    Args:
-        rows: unit rows, shape (N, D).
-        start: int64, shape (N,), the slot 0 .. M - 1 that each face begins in.
-        linkage: what distance means.
 
     Attributes:
         mean: float32, shape (M, D).
         scatter: float64, shape (M,).
         size: float64, shape (M,).
+        linkage: what distance means.
     """
 
-    def __init__(
-        self, rows: NDArray[np.float32], start: NDArray[np.int64], linkage: GroupLinkage = "average"
-    ) -> None:
-        self.linkage = linkage
-        self.size = np.bincount(start).astype(np.float64)
-        self.scatter = np.zeros(len(self.size))
-        if len(self.size) == len(rows):
-            self.mean = np.empty_like(rows)
-            self.mean[start] = rows
-            return
-        order = np.argsort(start, kind="stable")
-        begins = np.cumsum(self.size[:-1], dtype=np.int64)
-        sums = np.add.reduceat(rows[order], np.concatenate([[0], begins]), dtype=np.float64)
-        squares = np.bincount(start, np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
-        mean = sums / self.size[:, None]
-        self.scatter = np.maximum(squares / self.size - (mean**2).sum(1), 0.0)
-        self.scatter[self.size == 1] = 0.0
-        self.mean = mean.astype(np.float32)
+    mean: NDArray[np.float32]
+    scatter: NDArray[np.float64]
+    size: NDArray[np.float64]
+    linkage: GroupLinkage
 
     @classmethod
-    def of(
-        cls,
-        mean: NDArray[np.float32],
-        scatter: NDArray[np.float64],
-        size: NDArray[np.float64],
-        linkage: GroupLinkage,
+    def of_faces(
+        cls, rows: NDArray[np.float32], start: NDArray[np.int64], linkage: GroupLinkage = "average"
     ) -> "Groups":
-        """Groups whose sums are known; the arrays are theirs from now on."""
-        made = cls.__new__(cls)
-        made.mean, made.scatter, made.size, made.linkage = mean, scatter, size, linkage
-        return made
+        """Groups of faces.
+
+        Args:
+            rows: unit rows, shape (N, D).
+            start: int64, shape (N,), the slot 0 .. M - 1 that each face begins in.
+            linkage: what distance means.
+        """
+        return cls(rows, np.zeros(len(rows)), np.ones(len(rows)), linkage).joined(start)
+
+    def joined(self, start: NDArray[np.int64]) -> "Groups":
+        """The groups that these make together; ``start``, shape (M,), is the new slot of each."""
+        order = np.argsort(start, kind="stable")
+        size = np.bincount(start, self.size).astype(np.float64)
+        if len(size) == len(order):
+            return self.subset(order)
+        begins = np.searchsorted(start[order], np.arange(len(size)))
+        single = np.diff(begins, append=len(order)) == 1
+        sums = self.mean if (self.size == 1).all() else self.mean * self.size[:, None]
+        mean = np.add.reduceat(sums[order], begins, dtype=np.float64) / size[:, None]
+        squares = self.scatter + np.einsum("ij,ij->i", self.mean, self.mean, dtype=np.float64)
+        scatter = np.maximum(np.bincount(start, self.size * squares) / size - (mean**2).sum(1), 0.0)
+        scatter[single] = self.scatter[order[begins[single]]]
+        return Groups(mean.astype(np.float32), scatter, size, self.linkage)
 
     def subset(self, slots: NDArray[np.integer]) -> "Groups":
         """Some of the groups, in slots 0, 1, ..."""
-        return Groups.of(self.mean[slots], self.scatter[slots], self.size[slots], self.linkage)
+        return Groups(self.mean[slots], self.scatter[slots], self.size[slots], self.linkage)
 
     def distance(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
         """Distances of slots ``a`` to slots ``b``, both of shape (P,); the same either way round, to the bit."""
@@ -103,7 +102,7 @@ def tightness(embeddings: NDArray[np.float32], labels: NDArray[np.integer]) -> N
     """
     rows = check_embeddings(embeddings)
     present, start = np.unique(labels, return_inverse=True)
-    groups = Groups(rows, start)
+    groups = Groups.of_faces(rows, start)
     found = np.full(int(np.max(labels, initial=-1)) + 1, np.nan, np.float32)
     several = groups.size > 1
     # The mean over ordered pairs, a face with itself among them, is twice the scatter.

@@ -73,7 +73,7 @@ def attach_faces(
     free = np.flatnonzero(label < 0)
     if len(free) in (0, len(label)):
         return label[resolved.start]
-    groups = Groups(rows, resolved.start)
+    groups = Groups.of_faces(rows, resolved.start)
     lists, _ = BlockSearch(groups, np.flatnonzero(label >= 0), conflicts).nearest(free, TRIES)
     near, group = np.repeat(free, TRIES)[lists.ravel() >= 0], lists.ravel()[lists.ravel() >= 0]
     distance = groups.distance(near, group)

@@ -118,7 +118,7 @@ def _found(
     conflicts = Conflicts(len(firsts), resolved.apart, resolved.fixed)
     if linkage == "complete":
         return _complete(rows, resolved.start, conflicts, limit).at(firsts)
-    groups, begun = Groups(rows, resolved.start, linkage), Merges.join([])
+    groups, begun = Groups.of_faces(rows, resolved.start, linkage), Merges.join([])
     # Components of what lies well within the limit first, where the plan has it so; then the whole.
     if (pairs := plan.near_pairs(groups, conflicts, NEAR * limit)) is not None:
         with threadpool_limits(

@@ -142,20 +142,11 @@ def _units(groups: Groups, conflicts: Conflicts, root: NDArray[np.int64]) -> Ite
 
 def _merge_unit(unit: _Unit, limit: float) -> tuple[Merges, NDArray[np.int64], Groups]:
     """The merges of a unit by place, the places that are left, and the groups there."""
-    before, every = unit.groups, np.arange(len(unit.slots))
+    every = np.arange(len(unit.slots))
     # Rounds merge in place, and what comes from another process may not be written to.
-    found = Rounds(before.subset(every), unit.conflicts.subset(every), limit).run()
+    found = Rounds(unit.groups.subset(every), unit.conflicts.subset(every), limit).run()
     left, start = np.unique(_roots(len(every), found), return_inverse=True)
-    size = np.bincount(start, before.size).astype(np.float64)
-    mean = np.zeros((len(left), before.mean.shape[1]))
-    np.add.at(mean, start, before.mean * before.size[:, None])
-    mean /= size[:, None]
-    squares = before.scatter + np.einsum("ij,ij->i", before.mean, before.mean, dtype=np.float64)
-    scatter = np.bincount(start, before.size * squares) / size - np.einsum("ij,ij->i", mean, mean)
-    single = np.bincount(start) == 1
-    scatter[single] = before.scatter[left[single]]
-    made = Groups.of(mean.astype(np.float32), np.maximum(scatter, 0.0), size, before.linkage)
-    return found, left, made
+    return found, left, unit.groups.joined(start)
 
 
 def _roots(n: int, merges: Merges) -> NDArray[np.int64]:

@@ -201,11 +201,7 @@ class Rounds:
         """The rest on an explicit matrix."""
         left = np.flatnonzero(self.open)
         matrix = group_matrix(self.groups, left)
-        place, other = self.conflicts.of(left)
-        column = np.full(len(self.open), -1)
-        column[left] = np.arange(len(left))
-        inside = column[other] >= 0
-        matrix[place[inside], column[other[inside]]] = np.inf
+        matrix[self.conflicts.subset(left).of(np.arange(len(left)))] = np.inf
         found = chain(matrix, self.groups.size[left], self.groups.linkage, float(self.limit))
         height = self.height[left]
         for k, (kept, gone) in enumerate(zip(found.first, found.second, strict=True)):

@@ -307,7 +307,7 @@ def _distances(standing: Standing, person: NDArray[np.int64]) -> dict[int, float
     if not len(new):
         return {}
     own = len(known) + np.arange(len(new))
-    groups = Groups(standing.faces.embeddings[np.r_[confirmed, new]], np.r_[slots, own])
+    groups = Groups.of_faces(standing.faces.embeddings[np.r_[confirmed, new]], np.r_[slots, own])
     distance = groups.distance(own, np.searchsorted(known, person[new]))
     return dict(zip(new.tolist(), distance.tolist(), strict=True))
 
