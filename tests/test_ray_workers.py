@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facespace import ray_cluster, ray_workers
-from facespace.cluster import GroupOptions, group_table
+from facespace.cluster import group_table
 from facespace.embed import Embedder
 from facespace.errors import InputError, MissingExtraError, WorkersError
 from facespace.extract import embed_photos
@@ -307,9 +307,9 @@ def test_people_are_those_of_one_process(ray_here: Workers, data: Path, tmp_path
     embedder = Embedder("facespace-xs")
     embed_photos(folders, tmp_path / "faces", None, embedder)
     table = FaceTable.load(tmp_path / "faces")
-    for options in (GroupOptions(), GroupOptions(threshold=0.6, min_quality=0.05)):
-        here = group_table(table, embedder.spec, options)
-        there = group_table(table, embedder.spec, options, workers=ray_here)
+    for options in ({}, {"threshold": 0.6, "min_quality": 0.05}):
+        here = group_table(table, embedder.spec, **options)
+        there = group_table(table, embedder.spec, **options, workers=ray_here)
         np.testing.assert_array_equal(there.labels, here.labels)
         assert there.scores == here.scores and 24 <= here.n_people < len(table)
 

@@ -23,7 +23,7 @@ from facespace.cli.options import (
     Workers,
 )
 from facespace.cli.progress import progress
-from facespace.cluster import IMPOSTORS_IN_REACH, GroupOptions, TableGroups, group_table
+from facespace.cluster import IMPOSTORS_IN_REACH, TableGroups, group_table
 from facespace.embed import Embedder
 from facespace.errors import DataError, InputError, MissingExtraError
 from facespace.extract import EmbedResult, embed_photos
@@ -163,11 +163,11 @@ def cluster(
     table = FaceTable.load(faces)
     spec = read_spec(find_model(model, "embedder"))
     asked = (_row(table, explain[0]), _row(table, explain[1])) if explain else None
-    options = GroupOptions(impostors, far, threshold, min_quality, asked)
     with open_workers(on, workers) as all_workers, progress("grouping") as on_progress:
         found = group_table(
-            table, spec, options, saved=_kept(keep, table), on_progress=on_progress, workers=all_workers
-        )
+            table, spec, impostors=impostors, far=far, threshold=threshold, min_quality=min_quality,
+            explained=asked, saved=_kept(keep, table), on_progress=on_progress, workers=all_workers,
+        )  # fmt: skip
     _write_csv(output, table, found.labels)
     if pictures:
         _draw(pictures, table, found, person)

@@ -6,7 +6,7 @@ from facespace.cluster.explain import Explanation, Step, explain
 from facespace.cluster.groups import tightness
 from facespace.cluster.incremental import add_faces, attach_faces, group_good_faces
 from facespace.cluster.linkage import Linkage, agglomerative
-from facespace.cluster.table_groups import GroupOptions, TableGroups, group_table
+from facespace.cluster.table_groups import TableGroups, group_table
 from facespace.cluster.threshold import IMPOSTORS_IN_REACH, CollectionThreshold, collection_threshold
 from facespace.cluster.tree import Clustering, cut, labels_by_size
 
@@ -17,7 +17,6 @@ __all__ = [
     "Constraints",
     "DoubtfulGroup",
     "Explanation",
-    "GroupOptions",
     "Linkage",
     "Step",
     "TableGroups",

@@ -22,25 +22,6 @@ from facespace.workers import Workers
 
 
 @dataclass(frozen=True)
-class GroupOptions:
-    """How a table is grouped.
-
-    Attributes:
-        impostors: expected number of impostors within reach of a face, from which the threshold follows; or
-        far: the false-accept rate of a single pair; or
-        threshold: a distance.
-        min_quality: faces below it are set aside and attached later.
-        explain: two faces whose verdict is explained.
-    """
-
-    impostors: float = IMPOSTORS_IN_REACH
-    far: float | None = None
-    threshold: float | None = None
-    min_quality: float = 0.0
-    explain: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
 class TableGroups:
     """The groups of a table.
 
@@ -87,8 +68,12 @@ class TableGroups:
 def group_table(
     table: FaceTable,
     spec: ModelSpec,
-    options: GroupOptions,
     *,
+    impostors: float = IMPOSTORS_IN_REACH,
+    far: float | None = None,
+    threshold: float | None = None,
+    min_quality: float = 0.0,
+    explained: tuple[int, int] | None = None,
     saved: Saved | None = None,
     on_progress: Progress | None = None,
     workers: int | Workers | None = None,
@@ -100,7 +85,11 @@ def group_table(
     Args:
         table: of one model.
         spec: of that model; its distances give the threshold.
-        options: how.
+        impostors: expected number of impostors within reach of a face, from which the threshold follows; or
+        far: the false-accept rate of a single pair; or
+        threshold: a distance.
+        min_quality: faces below it are set aside and attached later.
+        explained: two faces whose verdict is explained.
         saved: see `agglomerative`.
         on_progress: see `agglomerative`.
         workers: see `agglomerative`.
@@ -110,47 +99,44 @@ def group_table(
         InputError: an explanation of faces that do not exist, or together with a least quality.
         ModelError: the model is not calibrated.
     """
-    if options.threshold is None and table.model != spec.sha256:
+    if threshold is None and table.model != spec.sha256:
         raise IncompatibleModelsError(
             f"expected a table of {spec.label}, this one was embedded by model {table.model[:8]}; "
             "name its file with --model, or give --threshold"
         )
-    if options.explain and options.min_quality > 0:
+    if explained and min_quality > 0:
         raise InputError(
             "explain: faces that were set aside have no place in the tree; leave out the least quality"
         )
-    if options.explain:
-        check_pair(*options.explain, len(table))
+    if explained:
+        check_pair(*explained, len(table))
     rows, quality, of, constraints = _appearances(table)
     collection = None
-    if options.threshold is None:
-        collection = collection_threshold(
-            spec.distances, len(rows), impostors=options.impostors, far=options.far
-        )
-    limit = options.threshold if collection is None else collection.distance
-    assert limit is not None
-    if options.min_quality > 0:
+    if threshold is None:
+        collection = collection_threshold(spec.distances, len(rows), impostors=impostors, far=far)
+        threshold = collection.distance
+    if min_quality > 0:
         labels = group_good_faces(
-            rows, quality, threshold=limit, min_quality=options.min_quality, constraints=constraints,
+            rows, quality, threshold=threshold, min_quality=min_quality, constraints=constraints,
             workers=workers,
         )  # fmt: skip
         tree = Clustering(labels, np.zeros((0, 4)))
     else:
         tree = agglomerative(
             rows,
-            threshold=limit,
+            threshold=threshold,
             constraints=constraints,
             saved=saved,
             on_progress=on_progress,
             workers=workers,
         )
     why = None
-    if options.explain:
-        a, b = (int(of[face]) for face in options.explain)
-        why = explain(rows, tree, a, b, threshold=limit, constraints=constraints)
-    doubtful = tuple(find_doubtful_groups(rows, tree.labels, threshold=limit, quality=quality))
+    if explained:
+        a, b = (int(of[face]) for face in explained)
+        why = explain(rows, tree, a, b, threshold=threshold, constraints=constraints)
+    doubtful = tuple(find_doubtful_groups(rows, tree.labels, threshold=threshold, quality=quality))
     labels = tree.labels[of]
-    return TableGroups(labels, limit, collection, tree.recall, doubtful, _scores(table, labels), why)
+    return TableGroups(labels, threshold, collection, tree.recall, doubtful, _scores(table, labels), why)
 
 
 def _appearances(
