@@ -3,7 +3,6 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -215,9 +214,6 @@ class EnrolledFaces:
 
     def __init__(self, roster: Roster) -> None:
         self.roster, self.templates = roster, roster.templates
-
-    def transaction(self) -> AbstractContextManager[object]:
-        return self.roster.transaction()
 
     def waiting(self, spec: ModelSpec) -> list[Job]:
         """By photo, which is in turn with its first face.

@@ -6,7 +6,6 @@ then all goes on by the old model, new photos too where its file is at hand.
 """
 
 import sqlite3
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -214,10 +213,6 @@ class LibraryFaces:
 
     def __init__(self, catalogue: Catalogue, photos: Path) -> None:
         self.catalogue, self.photos, self.templates = catalogue, photos, catalogue.templates
-
-    def transaction(self) -> AbstractContextManager[object]:
-        """Of the catalogue."""
-        return self.catalogue.transaction()
 
     def waiting(self, spec: ModelSpec) -> list[Job]:
         """By photo, which is in turn with its first face."""

@@ -8,7 +8,6 @@ file all the while. Old templates stay until `drop_old`.
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -62,14 +61,11 @@ class Movable(Protocol):
     def templates(self) -> TemplateStore:
         """The store of the faces' templates."""
 
-    def transaction(self) -> AbstractContextManager[object]:
-        """All or nothing of the writes inside."""
-
     def waiting(self, spec: ModelSpec) -> Sequence[Job]:
         """The faces that lack a template of that model, by photo, the most important first."""
 
     def still_there(self, job: Job) -> NDArray[np.bool_]:
-        """Which of its faces are still there, shape (N,); called where their templates are about to be kept."""
+        """Which of its faces are still there, shape (N,); called in the transaction in which templates are kept."""
 
     def is_changed(self, job: Job) -> str:
         """Its photo has another content now; returns why its faces are left out, empty if that needs no telling."""
@@ -187,7 +183,7 @@ def _find_moved(
 
 
 def _keep(file: Movable, job: Job, rows: NDArray[np.float32], spec: ModelSpec) -> int:
-    with file.transaction():
+    with file.templates.transaction():
         kept = file.still_there(job)
         file.templates.add(job.face_id[kept], rows[kept], spec, quality=job.quality[kept])
     return int(kept.sum())
