@@ -82,6 +82,30 @@ def make_folder(folder: Path, *, private: bool = False) -> None:
         folder.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
 
 
+def try_lock(opened: int) -> bool:
+    """Lock an open file, on POSIX also a folder, until it is closed; False where another one holds it.
+
+    The lock goes with the process. Where a file system knows no locks nobody is kept out.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        try:
+            msvcrt.locking(opened, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # not on this file system
+        pass
+    return True
+
+
 def clean_leftovers(folder: Path) -> None:
     """Remove what processes that are gone have left half written in a folder."""
     if not folder.is_dir():

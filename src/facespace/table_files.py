@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, WriteError
-from facespace.saved_files import make_folder, written_beside
+from facespace.saved_files import make_folder, try_lock, written_beside
 
 FORMAT_VERSION = 2  # 1 has no columns of videos
 MANIFEST = "manifest.json"
@@ -34,19 +34,13 @@ def lock_folder(folder: Path) -> ExitStack:
         raise WriteError(folder, error) from error
     if sys.platform == "win32":
         return held
-    import fcntl
-
     opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(opened)
+    held.callback(os.close, opened)
+    if not try_lock(opened):
+        held.close()
         raise DataError(
             f"{folder}: another run is writing to this folder; wait for its end, or name another folder"
-        ) from None
-    except OSError:  # not on this file system
-        pass
-    held.callback(os.close, opened)
+        )
     return held
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.saved_files import written_beside
+from facespace.saved_files import try_lock, written_beside
 from facespace.store.nearest import ROWS_AT_ONCE, ByteRows, block_limits
 from facespace.store.templates import Templates
 
@@ -67,7 +67,7 @@ class IndexFiles:
         """Keeps others from building; False where another process or thread does so already."""
         opened = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            yield _locked(opened)
+            yield try_lock(opened)
         finally:
             os.close(opened)  # and with it the lock
 
@@ -150,26 +150,6 @@ def wipe_file(path: Path) -> None:
         os.fsync(file.fileno())
     with suppress(OSError):
         path.unlink()
-
-
-def _locked(opened: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        try:
-            msvcrt.locking(opened, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # not on this file system
-        pass
-    return True
 
 
 def _sections(n: int, dim: int) -> Sections:
