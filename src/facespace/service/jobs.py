@@ -9,12 +9,15 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
 
 from facespace.errors import DataError
 from facespace.saved_files import make_folder, write_beside
@@ -31,37 +34,27 @@ LISTED = 100
 
 @dataclass(frozen=True)
 class Job:
-    """A job.
+    """A job, as it is kept and as it is answered."""
 
-    Attributes:
-        job_id: hexadecimal; later jobs have later ids.
-        gallery: in which it works.
-        kind: "enrol" or "upgrade".
-        state: "waiting", "running", or one of `ENDED`.
-        by: id of the key that asked; None where there are no keys.
-        made: ISO 8601, UTC; likewise `ended`.
-        ended: None before.
-        todo: lines or faces.
-        done: of them.
-        outcomes: how many were new, replaced, unchanged, refused; or embedded again and not available.
-        refused: the first of the refused ones, each with what it was and why.
-        model: of an upgrade, its name.
-        trouble: why it failed.
-    """
+    __pydantic_config__ = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
 
-    job_id: str
+    job_id: Annotated[str, Field(description="Hexadecimal; later jobs have later ids.")]
     gallery: str
-    kind: str
-    state: str
-    by: str | None
-    made: str
+    kind: Annotated[str, Field(description="enrol or upgrade")]
+    state: Annotated[
+        str, Field(description="waiting, running, done, failed or cancelled", examples=["running"])
+    ]
+    by: Annotated[str | None, Field(description="Id of the key that asked.")]
+    made: Annotated[str, Field(description="ISO 8601, UTC; likewise `ended`.")]
     ended: str | None = None
-    todo: int = 0
-    done: int = 0
-    outcomes: dict[str, int] = field(default_factory=dict)
-    refused: tuple[dict[str, Any], ...] = ()
-    model: str | None = None
-    trouble: str | None = None
+    todo: Annotated[int, Field(description="Lines, or faces.", examples=[5000])] = 0
+    done: Annotated[int, Field(examples=[1240])] = 0
+    outcomes: Annotated[dict[str, int], Field(examples=[{"new": 1200, "unchanged": 38, "refused": 2}])] = (
+        field(default_factory=dict)
+    )
+    refused: Annotated[Sequence[dict[str, Any]], Field(description="The first hundred, and why.")] = ()
+    model: Annotated[str | None, Field(description="Of an upgrade, its name.")] = None
+    trouble: Annotated[str | None, Field(description="Why it failed.")] = None
 
     def with_outcome(self, outcome: str, **why: Any) -> "Job":
         """One more done, with that outcome."""
@@ -108,8 +101,7 @@ class JobFolder:
         path = self._folder / job_id / "job.json"
         if not re.match(JOB_ID, job_id) or not path.is_file():
             raise ProblemError(404, "not-found", "there is no such job")
-        values = json.loads(path.read_text("utf-8"))
-        return Job(**{**values, "refused": tuple(values["refused"]), "outcomes": values["outcomes"] or {}})
+        return Job(**json.loads(path.read_text("utf-8")))
 
     def all(self) -> list[Job]:
         """All jobs, the oldest first."""

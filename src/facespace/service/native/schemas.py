@@ -1,8 +1,11 @@
 """What is answered, for the OpenAPI document; the tests hold the answers to it."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from facespace.service.jobs import Job
 
 BOX = [312.4, 102.9, 471.0, 318.2]
 POINTS = [[352.1, 190.3], [424.8, 188.0], [391.2, 233.9], [360.0, 268.4], [421.7, 266.1]]
@@ -271,24 +274,9 @@ class RemovedFaces(Document):
     ]
 
 
-class JobShown(Document):
+@dataclass(frozen=True)
+class JobShown(Job):
     """A job."""
-
-    job_id: str
-    gallery: str
-    kind: Annotated[str, Field(description="enrol or upgrade")]
-    state: Annotated[
-        str, Field(description="waiting, running, done, failed or cancelled", examples=["running"])
-    ]
-    by: str | None
-    made: str
-    ended: str | None
-    todo: Annotated[int, Field(description="Lines, or faces.", examples=[5000])]
-    done: Annotated[int, Field(examples=[1240])]
-    outcomes: Annotated[dict[str, int], Field(examples=[{"new": 1200, "unchanged": 38, "refused": 2}])]
-    refused: Annotated[list[dict[str, Any]], Field(description="The first hundred, and why.")]
-    model: str | None
-    trouble: str | None
 
 
 class JobsShown(Document):
@@ -307,7 +295,7 @@ class ProblemShown(BaseModel):
 
 
 def described(
-    summary: str, answer: type[BaseModel], status: int = 200, *, also: int | None = None, **extra: Any
+    summary: str, answer: type[BaseModel | Job], status: int = 200, *, also: int | None = None, **extra: Any
 ) -> dict[str, Any]:
     """What the OpenAPI document says of a route, as arguments of its decorator.
 
