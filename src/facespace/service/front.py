@@ -5,11 +5,12 @@ import logging
 import re
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from facespace.http.bodies import Bodies
+from facespace.http.layer import Layer
 from facespace.http.lines import address_of, is_foreign, without_port
 from facespace.http.listening import LOOPBACK
 from facespace.service.problems import Problem
@@ -28,8 +29,8 @@ HEADERS = {
 }
 
 
-class Front:
-    """An ASGI app as the network sees it; no route can be reached past it.
+class Front(Layer):
+    """A service as the network sees it.
 
     Args:
         app: with the routes.
@@ -37,36 +38,39 @@ class Front:
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
-        self.app, self._service = app, service
-        limits = service.settings.limits
-        self.bodies = Bodies(BODIES_HELD * limits.body_bytes, _refuse, full=429)
+        super().__init__(app, HEADERS)
+        self._service = service
+        self.bodies = Bodies(BODIES_HELD * service.settings.limits.body_bytes, _refuse, full=429)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-        elif scope["type"] == "http":  # no web sockets here
-            answer = _Answer(send, self._service, scope)
-            try:
-                await self._answer(scope, receive, answer)
-            except TimeoutError:
-                await answer.fail(receive, _slow(self._service.settings.limits.timeout_s))
-            except Exception:
-                log.exception("%s %s failed", scope["method"], scope["path"])
-                await answer.fail(receive, Problem(500, "fault", "this did not work; the log says why"))
-
-    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `Layer.answer`."""
         refusal = self._refuses(scope)
         if refusal is not None:
-            await refusal.answer()(scope, receive, answer.send)
+            await refusal.answer()(scope, receive, send)
         elif STREAMED.fullmatch(self._path(scope)):
-            await self.app(scope, receive, answer.send)
+            await self.app(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD", "OPTIONS"):
-            await self._timed(scope, receive, answer.send)
+            await self._timed(scope, receive, send)
         else:
             await self.bodies.pass_on(
-                self._timed, scope, receive, answer.send, max_bytes=self._service.settings.limits.body_bytes
+                self._timed, scope, receive, send, max_bytes=self._service.settings.limits.body_bytes
             )
+
+    def failed(self, scope: Scope, error: Exception) -> Response:
+        """See `Layer.failed`."""
+        if isinstance(error, TimeoutError):
+            slow = f"the answer took longer than {self._service.settings.limits.timeout_s:g} s"
+            return Problem(503, "time-out", slow, {"Retry-After": "1"}).answer()
+        log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+        return Problem(500, "fault", "this did not work; the log says why").answer()
+
+    def begins(self, scope: Scope, status: int) -> None:
+        """Count the answer."""
+        # Not the address itself: names and ids would make endless series.
+        route, metrics = getattr(scope.get("route"), "path", "none"), self._service.metrics
+        metrics.requests.labels(route, scope["method"], status).inc()
+        if "facespace.begun" in scope:
+            metrics.seconds.labels(route).observe(time.perf_counter() - scope["facespace.begun"])
 
     async def _timed(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["facespace.begun"] = time.perf_counter()
@@ -93,40 +97,6 @@ class Front:
                 403, "origin", "another site may not ask this; --allow-origin names those that may"
             )
         return None
-
-
-class _Answer:
-    """What is sent, with the headers that every answer carries; counted when it begins."""
-
-    def __init__(self, send: Send, service: Service, scope: Scope) -> None:
-        self._begun = False
-        self._send, self._scope, self._metrics = send, scope, service.metrics
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and not self._begun:
-            self._begun = True
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
-            self._count(message["status"])
-        await self._send(message)
-
-    async def fail(self, receive: Receive, problem: Problem) -> None:
-        """Answer with a problem, if nothing has been answered yet."""
-        if not self._begun:
-            await problem.answer()(self._scope, receive, self.send)
-
-    def _count(self, status: int) -> None:
-        # Not the address itself: names and ids would make endless series.
-        route = getattr(self._scope.get("route"), "path", "none")
-        self._metrics.requests.labels(route, self._scope["method"], status).inc()
-        if "facespace.begun" in self._scope:
-            took = time.perf_counter() - self._scope["facespace.begun"]
-            self._metrics.seconds.labels(route).observe(took)
-
-
-def _slow(limit_s: float) -> Problem:
-    return Problem(503, "time-out", f"the answer took longer than {limit_s:g} s", {"Retry-After": "1"})
 
 
 def _refuse(status: int, why: str) -> Response:

@@ -1,16 +1,13 @@
-"""The layer around the app: the guard, bodies of bounded size, the headers of every answer, and the last resort.
-
-No route can be reached past it, and none has to remember it.
-"""
+"""The layer around the app: the guard, bodies of bounded size, the headers of every answer, and the last resort."""
 
 import logging
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from facespace.http.bodies import Bodies
+from facespace.http.layer import Layer
 from facespace.web.security import HEADERS, SAFE, Guard
 
 MAX_UPLOAD_BYTES = 64 * 2**20
@@ -22,30 +19,17 @@ UPLOADS = frozenset({"/search/photo"})
 log = logging.getLogger(__name__)
 
 
-class Guarded:
+class Guarded(Layer):
     """An ASGI app behind a `Guard`, which sees whole bodies only."""
 
     def __init__(self, app: ASGIApp, guard: Guard) -> None:
-        self.app = app
+        # Faces must not stay in a browser's cache after they were forgotten here.
+        super().__init__(app, {**HEADERS, "Cache-Control": "no-store"})
         self._guard = guard
         self.bodies = Bodies(MAX_HELD_BYTES, _refused)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-        elif scope["type"] == "http":  # no web sockets here
-            answer = _Answer(send)
-            try:
-                await self._answer(scope, receive, answer.send)
-            except Exception:
-                log.exception("%s %s failed", scope["method"], scope["path"])
-                if not answer.begun:
-                    await _refused(500, "this did not work; the terminal of the server says why")(
-                        scope, receive, answer.send
-                    )
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `Layer.answer`."""
         refusal = self._guard.refuses(scope) or _repeats(scope)
         if refusal is not None or scope["method"] in SAFE:
             await (refusal or self.app)(scope, receive, send)
@@ -53,23 +37,10 @@ class Guarded:
         most = MAX_UPLOAD_BYTES if scope["path"] in UPLOADS else MAX_FORM_BYTES
         await self.bodies.pass_on(self.app, scope, receive, send, max_bytes=most)
 
-
-class _Answer:
-    """What is sent, with the headers that every answer carries."""
-
-    def __init__(self, send: Send) -> None:
-        self.begun = False
-        self._send = send
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.begun = True
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers[name] = value
-            # Faces must not stay in a browser's cache after they were forgotten here.
-            headers.setdefault("Cache-Control", "no-store")
-        await self._send(message)
+    def failed(self, scope: Scope, error: Exception) -> Response:
+        """See `Layer.failed`."""
+        log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+        return _refused(500, "this did not work; the terminal of the server says why")
 
 
 def _repeats(scope: Scope) -> Response | None:
