@@ -11,6 +11,7 @@ from facespace.cli.console import answer, warn
 from facespace.cli.gallery_opened import is_address, own_gallery
 from facespace.cli.gallery_remote import AskedGallery, enrol_asked, open_gallery
 from facespace.cli.gallery_scale import refresh_index
+from facespace.cli.gallery_shown import Asked
 from facespace.cli.options import (
     AsJson,
     DetectorFile,
@@ -123,9 +124,9 @@ def identify(
     with open_gallery(file, key) as gallery:
         embedder = gallery.open_embedder(model, device=device)
         spec = _judged_as(gallery, embedder.spec, population)
-        faces, unreadable = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
-        found = gallery.identify(faces.embedding, spec, fpir=fpir)
-    gallery_shown.identities(found, faces, unreadable, file, spec, population, json=json)
+        faces = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
+        found = gallery.identify(faces[0].embedding, spec, fpir=fpir)
+    gallery_shown.identities(found, Asked(file, *faces, spec, population), json=json)
 
 
 def search(
@@ -149,9 +150,9 @@ def search(
     with open_gallery(file, key) as gallery:
         embedder = gallery.open_embedder(model, device=device)
         spec = _judged_as(gallery, embedder.spec, population)
-        faces, unreadable = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
-        found, states = gallery.search(faces.embedding, spec, k=k, far=far), gallery.index_states()
-    gallery_shown.matches(found, faces, unreadable, file, spec, population, far, states, json=json)
+        faces = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
+        found, states = gallery.search(faces[0].embedding, spec, k=k, far=far), gallery.index_states()
+    gallery_shown.matches(found, Asked(file, *faces, spec, population), far, states, json=json)
 
 
 def remove(

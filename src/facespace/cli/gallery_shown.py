@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,87 +38,112 @@ def enrolment(result: Enrolment, file: str, *, json: bool) -> None:
         )
 
 
-def identities(
-    found: Identities,
-    probes: FaceTable,
-    unreadable: tuple[Unreadable, ...],
-    file: str,
-    spec: ModelSpec,
-    population: str | None,
-    *,
-    json: bool,
-) -> None:
-    """Who each face is, with what that is worth."""
-    _warn_of(unreadable)
-    if json:
-        documents = [
-            {
-                **_probe(probes, i), "subject": found.subject[i], "nearest": found.nearest[i],
-                "distance": found.distance[i], "threshold": found.threshold[i], "chance": found.chance[i],
-            }
-            for i in range(len(probes))
-        ]  # fmt: skip
-        facts = {
-            "gallery": file, "model": spec.label, "population": population_of(population, spec), "fpir": found.fpir,
-            "far": found.far, "measured": found.measured, "chance_range": found.chance_range,
-            "n_subjects": found.n_subjects, "n_comparisons": found.n_comparisons,
-            "indexes": _indexes(found.indexes),
+@dataclass(frozen=True)
+class Asked:
+    """Faces of photos that a gallery is asked about.
+
+    Attributes:
+        file: the gallery.
+        faces: in the photos.
+        unreadable: photos that could not be read, and why.
+        spec: of the embedder, with the thresholds of the population.
+        population: that was asked for; None for that of the model.
+    """
+
+    file: str
+    faces: FaceTable
+    unreadable: tuple[Unreadable, ...]
+    spec: ModelSpec
+    population: str | None
+
+    def answer(
+        self,
+        facts: dict[str, Any],
+        found: list[dict[str, Any]],
+        columns: tuple[str, ...],
+        rows: Iterable[tuple[str, ...]],
+        meaning: str,
+        indexes: dict[str, IndexState],
+        *,
+        json: bool,
+    ) -> None:
+        """What was found of each face as a document, or as rows of a table with their meaning."""
+        _warn_of(self.unreadable)
+        seen = set(self.faces.photo_idx.tolist())
+        faceless = [photo for i, photo in enumerate(self.faces.photos) if i not in seen]
+        if json:
+            among_whom = population_of(self.population, self.spec)
+            show_json(
+                {
+                    "gallery": self.file, "model": self.spec.label, "population": among_whom, **facts,
+                    "indexes": _indexes(indexes), "faces": [self._document(i) | one for i, one in enumerate(found)],
+                    "no_face": faceless, "unreadable": self.unreadable,
+                }
+            )  # fmt: skip
+            return
+        show_table(("photo", "face", *columns), rows)
+        for photo in faceless[:SHOWN]:
+            say(f"{photo}: no face found")
+        show(meaning, *(state.line() for state in indexes.values() if not state.is_exact))
+
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Of each face the photo, below the folder that holds all of them, and where it is in it."""
+        paths = [Path(photo).absolute() for photo in self.faces.photos]
+        shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
+        names = [str(path.relative_to(shared)) for path in paths]
+        for i, photo in enumerate(self.faces.photo_idx):
+            box = self._box(i)
+            yield names[photo], "" if box is None else "{:.0f},{:.0f} to {:.0f},{:.0f}".format(*box)
+
+    def _box(self, i: int) -> list[float] | None:
+        box = [round(float(v), 2) for v in self.faces.box_xyxy[i]]
+        return None if any(v != v for v in box) else box
+
+    def _document(self, i: int) -> dict[str, Any]:
+        return {
+            "photo": self.faces.photos[int(self.faces.photo_idx[i])], "box_xyxy": self._box(i),
+            "score": float(self.faces.score[i]), "quality": float(self.faces.quality[i]),
         }  # fmt: skip
-        show_json({**facts, "faces": documents, **_without(probes, unreadable)})
-        return
-    names = _short_names(probes.photos)
-    rows = [
-        (names[probes.photo_idx[i]], _where(probes, i), _who(found, i), f"{found.distance[i]:.3f}",
-         f"{found.threshold[i]:.3f}", _chance(found, i))
-        for i in range(len(probes))
-    ]  # fmt: skip
-    show_table(("photo", "face", "who", "distance", "threshold", "impostors as near"), rows)
-    _warn_of_faceless(probes)
-    show(found.meaning() + among(population, spec))
-    _show_indexes(found.indexes)
+
+
+def identities(found: Identities, asked: Asked, *, json: bool) -> None:
+    """Who each face is, with what that is worth."""
+    facts = {
+        name: getattr(found, name)
+        for name in ("fpir", "far", "measured", "chance_range", "n_subjects", "n_comparisons")
+    }
+    faces = [
+        {name: getattr(found, name)[i] for name in ("subject", "nearest", "distance", "threshold", "chance")}
+        for i in range(len(found.subject))
+    ]
+    rows = (
+        (*place, _who(found, i), f"{found.distance[i]:.3f}", f"{found.threshold[i]:.3f}", _chance(found, i))
+        for i, place in enumerate(asked.places())
+    )
+    columns = ("who", "distance", "threshold", "impostors as near")
+    meaning = found.meaning() + among(asked.population, asked.spec)
+    asked.answer(facts, faces, columns, rows, meaning, found.indexes, json=json)
 
 
 def matches(
-    found: list[list[Match]],
-    probes: FaceTable,
-    unreadable: tuple[Unreadable, ...],
-    file: str,
-    spec: ModelSpec,
-    population: str | None,
-    far: float,
-    indexes: dict[str, IndexState],
-    *,
-    json: bool,
+    found: list[list[Match]], asked: Asked, far: float, indexes: dict[str, IndexState], *, json: bool
 ) -> None:
     """The faces nearest to each face, and what the search rests on."""
-    _warn_of(unreadable)
-    if json:
-        documents = [
-            {**_probe(probes, i), "matches": [_match(m) for m in row]} for i, row in enumerate(found)
-        ]
-        show_json(
-            {
-                "gallery": file, "model": spec.label, "population": population_of(population, spec), "far": far,
-                "indexes": _indexes(indexes), "faces": documents, **_without(probes, unreadable),
-            }
-        )  # fmt: skip
-        return
-    names = _short_names(probes.photos)
-    rows = [
+    rows = (
         (
-            "" if j else names[probes.photo_idx[i]], "" if j else _where(probes, i), shown_name(m.face.subject),
-            f"{m.distance:.3f}", f"{m.threshold:.3f}", "yes" if m.same else "no", m.face.photo,
+            *(place if m is row[0] else ("", "")), shown_name(m.face.subject), f"{m.distance:.3f}",
+            f"{m.threshold:.3f}", "yes" if m.same else "no", m.face.photo,
         )
-        for i, row in enumerate(found)
-        for j, m in enumerate(row)
-    ]  # fmt: skip
-    show_table(("photo", "face", "nearest", "distance", "threshold", "same", "from"), rows)
-    _warn_of_faceless(probes)
-    show(
-        f"same: about 1 in {round(1 / far):,} pairs of different people are as near{among(population, spec)}; "
-        "this holds for one comparison"
+        for place, row in zip(asked.places(), found, strict=True)
+        for m in row
+    )  # fmt: skip
+    faces = [{"matches": [_match(m) for m in row]} for row in found]
+    columns = ("nearest", "distance", "threshold", "same", "from")
+    meaning = (
+        f"same: about 1 in {round(1 / far):,} pairs of different people are as near"
+        f"{among(asked.population, asked.spec)}; this holds for one comparison"
     )
-    _show_indexes(indexes)
+    asked.answer({"far": far}, faces, columns, rows, meaning, indexes, json=json)
 
 
 def index(states: dict[str, IndexState], file: str, *, is_built: bool, json: bool) -> None:
@@ -220,10 +246,6 @@ def upgrade(result: Upgrade, *, json: bool) -> None:
         say("--photos DIR finds photos that have moved; run the same command again to resume")
 
 
-def _show_indexes(states: dict[str, IndexState]) -> None:
-    show(*(state.line() for state in states.values() if not state.is_exact))
-
-
 def _indexes(states: dict[str, IndexState]) -> dict[str, Any]:
     return {label: state.to_json() for label, state in states.items()}
 
@@ -235,13 +257,6 @@ def _who(found: Identities, i: int) -> str:
     return f"{UNKNOWN} (nearest: {shown_name(nearest)})" if nearest else UNKNOWN
 
 
-def _short_names(photos: tuple[str, ...]) -> list[str]:
-    """Paths below the folder that holds all of them."""
-    paths = [Path(photo).absolute() for photo in photos]
-    shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    return [str(path.relative_to(shared)) for path in paths]
-
-
 def _warn_of(refused: Iterable[Unreadable]) -> None:
     """The first few, and how many more."""
     refused = list(refused)
@@ -249,27 +264,6 @@ def _warn_of(refused: Iterable[Unreadable]) -> None:
         warn(f"{one.photo}: {one.reason}")
     if len(refused) > SHOWN:
         warn(f"and {len(refused) - SHOWN} more; --json lists all")
-
-
-def _photo(probes: FaceTable, i: int) -> str:
-    return probes.photos[int(probes.photo_idx[i])]
-
-
-def _box(probes: FaceTable, i: int) -> list[float] | None:
-    box = [round(float(v), 2) for v in probes.box_xyxy[i]]
-    return None if any(v != v for v in box) else box
-
-
-def _where(probes: FaceTable, i: int) -> str:
-    box = _box(probes, i)
-    return "" if box is None else "{:.0f},{:.0f} to {:.0f},{:.0f}".format(*box)
-
-
-def _probe(probes: FaceTable, i: int) -> dict[str, Any]:
-    return {
-        "photo": _photo(probes, i), "box_xyxy": _box(probes, i), "score": float(probes.score[i]),
-        "quality": float(probes.quality[i]),
-    }  # fmt: skip
 
 
 def _chance(found: Identities, i: int) -> str:
@@ -293,17 +287,3 @@ def _enrolled(face: EnrolledFace) -> dict[str, Any]:
         "face_id": face.face_id, "subject": face.subject, "photo": face.photo, "photo_sha256": face.photo_sha256,
         "box_xyxy": face.box_xyxy, "score": face.score, "quality": face.quality,
     }  # fmt: skip
-
-
-def _faceless(probes: FaceTable) -> list[str]:
-    seen = set(probes.photo_idx.tolist())
-    return [photo for i, photo in enumerate(probes.photos) if i not in seen]
-
-
-def _without(probes: FaceTable, unreadable: tuple[Unreadable, ...]) -> dict[str, Any]:
-    return {"no_face": _faceless(probes), "unreadable": unreadable}
-
-
-def _warn_of_faceless(probes: FaceTable) -> None:
-    for photo in _faceless(probes)[:SHOWN]:
-        say(f"{photo}: no face found")
