@@ -241,8 +241,7 @@ def test_an_index_of_cells_answers_with_the_distances_of_the_bytes_and_says_so(g
         gallery.roster.set_index(IndexSettings(exact_up_to=800, least_recall=0.9))
         assert gallery.refresh_index()
         exact = dict(pair for row in as_compared(gallery, k=900) for pair in row)
-        hits = gallery.templates.search(PROBES, V1, k=4)
-        (state,) = hits.states
+        (state,) = gallery.index_states().values()
         assert state.kind == "ivf" and not state.is_exact and state.recall and "hits within" in state.line()
         everything = as_compared(gallery, k=900)
         for row, plain in zip(found(gallery, k=4), everything, strict=True):

@@ -12,8 +12,7 @@ from facespace.library.browse import Browse, Card
 from facespace.library.catalogue import Catalogue
 from facespace.library.faces import Face, faces_by_id, find_face, rate_of
 from facespace.library.grouping import grouped_by
-from facespace.models import FarCurve, ModelSpec, far_curve
-from facespace.store import Hits
+from facespace.models import ModelSpec
 
 NEAREST = 60
 # Of other people, to find a few different ones among.
@@ -95,25 +94,17 @@ def search_similar(
         for row in catalogue.stream("SELECT face_id, of_track FROM faces WHERE of_track NOTNULL")
     }
     hits = catalogue.templates.search(probes, spec, k=k * KEPT_FACES if track else k)
-    curves = _curves(catalogue, spec, hits)
     found = []
     for i in range(len(hits.face_id)):
-        near: dict[int, tuple[str, float]] = {}  # of a track the nearest view
+        near: dict[int, tuple[float, float, bool]] = {}  # of a track the nearest view
         for number, model, distance in zip(
             hits.face_id[i].tolist(), hits.model_idx[i].tolist(), hits.distance[i].tolist(), strict=True
         ):
-            near.setdefault(track.get(number, number), (hits.models[model], distance))
-        found.append(
-            [
-                Similar(
-                    tile,
-                    near[tile.face_id][1],
-                    *rate_of(curves[near[tile.face_id][0]], near[tile.face_id][1]),
-                )
-                for tile in faces_by_id(catalogue, list(near)[:k])
-                if not tile.ignored
-            ]
-        )
+            near.setdefault(
+                track.get(number, number), (distance, *rate_of(hits.pairs[model].curve, distance))
+            )
+        tiles = faces_by_id(catalogue, list(near)[:k])
+        found.append([Similar(tile, *near[tile.face_id]) for tile in tiles if not tile.ignored])
     return found
 
 
@@ -133,7 +124,6 @@ def similar_people(catalogue: Catalogue, person: int, *, k: int = 6) -> list[Sim
     mean = rows.mean(0, keepdims=True)
     mean /= np.maximum(np.linalg.norm(mean), 1e-12)
     hits = catalogue.templates.search(mean, spec, k=len(own) + FACES_LOOKED_AT)
-    curves = _curves(catalogue, spec, hits)
     passed = {person, *_apart_or_hidden(catalogue, person)}
     found: list[SimilarPerson] = []
     for i in np.flatnonzero(~np.isin(hits.face_id[0], own)).tolist():
@@ -141,7 +131,7 @@ def similar_people(catalogue: Catalogue, person: int, *, k: int = 6) -> list[Sim
         if other is not None and other not in passed and len(found) < k:
             passed.add(other)
             distance = float(hits.distance[0, i])
-            rate = rate_of(curves[hits.models[hits.model_idx[0, i]]], distance)
+            rate = rate_of(hits.pairs[hits.model_idx[0, i]].curve, distance)
             found.append(SimilarPerson(Browse(catalogue).person(other), distance, *rate))
     return found
 
@@ -174,12 +164,3 @@ def _apart_or_hidden(catalogue: Catalogue, person: int) -> list[int]:
 def _person_of(catalogue: Catalogue, face: int) -> int | None:
     person: int | None = catalogue.value("SELECT person_id FROM assignments WHERE face_id = ?", (face,))
     return person
-
-
-def _curves(catalogue: Catalogue, spec: ModelSpec, hits: Hits) -> dict[str, FarCurve]:
-    """Of the probes' model with each model that took part, by sha256."""
-    return {
-        known.sha256: far_curve(spec, known)
-        for known in catalogue.templates.models()
-        if known.sha256 in hits.models
-    }

@@ -10,49 +10,8 @@ from numpy.typing import NDArray
 from facespace.embed import quantise
 from facespace.errors import IncompatibleModelsError, ModelError
 from facespace.models import FarCurve, ModelSpec, common_threshold, far_curve
-from facespace.store.candidates import CandidateIndex, IndexState
+from facespace.store.candidates import CandidateIndex
 from facespace.store.nearest import distances
-
-
-@dataclass(frozen=True)
-class Hits:
-    """The faces nearest to each of N probes, the nearest first; K for all probes, fewer where the store holds fewer.
-
-    "Nearest" is by ``log_far``: the distances of two pairs of models do not mean the same, the rates at which
-    different people come as near do.
-
-    Attributes:
-        models: sha256 of the models whose templates took part.
-        face_id: int64, shape (N, K); a face stands once in a row; -1 at the end of a row where an index that is not
-            exact named fewer for this probe, with an infinite distance.
-        model_idx: int64, shape (N, K), into ``models``: whose template was compared.
-        distance: float64, shape (N, K), in [0, 4].
-        threshold: float64, shape (N, K), of the pair of models at ``far``; nan where none was asked for.
-        log_far: float64, shape (N, K), log10 of the false-accept rate that the distance stands for; see
-            `facespace.models.FarCurve`, also for where it is measured and where extended.
-        far: the false-accept rate of ``threshold``, of one comparison; None likewise.
-        states: of the index of each of ``models``: what the hits rest on.
-    """
-
-    models: tuple[str, ...]
-    face_id: NDArray[np.int64]
-    model_idx: NDArray[np.int64]
-    distance: NDArray[np.float64]
-    threshold: NDArray[np.float64]
-    log_far: NDArray[np.float64]
-    far: float | None
-    states: tuple[IndexState, ...] = ()
-
-    @property
-    def same(self) -> NDArray[np.bool_]:
-        """Whether each counts as the probe's person: distance <= threshold; shape (N, K)."""
-        return self.distance <= self.threshold
-
-    @classmethod
-    def empty(cls, n_probes: int, far: float | None) -> "Hits":
-        """Nothing found for any probe."""
-        whole, real = np.zeros((n_probes, 0), np.int64), np.zeros((n_probes, 0))
-        return cls((), whole, whole, real, real, real, far)
 
 
 @dataclass(frozen=True)
@@ -81,6 +40,48 @@ class Pair:
 def _other(spec: ModelSpec, stored: ModelSpec) -> ModelSpec:
     """The probes' own model as the probes' spec describes it, which may be the later one."""
     return spec if stored.sha256 == spec.sha256 else stored
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The faces nearest to each of N probes, the nearest first; K for all probes, fewer where the store holds fewer.
+
+    "Nearest" is by ``log_far``: the distances of two pairs of models do not mean the same, the rates at which
+    different people come as near do.
+
+    Attributes:
+        pairs: the probes' model with each whose templates took part.
+        face_id: int64, shape (N, K); a face stands once in a row; -1 at the end of a row where an index that is not
+            exact named fewer for this probe, with an infinite distance.
+        model_idx: int64, shape (N, K), into ``pairs``: whose template was compared.
+        distance: float64, shape (N, K), in [0, 4].
+        threshold: float64, shape (N, K), of the pair of models at the FAR asked for; nan without one.
+        log_far: float64, shape (N, K), log10 of the false-accept rate that the distance stands for; see
+            `facespace.models.FarCurve`, also for where it is measured and where extended.
+    """
+
+    pairs: tuple[Pair, ...]
+    face_id: NDArray[np.int64]
+    model_idx: NDArray[np.int64]
+    distance: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+    log_far: NDArray[np.float64]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The sha256 of the models whose templates took part."""
+        return tuple(pair.stored.sha256 for pair in self.pairs)
+
+    @property
+    def same(self) -> NDArray[np.bool_]:
+        """Whether each counts as the probe's person: distance <= threshold; shape (N, K)."""
+        return self.distance <= self.threshold
+
+    @classmethod
+    def empty(cls, n_probes: int) -> "Hits":
+        """Nothing found for any probe."""
+        whole, real = np.zeros((n_probes, 0), np.int64), np.zeros((n_probes, 0))
+        return cls((), whole, whole, real, real, real)
 
 
 def find_pairs(spec: ModelSpec, stored: Sequence[ModelSpec]) -> tuple[Pair, ...]:
@@ -132,7 +133,7 @@ def find_nearest(
         ModelError: a pair of models has no distance at that FAR.
     """
     if not stored:
-        return Hits.empty(len(probes), far)
+        return Hits.empty(len(probes))
     vectors = quantise(probes, byte_scale)
     columns: list[tuple[NDArray[Any], ...]] = []
     for i, (pair, index) in enumerate(stored):
@@ -151,5 +152,4 @@ def find_nearest(
         np.take_along_axis(column, order, axis=1)
         for column in (face_id, model_idx, distance, threshold, log_far)
     )
-    models, states = zip(*((pair.stored.sha256, index.state) for pair, index in stored), strict=True)
-    return Hits(models, face_id, model_idx, distance, threshold, log_far, far, states)
+    return Hits(tuple(pair for pair, _ in stored), face_id, model_idx, distance, threshold, log_far)
