@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 Answer = TypeVar("Answer")
+Pages = TypeVar("Pages")
 # A picture file or its content; or embeddings (N, D): float32 unit rows, or int8 as `quantise` makes them.
 Probes = bytes | Path | NDArray[np.float32] | NDArray[np.int8]
 TRIES, LONGEST_WAIT_S, TIMEOUT_S = 5, 30.0, 60.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class _Calls(Generic[Answer]):
+class _Calls(Generic[Answer, Pages]):
     """What can be asked of a gallery, whoever sends it."""
 
     def __init__(self, address: str, *, key: str | None = None, **options: Any) -> None:
@@ -43,6 +44,17 @@ class _Calls(Generic[Answer]):
 
     def _send(self, method: str, path: str, **sent: Any) -> Answer:
         raise NotImplementedError
+
+    def _pages(self, what: str, **wanted: Any) -> Pages:
+        raise NotImplementedError
+
+    def subjects(self) -> Pages:
+        """Everybody, by name."""
+        return self._pages("subjects")
+
+    def faces(self, *, subject: str | None = None) -> Pages:
+        """All faces, or those of one person."""
+        return self._pages("faces", subject=subject)
 
     def create(self, *, model: str | None = None, keep_pictures: bool = False) -> Answer:
         """Make the gallery, or change whether it keeps the pictures of enrolled faces."""
@@ -115,7 +127,7 @@ class _Calls(Generic[Answer]):
         return self._send("GET", f"/jobs/{_quoted(job_id)}")
 
 
-class RemoteGallery(_Calls[Document]):
+class RemoteGallery(_Calls[Document, Iterator[Document]]):
     """A gallery of a service; use it in a `with` block. Threads may share it.
 
     Args:
@@ -143,14 +155,6 @@ class RemoteGallery(_Calls[Document]):
         """Close its connections."""
         self._client.close()
 
-    def subjects(self) -> Iterator[Document]:
-        """Everybody, by name."""
-        return self._pages("subjects")
-
-    def faces(self, *, subject: str | None = None) -> Iterator[Document]:
-        """All faces, or those of one person."""
-        return self._pages("faces", subject=subject)
-
     def _pages(self, what: str, **wanted: Any) -> Iterator[Document]:
         page: Document = {"next": ""}
         while page["next"] is not None:
@@ -170,7 +174,7 @@ class RemoteGallery(_Calls[Document]):
         return _document(self.address, answer)
 
 
-class AsyncRemoteGallery(_Calls[Awaitable[Document]]):
+class AsyncRemoteGallery(_Calls[Awaitable[Document], AsyncIterator[Document]]):
     """A gallery of a service for an event loop, otherwise as `RemoteGallery`; use it in an `async with` block."""
 
     def __init__(self, address: str, *, key: str | None = None, **options: Any) -> None:
@@ -186,14 +190,6 @@ class AsyncRemoteGallery(_Calls[Awaitable[Document]]):
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()
-
-    def subjects(self) -> AsyncIterator[Document]:
-        """Everybody, by name."""
-        return self._pages("subjects")
-
-    def faces(self, *, subject: str | None = None) -> AsyncIterator[Document]:
-        """All faces, or those of one person."""
-        return self._pages("faces", subject=subject)
 
     async def _pages(self, what: str, **wanted: Any) -> AsyncIterator[Document]:
         page: Document = {"next": ""}
