@@ -9,6 +9,7 @@ import numpy as np
 
 from facespace.errors import InputError
 from facespace.extract import FaceDetector, FaceEmbedder, content_hash, extract_tables
+from facespace.gallery.loading import largest_faces
 from facespace.gallery.naming import NamedPhotos
 from facespace.gallery.roster import Roster
 from facespace.gallery.uses import check_model, model_in_use, use_model
@@ -16,7 +17,6 @@ from facespace.images import Unreadable
 from facespace.models import ModelSpec
 from facespace.store import clean_name, name_key, same_name
 from facespace.table import FaceTable
-from facespace.verification import choose_face
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,14 @@ class Enrolling:
         n_new, several, refused = 0, [], []
         tables = extract_tables([path for path, _ in todo], detector, embedder, workers=workers)
         for done, ((path, name), found) in enumerate(zip(todo, tables, strict=True), 1):
-            reason = _why_not(self.roster, found, name, min_quality)
+            face = found if isinstance(found, Unreadable) else found[largest_faces(found)]
+            reason = _why_not(self.roster, face, name, min_quality)
             if reason:
                 refused.append(Unreadable(path, reason))
-            elif isinstance(found, FaceTable):
-                n_new += self.load(_largest_face(found, path), [name], embedder.spec)
-                several += [path] if len(found) > 1 else []
+            elif isinstance(face, FaceTable):
+                face = dataclasses.replace(face, photos=(str(path.absolute()),))
+                n_new += self.load(face, [name], embedder.spec)
+                several += [path] if isinstance(found, FaceTable) and len(found) > 1 else []
             if on_photo:
                 on_photo(done, len(todo))
         return Enrolment(len(photos), n_new, len(photos) - len(todo), tuple(several), tuple(refused))
@@ -147,26 +149,16 @@ def _not_done(roster: Roster, photos: NamedPhotos, spec: ModelSpec) -> NamedPhot
     ]
 
 
-def _why_not(roster: Roster, found: FaceTable | Unreadable, name: str, min_quality: float) -> str:
-    """Why no face of a photo is enrolled; empty if one is."""
-    if isinstance(found, Unreadable):
-        return found.reason
-    if not len(found):
+def _why_not(roster: Roster, face: FaceTable | Unreadable, name: str, min_quality: float) -> str:
+    """Why the largest face of a photo is not enrolled; empty if it is."""
+    if isinstance(face, Unreadable):
+        return face.reason
+    if not len(face):
         return "no face found; try a larger or sharper picture"
-    face = _largest(found)
-    number, quality = int(found.face_id[face]), float(found.quality[face])
+    number, quality = int(face.face_id[0]), float(face.quality[0])
     if quality < min_quality:
         return f"quality {quality:.2f}, below {min_quality:g}"
     there = roster.find_faces([number]).get(number)
     if there is not None and not same_name(there.subject, name):
         return f"the same picture is enrolled for {there.subject}, not for {name}; remove it there first"
     return ""
-
-
-def _largest(found: FaceTable) -> int:
-    return 0 if len(found) == 1 else choose_face(found.box_xyxy)
-
-
-def _largest_face(found: FaceTable, path: Path) -> FaceTable:
-    face = _largest(found)
-    return dataclasses.replace(found[face : face + 1], photos=(str(path.absolute()),))

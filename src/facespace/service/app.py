@@ -1,7 +1,7 @@
 """The service as one app: routes, errors and the layer around them put together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,12 +17,10 @@ from facespace.service import compreface, native, operations
 from facespace.service.client_page import client_routes
 from facespace.service.front import Front
 from facespace.service.native.description import describe
-from facespace.service.problems import Problem, ProblemError, problem_of
+from facespace.service.problems import ProblemError, problem_of
 from facespace.service.service import Service
 from facespace.service.working import look_after_galleries, work_on_jobs
 
-# Errors of routes below a path in a form of their own.
-FORMS: tuple[tuple[str, Callable[[Problem], Response]], ...] = (("/api/v1", compreface.answer),)
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -84,5 +82,4 @@ def create_app(service: Service) -> Front:
 def _explain(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     path = request.url.path.removeprefix(request.scope.get("root_path", ""))
-    form = next((form for prefix, form in FORMS if path.startswith(prefix)), Problem.answer)
-    return form(problem)
+    return compreface.answer(problem) if path.startswith("/api/v1") else problem.answer()

@@ -44,17 +44,16 @@ class Front(Layer):
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See `Layer.answer`."""
-        refusal = self._refuses(scope)
+        refusal, settings = self._refuses(scope), self._service.settings
         if refusal is not None:
             await refusal.answer()(scope, receive, send)
-        elif STREAMED.fullmatch(self._path(scope)):
+        elif STREAMED.fullmatch(scope["path"].removeprefix(settings.root_path)):
             await self.app(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._timed(scope, receive, send)
         else:
-            await self.bodies.pass_on(
-                self._timed, scope, receive, send, max_bytes=self._service.settings.limits.body_bytes
-            )
+            most = settings.limits.body_bytes
+            await self.bodies.pass_on(self._timed, scope, receive, send, max_bytes=most)
 
     def failed(self, scope: Scope, error: Exception) -> Response:
         """See `Layer.failed`."""
@@ -76,11 +75,6 @@ class Front(Layer):
         scope["facespace.begun"] = time.perf_counter()
         async with asyncio.timeout(self._service.settings.limits.timeout_s):
             await self.app(scope, receive, send)
-
-    def _path(self, scope: Scope) -> str:
-        """Without the part under which a proxy shows the service."""
-        path: str = scope["path"]
-        return path.removeprefix(self._service.settings.root_path)
 
     def _refuses(self, scope: Scope) -> Problem | None:
         """Without keys only programs of this machine may ask: a page in a browser may not, whatever its name."""

@@ -14,7 +14,6 @@ from facespace.errors import (
     FacespaceError,
     GalleryError,
     ImageError,
-    IncompatibleModelsError,
     InputError,
     ModelError,
     NoFaceError,
@@ -137,9 +136,7 @@ FAMILIES: tuple[tuple[type[FacespaceError], tuple[int, str]], ...] = (
     (ImageError, (422, "unreadable-picture")),
     (NoFaceError, (422, "no-face")),
     (InputError, (422, "invalid")),
-    (IncompatibleModelsError, (409, "models")),
     (ModelError, (409, "models")),
-    (GalleryError, (409, "conflict")),
 )
 
 
