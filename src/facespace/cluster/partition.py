@@ -6,6 +6,7 @@ nearest: `recall` measures how often it is.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.groups import Groups
 from facespace.cluster.near import NearPairs
-from facespace.cluster.search import FAR_AWAY, FOLD, BlockSearch, Search, fold, smallest, smallest_of
+from facespace.cluster.search import FAR_AWAY, FOLD, BlockSearch, Search, fold, least, smallest, smallest_of
 
 CELL_SIZE = 1024
 PROBES = 48
@@ -81,44 +82,35 @@ class PartitionSearch:
         edges = np.searchsorted(probed.ravel()[order], np.arange(len(self.begin)))
         cells = np.searchsorted(hidden[1], self.begin)
         place = np.full(len(queries), -1)
-        for cell in range(len(self.begin) - 1):
+        for cell, (begin, end) in enumerate(pairwise(self.begin.tolist())):
             rows = order[edges[cell] : edges[cell + 1]] // max(1, probed.shape[1])
-            part = slice(cells[cell], cells[cell + 1])
-            for begin in range(0, len(rows), ROWS_AT_ONCE):
-                here = rows[begin : begin + ROWS_AT_ONCE]
+            row, own = (one[cells[cell] : cells[cell + 1]] for one in hidden)
+            for first in range(0, len(rows) if begin < end else 0, ROWS_AT_ONCE):
+                here = rows[first : first + ROWS_AT_ONCE]
                 place[here] = np.arange(len(here))
-                self._look(cell, queries, here, place, (hidden[0][part], hidden[1][part]), column, value)
+                block = self.columns.distances(queries[here], begin, end)
+                asked = place[row] >= 0
+                block[place[row[asked]], own[asked] - begin] = FAR_AWAY
                 place[here] = -1
+                _keep_better(block, begin, here, column, value)
 
-    def _look(
-        self,
-        cell: int,
-        queries: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        place: NDArray[np.int64],
-        hidden: tuple[NDArray[np.int64], NDArray[np.int64]],
-        column: NDArray[np.int64],
-        value: NDArray[np.float32],
-    ) -> None:
-        """Into one cell, for the queries at ``rows``; better columns and values take the place of worse ones."""
-        begin, end = int(self.begin[cell]), int(self.begin[cell + 1])
-        k = value.shape[1]
-        if begin == end:
-            return
-        block = self.columns.distances(queries[rows], begin, end)
-        asked = place[hidden[0]] >= 0
-        block[place[hidden[0][asked]], hidden[1][asked] - begin] = FAR_AWAY
-        folded = fold(block, k)
-        better = np.flatnonzero(folded.min(axis=1) < value[rows].max(axis=1))
-        if not len(better):
-            return
+
+def _keep_better(
+    block: NDArray[np.float32],
+    begin: int,
+    rows: NDArray[np.int64],
+    column: NDArray[np.int64],
+    value: NDArray[np.float32],
+) -> None:
+    """Of the queries at ``rows``, smaller distances in a block of columns take the place of larger ones."""
+    k = value.shape[1]
+    folded = fold(block, k)
+    better = np.flatnonzero(folded.min(axis=1) < value[rows].max(axis=1))
+    if len(better):
         rows = rows[better]
-        near, distance = smallest_of(block, folded, min(k, end - begin), better)
+        near, distance = smallest_of(block, folded, min(k, block.shape[1]), better)
         columns = np.concatenate([column[rows], near + begin], axis=1)
-        values = np.concatenate([value[rows], distance], axis=1)
-        kept = np.argpartition(values, k - 1, axis=1)[:, :k]
-        column[rows] = np.take_along_axis(columns, kept, 1)
-        value[rows] = np.take_along_axis(values, kept, 1)
+        column[rows], value[rows] = least(columns, np.concatenate([value[rows], distance], axis=1), k)
 
 
 def recall(search: Search, exact: Search, queries: NDArray[np.int64], k: int) -> float:

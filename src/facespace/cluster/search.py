@@ -94,8 +94,7 @@ class BlockSearch:
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The ``k`` best of what was found, shape (Q, W), as slots and bound; see `Search`."""
         if value.shape[1] > k:
-            place = np.argpartition(value, k - 1, axis=1)[:, :k]
-            column, value = np.take_along_axis(column, place, 1), np.take_along_axis(value, place, 1)
+            column, value = least(column, value, k)
         real = value < FAR_AWAY / 2
         found = np.full((len(value), k), -1, np.int32)
         found[:, : value.shape[1]][real] = self.slots[column[real]]
@@ -137,5 +136,12 @@ def smallest_of(
     ahead = np.argpartition(folded[rows], k - 1, axis=1)[:, :k]
     columns = (ahead[:, :, None] + n_minima * np.arange(width // n_minima)).reshape(len(rows), -1)
     values = block.ravel()[columns + width * rows[:, None]]
+    return least(columns, values, k)
+
+
+def least(
+    columns: NDArray[np.int64], values: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The ``k`` columns of each row with the smallest values, and these, both of shape (R, k), in no order."""
     place = np.argpartition(values, k - 1, axis=1)[:, :k]
     return np.take_along_axis(columns, place, 1), np.take_along_axis(values, place, 1)

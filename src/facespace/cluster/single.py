@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster.search import FAR_AWAY, FOLD, ROWS_AT_ONCE, smallest
+from facespace.cluster.search import FAR_AWAY, FOLD, ROWS_AT_ONCE, least, smallest
 from facespace.cluster.ties import chance
 from facespace.cluster.tree import Merges, find_root, roots
 
@@ -88,8 +88,7 @@ class _Forest:
             part = faces[begin : begin + ROWS_AT_ONCE]
             found = [self._nearest_in(part, at) for at in range(0, len(self.rows), COLUMNS_AT_ONCE)]
             column, value = (np.concatenate(x, axis=1) for x in zip(*found, strict=True))
-            place = np.argpartition(value, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
-            column, value = np.take_along_axis(column, place, 1), np.take_along_axis(value, place, 1)
+            column, value = least(column, value, NEIGHBOURS)
             real = value < FAR_AWAY / 2
             gap = self.rows[part][:, None] - self.rows[column]
             self.lists[part] = column
