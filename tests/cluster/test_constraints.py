@@ -9,8 +9,8 @@ from facespace.errors import InputError
 
 
 def test_no_faces_and_no_constraints() -> None:
-    resolved = Constraints().resolve(0)
-    assert resolved.start.shape == (0,) and resolved.apart.shape == (0, 2) and resolved.fixed.shape == (0,)
+    start, conflicts = Constraints().resolve(0)
+    assert start.shape == (0,) and conflicts.n == 0 and not conflicts
 
 
 @given(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.tree import roots
 from facespace.errors import InputError
 
@@ -32,8 +33,11 @@ class Constraints:
     must_link: Sequence[tuple[int, int]] | NDArray[np.integer] = ()
     cannot_link: Sequence[tuple[int, int]] | NDArray[np.integer] = ()
 
-    def resolve(self, n: int) -> "Resolved":
+    def resolve(self, n: int) -> tuple[NDArray[np.int64], Conflicts]:
         """What the constraints mean for ``n`` faces.
+
+        Returns:
+            the group 0 .. M - 1 that each face starts in, int64, shape (n,), and which of these may not join.
 
         Raises:
             InputError: other shapes, faces that do not exist, or constraints that contradict each other.
@@ -44,7 +48,7 @@ class Constraints:
         roots, start = np.unique(root, return_inverse=True)
         fixed = np.zeros(len(roots), bool)
         fixed[start[person >= 0]] = True
-        return Resolved(start, start[apart], fixed)
+        return start, Conflicts(len(fixed), start[apart], fixed)
 
     def links(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Pairs of faces that are together, pairs that are not, and the confirmed person of each face or -1.
@@ -80,21 +84,6 @@ class Constraints:
             must_link=must[(must >= 0).all(1)],
             cannot_link=cannot[(cannot >= 0).all(1)],
         )
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """Constraints as groups to start from.
-
-    Attributes:
-        start: int64, shape (N,), the group 0 .. M - 1 that each face starts in.
-        apart: int64, shape (E, 2), groups that may not join.
-        fixed: bool, shape (M,), groups of confirmed people, of which no two may join.
-    """
-
-    start: NDArray[np.int64]
-    apart: NDArray[np.int64]
-    fixed: NDArray[np.bool_]
 
 
 def _column(values: NDArray[np.integer] | None, n: int, name: str) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster.conflicts import Conflicts
 from facespace.cluster.constraints import Constraints, chains, components
 from facespace.cluster.groups import Groups
 from facespace.cluster.linkage import agglomerative
@@ -65,15 +64,14 @@ def attach_faces(
         Labels, shape (N,), still -1 where no group was near enough.
     """
     rows, attached = check_embeddings(embeddings), _checked(labels, len(embeddings)).copy()
-    resolved = (constraints or Constraints()).with_groups(attached).resolve(len(rows))
-    conflicts = Conflicts(len(resolved.fixed), resolved.apart, resolved.fixed)
-    label = np.full(len(resolved.fixed), -1, np.int64)
+    start, conflicts = (constraints or Constraints()).with_groups(attached).resolve(len(rows))
+    label = np.full(conflicts.n, -1, np.int64)
     known = attached >= 0
-    label[resolved.start[known]] = attached[known]
+    label[start[known]] = attached[known]
     free = np.flatnonzero(label < 0)
     if len(free) in (0, len(label)):
-        return label[resolved.start]
-    groups = Groups.of_faces(rows, resolved.start)
+        return label[start]
+    groups = Groups.of_faces(rows, start)
     lists, _ = BlockSearch(groups, np.flatnonzero(label >= 0), conflicts).nearest(free, TRIES)
     near, group = np.repeat(free, TRIES)[lists.ravel() >= 0], lists.ravel()[lists.ravel() >= 0]
     distance = groups.distance(near, group)
@@ -83,7 +81,7 @@ def attach_faces(
             label[face] = label[to]
             if conflicts:
                 conflicts.merge(to, face)
-    return label[resolved.start]
+    return label[start]
 
 
 def group_good_faces(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from facespace.cluster.conflicts import Conflicts
-from facespace.cluster.constraints import Constraints, Resolved
+from facespace.cluster.constraints import Constraints
 from facespace.cluster.dense import chain, complete_matrix
 from facespace.cluster.groups import Groups
 from facespace.cluster.near import NEAR, merge_near
@@ -66,12 +66,18 @@ def agglomerative(
         raise InputError(f"linkage: expected one of {get_args(Linkage)}, got {linkage!r}")
     if linkage == "single" and constraints is not None:
         raise InputError("constraints: single linkage knows none; use average, ward or complete")
-    resolved = (constraints or Constraints()).resolve(len(rows))
-    _check_reachable(n_clusters, resolved)
+    start, conflicts = (constraints or Constraints()).resolve(len(rows))
+    _check_reachable(n_clusters, conflicts)
     report = on_progress or (lambda done, total: None)
     plan = SearchPlan(search, saved, lambda done, total: report(done, 2 * total), workers)
-    found = _found(rows, resolved, linkage, limit, plan, lambda done, most: report(most + done, 2 * most))
-    tree = grow(Merges.join([_given(resolved.start), found]), len(rows))
+    found = _merged(
+        rows, start, conflicts, linkage, limit, plan, lambda done, most: report(most + done, 2 * most)
+    )
+    # What the constraints have merged: each face with the first one of its group.
+    _, firsts = np.unique(start, return_index=True)
+    others = np.setdiff1d(np.arange(len(start)), firsts)
+    given = Merges(firsts[start[others]], others, np.zeros(len(others)))
+    tree = grow(Merges.join([given, found.at(firsts)]), len(rows))
     if threshold is not None:
         return Clustering(cut(tree, len(rows), threshold=np.inf), tree, plan.recall)
     labels = cut(tree, len(rows), n_clusters=n_clusters)
@@ -90,35 +96,28 @@ def _limit(n: int, threshold: float | None, n_clusters: int | None) -> float:
     return np.inf if threshold is None else float(threshold)
 
 
-def _check_reachable(n_clusters: int | None, resolved: Resolved) -> None:
+def _check_reachable(n_clusters: int | None, conflicts: Conflicts) -> None:
     """The constraints' own bounds; what listed pairs make impossible shows only at the end."""
-    fewest, most = int(resolved.fixed.sum()), len(resolved.fixed)
+    fewest, most = int(conflicts.fixed.sum()), conflicts.n
     if n_clusters is not None and not fewest <= n_clusters <= most:
         raise InputError(f"n_clusters: expected {fewest} to {most} under these constraints, got {n_clusters}")
 
 
-def _given(start: NDArray[np.int64]) -> Merges:
-    """The merges that the constraints made before the start: each face with the first one of its group."""
-    _, firsts = np.unique(start, return_index=True)
-    others = np.setdiff1d(np.arange(len(start)), firsts)
-    return Merges(firsts[start[others]], others, np.zeros(len(others)))
-
-
-def _found(
+def _merged(
     rows: NDArray[np.float32],
-    resolved: Resolved,
+    start: NDArray[np.int64],
+    conflicts: Conflicts,
     linkage: Linkage,
     limit: float,
     plan: SearchPlan,
     on_merge: Progress,
 ) -> Merges:
+    """The merges of the groups that the faces start in."""
     if linkage == "single":
         return spanning_tree(rows, limit, on_merge)
-    _, firsts = np.unique(resolved.start, return_index=True)
-    conflicts = Conflicts(len(firsts), resolved.apart, resolved.fixed)
     if linkage == "complete":
-        return _complete(rows, resolved.start, conflicts, limit).at(firsts)
-    groups, begun = Groups.of_faces(rows, resolved.start, linkage), Merges.join([])
+        return _complete(rows, start, conflicts, limit)
+    groups, begun = Groups.of_faces(rows, start, linkage), Merges.join([])
     # Components of what lies well within the limit first, where the plan has it so; then the whole.
     if (pairs := plan.near_pairs(groups, conflicts, NEAR * limit)) is not None:
         with threadpool_limits(
@@ -126,7 +125,7 @@ def _found(
         ):  # as in a search: many products at a time, of one thread each
             begun = merge_near(groups, conflicts, pairs, NEAR * limit, plan.workers)
     del pairs
-    return Rounds(groups, conflicts, limit, make_search=plan, on_merge=on_merge, begun=begun).run().at(firsts)
+    return Rounds(groups, conflicts, limit, make_search=plan, on_merge=on_merge, begun=begun).run()
 
 
 def _complete(
