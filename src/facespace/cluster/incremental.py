@@ -63,7 +63,7 @@ def attach_faces(
     Returns:
         Labels, shape (N,), still -1 where no group was near enough.
     """
-    rows, attached = check_embeddings(embeddings), _checked(labels, len(embeddings)).copy()
+    rows, attached = check_embeddings(embeddings), _checked(labels, len(embeddings))
     start, conflicts = (constraints or Constraints()).with_groups(attached).resolve(len(rows))
     label = np.full(conflicts.n, -1, np.int64)
     known = attached >= 0

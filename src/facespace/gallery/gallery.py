@@ -106,10 +106,12 @@ class Gallery(UsingModel, Enrolling, Upgrading):
         Raises:
             GalleryError: nobody of that name.
         """
-        return self.roster.page_of_faces(subject_id=self.roster.known(name)[0])
+        return self.page_of_faces(subject=name)
 
-    def page_of_faces(self, *, after: int = -1, limit: int, subject: str | None = None) -> list[EnrolledFace]:
-        """Faces with later ids, by id, of everybody or of one subject.
+    def page_of_faces(
+        self, *, after: int = -1, limit: int | None = None, subject: str | None = None
+    ) -> list[EnrolledFace]:
+        """Faces with later ids, by id, of everybody or of one subject, at most so many.
 
         Raises:
             GalleryError: nobody of that name.

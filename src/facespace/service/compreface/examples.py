@@ -146,13 +146,5 @@ def _page(gallery: Gallery, subject: str | None, start: int, n: int) -> tuple[li
 def _of(gallery: Gallery, subject: str | None) -> list[EnrolledFace]:
     """Of one person, who may not be there, or of everybody."""
     if not subject:
-        return all_faces(gallery)
+        return gallery.page_of_faces()
     return gallery.faces_of(subject) if gallery.has_subject(subject) else []
-
-
-def all_faces(gallery: Gallery) -> list[EnrolledFace]:
-    """Every face, by id."""
-    faces: list[EnrolledFace] = []
-    while page := gallery.page_of_faces(after=faces[-1].face_id if faces else -1, limit=FACES_AT_ONCE):
-        faces += page
-    return faces

@@ -8,7 +8,6 @@ from starlette.responses import JSONResponse
 
 from facespace.gallery import Gallery
 from facespace.service.compreface.asked import Deleter, Reader, Writer, refused
-from facespace.service.compreface.examples import all_faces
 from facespace.service.enrolling import remove
 from facespace.service.service import Asked
 from facespace.store import LONGEST_NAME
@@ -56,7 +55,7 @@ async def delete_subject(subject: str, asked: Deleter) -> JSONResponse:
 
 @router.delete("", summary="Delete everybody")
 async def delete_subjects(asked: Deleter) -> JSONResponse:
-    (names, _), _ = await remove(asked, lambda g: (_names(g), all_faces(g)))
+    (names, _), _ = await remove(asked, lambda g: (_names(g), g.page_of_faces()))
     return JSONResponse({"deleted": len(names)})
 
 

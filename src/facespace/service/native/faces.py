@@ -129,7 +129,7 @@ async def _face(opened: OpenGallery, key: str) -> EnrolledFace:
 
 
 def _page(gallery: Gallery, after: int, limit: int, subject: str | None) -> list[EnrolledFace]:
-    if subject is not None and gallery.roster.find(subject) is None:
+    if subject is not None and not gallery.has_subject(subject):
         raise ProblemError(404, "not-found", "nobody of that name is in this gallery")
     return gallery.page_of_faces(after=after, limit=limit, subject=subject)
 
