@@ -44,16 +44,37 @@ async def read_sent(request: Request) -> Sent:
     kind = media_type(request)
     if kind.startswith("image/") or kind == "application/octet-stream":
         return Sent(not_empty(await request.body()), [], {})
+    files, fields = await read_parts(request, "image/*, application/json or multipart/form-data")
+    if files is None:
+        return of_json(fields)
+    content = next((files[name] for name in FILES if name in files), None)
+    if content is None:
+        raise ProblemError(422, "invalid", "expected a file in the form's field image")
+    return Sent(not_empty(content), [], fields)
+
+
+async def read_parts(
+    request: Request, expected: str, *, most_files: int = 2
+) -> tuple[dict[str, bytes] | None, dict[str, Any]]:
+    """The files and the fields of a form; or None, and the object of JSON.
+
+    Args:
+        request: with a body.
+        expected: the kinds of bodies that it may have, for the error.
+        most_files: of a form.
+
+    Raises:
+        ProblemError: neither.
+        HTTPException: the form is malformed.
+    """
+    kind = media_type(request)
     if kind == "application/json":
-        return of_json(await read_json(request))
-    if kind == "multipart/form-data":
-        return await _of_form(request)
-    raise ProblemError(415, "media-type", "expected image/*, application/json or multipart/form-data")
-
-
-async def read_json(request: Request) -> dict[str, Any]:
-    """The object that was sent; see `json_object`."""
-    return json_object(await request.body())
+        return None, json_object(await request.body())
+    if kind != "multipart/form-data":
+        raise ProblemError(415, "media-type", f"expected {expected}")
+    async with request.form(max_files=most_files, max_fields=20) as form:
+        files = {name: await file.read() for name, file in form.items() if not isinstance(file, str)}
+        return files, {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 def json_object(content: bytes) -> dict[str, Any]:
@@ -88,43 +109,17 @@ def of_json(fields: dict[str, Any]) -> Sent:
     return Sent(None, rows, fields)
 
 
-async def _of_form(request: Request) -> Sent:
-    files, fields = await read_form(request)
-    content = next((files[name] for name in FILES if name in files), None)
-    if content is None:
-        raise ProblemError(422, "invalid", "expected a file in the form's field image")
-    return Sent(not_empty(content), [], fields)
-
-
-async def read_form(request: Request, *, most_files: int = 2) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The files and the fields of a form.
-
-    Raises:
-        HTTPException: it is malformed.
-    """
-    form = await request.form(max_files=most_files, max_fields=20)
-    try:
-        files = {name: await file.read() for name, file in form.items() if not isinstance(file, str)}
-        return files, {name: value for name, value in form.items() if isinstance(value, str)}
-    finally:
-        await form.close()
-
-
 async def read_pair(request: Request) -> tuple[Sent, Sent]:
     """Two sides, `a` and `b`: two files of a form, or JSON with an `image` or `embedding` in each.
 
     Raises:
         ProblemError: neither.
     """
-    kind = media_type(request)
-    if kind == "multipart/form-data":
-        files, texts = await read_form(request)
+    files, fields = await read_parts(request, "application/json or multipart/form-data")
+    if files is not None:
         if set(files) != {"a", "b"}:
             raise ProblemError(422, "invalid", "expected two files in the form's fields a and b")
-        return Sent(not_empty(files["a"]), [], texts), Sent(not_empty(files["b"]), [], texts)
-    if kind != "application/json":
-        raise ProblemError(415, "media-type", "expected application/json or multipart/form-data")
-    fields = await read_json(request)
+        return Sent(not_empty(files["a"]), [], fields), Sent(not_empty(files["b"]), [], fields)
     a, b = fields.get("a"), fields.get("b")
     if not isinstance(a, dict) or not isinstance(b, dict):
         raise ProblemError(422, "invalid", "expected objects a and b, with an image or an embedding in each")

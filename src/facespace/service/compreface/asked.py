@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from facespace.service.access import Access
 from facespace.service.galleries import NAME
 from facespace.service.problems import Problem, ProblemError
-from facespace.service.sent import media_type, not_empty, read_form, read_json
+from facespace.service.sent import not_empty, read_parts
 from facespace.service.service import Asked, TheService
 
 # Its codes and statuses for kinds of problems; others keep their status, with the code of what is not defined.
@@ -178,13 +178,9 @@ async def read_pictures(request: Request, *names: str) -> list[bytes]:
     Raises:
         ProblemError: one is missing.
     """
-    kind = media_type(request)
-    if kind == "application/json":
-        fields = await read_json(request)
+    files, fields = await read_parts(request, "multipart/form-data or application/json", most_files=4)
+    if files is None:
         return [_decoded(fields, name) for name in names]
-    if kind != "multipart/form-data":
-        raise ProblemError(415, "media-type", "expected multipart/form-data or application/json")
-    files, _ = await read_form(request, most_files=4)
     for name in names:
         if name not in files:
             raise missing("part", name)
