@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facespace.cli.console import among, population_of, say, show, show_json, warn
+from facespace.cli.console import among, answer, population_of, say, show, show_json, warn
 from facespace.cli.progress import show_table
 from facespace.gallery import EnrolledFace, Enrolment, Identities, Match, Overview, Upgrade
 from facespace.gallery.plan import Plan
@@ -24,18 +24,15 @@ def enrolment(result: Enrolment, file: str, *, json: bool) -> None:
     _warn_of(result.refused)
     for photo in result.several[:SHOWN]:
         say(f"{photo}: several faces, the largest is enrolled")
-    if json:
-        show_json(
-            {
-                "gallery": file, "photos": result.n_photos, "new": result.n_new, "known": result.n_known,
-                "several": result.several, "refused": result.refused,
-            }
-        )  # fmt: skip
-    else:
-        show(
-            f"{result.n_new} faces enrolled from {result.n_photos} photos in {file}; {result.n_known} photos were "
-            f"enrolled already, {len(result.refused)} refused"
-        )
+    document = {
+        "gallery": file, "photos": result.n_photos, "new": result.n_new, "known": result.n_known,
+        "several": result.several, "refused": result.refused,
+    }  # fmt: skip
+    line = (
+        f"{result.n_new} faces enrolled from {result.n_photos} photos in {file}; {result.n_known} photos were "
+        f"enrolled already, {len(result.refused)} refused"
+    )
+    answer(document, line, json=json)
 
 
 @dataclass(frozen=True)
@@ -216,7 +213,8 @@ def overview(seen: Overview, file: str, *, json: bool) -> None:
 def faces(enrolled: Iterable[EnrolledFace], *, json: bool) -> None:
     """The faces of a subject."""
     if json:
-        show_json({"faces": [_enrolled(face) for face in enrolled]})
+        but = "landmarks_xy"
+        show_json({"faces": [{n: v for n, v in vars(face).items() if n != but} for face in enrolled]})
         return
     rows = [
         (str(face.face_id), "" if face.quality is None else f"{face.quality:.2f}", face.photo)
@@ -279,11 +277,4 @@ def _match(m: Match) -> dict[str, Any]:
     return {
         "subject": m.face.subject, "face_id": m.face.face_id, "photo": m.face.photo, "distance": m.distance,
         "threshold": m.threshold, "same": m.same, "model": m.model,
-    }  # fmt: skip
-
-
-def _enrolled(face: EnrolledFace) -> dict[str, Any]:
-    return {
-        "face_id": face.face_id, "subject": face.subject, "photo": face.photo, "photo_sha256": face.photo_sha256,
-        "box_xyxy": face.box_xyxy, "score": face.score, "quality": face.quality,
     }  # fmt: skip
