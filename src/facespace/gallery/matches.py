@@ -1,5 +1,6 @@
 """The enrolled faces nearest to a probe, with whose they are."""
 
+import math
 from dataclasses import dataclass
 
 from facespace.gallery.roster import EnrolledFace
@@ -18,6 +19,7 @@ class Match:
         distance: in [0, 4].
         threshold: of the pair of models.
         same: whether the two count as one person: distance <= threshold.
+        log_far: log10 of the false-accept rate that the distance stands for; nan where a service does not say it.
     """
 
     face: EnrolledFace
@@ -25,6 +27,7 @@ class Match:
     distance: float
     threshold: float
     same: bool
+    log_far: float = math.nan
 
 
 def matches_of(hits: Hits, faces: dict[int, EnrolledFace]) -> list[list[Match]]:
@@ -33,7 +36,7 @@ def matches_of(hits: Hits, faces: dict[int, EnrolledFace]) -> list[list[Match]]:
         [
             Match(
                 faces[int(hits.face_id[i, j])], hits.models[hits.model_idx[i, j]], float(hits.distance[i, j]),
-                float(hits.threshold[i, j]), bool(hits.same[i, j]),
+                float(hits.threshold[i, j]), bool(hits.same[i, j]), float(hits.log_far[i, j]),
             )
             for j in range(hits.face_id.shape[1])
             if hits.face_id[i, j] >= 0

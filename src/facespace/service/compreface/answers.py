@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from facespace.distances import distance
 from facespace.embed import dequantise, quantise
 from facespace.extract import FaceEmbedder
-from facespace.gallery import Gallery
+from facespace.gallery import Gallery, Match
 from facespace.models import VERIFY_FAR, FarCurve, ModelSpec
 from facespace.service.compreface.asked import Chosen, refused
 from facespace.service.engine import Faces
@@ -22,13 +22,17 @@ CUT_FAR = 1e-3
 DIGITS = 5
 
 
-def similarities(curve: FarCurve, distances: NDArray[np.floating]) -> list[float]:
-    """Distances on CompreFace's scale, from 1 for the same picture to 0: 1 / (1 + sqrt(FAR / CUT_FAR)).
+def similarity(log_far: float) -> float:
+    """A rate on CompreFace's scale, from 1 for the same picture to 0: 1 / (1 + sqrt(FAR / CUT_FAR)).
 
     It falls as the distance grows, and is 0.5 where different people are taken for one at CUT_FAR, whatever the model.
     """
-    log_far = curve.log_far(distances)
-    return [round(float(1 / (1 + 10 ** ((value - np.log10(CUT_FAR)) / 2))), DIGITS) for value in log_far]
+    return round(float(1 / (1 + 10 ** ((log_far - np.log10(CUT_FAR)) / 2))), DIGITS)
+
+
+def similarities(curve: FarCurve, distances: NDArray[np.floating]) -> list[float]:
+    """`similarity` of the rate that each distance stands for."""
+    return [similarity(log_far) for log_far in curve.log_far(distances)]
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,10 @@ async def most_alike(
     gallery: OpenGallery, rows: NDArray[np.float32], spec: ModelSpec, n: int
 ) -> list[list[dict[str, Any]]]:
     """Of each probe the subjects most like it, at most ``n``, each by the nearest of the faces."""
-    curves = await gallery.read(lambda opened: _curves(opened, spec))
     k = n
     while True:
         found, _ = await gallery.search(rows, spec, k=k, far=VERIFY_FAR)
-        subjects = [_subjects(matches, curves)[:n] for matches in found]
+        subjects = [_subjects(matches)[:n] for matches in found]
         # Several of the nearest faces may be one subject's.
         enough = all(len(one) >= n or len(matches) < k for one, matches in zip(subjects, found, strict=True))
         if enough or k >= MOST_MATCHES:
@@ -119,21 +122,11 @@ async def most_alike(
         k = min(4 * k, MOST_MATCHES)
 
 
-def _curves(gallery: Gallery, spec: ModelSpec) -> dict[str, FarCurve]:
-    return {pair.stored.sha256: pair.curve for pair in gallery.templates.comparable(spec)}
-
-
-def _subjects(matches: list[Any], curves: dict[str, FarCurve]) -> list[dict[str, Any]]:
-    nearest: dict[str, Any] = {}
+def _subjects(matches: list[Match]) -> list[dict[str, Any]]:
+    nearest: dict[str, float] = {}
     for match in matches:
-        nearest.setdefault(match.face.subject, match)
-    return [
-        {
-            "subject": name,
-            "similarity": similarities(curves[match.model], np.array([match.distance]))[0],
-        }
-        for name, match in nearest.items()
-    ]
+        nearest.setdefault(match.face.subject, match.log_far)
+    return [{"subject": name, "similarity": similarity(log_far)} for name, log_far in nearest.items()]
 
 
 def alike_to(
