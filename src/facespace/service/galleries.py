@@ -85,9 +85,9 @@ class Embedders:
         with self._lock:
             if self._specs is None:
                 installed = [spec for _, spec in installed_models() if isinstance(spec, ModelSpec)]
-                self._specs = [*built_in_models(), *installed]
-            embedders = [spec for spec in self._specs if spec.task == "embedder"]
-        return next((spec for spec in embedders if named in (spec.sha256, spec.name)), None)
+                known = (*built_in_models(), *installed)
+                self._specs = [spec for spec in known if spec.task == "embedder"]
+        return next((spec for spec in self._specs if named in (spec.sha256, spec.name)), None)
 
     def _once(self, sha256: str | None, load: Callable[[], FaceEmbedder]) -> FaceEmbedder:
         with self._lock:
