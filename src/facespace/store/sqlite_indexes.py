@@ -120,14 +120,13 @@ class SqliteIndexes:
 
     def states(self) -> dict[str, IndexState]:
         """See `TemplateStore.index_states`; where there is no file the templates need not be read for it."""
+        n_of = f"SELECT count(*) FROM templates WHERE {OF_MODEL}"
         with self._templates.snapshot():
-            counts = self._templates.count()
             return {
                 spec.sha256: self.of(spec).state
                 if spec.sha256 in self._held or self._has_file(spec.sha256)
-                else IndexState("exact", counts[spec.sha256])
-                for spec in self._templates.models()
-                if spec.sha256 in counts
+                else IndexState("exact", self._database.value(n_of, (spec.sha256,)))
+                for spec in self._templates.models(in_use=True)
             }
 
     def problems(self, spec: ModelSpec) -> Iterator[str]:
