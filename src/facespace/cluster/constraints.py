@@ -44,7 +44,11 @@ class Constraints:
         """
         together, apart, person = self.links(n)
         root = components(n, together)
-        _check(root, together, apart, person)
+        broken = contradictions(root, apart, person)
+        if len(broken):
+            named = "; ".join(_name(int(i), int(j), together) for i, j in broken[:SHOWN])
+            more = f"; and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+            raise InputError(f"constraints contradict each other: {named}{more}; drop one link of each chain")
         roots, start = np.unique(root, return_inverse=True)
         fixed = np.zeros(len(roots), bool)
         fixed[start[person >= 0]] = True
@@ -160,18 +164,15 @@ def components(n: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     return root
 
 
-def _check(
-    root: NDArray[np.int64], together: NDArray[np.int64], apart: NDArray[np.int64], person: NDArray[np.int64]
-) -> None:
+def contradictions(
+    root: NDArray[np.int64], apart: NDArray[np.int64], person: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Pairs of faces that have one root and may not be one person, one or more of each such root, shape (P, 2)."""
     confirmed = np.flatnonzero(person >= 0)
     order = confirmed[np.argsort(root[confirmed], kind="stable")]
     mixed = (root[order[1:]] == root[order[:-1]]) & (person[order[1:]] != person[order[:-1]])
     two_people = np.stack([order[:-1][mixed], order[1:][mixed]], axis=1)
-    broken = np.concatenate([apart[root[apart[:, 0]] == root[apart[:, 1]]], two_people])
-    if len(broken):
-        named = "; ".join(_name(int(i), int(j), together) for i, j in broken[:SHOWN])
-        more = f"; and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
-        raise InputError(f"constraints contradict each other: {named}{more}; drop one link of each chain")
+    return np.concatenate([apart[root[apart[:, 0]] == root[apart[:, 1]]], two_people])
 
 
 def _name(i: int, j: int, together: NDArray[np.int64]) -> str:

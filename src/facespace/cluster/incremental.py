@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster.constraints import Constraints, chains, components
+from facespace.cluster.constraints import Constraints, chains, components, contradictions
 from facespace.cluster.groups import Groups
 from facespace.cluster.linkage import agglomerative
 from facespace.cluster.search import BlockSearch
@@ -140,11 +140,8 @@ def _without_contradiction(before: NDArray[np.int64], constraints: Constraints) 
     """The groups that stand, without those in which the constraints find two people."""
     together, apart, person = constraints.links(len(before))
     root = components(len(before), np.concatenate([together, chains(before)]))
-    wrong = root[apart[root[apart[:, 0]] == root[apart[:, 1]], 0]]
-    confirmed = np.flatnonzero(person >= 0)
-    pairs = np.unique(np.stack([root[confirmed], person[confirmed]], axis=1), axis=0)
-    several, count = np.unique(pairs[:, 0], return_counts=True)
-    return np.where(np.isin(root, np.concatenate([wrong, several[count > 1]])), -1, before)
+    wrong = root[contradictions(root, apart, person)[:, 0]]
+    return np.where(np.isin(root, wrong), -1, before)
 
 
 def _keep_numbers(
