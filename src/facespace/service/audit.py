@@ -12,37 +12,26 @@ from facespace.store import name_key
 AUDIT = "audit.jsonl"
 
 
-class Audit:
-    """The log of a service; several processes may write it at once.
+def write_line(
+    folder: Path, action: str, *, by: str | None, gallery: str | None, subject: str | None = None, **more: Any
+) -> None:
+    """Add a line to the log in the folder of a service; whole, whoever else writes.
 
     A subject is named by a digest of the name: whoever knows a name can look up what was done with it, and the log
     itself does not list who was enrolled, also after they were removed.
 
-    Args:
-        folder: of the service.
+    Raises:
+        OSError: it cannot be written.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / AUDIT
-
-    def write(
-        self, action: str, *, by: str | None, gallery: str | None, subject: str | None = None, **more: Any
-    ) -> None:
-        """Add a line; whole, whoever else writes.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        entry = {
-            "moment": datetime.now(UTC).isoformat(timespec="milliseconds"), "action": action, "by": by,
-            "gallery": gallery, **({} if subject is None else {"subject": digest_of(subject)}), **more,
-        }  # fmt: skip
-        line = (json.dumps(entry, ensure_ascii=True) + "\n").encode()
-        log = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(log, line)
-        finally:
-            os.close(log)
+    entry = {
+        "moment": datetime.now(UTC).isoformat(timespec="milliseconds"), "action": action, "by": by,
+        "gallery": gallery, **({} if subject is None else {"subject": digest_of(subject)}), **more,
+    }  # fmt: skip
+    log = os.open(folder / AUDIT, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(log, (json.dumps(entry, ensure_ascii=True) + "\n").encode())
+    finally:
+        os.close(log)
 
 
 def digest_of(subject: str) -> str:

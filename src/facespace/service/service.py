@@ -15,7 +15,7 @@ from facespace.extract import NamedDetector
 from facespace.faces.detect import Detector
 from facespace.saved_files import make_folder
 from facespace.service.access import Access, Door
-from facespace.service.audit import Audit
+from facespace.service.audit import write_line
 from facespace.service.engine import Engine
 from facespace.service.galleries import Embedders, Galleries, OpenGallery
 from facespace.service.jobs import JobFolder
@@ -37,7 +37,6 @@ class Service:
         settings: as given.
         metrics: counts and times.
         door: lets requests in.
-        audit: the log of enrolments, removals and exports.
         embedders: of all galleries.
         galleries: all of them.
         jobs: long work.
@@ -55,7 +54,6 @@ class Service:
         make_folder(Path(settings.folder), private=True)
         self.settings, self.metrics = settings, Metrics()
         self.door = Door(settings, self.metrics)
-        self.audit = Audit(settings.folder)
         self.embedders = embedders or Embedders(settings.model, settings.device)
         self.galleries = Galleries(settings, self.embedders, self.metrics)
         self.jobs, self.wake = JobFolder(settings.folder), asyncio.Event()
@@ -123,8 +121,8 @@ class Asked:
     by: str | None
 
     def log(self, action: str, **what: Any) -> None:
-        """Add a line to the service's log; see `Audit.write`."""
-        self.service.audit.write(action, by=self.by, gallery=self.gallery.name, **what)
+        """Add a line to the service's log; see `write_line`."""
+        write_line(self.service.settings.folder, action, by=self.by, gallery=self.gallery.name, **what)
 
 
 async def _service(request: Request) -> Service:
