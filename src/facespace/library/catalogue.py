@@ -112,10 +112,6 @@ class Catalogue(Database):
         self.templates.indexes.overwrite_removed()
         super().scrub()
 
-    def moment(self) -> tuple[int, int]:
-        """Changes whenever this or another process writes."""
-        return int(self.value("PRAGMA data_version")), self.connection.total_changes
-
     def photos(self) -> list[StoredPhoto]:
         """All photos that are there, by path."""
         return [

@@ -73,6 +73,10 @@ class Rows:
         """A statement that writes, once for each of these."""
         return self.connection.executemany(statement, parameters)
 
+    def moment(self) -> tuple[int, int]:
+        """Changes whenever this connection or another one writes."""
+        return int(self.value("PRAGMA data_version")), self.connection.total_changes
+
     def log_after(
         self, table: str, column: str, position: int, where: str = "1", values: Sequence[Any] = ()
     ) -> Logged:

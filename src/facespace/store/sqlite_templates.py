@@ -47,8 +47,8 @@ class SqliteTemplates(TemplateStore):
         return self._database.transaction()
 
     def moment(self) -> Hashable:
-        """See `TemplateStore.moment`: commits of others, and writes of this connection."""
-        return self._database.value("PRAGMA data_version"), self._database.connection.total_changes
+        """See `TemplateStore.moment`."""
+        return self._database.moment()
 
     def models(self, *, in_use: bool = False) -> tuple[ModelSpec, ...]:
         """See `TemplateStore.models`."""
