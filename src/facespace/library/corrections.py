@@ -9,108 +9,123 @@ contradict an earlier correction, or name nobody and nothing of the library, and
 from collections.abc import Iterable, Sequence
 
 from facespace.errors import CorrectionError
+from facespace.library.catalogue import Catalogue
 from facespace.library.faces import find_face, find_person, name_face, name_person, named_people
-from facespace.library.history import Assigned, Step, Stored
+from facespace.library.history import Assigned, Entry, Step, Stored, one_entry
 from facespace.store import clean_name, taken_by
 
 PersonRef = int | str
 FaceRef = int | str
 
 
-def name(step: Step, person: PersonRef, name: str) -> None:
-    """Give a person a name, which nobody else has."""
-    clean = clean_name(name, digits=False)
-    number = find_person(step.catalogue, person)
-    step.what = f"name {name_person(step.catalogue, number)} {clean}"
-    _check_free(step, clean, number)
-    mark_confirmed(step, number)
-    set_person(step, number, name=clean)
+class Correcting:
+    """The corrections of a library; see `facespace.library.Library`."""
 
+    _catalogue: Catalogue
 
-def merge(step: Step, person: PersonRef, others: Iterable[PersonRef]) -> None:
-    """All are one person, who keeps the number of the first, and the name of the first that has one."""
-    number = find_person(step.catalogue, person)
-    rest = dict.fromkeys(find_person(step.catalogue, other) for other in others)
-    rest.pop(number, None)
-    merged = ", ".join(name_person(step.catalogue, other) for other in rest)
-    step.what = f"merge {merged} into {name_person(step.catalogue, number)}"
-    for other in rest:
-        join(step, number, other)
+    def name(self, person: PersonRef, name: str) -> Entry | None:
+        """Give a person a name, which nobody else has."""
+        with one_entry(self._catalogue, "name") as step:
+            clean = clean_name(name, digits=False)
+            number = find_person(step.catalogue, person)
+            step.what = f"name {name_person(step.catalogue, number)} {clean}"
+            _check_free(step, clean, number)
+            mark_confirmed(step, number)
+            set_person(step, number, name=clean)
+        return step.entry
 
+    def merge(self, person: PersonRef, *others: PersonRef) -> Entry | None:
+        """All are one person, who keeps the number of the first, and the name of the first that has one."""
+        with one_entry(self._catalogue, "merge") as step:
+            number = find_person(step.catalogue, person)
+            rest = dict.fromkeys(find_person(step.catalogue, other) for other in others)
+            rest.pop(number, None)
+            merged = ", ".join(name_person(step.catalogue, other) for other in rest)
+            step.what = f"merge {merged} into {name_person(step.catalogue, number)}"
+            for other in rest:
+                join(step, number, other)
+        return step.entry
 
-def split(step: Step, person: PersonRef, faces: Iterable[FaceRef], name: str | None) -> None:
-    """These faces of a person are another person, a new one of that name; the two stay apart from now on."""
-    number = find_person(step.catalogue, person)
-    parted = _find_faces(step, faces)
-    _check_members(step, parted, faces_of(step, number), number)
-    step.what = f"split {_faces(step, parted)} from {name_person(step.catalogue, number)}"
-    other = new_person(step)
-    for face in parted:
-        reject_face(step, face, number)
-        confirm_face(step, face, other, named=False)
-    _keep_apart(step, number, other)
-    step.what += f": person {other}"
-    if name is not None:
-        clean = clean_name(name, digits=False)
-        _check_free(step, clean, other)
-        set_person(step, other, name=clean)
-        step.what += f", {clean}"
+    def split(self, person: PersonRef, faces: Sequence[FaceRef], *, name: str | None = None) -> Entry | None:
+        """These faces of a person are another person, a new one of that name; the two stay apart from now on."""
+        with one_entry(self._catalogue, "split") as step:
+            number = find_person(step.catalogue, person)
+            parted = _find_faces(step, faces)
+            _check_members(step, parted, faces_of(step, number), number)
+            step.what = f"split {_faces(step, parted)} from {name_person(step.catalogue, number)}"
+            other = new_person(step)
+            for face in parted:
+                reject_face(step, face, number)
+                confirm_face(step, face, other, named=False)
+            _keep_apart(step, number, other)
+            step.what += f": person {other}"
+            if name is not None:
+                clean = clean_name(name, digits=False)
+                _check_free(step, clean, other)
+                set_person(step, other, name=clean)
+                step.what += f", {clean}"
+        return step.entry
 
+    def apart(self, person: PersonRef, other: PersonRef) -> Entry | None:
+        """The two are different people."""
+        with one_entry(self._catalogue, "apart") as step:
+            a, b = find_person(step.catalogue, person), find_person(step.catalogue, other)
+            if a == b:
+                raise CorrectionError(f"expected two people, got {name_person(step.catalogue, a)} twice")
+            step.what = f"tell {name_person(step.catalogue, a)} and {name_person(step.catalogue, b)} apart"
+            _keep_apart(step, a, b)
+        return step.entry
 
-def tell_apart(step: Step, person: PersonRef, other: PersonRef) -> None:
-    """The two are different people."""
-    a, b = find_person(step.catalogue, person), find_person(step.catalogue, other)
-    if a == b:
-        raise CorrectionError(f"expected two people, got {name_person(step.catalogue, a)} twice")
-    step.what = f"tell {name_person(step.catalogue, a)} and {name_person(step.catalogue, b)} apart"
-    _keep_apart(step, a, b)
+    def confirm(self, person: PersonRef, faces: Sequence[FaceRef] = ()) -> Entry | None:
+        """These faces are that person; without faces, all that are suggested for the person are."""
+        with one_entry(self._catalogue, "confirm") as step:
+            number = find_person(step.catalogue, person)
+            meant = _find_faces(step, faces)
+            who = name_person(step.catalogue, number)
+            mark_confirmed(step, number)
+            for face in meant or faces_of(step, number, "suggested"):
+                confirm_face(step, face, number, named=bool(meant))
+            n = len({key for relation, key, *_ in step.changes if relation == "assignments"})
+            step.what = f"confirm {_faces(step, meant) if meant else _count(n)} as {who}"
+        return step.entry
 
+    def reject(self, person: PersonRef, faces: Sequence[FaceRef]) -> Entry | None:
+        """These faces are not that person. Whose they are is worked out when the library is grouped again."""
+        with one_entry(self._catalogue, "reject") as step:
+            number = find_person(step.catalogue, person)
+            meant = _find_faces(step, faces)
+            if not step.person(number).settled and not set(faces_of(step, number)) - set(meant):
+                raise CorrectionError(f"{name_person(step.catalogue, number)}: expected a face to be left")
+            step.what = f"reject {_faces(step, meant)} as {name_person(step.catalogue, number)}"
+            for face in meant:
+                reject_face(step, face, number)
+            mark_confirmed(step, number)
+        return step.entry
 
-def confirm(step: Step, person: PersonRef, faces: Sequence[FaceRef]) -> None:
-    """These faces are that person; without faces, all that are suggested for the person are."""
-    number = find_person(step.catalogue, person)
-    meant = _find_faces(step, faces)
-    who = name_person(step.catalogue, number)
-    mark_confirmed(step, number)
-    for face in meant or faces_of(step, number, "suggested"):
-        confirm_face(step, face, number, named=bool(meant))
-    n = len({key for relation, key, *_ in step.changes if relation == "assignments"})
-    step.what = f"confirm {_faces(step, meant) if meant else _count(n)} as {who}"
+    def not_a_face(self, faces: Sequence[FaceRef]) -> Entry | None:
+        """These are no faces, or not worth having: they take no part from now on."""
+        with one_entry(self._catalogue, "not-a-face") as step:
+            meant = _find_faces(step, faces)
+            step.what = f"{_faces(step, meant)}: not a face"
+            for face in meant:
+                before = step.assigned(face)
+                if before and before.named:
+                    raise CorrectionError(
+                        f"{name_face(step.catalogue, face)} cannot be marked as no face: that contradicts "
+                        f"{step.entry_of('assignments', face)}; undo that entry first"
+                    )
+                step.set("assignments", (face,), None)
+                step.set("ignored", (face,), ("not a face",))
+        return step.entry
 
-
-def reject(step: Step, person: PersonRef, faces: Sequence[FaceRef]) -> None:
-    """These faces are not that person."""
-    number = find_person(step.catalogue, person)
-    meant = _find_faces(step, faces)
-    if not step.person(number).settled and not set(faces_of(step, number)) - set(meant):
-        raise CorrectionError(f"{name_person(step.catalogue, number)}: expected a face to be left")
-    step.what = f"reject {_faces(step, meant)} as {name_person(step.catalogue, number)}"
-    for face in meant:
-        reject_face(step, face, number)
-    mark_confirmed(step, number)
-
-
-def not_a_face(step: Step, faces: Sequence[FaceRef]) -> None:
-    """These are no faces, or not worth having: they take no part from now on."""
-    meant = _find_faces(step, faces)
-    step.what = f"{_faces(step, meant)}: not a face"
-    for face in meant:
-        before = step.assigned(face)
-        if before and before.named:
-            raise CorrectionError(
-                f"{name_face(step.catalogue, face)} cannot be marked as no face: that contradicts "
-                f"{step.entry_of('assignments', face)}; undo that entry first"
-            )
-        step.set("assignments", (face,), None)
-        step.set("ignored", (face,), ("not a face",))
-
-
-def hide(step: Step, person: PersonRef, *, hidden: bool) -> None:
-    """Leave a person out of lists and pages, or show the person again."""
-    number = find_person(step.catalogue, person)
-    step.what = f"{'hide' if hidden else 'show'} {name_person(step.catalogue, number)}"
-    mark_confirmed(step, number)
-    set_person(step, number, hidden=hidden)
+    def hide(self, person: PersonRef, *, hidden: bool = True) -> Entry | None:
+        """Leave a person out of lists and pages, or with ``hidden=False`` show the person again."""
+        with one_entry(self._catalogue, "hide") as step:
+            number = find_person(step.catalogue, person)
+            step.what = f"{'hide' if hidden else 'show'} {name_person(step.catalogue, number)}"
+            mark_confirmed(step, number)
+            set_person(step, number, hidden=hidden)
+        return step.entry
 
 
 def faces_of(step: Step, person: int, state: str | None = None) -> list[int]:

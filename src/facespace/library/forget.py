@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facespace.library.catalogue import Catalogue
 from facespace.library.corrections import faces_of
 from facespace.library.faces import find_person
 from facespace.library.files import remove_files, remove_page
-from facespace.library.history import Assigned, Entry, History, Step
+from facespace.library.history import Assigned, Entry, Step, one_entry
 
 
 @dataclass(frozen=True)
@@ -33,22 +34,21 @@ class Forgotten:
     n_files: int
 
 
-def forget(history: History, person: int | str) -> Forgotten:
+def forget(catalogue: Catalogue, person: int | str) -> Forgotten:
     """Remove a person from the catalogue and the files beside it, and the bytes out of the file.
 
     All faces shown for the person go, the suggested ones too; so do the entries of the history that mention the
     person or one of the faces, and the page, which `facespace people` writes again.
 
     Args:
-        history: of an open catalogue.
+        catalogue: open.
         person: number or name.
 
     Raises:
         CorrectionError: nobody of that number or name.
         LibraryError: the catalogue cannot be written, or another process holds the file open, so that traces stay.
     """
-    catalogue = history.catalogue
-    with history.step("forget") as step:
+    with one_entry(catalogue, "forget") as step:
         number = find_person(step.catalogue, person)
         faces = faces_of(step, number)
         beside = _faces_beside(step, faces)
@@ -56,9 +56,9 @@ def forget(history: History, person: int | str) -> Forgotten:
         _remove_entries(step, number, set(faces))
         n_files = remove_files(catalogue.folder, beside) + remove_page(catalogue.folder)
         step.what = f"forgot a person: {len(faces)} faces, {n_templates} templates, {n_files} files"
-    assert history.last is not None
+    assert step.entry is not None
     catalogue.scrub()
-    return Forgotten(history.last, len(faces), n_templates, n_files)
+    return Forgotten(step.entry, len(faces), n_templates, n_files)
 
 
 def _faces_beside(step: Step, faces: list[int]) -> set[int]:

@@ -7,7 +7,7 @@ redo. What a later entry rests on cannot be taken away from under it.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from facespace.errors import CorrectionError
 from facespace.library.catalogue import Catalogue
 
 Values = tuple[Any, ...]
+Change = tuple[str, Values, Values | None, Values | None]
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,14 @@ class Step:
         catalogue: the open catalogue, in a transaction.
         what: a line for people.
         changes: (relation, key, before, after) in order.
+        entry: once all is committed; None where nothing was changed.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.what = ""
-        self.changes: list[tuple[str, Values, Values | None, Values | None]] = []
+        self.changes: list[Change] = []
+        self.entry: Entry | None = None
 
     def get(self, relation: str, *key: int) -> Values | None:
         """The other columns of a row; None where there is no such row."""
@@ -138,145 +141,121 @@ class Step:
         )
 
 
-class History:
-    """The log of a catalogue.
+@contextmanager
+def one_entry(catalogue: Catalogue, action: str, *, undoes: int | None = None) -> Iterator[Step]:
+    """One transaction with one entry, for what is changed inside.
 
-    Args:
-        catalogue: open.
-
-    Attributes:
-        catalogue: as given.
-        last: the entry of the last step; None where it changed nothing.
+    Raises:
+        LibraryError: another process holds the library, or the disk refuses.
     """
+    with catalogue.transaction():
+        step = Step(catalogue)
+        yield step
+        entry = _write_entry(step, action, undoes)
+    step.entry = entry
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
-        self.last: Entry | None = None
 
-    def add(self, action: str, change: Callable[[Step], None]) -> Entry | None:
-        """One entry with what ``change`` does, None where that is nothing; errors as of `step` and ``change``."""
-        with self.step(action) as step:
-            change(step)
-        return self.last
+def read_entries(catalogue: Catalogue) -> list[Entry]:
+    """All entries, the newest first."""
+    entries: list[Entry] = []
+    taken_back: set[int] = set()
+    for row in catalogue.rows("SELECT * FROM history ORDER BY entry_id DESC"):
+        in_force = row["entry_id"] not in taken_back
+        if in_force and row["undoes"] is not None:
+            taken_back.add(row["undoes"])
+        entries.append(Entry(**dict(row), in_force=in_force))
+    return entries
 
-    @contextmanager
-    def step(self, action: str, *, undoes: int | None = None) -> Iterator[Step]:
-        """One transaction with one entry; afterwards `last` is the entry, or None where nothing was changed.
 
-        Raises:
-            LibraryError: another process holds the library, or the disk refuses.
-        """
-        self.last = None
-        with self.catalogue.transaction():
-            step = Step(self.catalogue)
-            yield step
-            entry = self._write(step, action, undoes)
-        self.last = entry
+class Undoing:
+    """What a library does with its history."""
 
-    def entries(self) -> list[Entry]:
-        """All entries, the newest first."""
-        rows = self.catalogue.rows("SELECT * FROM history ORDER BY entry_id DESC")
-        entries: list[Entry] = []
-        taken_back: set[int] = set()
-        for row in rows:
-            in_force = row["entry_id"] not in taken_back
-            if in_force and row["undoes"] is not None:
-                taken_back.add(row["undoes"])
-            entries.append(Entry(**dict(row), in_force=in_force))
-        return entries
+    _catalogue: Catalogue
 
-    def undo(self, entry_id: int | None = None) -> Entry | None:
-        """Take back the last entry in force, or the one with that id.
+    def history(self) -> list[Entry]:
+        """All corrections, the newest first."""
+        return read_entries(self._catalogue)
+
+    def undo(self, entry: int | None = None) -> Entry | None:
+        """Take back the last correction in force, or the one with that number if no later one rests on it.
 
         Raises:
             CorrectionError: there is none, or a later entry rests on it.
-            LibraryError: as `step`.
         """
-        with self.catalogue.transaction():
-            undoable = [e for e in self.entries() if e.undoes is None and e.in_force and e.action != "forget"]
-            if entry_id is not None:
-                undoable = [e for e in undoable if e.entry_id == entry_id]
-            if not undoable:
-                raise CorrectionError(
-                    "nothing to undo: the history has no entry in force"
-                    + (
-                        ""
-                        if entry_id is None
-                        else f" with number {entry_id}; see `facespace library history`"
-                    )
-                )
-            return self._take_back(undoable[0], "undo")
+        with self._catalogue.transaction():
+            for known in self.history():
+                is_undoable = known.undoes is None and known.in_force and known.action != "forget"
+                if is_undoable and entry in (None, known.entry_id):
+                    return _take_back(self._catalogue, known, "undo")
+        which = "" if entry is None else f" with number {entry}; see `facespace library history`"
+        raise CorrectionError(f"nothing to undo: the history has no entry in force{which}")
 
     def redo(self) -> Entry | None:
         """Take back the last undo, as long as no correction was made since.
 
         Raises:
             CorrectionError: there is no undo, or a correction was made since.
-            LibraryError: as `step`.
         """
-        with self.catalogue.transaction():
-            entries = self.entries()
-            last_made = max((e.entry_id for e in entries if e.undoes is None), default=0)
-            by_id = {e.entry_id: e for e in entries}
-            undone = [
-                e
-                for e in entries
-                if e.in_force and e.action == "undo" and e.entry_id > last_made and e.undoes in by_id
-            ]
-            if not undone:
-                raise CorrectionError("nothing to redo: nothing was undone since the last correction")
-            return self._take_back(undone[0], "redo")
+        with self._catalogue.transaction():
+            entries = self.history()
+            known = {entry.entry_id for entry in entries}
+            for entry in entries:
+                if entry.undoes is None:
+                    break
+                if entry.in_force and entry.action == "undo" and entry.undoes in known:
+                    return _take_back(self._catalogue, entry, "redo")
+        raise CorrectionError("nothing to redo: nothing was undone since the last correction")
 
-    def _take_back(self, entry: Entry, action: str) -> Entry | None:
-        changes = self._changes(entry.entry_id)
-        with self.step(action, undoes=entry.entry_id) as step:
-            step.what = f"{action} {entry.undoes or entry.entry_id}: {_first_what(self.entries(), entry)}"
-            for relation, key, after in {(r, k): (r, k, a) for r, k, _, a in changes}.values():
-                if _fixed(relation, step.get(relation, *key)) != _fixed(relation, after):
-                    raise CorrectionError(
-                        f"entry {entry.entry_id} ({entry.what}) cannot be taken back: "
-                        f"{step.entry_of(relation, *key)} rests on it; undo that first"
-                    )
-            try:
-                for relation, key, before, _ in reversed(changes):
-                    step.set(relation, key, _possible(step, relation, before))
-            except sqlite3.IntegrityError as error:
+
+def _take_back(catalogue: Catalogue, entry: Entry, action: str) -> Entry | None:
+    changes = _changes(catalogue, entry.entry_id)
+    refused = f"entry {entry.entry_id} ({entry.what}) cannot be taken back: "
+    with one_entry(catalogue, action, undoes=entry.entry_id) as step:
+        step.what = f"{action} {entry.undoes or entry.entry_id}: {_first_what(catalogue, entry)}"
+        for relation, key, after in {(r, k): (r, k, a) for r, k, _, a in changes}.values():
+            if _fixed(relation, step.get(relation, *key)) != _fixed(relation, after):
                 raise CorrectionError(
-                    f"entry {entry.entry_id} ({entry.what}) cannot be taken back: later corrections rest on it; "
-                    "undo those first, the newest before the others"
-                ) from error
-            _check(step, entry)
-        return self.last
+                    f"{refused}{step.entry_of(relation, *key)} rests on it; undo that first"
+                )
+        try:
+            for relation, key, before, _ in reversed(changes):
+                step.set(relation, key, _possible(step, relation, before))
+        except sqlite3.IntegrityError as error:
+            raise CorrectionError(
+                f"{refused}later corrections rest on it; undo those first, the newest before the others"
+            ) from error
+        _check(step, refused)
+    return step.entry
 
-    def _changes(self, entry_id: int) -> list[tuple[str, Values, Values | None, Values | None]]:
-        rows = self.catalogue.rows(
-            "SELECT relation, key, before, after FROM changes WHERE entry_id = ? ORDER BY change_id",
-            (entry_id,),
-        )
-        return [
-            (row["relation"], tuple(json.loads(row["key"])), _values(row["before"]), _values(row["after"]))
-            for row in rows
-        ]
 
-    def _write(self, step: Step, action: str, undoes: int | None) -> Entry | None:
-        if not step.changes and undoes is None and action != "forget":
-            return None
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        # SQLite text is UTF-8, names of files need not be.
-        step.what = step.what.encode(errors="backslashreplace").decode()
-        cursor = step.catalogue.execute(
-            "INSERT INTO history (at, action, what, undoes) VALUES (?, ?, ?, ?)",
-            (at, action, step.what, undoes),
-        )
-        entry = Entry(int(cursor.lastrowid or 0), at, action, step.what, undoes, True)
-        step.catalogue.execute_all(
-            "INSERT INTO changes (entry_id, relation, key, face_id, before, after) VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (entry.entry_id, relation, json.dumps(key), _face(relation, key), _json(before), _json(after))
-                for relation, key, before, after in step.changes
-            ],
-        )
-        return entry
+def _changes(catalogue: Catalogue, entry_id: int) -> list[Change]:
+    rows = catalogue.rows(
+        "SELECT relation, key, before, after FROM changes WHERE entry_id = ? ORDER BY change_id", (entry_id,)
+    )
+    return [
+        (row["relation"], tuple(json.loads(row["key"])), _values(row["before"]), _values(row["after"]))
+        for row in rows
+    ]
+
+
+def _write_entry(step: Step, action: str, undoes: int | None) -> Entry | None:
+    if not step.changes and undoes is None and action != "forget":
+        return None
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    # SQLite text is UTF-8, names of files need not be.
+    what = step.what.encode(errors="backslashreplace").decode()
+    cursor = step.catalogue.execute(
+        "INSERT INTO history (at, action, what, undoes) VALUES (?, ?, ?, ?)", (at, action, what, undoes)
+    )
+    entry = Entry(int(cursor.lastrowid or 0), at, action, what, undoes, True)
+    step.catalogue.execute_all(
+        "INSERT INTO changes (entry_id, relation, key, face_id, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (entry.entry_id, relation, json.dumps(key), _face(relation, key), _json(before), _json(after))
+            for relation, key, before, after in step.changes
+        ],
+    )
+    return entry
 
 
 def _write(catalogue: Catalogue, relation: str, key: Values, values: Values | None) -> None:
@@ -309,7 +288,7 @@ def _possible(step: Step, relation: str, before: Values | None) -> Values | None
     return before if step.get("people", Assigned(*before).person_id) else None
 
 
-def _check(step: Step, entry: Entry) -> None:
+def _check(step: Step, refused: str) -> None:
     """Nothing that is in force may contradict what came back."""
     for relation, join in (("rejections", "USING (face_id, person_id)"), ("ignored", "USING (face_id)")):
         keys = ", ".join(RELATIONS[relation][0])
@@ -318,20 +297,16 @@ def _check(step: Step, entry: Entry) -> None:
         )
         if row:
             raise CorrectionError(
-                f"entry {entry.entry_id} ({entry.what}) cannot be taken back: it would contradict "
-                f"{step.entry_of(relation, *row)}; undo that first"
+                f"{refused}it would contradict {step.entry_of(relation, *row)}; undo that first"
             )
     for relation, rows in NEED_A_CONFIRMED_PERSON:
         row = step.catalogue.row(f"{rows} AND NOT settled")
         if row:
-            raise CorrectionError(
-                f"entry {entry.entry_id} ({entry.what}) cannot be taken back: {step.entry_of(relation, *row)} "
-                "rests on it; undo that first"
-            )
+            raise CorrectionError(f"{refused}{step.entry_of(relation, *row)} rests on it; undo that first")
 
 
-def _first_what(entries: list[Entry], entry: Entry) -> str:
-    by_id = {e.entry_id: e for e in entries}
+def _first_what(catalogue: Catalogue, entry: Entry) -> str:
+    by_id = {one.entry_id: one for one in read_entries(catalogue)}
     while entry.undoes in by_id:
         entry = by_id[entry.undoes]
     return entry.what

@@ -1,6 +1,6 @@
 """A photo library: a folder of photos, beside it the catalogue of the faces found there, with names and corrections."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from facespace.errors import LibraryError
 from facespace.extract import FaceEmbedder, NamedDetector
-from facespace.library import corrections
 from facespace.library.browse import Browse
 from facespace.library.catalogue import Catalogue, StoredPhoto
 from facespace.library.checking import Checked, check
+from facespace.library.corrections import Correcting, FaceRef, PersonRef
 from facespace.library.differences import QUICK, Look, Motion, motion_of
 from facespace.library.exchange.files import ExportOptions, FolderOptions, ImportOptions, Written
 from facespace.library.exchange.folders import sort_into_folders
@@ -24,7 +24,7 @@ from facespace.library.exchange.sidecars import write_copies, write_sidecars
 from facespace.library.exchange.tables import export_people
 from facespace.library.forget import Forgotten, forget
 from facespace.library.grouping import Rule, last_rule
-from facespace.library.history import Entry, History
+from facespace.library.history import Undoing
 from facespace.library.people import People, group_people
 from facespace.library.progress import OnProgress, ScanProgress, read_progress
 from facespace.library.refresh import QUIET_S, HowToWork, Refreshed, Regroup, follow, refresh, regroup
@@ -41,11 +41,8 @@ from facespace.library.upgrading import Upgrade, drop_old, library_model, readin
 from facespace.models import ModelSpec
 from facespace.store import TemplateStore
 
-PersonRef = int | str
-FaceRef = int | str
 
-
-class Library:
+class Library(Correcting, Undoing):
     """An open library; use it in a `with` block, in one thread.
 
     Persons are named by number or name, faces by `photo#k` or id (`facespace.library.faces`). Every correction is
@@ -64,7 +61,6 @@ class Library:
 
     def __init__(self, folder: Path | str, *, create: bool = True) -> None:
         self._catalogue = Catalogue(folder, create=create)
-        self._history = History(self._catalogue)
 
     def __enter__(self) -> Self:
         return self
@@ -284,65 +280,19 @@ class Library:
     def _regroup(self, scan: Scan, rule: Rule | None, write_page: "PageWriter | None") -> Regroup:
         return Regroup(scan, rule, partial(write_page, self) if write_page else None)
 
-    # Names and corrections.
-
-    def name(self, person: PersonRef, name: str) -> Entry | None:
-        """Give a person a name, which nobody else has."""
-        return self._history.add("name", lambda step: corrections.name(step, person, name))
-
-    def merge(self, person: PersonRef, *others: PersonRef) -> Entry | None:
-        """All are one person, who keeps the number of the first, and the name of the first that has one."""
-        return self._history.add("merge", lambda step: corrections.merge(step, person, others))
-
-    def split(self, person: PersonRef, faces: Sequence[FaceRef], *, name: str | None = None) -> Entry | None:
-        """These faces of a person are another person, a new one of that name; the two stay apart from now on."""
-        return self._history.add("split", lambda step: corrections.split(step, person, faces, name))
-
-    def apart(self, person: PersonRef, other: PersonRef) -> Entry | None:
-        """The two are different people."""
-        return self._history.add("apart", lambda step: corrections.tell_apart(step, person, other))
-
-    def confirm(self, person: PersonRef, faces: Sequence[FaceRef] = ()) -> Entry | None:
-        """These faces are that person; without faces, all that are suggested for the person are."""
-        return self._history.add("confirm", lambda step: corrections.confirm(step, person, faces))
-
-    def reject(self, person: PersonRef, faces: Sequence[FaceRef]) -> Entry | None:
-        """These faces are not that person. Whose they are is worked out when the library is grouped again."""
-        return self._history.add("reject", lambda step: corrections.reject(step, person, faces))
-
-    def not_a_face(self, faces: Sequence[FaceRef]) -> Entry | None:
-        """These are no faces, or not worth having: they take no part from now on."""
-        return self._history.add("not-a-face", lambda step: corrections.not_a_face(step, faces))
-
-    def hide(self, person: PersonRef, *, hidden: bool = True) -> Entry | None:
-        """Leave a person out of lists and pages, or with ``hidden=False`` show the person again."""
-        return self._history.add("hide", lambda step: corrections.hide(step, person, hidden=hidden))
-
-    def undo(self, entry: int | None = None) -> Entry | None:
-        """Take back the last correction in force, or the one with that number if no later one rests on it."""
-        return self._history.undo(entry)
-
-    def redo(self) -> Entry | None:
-        """Take back the last undo, as long as no correction was made since."""
-        return self._history.redo()
-
-    def history(self) -> list[Entry]:
-        """All corrections, the newest first."""
-        return self._history.entries()
-
     def forget(self, person: PersonRef) -> Forgotten:
         """Remove a person for good; see `facespace.library.forget`. This cannot be undone."""
-        return forget(self._history, person)
+        return forget(self._catalogue, person)
 
     # Names come in and leave; see the functions of these names in `facespace.library.exchange`.
 
     def import_names(self, **options: Unpack[ImportOptions]) -> Imported:
         """Take over the names that other programs gave to faces: one entry of the history."""
-        return import_names(self._history, **options)
+        return import_names(self._catalogue, **options)
 
     def export_people(self, file: Path, *, formulas: str = "names") -> int:
         """Write the faces and people as they stand to a CSV or JSON file; returns the number of faces."""
-        return export_people(self._history, file, formulas=formulas)
+        return export_people(self._catalogue, file, formulas=formulas)
 
     def write_sidecars(self, to: Path | None = None, **options: Unpack[ExportOptions]) -> Written:
         """Write names and regions to XMP sidecars, beside the photos or into a folder that mirrors theirs."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.errors import DataError, InputError
+from facespace.library.catalogue import Catalogue
 from facespace.library.corrections import confirm_face, mark_confirmed, new_person, set_person
 from facespace.library.exchange.embedded import read_embedded
 from facespace.library.exchange.files import (
@@ -27,7 +28,7 @@ from facespace.library.exchange.regions import box_of_area, orientation_of, pair
 from facespace.library.exchange.sidecars import Sidecars
 from facespace.library.exchange.xmp import Packet, read_packet
 from facespace.library.faces import name_person
-from facespace.library.history import Entry, History, Step
+from facespace.library.history import Entry, Step, one_entry
 from facespace.saved_files import reason_of
 from facespace.store import LONGEST_NAME, clean_name, name_key, shown_name
 
@@ -85,7 +86,7 @@ class _DryRunError(Exception):
 
 
 def import_names(
-    history: History,
+    library: Catalogue,
     *,
     photos: Path | None = None,
     contacts: Path | None = None,
@@ -99,7 +100,7 @@ def import_names(
     changes nothing.
 
     Args:
-        history: of an open catalogue.
+        library: open.
         photos: their folder, where it is not that of the last scan.
         contacts: Picasa's contacts.xml, for names that are not in its folders' files.
         encoding: code page of Picasa's older files, such as cp1252, where it cannot be recognised.
@@ -111,7 +112,6 @@ def import_names(
         InputError: no such encoding.
         LibraryError: the photos' folder is not there, or another process holds the library.
     """
-    library = history.catalogue
     folder = folder_of(library, photos)
     paths = [photo.path for photo in library.photos() if not photo.unreadable]
     files, known = list(files_below(folder, paths)), read_contacts(contacts) if contacts else {}
@@ -125,11 +125,11 @@ def import_names(
     reader.read_rest()
     names, entry = _Names(), None
     try:
-        with history.step("import-names") as step:
+        with one_entry(library, "import-names") as step:
             names.confirm(step, reader.named)
             if dry_run:
                 raise _DryRunError
-        entry = history.last
+        entry = step.entry
     except _DryRunError:
         pass
     return Imported(

@@ -13,7 +13,7 @@ from facespace.errors import InputError
 from facespace.library.catalogue import Catalogue
 from facespace.library.faces import Face, stream_faces
 from facespace.library.grouping import grouped_by, last_rule
-from facespace.library.history import History
+from facespace.library.history import read_entries
 from facespace.models import ModelSpec
 from facespace.saved_files import write_beside
 from facespace.spreadsheets import check_formulas, text_cells
@@ -24,7 +24,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def export_people(history: History, file: Path, *, formulas: str = "names") -> int:
+def export_people(library: Catalogue, file: Path, *, formulas: str = "names") -> int:
     """Write what the library knows as it stands, without grouping again; returns the number of faces.
 
     `.csv` has a line for each face (`COLUMNS`), `.json` is the document of `facespace people --json`, without the
@@ -32,7 +32,7 @@ def export_people(history: History, file: Path, *, formulas: str = "names") -> i
     text are written as `\\udcff` escapes.
 
     Args:
-        history: of an open catalogue.
+        library: open.
         file: the suffix tells the form; replaced if it is there, and for the owner alone.
         formulas: cells of a CSV that a spreadsheet program would take for formulas are made text: "names", "all" or
             none ("keep"); see `facespace.spreadsheets.text_cells`.
@@ -46,8 +46,8 @@ def export_people(history: History, file: Path, *, formulas: str = "names") -> i
     if form is None:
         raise InputError(f"{file}: expected a file that ends in {' or '.join(TABLES)}")
     check_formulas(formulas)
-    with history.catalogue.snapshot():
-        content, n_faces = form(history, formulas)
+    with library.snapshot():
+        content, n_faces = form(library, formulas)
     write_beside(file.resolve(), content, private=True)
     return n_faces
 
@@ -59,12 +59,12 @@ def _faces(library: Catalogue) -> Iterator[Face]:
     )
 
 
-def _csv(history: History, formulas: str) -> tuple[bytes, int]:
+def _csv(library: Catalogue, formulas: str) -> tuple[bytes, int]:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     n = 0
-    for face in _faces(history.catalogue):
+    for face in _faces(library):
         row = (
             face.to_json()
             | face.times
@@ -78,8 +78,7 @@ def _csv(history: History, formulas: str) -> tuple[bytes, int]:
     return text.getvalue().encode(errors="backslashreplace"), n
 
 
-def _json(history: History, _: str) -> tuple[bytes, int]:
-    library = history.catalogue
+def _json(library: Catalogue, _: str) -> tuple[bytes, int]:
     people: dict[int, dict[str, Any]] = {}
     n = 0
     for face in _faces(library):
@@ -97,7 +96,7 @@ def _json(history: History, _: str) -> tuple[bytes, int]:
         **_threshold(library, n),
         "people": sorted(people.values(), key=lambda person: (-len(person["faces"]), person["person"])),
         "unreadable": [{"photo": p.path, "reason": p.unreadable} for p in library.photos() if p.unreadable],
-        "history": [asdict(entry) for entry in history.entries()],
+        "history": [asdict(entry) for entry in read_entries(library)],
     }
     if n_videos:
         document["videos"] = n_videos
@@ -137,4 +136,4 @@ def _model(library: Catalogue) -> ModelSpec | None:
     return library.templates.model(grouped_by(library))
 
 
-TABLES: dict[str, Callable[[History, str], tuple[bytes, int]]] = {".csv": _csv, ".json": _json}
+TABLES: dict[str, Callable[[Catalogue, str], tuple[bytes, int]]] = {".csv": _csv, ".json": _json}
