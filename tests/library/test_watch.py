@@ -9,10 +9,9 @@ from queue import Queue
 import pytest
 
 from drawn_album import scanned
-from facespace.library import Library, ScanResult
-from facespace.library import refresh as watch_module
+from facespace.library import Library, ScanResult, following
+from facespace.library.following import Follower as Looks
 from facespace.library.progress import keep_progress
-from facespace.library.refresh import Follower as Looks
 from facespace.library.scan import Scan
 from fakes import SPEC, DrawnDetector, DrawnEmbedder, draw_photo
 from inside import inside, sql
@@ -125,7 +124,7 @@ def test_a_photo_is_read_when_it_has_been_quiet(
     library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(watch_module.time, "monotonic", lambda: clock[0])  # type: ignore[attr-defined]
+    monkeypatch.setattr(following.time, "monotonic", lambda: clock[0])  # type: ignore[attr-defined]
     follower = looks(library, photos, 1.5)
     content = draw_photo(photos / "3.png", "blue").read_bytes()
     (photos / "1.png").unlink()

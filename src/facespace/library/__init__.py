@@ -10,10 +10,9 @@ from facespace.library.files import CATALOGUE, default_library_dir, find_library
 from facespace.library.forget import Forgotten
 from facespace.library.grouping import Rule
 from facespace.library.history import Entry
-from facespace.library.library import Library, PageWriter
+from facespace.library.library import Library, PageWriter, Refreshed
 from facespace.library.people import People, Person
 from facespace.library.progress import ScanProgress, Stage
-from facespace.library.refresh import Refreshed
 from facespace.library.scan import ScanResult
 from facespace.library.similar import Similar, SimilarPerson
 from facespace.library.upgrading import Upgrade

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facespace.library.catalogue import Catalogue
-from facespace.library.corrections import faces_of
+from facespace.library.corrections import PersonRef, faces_of
 from facespace.library.faces import find_person
 from facespace.library.files import remove_files, remove_page
 from facespace.library.history import Assigned, Entry, Step, one_entry
@@ -34,31 +34,36 @@ class Forgotten:
     n_files: int
 
 
-def forget(catalogue: Catalogue, person: int | str) -> Forgotten:
-    """Remove a person from the catalogue and the files beside it, and the bytes out of the file.
+class Forgetting:
+    """What a library does to forget somebody."""
 
-    All faces shown for the person go, the suggested ones too; so do the entries of the history that mention the
-    person or one of the faces, and the page, which `facespace people` writes again.
+    _catalogue: Catalogue
 
-    Args:
-        catalogue: open.
-        person: number or name.
+    def forget(self, person: PersonRef) -> Forgotten:
+        """Remove a person for good from the file and the files beside it, and the bytes out of the file.
 
-    Raises:
-        CorrectionError: nobody of that number or name.
-        LibraryError: the catalogue cannot be written, or another process holds the file open, so that traces stay.
-    """
-    with one_entry(catalogue, "forget") as step:
-        number = find_person(step.catalogue, person)
-        faces = faces_of(step, number)
-        beside = _faces_beside(step, faces)
-        n_templates = _remove(step, number, faces)
-        _remove_entries(step, number, set(faces))
-        n_files = remove_files(catalogue.folder, beside) + remove_page(catalogue.folder)
-        step.what = f"forgot a person: {len(faces)} faces, {n_templates} templates, {n_files} files"
-    assert step.entry is not None
-    catalogue.scrub()
-    return Forgotten(step.entry, len(faces), n_templates, n_files)
+        All faces shown for the person go, the suggested ones too; so do the entries of the history that mention the
+        person or one of the faces, and the page, which `facespace people` writes again. This cannot be undone.
+
+        Args:
+            person: number or name.
+
+        Raises:
+            CorrectionError: nobody of that number or name.
+            LibraryError: the library cannot be written, or another process holds the file open, so that traces stay.
+        """
+        folder = self._catalogue.folder
+        with one_entry(self._catalogue, "forget") as step:
+            number = find_person(step.catalogue, person)
+            faces = faces_of(step, number)
+            beside = _faces_beside(step, faces)
+            n_templates = _remove(step, number, faces)
+            _remove_entries(step, number, set(faces))
+            n_files = remove_files(folder, beside) + remove_page(folder)
+            step.what = f"forgot a person: {len(faces)} faces, {n_templates} templates, {n_files} files"
+        assert step.entry is not None
+        self._catalogue.scrub()
+        return Forgotten(step.entry, len(faces), n_templates, n_files)
 
 
 def _faces_beside(step: Step, faces: list[int]) -> set[int]:

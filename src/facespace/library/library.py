@@ -1,48 +1,51 @@
 """A photo library: a folder of photos, beside it the catalogue of the faces found there, with names and corrections."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
 from types import TracebackType
-from typing import Self, Unpack
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Self
 
 from facespace.errors import LibraryError
 from facespace.extract import FaceEmbedder, NamedDetector
 from facespace.library.browse import Browse
 from facespace.library.catalogue import Catalogue, StoredPhoto
 from facespace.library.checking import Checked, check
-from facespace.library.corrections import Correcting, FaceRef, PersonRef
+from facespace.library.corrections import Correcting
 from facespace.library.differences import QUICK, Look, Motion, motion_of
-from facespace.library.exchange.files import ExportOptions, FolderOptions, ImportOptions, Written
-from facespace.library.exchange.folders import sort_into_folders
-from facespace.library.exchange.importing import Imported, import_names
-from facespace.library.exchange.sidecars import write_copies, write_sidecars
-from facespace.library.exchange.tables import export_people
-from facespace.library.forget import Forgotten, forget
-from facespace.library.grouping import Rule, last_rule
+from facespace.library.exchange import Exchanging
+from facespace.library.files import note_page, page_is_current, page_key, tidy
+from facespace.library.following import QUIET_S, follow
+from facespace.library.forget import Forgetting
+from facespace.library.grouping import Rule, keep_groups, last_rule
 from facespace.library.history import Undoing
 from facespace.library.people import People, group_people
 from facespace.library.progress import OnProgress, ScanProgress, read_progress
-from facespace.library.refresh import QUIET_S, HowToWork, Refreshed, Regroup, follow, refresh, regroup
 from facespace.library.scan import Scan, ScanResult
-from facespace.library.similar import (
-    NEAREST,
-    Similar,
-    SimilarPerson,
-    search_face,
-    search_similar,
-    similar_people,
-)
-from facespace.library.upgrading import Upgrade, drop_old, library_model, reading_embedder, upgrade
+from facespace.library.similar import Searching
+from facespace.library.upgrading import Upgrade, Upgrading
 from facespace.models import ModelSpec
 from facespace.store import TemplateStore
 
 
-class Library(Correcting, Undoing):
+@dataclass(frozen=True)
+class Refreshed:
+    """A library after its photos were looked through.
+
+    Attributes:
+        scan: what was read.
+        people: as they are grouped now.
+        upgrade: the move to another model; None where the library stands on the wanted one, or the job was stopped.
+    """
+
+    scan: ScanResult
+    people: People
+    upgrade: Upgrade | None = None
+
+
+class Library(Correcting, Undoing, Forgetting, Searching, Upgrading, Exchanging):
     """An open library; use it in a `with` block, in one thread.
 
     Persons are named by number or name, faces by `photo#k` or id (`facespace.library.faces`). Every correction is
@@ -108,10 +111,6 @@ class Library(Correcting, Undoing):
         """The film of a photo's moment: of a motion photo in its own file, of a live photo in one beside it."""
         return motion_of(self._catalogue, photo_id)
 
-    def model(self) -> ModelSpec | None:
-        """The model that the library stands on: its faces are grouped and searched by the templates of that model."""
-        return library_model(self._catalogue)
-
     def last_rule(self) -> Rule:
         """The rule that the groups came from; the default one where nothing has been grouped."""
         return last_rule(self._catalogue)
@@ -172,8 +171,22 @@ class Library(Correcting, Undoing):
             ModelError: a model has no byte form or is not calibrated, or ``old_model`` is not the library's.
             LibraryError: the library cannot be written.
         """
-        scan = Scan(self._catalogue, photos, detector, embedder, look, workers, progress, stop)
-        return refresh(self._regroup(scan, rule, write_page), old_model=old_model, drop_old=drop_old)
+        tidy(self.folder)
+        reader = self.reading_embedder(embedder, old=old_model)
+        scan = Scan(self._catalogue, photos, detector, reader, look, workers, progress, stop)
+        bring_up = partial(self._bring_up, photos, embedder.spec, rule, write_page, progress)
+        result = scan.run()
+        done = bring_up(result)
+        self._catalogue.templates.indexes.refresh()
+        if scan.is_stopped:
+            return done
+        before = self.model()
+        moved = self.upgrade(photos, embedder, rule=rule, workers=workers, progress=progress, stop=stop)
+        if drop_old and moved.is_complete:
+            self.drop_old()
+        if moved.n_embedded or (before is not None and before.sha256 != embedder.spec.sha256):
+            return replace(bring_up(result), upgrade=moved)
+        return done
 
     def watch(
         self,
@@ -209,9 +222,28 @@ class Library(Correcting, Undoing):
             LibraryError: the library cannot be written.
         """
         scan = Scan(self._catalogue, photos, detector, embedder, look, workers, progress, stop)
-        bring_up = self._regroup(scan, rule, write_page)
         for result in follow(scan, stop, quiet_s=quiet_s, on_trouble=on_trouble):
-            yield bring_up(result)
+            yield self._bring_up(photos, embedder.spec, rule, write_page, progress, result)
+
+    def _bring_up(
+        self,
+        photos: Path,
+        spec: ModelSpec,
+        rule: Rule | None,
+        write_page: "PageWriter | None",
+        progress: OnProgress | None,
+        result: ScanResult,
+    ) -> Refreshed:
+        """Groups and page after a scan; ``spec`` is the model of a library that stands on none yet."""
+        if progress:
+            progress("grouping", 0, 0)
+        people = replace(self.group(self.model() or spec, rule=rule), unreadable=result.unreadable)
+        if write_page:
+            key = page_key(str(photos.resolve()), people.to_json())
+            if not page_is_current(self.folder, key):
+                write_page(self, people, photos)
+                note_page(self.folder, key)
+        return Refreshed(result, people)
 
     def scan(
         self,
@@ -220,7 +252,9 @@ class Library(Correcting, Undoing):
         embedder: FaceEmbedder,
         *,
         look: Look = QUICK,
-        **how: Unpack[HowToWork],
+        workers: int | None = None,
+        progress: OnProgress | None = None,
+        stop: Event | None = None,
     ) -> ScanResult:
         """Find the faces of all new and changed photos below ``photos`` and keep them; a part of `refresh`.
 
@@ -229,7 +263,7 @@ class Library(Correcting, Undoing):
         photos in flight, and the next run resumes. Photos that other models have read stay as they are, and so do
         missing ones of a disk that shows no other. Arguments and errors as of `refresh`.
         """
-        return Scan(self._catalogue, photos, detector, embedder, look, **how).run()
+        return Scan(self._catalogue, photos, detector, embedder, look, workers, progress, stop).run()
 
     def group(self, spec: ModelSpec | None = None, *, rule: Rule | None = None) -> People:
         """Group all faces, two faces of one photo apart, and keep the groups as suggestions.
@@ -256,71 +290,15 @@ class Library(Correcting, Undoing):
 
         Errors as of `group`.
         """
-        return regroup(self._catalogue)
+        spec = self.model()
+        if spec is None:
+            return False
+        before = self._assignments()
+        keep_groups(self._catalogue, spec, self.last_rule())
+        return self._assignments() != before
 
-    def upgrade(
-        self,
-        photos: Path,
-        embedder: FaceEmbedder,
-        *,
-        rule: Rule | None = None,
-        **how: Unpack[HowToWork],
-    ) -> Upgrade:
-        """Move to the embedder's model; a part of `refresh`. See `facespace.library.upgrading.upgrade`."""
-        return upgrade(self._catalogue, photos, embedder, rule=rule, **how)
-
-    def drop_old(self) -> dict[str, int]:
-        """Drop the templates of former models, for good; see `facespace.library.upgrading.drop_old`."""
-        return drop_old(self._catalogue)
-
-    def reading_embedder(self, embedder: FaceEmbedder, *, old: str | Path | None = None) -> FaceEmbedder:
-        """The embedder by which new photos are read; see `facespace.library.upgrading.reading_embedder`."""
-        return reading_embedder(self._catalogue, embedder, old=old)
-
-    def _regroup(self, scan: Scan, rule: Rule | None, write_page: "PageWriter | None") -> Regroup:
-        return Regroup(scan, rule, partial(write_page, self) if write_page else None)
-
-    def forget(self, person: PersonRef) -> Forgotten:
-        """Remove a person for good; see `facespace.library.forget`. This cannot be undone."""
-        return forget(self._catalogue, person)
-
-    # Names come in and leave; see the functions of these names in `facespace.library.exchange`.
-
-    def import_names(self, **options: Unpack[ImportOptions]) -> Imported:
-        """Take over the names that other programs gave to faces: one entry of the history."""
-        return import_names(self._catalogue, **options)
-
-    def export_people(self, file: Path, *, formulas: str = "names") -> int:
-        """Write the faces and people as they stand to a CSV or JSON file; returns the number of faces."""
-        return export_people(self._catalogue, file, formulas=formulas)
-
-    def write_sidecars(self, to: Path | None = None, **options: Unpack[ExportOptions]) -> Written:
-        """Write names and regions to XMP sidecars, beside the photos or into a folder that mirrors theirs."""
-        return write_sidecars(self._catalogue, to, **options)
-
-    def write_copies(self, to: Path, **options: Unpack[ExportOptions]) -> Written:
-        """Copy the photos of people with names, the names inside the copies."""
-        return write_copies(self._catalogue, to, **options)
-
-    def sort_into_folders(self, to: Path, **options: Unpack[FolderOptions]) -> Written:
-        """Put the photos of each person into a folder of the person's name."""
-        return sort_into_folders(self._catalogue, to, **options)
-
-    # Search.
-
-    def search(
-        self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST
-    ) -> list[list[Similar]]:
-        """The faces nearest to each probe; see `facespace.library.similar.search_similar`."""
-        return search_similar(self._catalogue, probes, spec, k=k)
-
-    def search_face(self, face: FaceRef, *, k: int = NEAREST) -> list[Similar]:
-        """The faces nearest to a face of the library; see `facespace.library.similar.search_face`."""
-        return search_face(self._catalogue, face, k=k)
-
-    def similar_people(self, person: int, *, k: int = 6) -> list[SimilarPerson]:
-        """The people who look most like a person; see `facespace.library.similar.similar_people`."""
-        return similar_people(self._catalogue, person, k=k)
+    def _assignments(self) -> list[tuple[int, ...]]:
+        return [tuple(row) for row in self._catalogue.stream("SELECT face_id, person_id FROM assignments")]
 
 
 # Makes the page of a library: given the library, its people, and the folder of the photos.

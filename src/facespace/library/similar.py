@@ -10,9 +10,11 @@ from facespace.errors import LibraryError
 from facespace.extract.tracks import KEPT_FACES
 from facespace.library.browse import Browse, Card
 from facespace.library.catalogue import Catalogue
+from facespace.library.corrections import FaceRef
 from facespace.library.faces import Face, faces_by_id, find_face, rate_of
 from facespace.library.grouping import grouped_by
-from facespace.models import ModelSpec
+from facespace.models import FarCurve, ModelSpec, far_curve
+from facespace.store import Hits
 
 NEAREST = 60
 # Of other people, to find a few different ones among.
@@ -54,86 +56,85 @@ class SimilarPerson:
     extrapolated: bool
 
 
-def search_face(catalogue: Catalogue, face: int | str, *, k: int = NEAREST) -> list[Similar]:
-    """The ``k`` faces nearest to a face of the library, itself left out; see `search_similar`.
+class Searching:
+    """What a library is searched for."""
 
-    Raises:
-        CorrectionError: no such face.
-        LibraryError: the face has no template: it is no face, or its photo is gone.
-    """
-    number = find_face(catalogue, face)
-    found_templates, grouped = catalogue.templates.of_faces(np.array([number])), grouped_by(catalogue)
-    if not found_templates:
-        raise LibraryError(
-            f"{face}: expected a face with a template, its photo is gone or was never embedded"
-        )
-    template = max(found_templates, key=lambda one: one.model == grouped)  # else the newest
-    spec = catalogue.templates.model(template.model)
-    assert spec is not None  # a template's model is remembered
-    probe = dequantise(template.vectors)
-    (found,) = search_similar(catalogue, probe, spec, k=k + 1)
-    return [one for one in found if one.face.face_id != number][:k]
+    _catalogue: Catalogue
 
+    def search(
+        self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST
+    ) -> list[list[Similar]]:
+        """The ``k`` faces nearest to each probe, the nearest first; what is marked as no face is left out.
 
-def search_similar(
-    catalogue: Catalogue, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST
-) -> list[list[Similar]]:
-    """The ``k`` faces of a library nearest to each probe, the nearest first; what is marked as no face is left out.
+        Args:
+            probes: float32 unit rows, shape (N, D).
+            spec: of their embedder.
+            k: at least 1.
 
-    Args:
-        catalogue: open.
-        probes: float32 unit rows, shape (N, D).
-        spec: of their embedder.
-        k: at least 1.
-
-    Raises:
-        InputError, IncompatibleModelsError, ModelError: see `facespace.store.TemplateStore.search`.
-    """
-    track = {
-        row["face_id"]: row["of_track"]
-        for row in catalogue.stream("SELECT face_id, of_track FROM faces WHERE of_track NOTNULL")
-    }
-    hits = catalogue.templates.search(probes, spec, k=k * KEPT_FACES if track else k)
-    found = []
-    for i in range(len(hits.face_id)):
-        near: dict[int, tuple[float, float, bool]] = {}  # of a track the nearest view
-        for number, model, distance in zip(
-            hits.face_id[i].tolist(), hits.model_idx[i].tolist(), hits.distance[i].tolist(), strict=True
-        ):
-            near.setdefault(
-                track.get(number, number), (distance, *rate_of(hits.pairs[model].curve, distance))
+        Raises:
+            InputError, IncompatibleModelsError, ModelError: see `facespace.store.TemplateStore.search`.
+        """
+        catalogue = self._catalogue
+        track = {
+            row["face_id"]: row["of_track"]
+            for row in catalogue.stream("SELECT face_id, of_track FROM faces WHERE of_track NOTNULL")
+        }
+        hits = catalogue.templates.search(probes, spec, k=k * KEPT_FACES if track else k)
+        found = []
+        for row in _found(catalogue, spec, hits):
+            near: dict[int, tuple[FarCurve, float]] = {}  # of a track the nearest view
+            for number, curve, distance in row:
+                near.setdefault(track.get(number, number), (curve, distance))
+            tiles = [tile for tile in faces_by_id(catalogue, list(near)[:k]) if not tile.ignored]
+            found.append(
+                [Similar(tile, near[tile.face_id][1], *rate_of(*near[tile.face_id])) for tile in tiles]
             )
-        tiles = faces_by_id(catalogue, list(near)[:k])
-        found.append([Similar(tile, *near[tile.face_id]) for tile in tiles if not tile.ignored])
-    return found
+        return found
 
+    def search_face(self, face: FaceRef, *, k: int = NEAREST) -> list[Similar]:
+        """The ``k`` faces nearest to a face of the library, itself left out; see `search`.
 
-def similar_people(catalogue: Catalogue, person: int, *, k: int = 6) -> list[SimilarPerson]:
-    """The people who look most like a person: by the faces nearest to the mean of the person's own, one a person.
+        Raises:
+            CorrectionError: no such face.
+            LibraryError: the face has no template: it is no face, or its photo is gone.
+        """
+        number, templates = find_face(self._catalogue, face), self._catalogue.templates
+        found_templates, grouped = templates.of_faces(np.array([number])), grouped_by(self._catalogue)
+        if not found_templates:
+            raise LibraryError(
+                f"{face}: expected a face with a template, its photo is gone or was never embedded"
+            )
+        template = max(found_templates, key=lambda one: one.model == grouped)  # else the newest
+        spec = templates.model(template.model)
+        assert spec is not None  # a template's model is remembered
+        (found,) = self.search(dequantise(template.vectors), spec, k=k + 1)
+        return [one for one in found if one.face.face_id != number][:k]
 
-    Those who are kept apart from the person, and hidden ones, are left out.
+    def similar_people(self, person: int, *, k: int = 6) -> list[SimilarPerson]:
+        """The people who look most like a person: by the faces nearest to the mean of the person's own, one a person.
 
-    Args:
-        catalogue: open.
-        person: number.
-        k: at most so many.
-    """
-    spec, rows, own = _own_templates(catalogue, person)
-    if spec is None:
-        return []
-    mean = rows.mean(0, keepdims=True)
-    mean /= np.maximum(np.linalg.norm(mean), 1e-12)
-    hits = catalogue.templates.search(mean, spec, k=len(own) + FACES_LOOKED_AT)
-    passed = {person, *_apart_or_hidden(catalogue, person)}
-    found: list[SimilarPerson] = []
-    for i in np.flatnonzero(~np.isin(hits.face_id[0], own)).tolist():
-        other = _person_of(catalogue, int(hits.face_id[0, i]))
-        if other is not None and other not in passed and len(found) < k:
-            passed.add(other)
-            distance = float(hits.distance[0, i])
-            rate = rate_of(hits.pairs[hits.model_idx[0, i]].curve, distance)
-            found.append(SimilarPerson(Browse(catalogue).person(other), distance, *rate))
-    return found
+        Those who are kept apart from the person, and hidden ones, are left out.
+
+        Args:
+            person: number.
+            k: at most so many.
+        """
+        catalogue = self._catalogue
+        spec, rows, faces = _own_templates(catalogue, person)
+        if spec is None:
+            return []
+        mean = rows.mean(0, keepdims=True)
+        mean /= np.maximum(np.linalg.norm(mean), 1e-12)
+        hits = catalogue.templates.search(mean, spec, k=len(faces) + FACES_LOOKED_AT)
+        own, passed = set(faces.tolist()), {person, *_apart_or_hidden(catalogue, person)}
+        found: list[SimilarPerson] = []
+        for face, curve, distance in _found(catalogue, spec, hits)[0]:
+            other = None if face in own else _person_of(catalogue, face)
+            if other is not None and other not in passed and len(found) < k:
+                passed.add(other)
+                card = Browse(catalogue).person(other)
+                found.append(SimilarPerson(card, distance, *rate_of(curve, distance)))
+        return found
 
 
 def _own_templates(
@@ -164,3 +165,11 @@ def _apart_or_hidden(catalogue: Catalogue, person: int) -> list[int]:
 def _person_of(catalogue: Catalogue, face: int) -> int | None:
     person: int | None = catalogue.value("SELECT person_id FROM assignments WHERE face_id = ?", (face,))
     return person
+
+
+def _found(catalogue: Catalogue, spec: ModelSpec, hits: Hits) -> list[list[tuple[int, FarCurve, float]]]:
+    """Of each probe the faces found, each with its distance and the curve of the two models."""
+    known = {model.sha256: model for model in catalogue.templates.models()}
+    curves = [far_curve(spec, known[sha256]) for sha256 in hits.models]
+    rows = zip(hits.face_id.tolist(), hits.model_idx.tolist(), hits.distance.tolist(), strict=True)
+    return [[(face, curves[i], distance) for face, i, distance in zip(*row, strict=True)] for row in rows]

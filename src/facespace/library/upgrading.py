@@ -92,101 +92,113 @@ def check_model(catalogue: Catalogue, spec: ModelSpec) -> None:
         )
 
 
-def reading_embedder(
-    catalogue: Catalogue, embedder: FaceEmbedder, *, old: str | Path | None = None
-) -> FaceEmbedder:
-    """The embedder by which new photos are read: that of the library's model where it is at hand.
+class Upgrading:
+    """What a library does with its model."""
 
-    Args:
-        catalogue: open.
-        embedder: the one that is wanted.
-        old: name or file of the library's model; looked for among the built-in models and the user's own unless given.
+    _catalogue: Catalogue
 
-    Raises:
-        ModelError: ``old`` is no model, or not the library's.
-    """
-    standing = library_model(catalogue)
-    if standing is None or standing.sha256 == embedder.spec.sha256:
-        return embedder
-    file = find_weights(standing.sha256) if old is None else find_model(old, "embedder")
-    if file is None:
-        return embedder
-    reader = Embedder(file, device=getattr(embedder, "device", AUTO))
-    if reader.spec.sha256 != standing.sha256:
-        raise ModelError(f"{file}: expected the library's model {standing.label}, met {reader.spec.label}")
-    return reader
+    def model(self) -> ModelSpec | None:
+        """The model that the library stands on: its faces are grouped and searched by the templates of that model."""
+        return library_model(self._catalogue)
 
+    def reading_embedder(self, embedder: FaceEmbedder, *, old: str | Path | None = None) -> FaceEmbedder:
+        """The embedder by which new photos are read: that of the library's model where it is at hand.
 
-def upgrade(
-    catalogue: Catalogue,
-    photos: Path,
-    embedder: FaceEmbedder,
-    *,
-    rule: Rule | None = None,
-    workers: int | None = None,
-    progress: OnProgress | None = None,
-    stop: Event | None = None,
-) -> Upgrade:
-    """Give all faces templates of the embedder's model, then group by it; old templates stay until `drop_old`.
+        Args:
+            embedder: the one that is wanted.
+            old: name or file of the library's model; looked for among the built-in models and the user's own unless
+                given.
 
-    Each photo is a transaction of its own: the same call resumes a run that was stopped or killed, and others read,
-    correct and search the library all the while. Confirmed faces and named people come first. A photo whose content
-    has changed is read again by the next scan; faces whose photo cannot be opened keep their old template.
-    Where all is done already, this costs one question to the catalogue.
+        Raises:
+            ModelError: ``old`` is no model, or not the library's.
+        """
+        standing = self.model()
+        if standing is None or standing.sha256 == embedder.spec.sha256:
+            return embedder
+        file = find_weights(standing.sha256) if old is None else find_model(old, "embedder")
+        if file is None:
+            return embedder
+        reader = Embedder(file, device=getattr(embedder, "device", AUTO))
+        if reader.spec.sha256 != standing.sha256:
+            raise ModelError(
+                f"{file}: expected the library's model {standing.label}, met {reader.spec.label}"
+            )
+        return reader
 
-    Args:
-        catalogue: open.
-        photos: the folder that the photos' paths are relative to.
-        embedder: of the new model; must have a byte form.
-        rule: of the new groups; that of the last ones unless given.
-        workers: threads; all cores when absent.
-        progress: called with ("embedding", faces done, faces in all).
-        stop: once it is set, no further photo is begun.
+    def upgrade(
+        self,
+        photos: Path,
+        embedder: FaceEmbedder,
+        *,
+        rule: Rule | None = None,
+        workers: int | None = None,
+        progress: OnProgress | None = None,
+        stop: Event | None = None,
+    ) -> Upgrade:
+        """Give all faces templates of the embedder's model, then group by it; a part of `refresh`.
 
-    Raises:
-        ModelError: the new model has no byte form or is not calibrated.
-        LibraryError: the library cannot be written.
-    """
-    standing, spec = library_model(catalogue), embedder.spec
-    before, rule = spec if standing is None else standing, rule or last_rule(catalogue)
-    n_before, n_faces = progress_of(catalogue.templates, spec)
-    moved = Moved(0, (), False)
-    if n_before < n_faces:
-        rule.threshold(spec, n_faces)  # a model that cannot group is refused before the work
-        moved = embed_waiting(
-            LibraryFaces(catalogue, photos), embedder, workers=workers, stop=stop,
-            on_face=lambda done: progress("embedding", n_before + done, n_faces) if progress else None,
-        )  # fmt: skip
-    if not moved.is_stopped and (n_before < n_faces or before.sha256 != spec.sha256):
-        keep_groups(catalogue, spec, rule)
-        _note_embedder(catalogue, spec)
-    n_done = n_before + moved.n_embedded
-    return Upgrade(
-        before.label, spec.label, n_faces, n_done, moved.n_embedded, not moved.is_stopped, moved.not_at_hand
-    )
+        Old templates stay until `drop_old`. Each photo is a transaction of its own: the same call resumes a run that
+        was stopped or killed, and others read, correct and search the library all the while. Confirmed faces and named
+        people come first. A photo whose content has changed is read again by the next scan; faces whose photo cannot be
+        opened keep their old template. Where all is done already, this costs one question to the file.
 
+        Args:
+            photos: the folder that the photos' paths are relative to.
+            embedder: of the new model; must have a byte form.
+            rule: of the new groups; that of the last ones unless given.
+            workers: threads; all cores when absent.
+            progress: called with ("embedding", faces done, faces in all).
+            stop: once it is set, no further photo is begun.
 
-def drop_old(catalogue: Catalogue) -> dict[str, int]:
-    """Drop the templates of other models of all faces that have one of the library's; there is no way back.
+        Raises:
+            ModelError: the new model has no byte form or is not calibrated.
+            LibraryError: the library cannot be written.
+        """
+        catalogue, standing, spec = self._catalogue, self.model(), embedder.spec
+        before, rule = spec if standing is None else standing, rule or last_rule(catalogue)
+        n_before, n_faces = progress_of(catalogue.templates, spec)
+        moved = Moved(0, (), False)
+        if n_before < n_faces:
+            rule.threshold(spec, n_faces)  # a model that cannot group is refused before the work
+            moved = embed_waiting(
+                LibraryFaces(catalogue, photos), embedder, workers=workers, stop=stop,
+                on_face=lambda done: progress("embedding", n_before + done, n_faces) if progress else None,
+            )  # fmt: skip
+        if not moved.is_stopped and (n_before < n_faces or before.sha256 != spec.sha256):
+            keep_groups(catalogue, spec, rule)
+            _note_embedder(catalogue, spec)
+        n_done = n_before + moved.n_embedded
+        return Upgrade(
+            before.label,
+            spec.label,
+            n_faces,
+            n_done,
+            moved.n_embedded,
+            not moved.is_stopped,
+            moved.not_at_hand,
+        )
 
-    They are overwritten in the file. Faces that have only old templates keep them.
+    def drop_old(self) -> dict[str, int]:
+        """Drop the templates of other models of all faces that have one of the library's; there is no way back.
 
-    Returns:
-        how many templates of each model, by its label.
+        They are overwritten in the file. Faces that have only old templates keep them.
 
-    Raises:
-        LibraryError: the library cannot be written.
-    """
-    spec = library_model(catalogue)
-    if spec is None:
-        return {}
-    labels = {known.sha256: known.label for known in catalogue.templates.models()}
-    with catalogue.transaction():
-        dropped = drop_old_templates(catalogue.templates, spec)
-    if dropped:
-        catalogue.drop_kept()
-        catalogue.checkpoint()
-    return {labels[sha256]: n for sha256, n in dropped.items()}
+        Returns:
+            how many templates of each model, by its label.
+
+        Raises:
+            LibraryError: the library cannot be written.
+        """
+        catalogue, spec = self._catalogue, self.model()
+        if spec is None:
+            return {}
+        labels = {known.sha256: known.label for known in catalogue.templates.models()}
+        with catalogue.transaction():
+            dropped = drop_old_templates(catalogue.templates, spec)
+        if dropped:
+            catalogue.drop_kept()
+            catalogue.checkpoint()
+        return {labels[sha256]: n for sha256, n in dropped.items()}
 
 
 def _note_embedder(catalogue: Catalogue, spec: ModelSpec) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TypedDict
 
 from facespace.errors import DataError, InputError, LibraryError
 from facespace.images import read_exif, read_tiff_size
@@ -170,37 +169,6 @@ def _rejected(library: Catalogue) -> dict[int, set[str]]:
 
 LONGEST_PART = 255  # of a path; composing what is far longer is slow
 OnPhoto = Callable[[int, int], None]
-
-
-class ExportOptions(TypedDict, total=False):
-    """What `write_sidecars` and `write_copies` take."""
-
-    photos: Path | None
-    suggested: bool
-    keywords: bool
-    dry_run: bool
-    on_photo: OnPhoto | None
-
-
-class FolderOptions(TypedDict, total=False):
-    """What `sort_into_folders` takes."""
-
-    link: str
-    photos: Path | None
-    suggested: bool
-    unnamed: bool
-    dry_run: bool
-    on_photo: OnPhoto | None
-
-
-class ImportOptions(TypedDict, total=False):
-    """What `import_names` takes."""
-
-    photos: Path | None
-    contacts: Path | None
-    encoding: str | None
-    dry_run: bool
-    on_photo: OnPhoto | None
 
 
 @dataclass

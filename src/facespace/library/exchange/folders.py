@@ -47,60 +47,62 @@ LINKS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-def sort_into_folders(
-    library: Catalogue,
-    to: Path,
-    *,
-    link: str = "copy",
-    photos: Path | None = None,
-    suggested: bool = False,
-    unnamed: bool = False,
-    dry_run: bool = False,
-    on_photo: OnPhoto | None = None,
-) -> Written:
-    """Put the photos of each person into a folder of the person's name; a photo of three people goes into three.
+class Sorting:
+    """Folders that a library makes."""
 
-    Nothing is overwritten: a photo that is there already, in whatever form, is not put there again, and another one of
-    the same name gets a few digits of its path behind its own.
+    _catalogue: Catalogue
 
-    Args:
-        library: open.
-        to: where the folders are made.
-        link: "copy", "hard" or "symbolic".
-        photos: their folder, where it is not that of the last scan.
-        suggested: with the photos that are only suggested for a person.
-        unnamed: with a folder for each person without a name, "person 7".
-        dry_run: do nothing, only say what would be done.
-        on_photo: called with (done, in all).
+    def sort_into_folders(
+        self,
+        to: Path,
+        *,
+        link: str = "copy",
+        photos: Path | None = None,
+        suggested: bool = False,
+        unnamed: bool = False,
+        dry_run: bool = False,
+        on_photo: OnPhoto | None = None,
+    ) -> Written:
+        """Put the photos of each person into a folder of the person's name; a photo of three people goes into three.
 
-    Raises:
-        InputError: an unknown kind of link, or ``to`` lies in the folder of the photos.
-        LibraryError: the photos' folder is not there, or hard links would cross disks.
-    """
-    if link not in LINKS:
-        raise InputError(f"link: expected one of {', '.join(LINKS)}, got {link}")
-    folder = folder_of(library, photos)
-    check_outside(to, folder)
-    names = _folder_names(library)
+        Nothing is overwritten: a photo that is there already, in whatever form, is not put there again, and another one
+        of the same name gets a few digits of its path behind its own.
 
-    def write(photo: ListedPhoto, result: Written) -> None:
-        chosen = dict.fromkeys(
-            face.person for face in photo.faces if _is_wanted(face, suggested=suggested, unnamed=unnamed)
-        )
-        file = (folder / photo.path).resolve()
-        if chosen and not file.is_file():
-            result.skipped.append(Skipped(photo.path, "is not there"))
-            return
-        for person in chosen:
-            place = _place(file, to / names[person or 0], photo.path)
-            if place is None:
-                result.n_unchanged += 1
-                continue
-            if not dry_run:
-                _put(file, place, link)
-            result.written.append(place)
+        Args:
+            to: where the folders are made.
+            link: "copy", "hard" or "symbolic".
+            photos: as of `write_sidecars`, and all others of the same names.
+            suggested: with the photos that are only suggested for a person.
+            unnamed: with a folder for each person without a name, "person 7".
 
-    return write_each(library, write, on_photo)
+        Raises:
+            InputError: an unknown kind of link, or ``to`` lies in the folder of the photos.
+            LibraryError: the photos' folder is not there, or hard links would cross disks.
+        """
+        if link not in LINKS:
+            raise InputError(f"link: expected one of {', '.join(LINKS)}, got {link}")
+        folder = folder_of(self._catalogue, photos)
+        check_outside(to, folder)
+        names = _folder_names(self._catalogue)
+
+        def write(photo: ListedPhoto, result: Written) -> None:
+            chosen = dict.fromkeys(
+                face.person for face in photo.faces if _is_wanted(face, suggested=suggested, unnamed=unnamed)
+            )
+            file = (folder / photo.path).resolve()
+            if chosen and not file.is_file():
+                result.skipped.append(Skipped(photo.path, "is not there"))
+                return
+            for person in chosen:
+                place = _place(file, to / names[person or 0], photo.path)
+                if place is None:
+                    result.n_unchanged += 1
+                    continue
+                if not dry_run:
+                    _put(file, place, link)
+                result.written.append(place)
+
+        return write_each(self._catalogue, write, on_photo)
 
 
 def _is_wanted(face: Face, *, suggested: bool, unnamed: bool) -> bool:

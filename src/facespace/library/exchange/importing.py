@@ -6,6 +6,7 @@ no face is taken twice. A correction made in this library wins over the name tha
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,57 +86,58 @@ class _DryRunError(Exception):
     """Ends the transaction of a dry run."""
 
 
-def import_names(
-    library: Catalogue,
-    *,
-    photos: Path | None = None,
-    contacts: Path | None = None,
-    encoding: str | None = None,
-    dry_run: bool = False,
-    on_photo: OnPhoto | None = None,
-) -> Imported:
-    """Take over the names that other programs gave to faces: one entry, which one `undo` takes back.
+class Importing:
+    """Names that a library takes over."""
 
-    Read are XMP sidecars, packets inside photos, and Picasa's files. A correction made here wins; a second import
-    changes nothing.
+    _catalogue: Catalogue
 
-    Args:
-        library: open.
-        photos: their folder, where it is not that of the last scan.
-        contacts: Picasa's contacts.xml, for names that are not in its folders' files.
-        encoding: code page of Picasa's older files, such as cp1252, where it cannot be recognised.
-        dry_run: change nothing, only say what would come of it.
-        on_photo: called with (done, in all).
+    def import_names(
+        self,
+        *,
+        photos: Path | None = None,
+        contacts: Path | None = None,
+        encoding: str | None = None,
+        dry_run: bool = False,
+        on_photo: OnPhoto | None = None,
+    ) -> Imported:
+        """Take over the names that other programs gave to faces: one entry, which one `undo` takes back.
 
-    Raises:
-        DataError: the contacts cannot be read.
-        InputError: no such encoding.
-        LibraryError: the photos' folder is not there, or another process holds the library.
-    """
-    folder = folder_of(library, photos)
-    paths = [photo.path for photo in library.photos() if not photo.unreadable]
-    files, known = list(files_below(folder, paths)), read_contacts(contacts) if contacts else {}
-    picasa = Picasa(folder, files, paths, known, encoding=encoding)
-    reader = _Reader(folder, Sidecars(folder, files, paths), picasa)
-    total = count_photos(library)
-    for done, photo in enumerate(listed_photos(library), 1):
-        reader.read(photo)
-        if on_photo:
-            on_photo(done, total)
-    reader.read_rest()
-    names, entry = _Names(), None
-    try:
-        with one_entry(library, "import-names") as step:
+        Read are XMP sidecars, packets inside photos, and Picasa's files. A correction made here wins; a second import
+        changes nothing.
+
+        Args:
+            photos: their folder, where it is not that of the last scan.
+            contacts: Picasa's contacts.xml, for names that are not in its folders' files.
+            encoding: code page of Picasa's older files, such as cp1252, where it cannot be recognised.
+            dry_run: change nothing, only say what would come of it.
+            on_photo: called with (done, in all).
+
+        Raises:
+            DataError: the contacts cannot be read.
+            InputError: no such encoding.
+            LibraryError: the photos' folder is not there, or another process holds the library.
+        """
+        library = self._catalogue
+        folder = folder_of(library, photos)
+        paths = [photo.path for photo in library.photos() if not photo.unreadable]
+        files, known = list(files_below(folder, paths)), read_contacts(contacts) if contacts else {}
+        picasa = Picasa(folder, files, paths, known, encoding=encoding)
+        reader = _Reader(folder, Sidecars(folder, files, paths), picasa)
+        total = count_photos(library)
+        for done, photo in enumerate(listed_photos(library), 1):
+            reader.read(photo)
+            if on_photo:
+                on_photo(done, total)
+        reader.read_rest()
+        names = _Names()
+        with suppress(_DryRunError), one_entry(library, "import-names") as step:
             names.confirm(step, reader.named)
             if dry_run:
                 raise _DryRunError
-        entry = step.entry
-    except _DryRunError:
-        pass
-    return Imported(
-        entry, reader.n_regions, names.n_confirmed, names.n_known, tuple(names.contradictions),
-        tuple(reader.unmatched), tuple(reader.skipped),
-    )  # fmt: skip
+        return Imported(
+            step.entry, reader.n_regions, names.n_confirmed, names.n_known, tuple(names.contradictions),
+            tuple(reader.unmatched), tuple(reader.skipped),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

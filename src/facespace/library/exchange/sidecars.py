@@ -95,64 +95,119 @@ def _stem(path: str) -> str:
     return str(PurePosixPath(path).with_suffix(""))
 
 
-def write_sidecars(
-    library: Catalogue,
-    to: Path | None = None,
-    *,
-    photos: Path | None = None,
-    suggested: bool = False,
-    keywords: bool = False,
-    dry_run: bool = False,
-    on_photo: OnPhoto | None = None,
-) -> Written:
-    """Write names and regions of people to sidecars; of videos the names. The photos stay as they are.
+ANY_PACKET = b"<x/>"
+MAX_PHOTO_BYTES = 2**30
 
-    Confirmed persons with a name are written, hidden ones are not. What other programs wrote is kept
-    (`facespace.library.exchange.xmp`). A sidecar that cannot be parsed or written is left alone and reported.
 
-    Args:
-        library: open.
-        to: a folder that mirrors that of the photos; None puts the sidecars beside the photos.
-        photos: their folder, where it is not that of the last scan.
-        suggested: write suggested names too.
-        keywords: write the names as keywords too.
-        dry_run: write nothing, only report what would be written.
-        on_photo: called with (done, in all).
+class WritingXmp:
+    """XMP that a library writes."""
 
-    Raises:
-        LibraryError: the photos' folder is not there.
-    """
-    folder, paths = folder_of(library, photos), [photo.path for photo in library.photos()]
-    sidecars = Sidecars(folder, files_below(folder, paths), paths)
+    _catalogue: Catalogue
 
-    def write(photo: ListedPhoto, result: Written) -> None:
-        beside = next(sidecars.find(photo.path, to_write=True), None)
-        target = sidecar_of(to / photo.path) if to else beside or sidecar_of(folder / photo.path)
-        exported = any(is_exported(face, suggested) for face in photo.faces)
-        if not exported and not os.path.lexists(target):
-            return
-        if reason := photo.changed(folder):
-            result.skipped.append(Skipped(photo.path, reason))
-            return
-        old = read_file(target)
-        base = old or (
-            read_file(beside) if beside else None if photo.is_video else _embedded(folder / photo.path)
-        )
-        named = photo.named(folder, suggested=suggested)
-        try:
-            content = merge_packet(base, named, keywords=keywords) or (
-                base if exported and old is None else None
+    def write_sidecars(
+        self,
+        to: Path | None = None,
+        *,
+        photos: Path | None = None,
+        suggested: bool = False,
+        keywords: bool = False,
+        dry_run: bool = False,
+        on_photo: OnPhoto | None = None,
+    ) -> Written:
+        """Write names and regions of people to sidecars; of videos the names. The photos stay as they are.
+
+        Confirmed persons with a name are written, hidden ones are not. What other programs wrote is kept
+        (`facespace.library.exchange.xmp`). A sidecar that cannot be parsed or written is left alone and reported.
+
+        Args:
+            to: a folder that mirrors that of the photos; None puts the sidecars beside the photos.
+            photos: their folder, where it is not that of the last scan.
+            suggested: write suggested names too.
+            keywords: write the names as keywords too.
+            dry_run: write nothing, only report what would be written.
+            on_photo: called with (done, in all).
+
+        Raises:
+            LibraryError: the photos' folder is not there.
+        """
+        folder, paths = folder_of(self._catalogue, photos), [photo.path for photo in self._catalogue.photos()]
+        sidecars = Sidecars(folder, files_below(folder, paths), paths)
+
+        def write(photo: ListedPhoto, result: Written) -> None:
+            beside = next(sidecars.find(photo.path, to_write=True), None)
+            target = sidecar_of(to / photo.path) if to else beside or sidecar_of(folder / photo.path)
+            exported = any(is_exported(face, suggested) for face in photo.faces)
+            if not exported and not os.path.lexists(target):
+                return
+            if reason := photo.changed(folder):
+                result.skipped.append(Skipped(photo.path, reason))
+                return
+            old = read_file(target)
+            base = old or (
+                read_file(beside) if beside else None if photo.is_video else _embedded(folder / photo.path)
             )
-        except DataError as error:
-            raise DataError(f"its sidecar is left as it is: {error}") from error
-        if content is None:
-            result.n_unchanged += exported
-            return
-        if not dry_run:
-            put_file(target, content)
-        result.written.append(target)
+            named = photo.named(folder, suggested=suggested)
+            try:
+                content = merge_packet(base, named, keywords=keywords) or (
+                    base if exported and old is None else None
+                )
+            except DataError as error:
+                raise DataError(f"its sidecar is left as it is: {error}") from error
+            if content is None:
+                result.n_unchanged += exported
+                return
+            if not dry_run:
+                put_file(target, content)
+            result.written.append(target)
 
-    return write_each(library, write, on_photo)
+        return write_each(self._catalogue, write, on_photo)
+
+    def write_copies(
+        self,
+        to: Path,
+        *,
+        photos: Path | None = None,
+        suggested: bool = False,
+        keywords: bool = False,
+        dry_run: bool = False,
+        on_photo: OnPhoto | None = None,
+    ) -> Written:
+        """Copy the photos of people with names, the XMP packet put into JPEG, PNG and WebP; the others get a sidecar.
+
+        A copy of an earlier run is brought up to date; another file of its name is left alone. Arguments and errors as
+        of `write_sidecars`, besides:
+
+        Raises:
+            InputError: ``to`` lies in the folder of the photos.
+        """
+        folder = folder_of(self._catalogue, photos)
+        check_outside(to, folder)
+
+        def write(photo: ListedPhoto, result: Written) -> None:
+            if not any(is_exported(face, suggested) for face in photo.faces):
+                return
+            if reason := photo.changed(folder):
+                raise DataError(reason)
+            target, named = to / photo.path, photo.named(folder, suggested=suggested)
+            original = read_regular(folder / photo.path, max_bytes=MAX_PHOTO_BYTES)
+            there = read_file(target, max_bytes=MAX_PHOTO_BYTES)
+            if there is not None and not _is_same_picture(there, original):
+                raise DataError(f"{target} is another file; it is left alone")
+            content, sidecar, reason = _copy(there or original, target, named, keywords)
+            result.n_unchanged += content == there and not sidecar
+            if content != there:
+                if not dry_run:
+                    put_file(target, content, time_of=folder / photo.path)
+                result.written.append(target)
+            if sidecar:
+                if not dry_run:
+                    put_file(sidecar_of(target), sidecar)
+                result.written.append(sidecar_of(target))
+                result.skipped.append(
+                    Skipped(photo.path, f"the copy has a sidecar instead of a packet: {reason}")
+                )
+
+        return write_each(self._catalogue, write, on_photo)
 
 
 def _embedded(photo: Path) -> bytes | None:
@@ -160,58 +215,6 @@ def _embedded(photo: Path) -> bytes | None:
     found = read_embedded(photo)
     packets = (packet for packet in (found.packet, found.extension) if packet)
     return next((packet for packet in packets if read_packet(packet).regions), None)
-
-
-ANY_PACKET = b"<x/>"
-MAX_PHOTO_BYTES = 2**30
-
-
-def write_copies(
-    library: Catalogue,
-    to: Path,
-    *,
-    photos: Path | None = None,
-    suggested: bool = False,
-    keywords: bool = False,
-    dry_run: bool = False,
-    on_photo: OnPhoto | None = None,
-) -> Written:
-    """Copy the photos of people with names, the XMP packet put into JPEG, PNG and WebP; the others get a sidecar.
-
-    A copy of an earlier run is brought up to date; another file of its name is left alone. Arguments and errors as
-    `write_sidecars`, besides:
-
-    Raises:
-        InputError: ``to`` lies in the folder of the photos.
-    """
-    folder = folder_of(library, photos)
-    check_outside(to, folder)
-
-    def write(photo: ListedPhoto, result: Written) -> None:
-        if not any(is_exported(face, suggested) for face in photo.faces):
-            return
-        if reason := photo.changed(folder):
-            raise DataError(reason)
-        target, named = to / photo.path, photo.named(folder, suggested=suggested)
-        original = read_regular(folder / photo.path, max_bytes=MAX_PHOTO_BYTES)
-        there = read_file(target, max_bytes=MAX_PHOTO_BYTES)
-        if there is not None and not _is_same_picture(there, original):
-            raise DataError(f"{target} is another file; it is left alone")
-        content, sidecar, reason = _copy(there or original, target, named, keywords)
-        result.n_unchanged += content == there and not sidecar
-        if content != there:
-            if not dry_run:
-                put_file(target, content, time_of=folder / photo.path)
-            result.written.append(target)
-        if sidecar:
-            if not dry_run:
-                put_file(sidecar_of(target), sidecar)
-            result.written.append(sidecar_of(target))
-            result.skipped.append(
-                Skipped(photo.path, f"the copy has a sidecar instead of a packet: {reason}")
-            )
-
-    return write_each(library, write, on_photo)
 
 
 def _copy(content: bytes, target: Path, named: NamedPhoto, keywords: bool) -> tuple[bytes, bytes | None, str]:

@@ -24,32 +24,36 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def export_people(library: Catalogue, file: Path, *, formulas: str = "names") -> int:
-    """Write what the library knows as it stands, without grouping again; returns the number of faces.
+class WritingTables:
+    """Tables that a library writes."""
 
-    `.csv` has a line for each face (`COLUMNS`), `.json` is the document of `facespace people --json`, without the
-    tightness of groups, with the history. What is marked as no face is left out. Bytes of file names that are no
-    text are written as `\\udcff` escapes.
+    _catalogue: Catalogue
 
-    Args:
-        library: open.
-        file: the suffix tells the form; replaced if it is there, and for the owner alone.
-        formulas: cells of a CSV that a spreadsheet program would take for formulas are made text: "names", "all" or
-            none ("keep"); see `facespace.spreadsheets.text_cells`.
+    def export_people(self, file: Path, *, formulas: str = "names") -> int:
+        """Write what the library knows as it stands, without grouping again; returns the number of faces.
 
-    Raises:
-        InputError: another suffix, or nothing of that sort.
-        LibraryError: the library cannot be read.
-        WriteError: the file cannot be written.
-    """
-    form = TABLES.get(file.suffix.lower())
-    if form is None:
-        raise InputError(f"{file}: expected a file that ends in {' or '.join(TABLES)}")
-    check_formulas(formulas)
-    with library.snapshot():
-        content, n_faces = form(library, formulas)
-    write_beside(file.resolve(), content, private=True)
-    return n_faces
+        `.csv` has a line for each face (`COLUMNS`), `.json` is the document of `facespace people --json`, without the
+        tightness of groups, with the history. What is marked as no face is left out. Bytes of file names that are no
+        text are written as `\\udcff` escapes.
+
+        Args:
+            file: the suffix tells the form; replaced if it is there, and for the owner alone.
+            formulas: cells of a CSV that a spreadsheet program would take for formulas are made text: "names", "all" or
+                none ("keep"); see `facespace.spreadsheets.text_cells`.
+
+        Raises:
+            InputError: another suffix, or nothing of that sort.
+            LibraryError: the library cannot be read.
+            WriteError: the file cannot be written.
+        """
+        form = TABLES.get(file.suffix.lower())
+        if form is None:
+            raise InputError(f"{file}: expected a file that ends in {' or '.join(TABLES)}")
+        check_formulas(formulas)
+        with self._catalogue.snapshot():
+            content, n_faces = form(self._catalogue, formulas)
+        write_beside(file.resolve(), content, private=True)
+        return n_faces
 
 
 def _faces(library: Catalogue) -> Iterator[Face]:

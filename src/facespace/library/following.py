@@ -1,112 +1,14 @@
-"""The main job of a library: scan, group, move to another model, page; once, or whenever the folder has changed."""
+"""A folder that is followed: when a scan has something to do, and what it should find."""
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
-from typing import TypedDict
 
 from facespace.errors import DataError
 from facespace.images import Stamp, StampedFiles
 from facespace.library.catalogue import Catalogue
-from facespace.library.files import note_page, page_is_current, page_key, tidy
-from facespace.library.grouping import Rule, keep_groups, last_rule
-from facespace.library.people import People, group_people
-from facespace.library.progress import OnProgress, read_progress
+from facespace.library.progress import read_progress
 from facespace.library.scan import Scan, ScanResult
-from facespace.library.upgrading import Upgrade, library_model, reading_embedder, upgrade
-from facespace.library.upgrading import drop_old as drop_old_templates
-
-
-@dataclass(frozen=True)
-class Refreshed:
-    """A library after its photos were looked through.
-
-    Attributes:
-        scan: what was read.
-        people: as they are grouped now.
-        upgrade: the move to another model; None where the library stands on the wanted one, or the job was stopped.
-    """
-
-    scan: ScanResult
-    people: People
-    upgrade: Upgrade | None = None
-
-
-class HowToWork(TypedDict, total=False):
-    """Threads; what is called with (stage, done, in all); what ends the job within a photo's time once it is set."""
-
-    workers: int | None
-    progress: OnProgress | None
-    stop: Event | None
-
-
-@dataclass(frozen=True)
-class Regroup:
-    """Brings groups and page up to date after a scan.
-
-    Attributes:
-        scan: the embedder names the model of a library that stands on none yet.
-        rule: that of the last groups where None.
-        write_page: called with the people and the folder; None for no page.
-    """
-
-    scan: Scan
-    rule: Rule | None
-    write_page: Callable[[People, Path], object] | None
-
-    def __call__(self, result: ScanResult) -> Refreshed:
-        """Errors as of `group_people`, and those of the page."""
-        catalogue, photos = self.scan.catalogue, self.scan.photos
-        if self.scan.progress:
-            self.scan.progress("grouping", 0, 0)
-        people = group_people(catalogue, library_model(catalogue) or self.scan.embedder.spec, self.rule)
-        people = dataclasses.replace(people, unreadable=result.unreadable)
-        if self.write_page is not None:
-            key = page_key(str(photos.resolve()), people.to_json())
-            if not page_is_current(catalogue.folder, key):
-                self.write_page(people, photos)
-                note_page(catalogue.folder, key)
-        return Refreshed(result, people)
-
-
-def refresh(regroup: Regroup, *, old_model: str | Path | None, drop_old: bool) -> Refreshed:
-    """See `facespace.library.Library.refresh`."""
-    scan = regroup.scan
-    catalogue, wanted = scan.catalogue, scan.embedder
-    tidy(catalogue.folder)
-    reader = reading_embedder(catalogue, wanted, old=old_model)
-    result = dataclasses.replace(scan, embedder=reader).run()
-    done = regroup(result)
-    catalogue.templates.indexes.refresh()
-    if scan.is_stopped:
-        return done
-    before = library_model(catalogue)
-    moved = upgrade(
-        catalogue, scan.photos, wanted, rule=regroup.rule, workers=scan.workers, progress=scan.progress, stop=scan.stop
-    )  # fmt: skip
-    if drop_old and moved.is_complete:
-        drop_old_templates(catalogue)
-    if moved.n_embedded or (before is not None and before.sha256 != wanted.spec.sha256):
-        return dataclasses.replace(regroup(result), upgrade=moved)
-    return done
-
-
-def regroup(catalogue: Catalogue) -> bool:
-    """Work the suggestions out again by the rule of the last groups; whether they came out otherwise."""
-    spec = library_model(catalogue)
-    if spec is None:
-        return False
-    before = _assignments(catalogue)
-    keep_groups(catalogue, spec, last_rule(catalogue))
-    return _assignments(catalogue) != before
-
-
-def _assignments(catalogue: Catalogue) -> list[tuple[int, ...]]:
-    return [tuple(row) for row in catalogue.stream("SELECT face_id, person_id FROM assignments")]
-
 
 # Looks take at most a tenth of the time, what follows from them at most half.
 REST_PER_LOOK = 9.0
