@@ -1,6 +1,7 @@
 """The catalogue of a library: an open SQLite file with the photos, their faces and the templates of these."""
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class StoredPhoto:
         path: relative to the photo folder.
         sha256: of the content; None where it could not be read.
         stamp: device, inode, size in bytes and time of change in ns of the file.
+        size_hw: rows and columns of the upright photo; (0, 0) where it could not be read.
         detector: sha256 of the model.
         embedder: likewise.
         unreadable: why there is nothing to see, else None.
@@ -41,13 +43,14 @@ class StoredPhoto:
     path: str
     sha256: str | None
     stamp: Stamp
+    size_hw: tuple[int, int]
     detector: str | None
     embedder: str | None
     unreadable: str | None
     orientation: int | None
     taken_at: str | None
-    kind: str = "photo"
-    duration_s: float | None = None
+    kind: str
+    duration_s: float | None
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,16 @@ class Catalogue(Database):
 
     def photos(self) -> list[StoredPhoto]:
         """All photos that are there, by path."""
-        return [
-            StoredPhoto(
-                row["photo_id"], path_out(row["path"]), row["sha256"], stamp_of(row), row["detector"], row["embedder"],
-                row["unreadable"], row["orientation"], row["taken_at"], row["kind"], row["duration_s"],
-            )
-            for row in self.stream("SELECT * FROM photos WHERE path IS NOT NULL ORDER BY path")
-        ]  # fmt: skip
+        return list(self.stream_photos())
+
+    def stream_photos(self, where: str = "") -> Iterator[StoredPhoto]:
+        """Likewise, one at a time; ``where`` is a further condition, such as " AND unreadable IS NULL"."""
+        for row in self.stream(f"SELECT * FROM photos WHERE path NOTNULL{where} ORDER BY path"):
+            yield StoredPhoto(
+                row["photo_id"], path_out(row["path"]), row["sha256"], stamp_of(row),
+                (row["height"] or 0, row["width"] or 0), row["detector"], row["embedder"], row["unreadable"],
+                row["orientation"], row["taken_at"], row["kind"], row["duration_s"],
+            )  # fmt: skip
 
     def count_items(self) -> tuple[int, int]:
         """How many photos and videos are there, and how many of these are videos."""

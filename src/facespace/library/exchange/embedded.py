@@ -18,7 +18,17 @@ from PIL import Image
 
 from facespace.errors import DataError
 from facespace.images import read_exif
-from facespace.images.containers import jpeg_segments, kind_of, png_chunks, riff_chunks
+from facespace.images.containers import (
+    APP0,
+    APP1,
+    JPEG_XMP,
+    PNG_XMP,
+    beside_pixels,
+    jpeg_segments,
+    kind_of,
+    png_chunks,
+    riff_chunks,
+)
 from facespace.library.exchange.rdf import MAX_BYTES
 from facespace.regular_files import open_regular
 
@@ -26,14 +36,12 @@ from facespace.regular_files import open_regular
 HEIF = frozenset((".heic", ".heif", ".avif"))
 MAX_PHOTO_BYTES = 2**30
 HEAD_BYTES = 2**20  # holds all that stands before the pixels of most JPEG files
-JPEG_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 JPEG_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 DIGEST_BYTES = 32  # of the whole extension, before its length and the place of this part
 REGIONS = (b"schemas/regions/", b"photo/1.2/t/RegionInfo#")
-PNG_KEYWORD = b"XML:com.adobe.xmp\0"
-PNG_HEADER = PNG_KEYWORD + b"\0\0\0\0"
-JPEG_ROOM = 65_533 - len(JPEG_HEADER)
-START_OF_SCAN, APP0, APP1 = b"\xff\xda", 0xE0, 0xE1
+PNG_HEADER = PNG_XMP + b"\0\0\0\0"
+JPEG_ROOM = 65_533 - len(JPEG_XMP)
+START_OF_SCAN = b"\xff\xda"
 XMP_FLAG, ALPHA_FLAG = 0x04, 0x10
 DAMAGED = "damaged or cut short"
 
@@ -61,11 +69,14 @@ def read_embedded(source: Path | bytes) -> Embedded:
         content = source if isinstance(source, bytes) else _read(source)
     except OSError:
         return Embedded()
-    read = READERS.get(kind_of(content))
-    found = read(content) if read else Embedded(_read_other(content, source))
-    if len(found.packet or b"") > MAX_BYTES:
+    kind, packet = kind_of(content), beside_pixels(content)[1]
+    if kind == "PNG":
+        packet = _png_text(packet or b"")
+    elif kind not in WRITERS:
+        packet = _read_other(content, source)
+    if len(packet or b"") > MAX_BYTES:
         raise DataError(f"larger than the limit of {MAX_BYTES / 2**20:g} MB")
-    return found
+    return Embedded(packet or None, _extension(content, packet) if kind == "JPEG" else None)
 
 
 def stored_orientation(path: Path) -> int:
@@ -103,31 +114,22 @@ def _opened(file: BinaryIO) -> Iterator[Image.Image]:
             yield image
 
 
-def _read_jpeg(content: bytes) -> Embedded:
-    packet, pieces = None, dict[bytes, dict[int, bytes]]()
+def _extension(content: bytes, packet: bytes | None) -> bytes | None:
+    """The second part of a JPEG's packet: the packet names its digest; an earlier one's may have been left behind."""
+    pieces: dict[bytes, dict[int, bytes]] = {}
     for _, start, end in jpeg_segments(content):
-        if packet is None and content.startswith(JPEG_HEADER, start + 4):
-            packet = content[start + 4 + len(JPEG_HEADER) : end]
-        elif content.startswith(JPEG_EXTENSION, start + 4):
+        if content.startswith(JPEG_EXTENSION, start + 4):
             piece = content[start + 4 + len(JPEG_EXTENSION) : end]
             place = int.from_bytes(piece[DIGEST_BYTES + 4 : DIGEST_BYTES + 8], "big")
             pieces.setdefault(piece[:DIGEST_BYTES], {})[place] = piece[DIGEST_BYTES + 8 :]
-    # The packet names the digest of its own extension; an earlier packet's may have been left behind.
     named = next((digest for digest in pieces if packet and digest in packet), next(iter(pieces), None))
-    extension = (
-        b"".join(pieces[named][place] for place in sorted(pieces[named])) if named is not None else b""
-    )
-    return Embedded(packet or None, extension or None)
+    return None if named is None else b"".join(part for _, part in sorted(pieces[named].items())) or None
 
 
-def _read_png(content: bytes) -> Embedded:
-    """Wherever it stands; Pillow reads what is behind the pixels only with these."""
-    for kind, start, end in png_chunks(content):
-        if kind == b"iTXt" and content.startswith(PNG_KEYWORD, start + 8):
-            text = content[start + 8 + len(PNG_KEYWORD) : end - 4]
-            packet = b"".join(text[2:].split(b"\0", 2)[2:])  # behind a language and a translation
-            return Embedded((_inflated(packet) if text[:1] == b"\1" else packet) or None)
-    return Embedded()
+def _png_text(text: bytes) -> bytes:
+    """The packet behind a language and a translation."""
+    packet = b"".join(text[2:].split(b"\0", 2)[2:])
+    return _inflated(packet) if text[:1] == b"\1" else packet
 
 
 def _inflated(packet: bytes) -> bytes:
@@ -135,12 +137,6 @@ def _inflated(packet: bytes) -> bytes:
         return zlib.decompressobj().decompress(packet, MAX_BYTES + 1)
     except zlib.error:
         return b""
-
-
-def _read_webp(content: bytes) -> Embedded:
-    return Embedded(
-        next((content[at + 8 : end] for kind, at, end in riff_chunks(content) if kind == b"XMP "), None)
-    )
 
 
 def _read_other(content: bytes, source: Path | bytes) -> bytes | None:
@@ -170,15 +166,15 @@ def _put_jpeg(content: bytes, packet: bytes) -> bytes:
     """Into an APP1 segment, where the old one stood, else behind JFIF and Exif, which readers expect first."""
     if len(packet) > JPEG_ROOM:
         raise DataError(f"the XMP packet has {len(packet)} bytes, a JPEG segment has room for {JPEG_ROOM}")
-    if any(uri in (_read_jpeg(content).extension or b"") for uri in REGIONS):
+    if any(uri in (read_embedded(content).extension or b"") for uri in REGIONS):
         raise DataError("its regions stand in a second part of its XMP")
     if not _ends_at_scan(content):
         raise DataError(DAMAGED)
-    body = JPEG_HEADER + packet
+    body = JPEG_XMP + packet
     segment = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
     place = 2
     for marker, start, end in jpeg_segments(content):
-        if marker == APP1 and content.startswith(JPEG_HEADER, start + 4):
+        if marker == APP1 and content.startswith(JPEG_XMP, start + 4):
             return content[:start] + segment + content[end:]
         if marker == APP0 or (marker == APP1 and content.startswith(b"Exif\0\0", start + 4)):
             place = end
@@ -193,7 +189,7 @@ def _put_png(content: bytes, packet: bytes) -> bytes:
     if not parts or parts[0] != (b"IHDR", 8, 33):
         raise DataError(DAMAGED)
     for kind, start, end in parts:
-        if kind == b"iTXt" and content.startswith(PNG_KEYWORD, start + 8):
+        if kind == b"iTXt" and content.startswith(PNG_XMP, start + 8):
             return content[:start] + chunk + content[end:]
     return content[:33] + chunk + content[33:]
 
@@ -228,5 +224,4 @@ def _extended_header(content: bytes) -> bytes:
     return struct.pack("<I", flags) + struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
 
 
-READERS: dict[str, Callable[[bytes], Embedded]] = {"JPEG": _read_jpeg, "PNG": _read_png, "WEBP": _read_webp}
 WRITERS: dict[str, Callable[[bytes, bytes], bytes]] = {"JPEG": _put_jpeg, "PNG": _put_png, "WEBP": _put_webp}

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from facespace.errors import DataError, InputError, LibraryError
 from facespace.images import read_exif, read_tiff_size
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import Catalogue, StoredPhoto
 from facespace.library.exchange.embedded import HEIF, stored_orientation
 from facespace.library.exchange.rdf import MAX_BYTES
 from facespace.library.exchange.xmp import NamedFace, NamedPhoto
 from facespace.library.faces import Face, stream_faces
 from facespace.regular_files import read_regular
 from facespace.saved_files import reason_of, written_beside
-from facespace.store import path_out
 
 TIFF = (".tif", ".tiff")
+OnPhoto = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -38,30 +38,21 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class ListedPhoto:
+class ListedPhoto(StoredPhoto):
     """A photo that could be read, with its faces from left to right.
 
     Attributes:
-        path: relative to the photo folder.
-        size_hw: of the upright picture.
-        orientation: as EXIF has it; None where nobody has looked yet.
-        taken_at: by the camera's clock.
-        size_bytes: of the file at the last scan.
-        mtime_ns: likewise.
         faces: all, those that take no part too.
         rejected: names that a face must not have, by its id; earlier names of those persons too.
-        is_video: it is one.
     """
 
-    path: str
-    size_hw: tuple[int, int]
-    orientation: int | None
-    taken_at: str | None
-    size_bytes: int
-    mtime_ns: int
     faces: tuple[Face, ...]
     rejected: dict[int, tuple[str, ...]]
-    is_video: bool = False
+
+    @property
+    def is_video(self) -> bool:
+        """Else a still."""
+        return self.kind == "video"
 
     def changed(self, folder: Path) -> str | None:
         """Why the catalogue does not know the photo as it stands now; None where it does."""
@@ -69,7 +60,7 @@ class ListedPhoto:
             now = (folder / self.path).stat()
         except OSError as error:
             return f"cannot be read: {(error.strerror or str(error)).lower()}"
-        if (now.st_size, now.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
+        if (now.st_size, now.st_mtime_ns) != self.stamp[2:]:
             return "changed since the last `facespace people`; run that first"
         size_hw = read_tiff_size(folder / self.path) if self.path.lower().endswith(TIFF) else None
         if size_hw not in (None, self.size_hw):  # libraries of early versions hold the size turned
@@ -89,7 +80,7 @@ class ListedPhoto:
             NamedFace(
                 face.box_xyxy,
                 face.name if is_exported(face, suggested) else None,
-                self.rejected.get(face.face_id, ()),
+                self.rejected[face.face_id],
             )
             for face in self.faces
         )
@@ -121,30 +112,24 @@ def folder_of(library: Catalogue, photos: Path | None) -> Path:
     return folder
 
 
-def count_photos(library: Catalogue) -> int:
-    """How many `listed_photos` there are."""
-    return int(library.value("SELECT count(*) FROM photos WHERE path IS NOT NULL AND unreadable IS NULL"))
-
-
-def listed_photos(library: Catalogue) -> Iterator[ListedPhoto]:
-    """All photos that could be read, by path, one at a time."""
-    rejected = _rejected(library)
+def listed_photos(library: Catalogue, on_photo: OnPhoto | None) -> Iterator[ListedPhoto]:
+    """All photos that could be read, by path, one at a time; ``on_photo`` is called after each with (done, in all)."""
+    rejected, readable = _rejected(library), " AND unreadable IS NULL"
     with_faces = groupby(
-        stream_faces(library, " AND unreadable IS NULL ORDER BY path, begin_s, x0, face_id", forgotten=True),
+        stream_faces(library, f"{readable} ORDER BY path, begin_s, x0, face_id", forgotten=True),
         key=lambda face: face.photo_id,
     )
     photo_id, faces = next(with_faces, (None, iter(())))
-    for row in library.stream("SELECT * FROM photos WHERE path NOTNULL AND unreadable IS NULL ORDER BY path"):
+    total = int(library.value(f"SELECT count(*) FROM photos WHERE path NOTNULL{readable}"))
+    for done, photo in enumerate(library.stream_photos(readable), 1):
         shown: tuple[Face, ...] = ()
-        if row["photo_id"] == photo_id:
+        if photo.photo_id == photo_id:
             shown = tuple(faces)
             photo_id, faces = next(with_faces, (None, iter(())))
-        yield ListedPhoto(
-            path_out(row["path"]), (row["height"], row["width"]), row["orientation"], row["taken_at"],
-            row["size_bytes"], row["mtime_ns"], shown,
-            {face.face_id: tuple(sorted(rejected[face.face_id])) for face in shown if face.face_id in rejected},
-            row["kind"] == "video",
-        )  # fmt: skip
+        not_so = {face.face_id: tuple(sorted(rejected.get(face.face_id, ()))) for face in shown}
+        yield ListedPhoto(**vars(photo), faces=shown, rejected=not_so)
+        if on_photo:
+            on_photo(done, total)
 
 
 def _rejected(library: Catalogue) -> dict[int, set[str]]:
@@ -168,7 +153,6 @@ def _rejected(library: Catalogue) -> dict[int, set[str]]:
 
 
 LONGEST_PART = 255  # of a path; composing what is far longer is slow
-OnPhoto = Callable[[int, int], None]
 
 
 @dataclass
@@ -198,8 +182,8 @@ def write_each(
         write: given a photo and what was written so far. Raises DataError or OSError where it fails.
         on_photo: called with (done, in all).
     """
-    result, total = Written(), count_photos(library)
-    for done, photo in enumerate(listed_photos(library), 1):
+    result = Written()
+    for photo in listed_photos(library, on_photo):
         try:
             write(photo, result)
         except DataError as error:
@@ -209,8 +193,6 @@ def write_each(
             reason = f"{name}cannot be read or written: {reason_of(error)}"
             result.skipped.append(Skipped(photo.path, reason))
             result.n_failed += 1
-        if on_photo:
-            on_photo(done, total)
     return result
 
 

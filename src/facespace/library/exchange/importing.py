@@ -18,7 +18,6 @@ from facespace.library.exchange.files import (
     ListedPhoto,
     OnPhoto,
     Skipped,
-    count_photos,
     files_below,
     folder_of,
     listed_photos,
@@ -123,11 +122,8 @@ class Importing:
         files, known = list(files_below(folder, paths)), read_contacts(contacts) if contacts else {}
         picasa = Picasa(folder, files, paths, known, encoding=encoding)
         reader = _Reader(folder, Sidecars(folder, files, paths), picasa)
-        total = count_photos(library)
-        for done, photo in enumerate(listed_photos(library), 1):
+        for photo in listed_photos(library, on_photo):
             reader.read(photo)
-            if on_photo:
-                on_photo(done, total)
         reader.read_rest()
         names = _Names()
         with suppress(_DryRunError), one_entry(library, "import-names") as step:
