@@ -24,102 +24,85 @@ NEAR_S, MIN_IOU_NEAR = 1.0, 0.3  # of a track that other frames show than those 
 
 
 @dataclass(frozen=True)
-class KnownFaces:
-    """The faces of the photo that stood at a path, and of a photo of the same content that had gone.
+class KnownFace:
+    """A face of the photo that stood at a path, or of a photo of the same content that had gone.
 
     Attributes:
-        photo_ids: of these photos.
-        face_ids: of N faces.
-        sha256: of the content of each face's photo; None where it was not known.
-        boxes_xyxy: float32, shape (N, 4).
-        templates: one byte vector by the given embedder each, else None.
-        times_s: of faces in videos, else None.
+        face_id: of the face.
+        sha256: of the content of its photo; None where it was not known.
+        box_xyxy: float32, shape (4,).
+        template: a byte vector by the embedder whose templates may be compared, if it has one.
+        time_s: of a face in a video, else None.
     """
 
-    photo_ids: list[int]
-    face_ids: list[int]
-    sha256: list[str | None]
-    boxes_xyxy: NDArray[np.float32]
-    templates: list[NDArray[np.int8] | None]
-    times_s: list[float | None]
+    face_id: int
+    sha256: str | None
+    box_xyxy: NDArray[np.float32]
+    template: NDArray[np.int8] | None
+    time_s: float | None
+
+    def looks_like(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """In (0, 1] for those of (N, D) unit rows that may be of one picture with it, else 0; shape (N,)."""
+        if self.template is None:
+            return np.zeros(len(embeddings), np.float32)
+        near = distance_matrix(embeddings, dequantise(self.template[None]))[:, 0]
+        return np.maximum(0.0, 1.0 - near / SAME_PICTURE)
 
 
-def known_faces(catalogue: Catalogue, path: str, sha256: str, embedder: str) -> KnownFaces:
-    """What the catalogue knows of the faces that a photo may show again.
-
-    Args:
-        catalogue: open.
-        path: where the photo stands now.
-        sha256: of its content.
-        embedder: sha256 of the model whose templates may be compared.
-    """
-    photos = catalogue.rows(
-        "SELECT photo_id, sha256 FROM photos WHERE path = ?"
-        " UNION ALL SELECT photo_id, sha256 FROM photos WHERE path IS NULL AND sha256 = ?",
+def known_photos(catalogue: Catalogue, path: str, sha256: str) -> list[int]:
+    """The photo that stands at a path, and photos of that content that have gone."""
+    return catalogue.values(
+        "SELECT photo_id FROM photos WHERE path = ?"
+        " UNION ALL SELECT photo_id FROM photos WHERE path IS NULL AND sha256 = ?",
         (path_in(path), sha256),
     )
-    faces = [
-        (photo["sha256"], face)
-        for photo in photos
-        for face in catalogue.rows(
-            "SELECT face_id, x0, y0, x1, y1, time_s FROM faces WHERE photo_id = ? AND of_track IS NULL",
-            (photo["photo_id"],),
+
+
+def known_faces(catalogue: Catalogue, photo_ids: list[int], embedder: str) -> list[KnownFace]:
+    """The faces of these photos, with templates by the model of that sha256."""
+    rows = [
+        row
+        for photo in photo_ids
+        for row in catalogue.stream(
+            "SELECT face_id, sha256, x0, y0, x1, y1, time_s FROM faces JOIN photos USING (photo_id)"
+            " WHERE photo_id = ? AND of_track IS NULL",
+            (photo,),
         )
     ]
-    ids = [face["face_id"] for _, face in faces]
+    ids = np.array([row["face_id"] for row in rows], np.int64)
     vectors = {
         number: vector
-        for batch in catalogue.templates.of_faces(np.array(ids, np.int64), model=embedder)
+        for batch in catalogue.templates.of_faces(ids, model=embedder)
         for number, vector in zip(batch.face_id.tolist(), batch.vectors, strict=True)
     }
-    boxes = [[face[side] for side in ("x0", "y0", "x1", "y1")] for _, face in faces]
-    return KnownFaces(
-        [photo["photo_id"] for photo in photos],
-        ids,
-        [content for content, _ in faces],
-        np.array(boxes, np.float32).reshape(-1, 4),
-        [vectors.get(number) for number in ids],
-        [face["time_s"] for _, face in faces],
-    )
+    return [
+        KnownFace(
+            row["face_id"], row["sha256"], np.array(row[2:6], np.float32), vectors.get(row["face_id"]), row["time_s"]
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
-def carried_ids(known: KnownFaces, found: PhotoFaces | VideoFaces) -> dict[int, int]:
+def carried_ids(known: list[KnownFace], found: PhotoFaces | VideoFaces) -> dict[int, int]:
     """The old id of each face or track found that was known, by its place; the surest pairs first, each once."""
-    likeness = _of_tracks(known, found) if isinstance(found, VideoFaces) else _likeness(known, found)
+    likeness = np.array([_likeness(face, found) for face in known], np.float32).T
     kept: dict[int, int] = {}
     for i, j in zip(*np.unravel_index(np.argsort(-likeness, axis=None), likeness.shape), strict=True):
-        if likeness[i, j] > 0 and int(i) not in kept and known.face_ids[j] not in kept.values():
-            kept[int(i)] = known.face_ids[j]
+        if likeness[i, j] > 0 and int(i) not in kept and known[j].face_id not in kept.values():
+            kept[int(i)] = known[j].face_id
     return kept
 
 
-def _likeness(known: KnownFaces, found: PhotoFaces) -> NDArray[np.float32]:
-    """In (0, 1] for pairs that may be one face, else 0; shape (found, known)."""
-    likeness = np.zeros((len(found.faces), len(known.face_ids)), np.float32)
-    overlap = box_iou(found.faces.boxes_xyxy, known.boxes_xyxy)
-    for j, (content, template) in enumerate(zip(known.sha256, known.templates, strict=True)):
-        if content == found.sha256:
-            likeness[:, j] = np.where(overlap[:, j] >= MIN_IOU, overlap[:, j], 0.0)
-        elif template is not None:
-            row = dequantise(template[None])
-            near = distance_matrix(found.embeddings, row)[:, 0]
-            likeness[:, j] = np.maximum(0.0, 1.0 - near / SAME_PICTURE)
-    return likeness
-
-
-def _of_tracks(known: KnownFaces, found: VideoFaces) -> NDArray[np.float32]:
-    """As `_likeness`."""
-    likeness = np.zeros((len(found), len(known.face_ids)), np.float32)
-    for i, track in enumerate(found):
-        for j, (content, template, time_s) in enumerate(
-            zip(known.sha256, known.templates, known.times_s, strict=True)
-        ):
-            if content == found.sha256 and time_s is not None:
-                likeness[i, j] = _was_there(track, known.boxes_xyxy[j], time_s)
-            elif template is not None:
-                near = distance_matrix(track.embeddings, dequantise(template[None])).min()
-                likeness[i, j] = max(0.0, 1.0 - near / SAME_PICTURE)
-    return likeness
+def _likeness(face: KnownFace, found: PhotoFaces | VideoFaces) -> NDArray[np.float32] | list[float]:
+    """In (0, 1] for faces or tracks found that may be this one, else 0; N of them."""
+    if isinstance(found, VideoFaces):
+        if face.sha256 == found.sha256 and face.time_s is not None:
+            return [_was_there(track, face.box_xyxy, face.time_s) for track in found]
+        return [float(face.looks_like(track.embeddings).max()) for track in found]
+    if face.sha256 != found.sha256:
+        return face.looks_like(found.embeddings)
+    overlap = box_iou(found.faces.boxes_xyxy, face.box_xyxy[None])[:, 0]
+    return np.where(overlap >= MIN_IOU, overlap, 0.0)
 
 
 def _was_there(track: Track, box_xyxy: NDArray[np.float32], time_s: float) -> float:

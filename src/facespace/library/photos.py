@@ -12,7 +12,7 @@ from PIL import Image
 from facespace.errors import ImageError
 from facespace.extract import ImageFaces, PhotoFaces, VideoFaces
 from facespace.images import Stamp, Unreadable, is_video, read_exif, read_tiff_size
-from facespace.library.carried import carried_ids, known_faces
+from facespace.library.carried import carried_ids, known_faces, known_photos
 from facespace.library.catalogue import Catalogue
 from facespace.library.files import remove_files
 from facespace.models import ModelSpec
@@ -72,13 +72,13 @@ def _replace_faces(
     """Returns the ids of the faces that were known there."""
     detector, embedder = models
     shown = _shown(found)
-    old = known_faces(catalogue, path, found.sha256, embedder.sha256)
-    if old.photo_ids:
-        _give_up_path(catalogue, path)
-    for before in old.photo_ids:
-        _drop_views(catalogue, before)
+    before = known_photos(catalogue, path, found.sha256)
+    old = known_faces(catalogue, before, embedder.sha256)
+    _give_up_path(catalogue, path)
+    for photo in before:
+        _drop_views(catalogue, photo)
     photo_id = _insert_photo(catalogue, path, stamp, found, (detector, embedder.sha256))
-    kept = carried_ids(old, found) if old.face_ids else {}
+    kept = carried_ids(old, found) if old else {}
     ids = [kept.get(i) or _new_face_id(catalogue, found.sha256, i) for i in range(len(thumbnails))]
     forgotten = _forgotten(catalogue, ids) if kept else set()
     for i, number in enumerate(ids):
@@ -93,9 +93,9 @@ def _replace_faces(
         catalogue.templates.add(numbers, shown.embeddings[seen], embedder, quality=shown.quality[seen])
     if isinstance(found, VideoFaces):
         _put_views(catalogue, photo_id, found, {i: ids[i] for i in seen}, embedder)
-    for before in old.photo_ids:
-        _drop_photo(catalogue, before)
-    return old.face_ids
+    for photo in before:
+        _drop_photo(catalogue, photo)
+    return [face.face_id for face in old]
 
 
 def _shown(found: Found) -> ImageFaces:

@@ -47,55 +47,40 @@ class ScanProgress:
         return self.ended_at is None and (datetime.now(UTC) - heard).total_seconds() < SILENT_S
 
 
-class ProgressKeeper:
-    """Writes the progress of one scan, not more often than people can see, and passes it on.
+@contextmanager
+def keep_progress(catalogue: Catalogue, then: OnProgress | None = None) -> Iterator[OnProgress]:
+    """Writes the progress of one scan, not more often than people can see; it counts as ended however it ends.
 
     Args:
         catalogue: open.
-        then: called at every step.
+        then: called at every step too.
     """
+    started_at, counts, written = _now(), (0, 0, "reading"), 0.0
 
-    def __init__(self, catalogue: Catalogue, then: OnProgress | None) -> None:
-        self._catalogue = catalogue
-        self._then = then
-        self._started_at = _now()
-        self._counts: tuple[int, int, Stage] = (0, 0, "reading")
-        self._written = 0.0
-        self._write()
+    def write(ended_at: str | None = None) -> None:
+        nonlocal written
+        with catalogue.transaction():
+            row = (started_at, _now(), ended_at, *counts)
+            catalogue.execute("INSERT OR REPLACE INTO scan VALUES (1, ?, ?, ?, ?, ?, ?)", row)
+        written = time.monotonic()
 
-    def __call__(self, stage: Stage, done: int, todo: int) -> None:
-        """So many of so many are done."""
+    def tell(stage: Stage, done: int, todo: int) -> None:
+        nonlocal counts
         # While files are compared the scan is alive, but nothing is read yet.
-        self._counts = (done, todo, stage) if stage in ("reading", "videos") else (0, 0, "reading")
-        if time.monotonic() - self._written >= WRITE_EVERY_S:
-            self._write()
-        if self._then:
-            self._then(stage, done, todo)
+        counts = (done, todo, stage) if stage in ("reading", "videos") else (0, 0, "reading")
+        if time.monotonic() - written >= WRITE_EVERY_S:
+            write()
+        if then:
+            then(stage, done, todo)
 
-    def end(self) -> None:
-        """The scan is over, as far as it came."""
-        self._write(_now())
-
-    def _write(self, ended_at: str | None = None) -> None:
-        with self._catalogue.transaction():
-            self._catalogue.execute(
-                "INSERT OR REPLACE INTO scan VALUES (1, ?, ?, ?, ?, ?, ?)",
-                (self._started_at, _now(), ended_at, *self._counts),
-            )
-        self._written = time.monotonic()
-
-
-@contextmanager
-def keep_progress(catalogue: Catalogue, then: OnProgress | None = None) -> Iterator[ProgressKeeper]:
-    """A keeper for one scan; the scan counts as ended afterwards, however it ends."""
-    keeper = ProgressKeeper(catalogue, then)
+    write()
     try:
-        yield keeper
+        yield tell
     except BaseException:
         with suppress(LibraryError):  # what went wrong first is what is reported
-            keeper.end()
+            write(_now())
         raise
-    keeper.end()
+    write(_now())
 
 
 def read_progress(catalogue: Catalogue) -> ScanProgress | None:

@@ -3,7 +3,6 @@
 import hashlib
 from base64 import b64encode
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def write_page(library: Library, people: People, photos: Path) -> Path:
         html = render(
             "offline.html.j2", people=people, cards=list(map(_card, people.seen_again)), folder=root,
             counts={name: getattr(people, name) for name in ("n_faces", "n_photos", "n_videos")}, model=people.model,
-            url=Files(library, root), offline=Inline(),
+            url=Files(library, root), offline=_inline(),
         )  # fmt: skip
         page = library.folder / PAGE
         write_beside(page, html.encode(), private=True)
@@ -107,28 +106,10 @@ class Files:
         return " ".join(f"{100 * share:.2f}" for share in shares)
 
 
-class Inline:
+def _inline() -> dict[str, str]:
     """Style and script of the offline page, with the hashes by which it allows no others."""
-
-    @cached_property
-    def style(self) -> Markup:
-        """That of the server's pages."""
-        return _static("facespace.css")
-
-    @cached_property
-    def script(self) -> Markup:
-        """Opens photos."""
-        return _static("offline.js")
-
-    @property
-    def style_hash(self) -> str:
-        """As a content security policy takes it."""
-        return _hash(self.style)
-
-    @property
-    def script_hash(self) -> str:
-        """Likewise."""
-        return _hash(self.script)
+    style, script = _static("facespace.css"), _static("offline.js")
+    return {"style": style, "script": script, "style_hash": _hash(style), "script_hash": _hash(script)}
 
 
 def _static(name: str) -> Markup:

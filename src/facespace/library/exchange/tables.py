@@ -14,7 +14,6 @@ from facespace.library.catalogue import Catalogue
 from facespace.library.faces import Face, stream_faces
 from facespace.library.grouping import grouped_by, last_rule
 from facespace.library.history import read_entries
-from facespace.models import ModelSpec
 from facespace.saved_files import write_beside
 from facespace.spreadsheets import check_formulas, text_cells
 
@@ -69,11 +68,8 @@ def _csv(library: Catalogue, formulas: str) -> tuple[bytes, int]:
     writer.writerow(COLUMNS)
     n = 0
     for face in _faces(library):
-        row = (
-            face.to_json()
-            | face.times
-            | {"person": face.person, "name": face.name, "taken_at": face.taken_at}
-        )
+        row = face.to_json() | face.times
+        row |= {"person": face.person, "name": face.name, "taken_at": face.taken_at}
         row |= dict(zip(("x0", "y0", "x1", "y1"), row["box_xyxy"], strict=True))
         row |= {"hidden": int(face.hidden), "extrapolated": int(face.extrapolated)}
         cells = [row[column] for column in COLUMNS]
@@ -87,17 +83,23 @@ def _json(library: Catalogue, _: str) -> tuple[bytes, int]:
     n = 0
     for face in _faces(library):
         n += 1
-        if face.person is None:
-            continue
-        person = people.setdefault(face.person, _person(face))
-        person["faces"].append(face.to_json() | {"taken_at": face.taken_at})
+        if face.person is not None:
+            who = {name: getattr(face, name) for name in ("person", "name", "settled", "hidden")}
+            faces = people.setdefault(face.person, who | {"faces": []})["faces"]
+            faces.append(face.to_json() | {"taken_at": face.taken_at})
     for person in people.values():
         person["faces"].sort(key=lambda face: -face["quality"])
     n_items, n_videos = library.count_items()
+    # The rule by which the groups came about; nulls where nothing has been grouped.
+    spec, rule = library.templates.model(grouped_by(library)), last_rule(library)
+    chosen = spec and collection_threshold(spec.distances, n, impostors=rule.impostors, far=rule.far)
     document = {
         "photos": n_items,
         "faces": n,
-        **_threshold(library, n),
+        "model": spec and spec.label,
+        "threshold": chosen and chosen.distance,
+        "far": chosen and chosen.far,
+        "extrapolated": chosen and chosen.extrapolated,
         "people": sorted(people.values(), key=lambda person: (-len(person["faces"]), person["person"])),
         "unreadable": [{"photo": p.path, "reason": p.unreadable} for p in library.photos() if p.unreadable],
         "history": [asdict(entry) for entry in read_entries(library)],
@@ -108,36 +110,6 @@ def _json(library: Catalogue, _: str) -> tuple[bytes, int]:
     for piece in json.JSONEncoder(indent=2, allow_nan=False).iterencode(document):
         text.write(piece)  # `dumps` would keep millions of pieces until the end
     return (text.getvalue() + "\n").encode(), n
-
-
-def _person(face: Face) -> dict[str, Any]:
-    return {
-        "person": face.person,
-        "name": face.name,
-        "settled": face.settled,
-        "hidden": face.hidden,
-        "faces": [],
-    }
-
-
-def _threshold(library: Catalogue, n_faces: int) -> dict[str, Any]:
-    """The rule by which the groups came about; nulls where nothing has been grouped."""
-    spec = _model(library)
-    if spec is None:
-        return {"model": None, "threshold": None, "far": None, "extrapolated": None}
-    rule = last_rule(library)
-    chosen = collection_threshold(spec.distances, n_faces, impostors=rule.impostors, far=rule.far)
-    return {
-        "model": spec.label,
-        "threshold": chosen.distance,
-        "far": chosen.far,
-        "extrapolated": chosen.extrapolated,
-    }
-
-
-def _model(library: Catalogue) -> ModelSpec | None:
-    """The embedder by whose templates the library was grouped last."""
-    return library.templates.model(grouped_by(library))
 
 
 TABLES: dict[str, Callable[[Catalogue, str], tuple[bytes, int]]] = {".csv": _csv, ".json": _json}
