@@ -115,21 +115,6 @@ class Standing:
         return [(int(i), int(j)) for i, j in zip(a[~same], b[~same], strict=True)]
 
 
-@dataclass(frozen=True)
-class Grouped:
-    """The groups as they are kept.
-
-    Attributes:
-        standing: the faces, each with its person now.
-        labels: int32, shape (N,), by size.
-        persons: the person of each label.
-    """
-
-    standing: Standing
-    labels: NDArray[np.int32]
-    persons: list[int]
-
-
 def read_faces(catalogue: Catalogue, spec: ModelSpec) -> Standing:
     """The faces of a model, at one moment."""
     with catalogue.snapshot():
@@ -195,8 +180,8 @@ def _state(catalogue: Catalogue, spec: ModelSpec) -> str:
     return " ".join(map(str, (spec.sha256, last_id or None, n, n_faces, *(row or ()))))
 
 
-def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
-    """Group all faces of a model as the corrections demand, and keep the groups as suggestions.
+def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Standing:
+    """Group all faces of a model as the corrections demand, keep the groups as suggestions, and return them.
 
     Corrections by another process meanwhile are not overwritten: the groups are then worked out again.
     """
@@ -205,7 +190,7 @@ def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
         distance = rule.threshold(spec, len(standing.person))
         inputs = f"{standing.state} {distance!r}"
         if _stored(catalogue) == inputs:
-            return _grouped(standing, standing.person)
+            return standing
         reach = [rule.threshold(spec, len(standing.person), other=other) for other, _ in standing.foreign]
         groups = _group(standing, distance, reach)
         with catalogue.transaction():
@@ -217,7 +202,7 @@ def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Grouped:
                     "INSERT OR REPLACE INTO grouping VALUES (1, ?, ?, ?, ?, ?)",
                     (inputs, spec.sha256, distance, rule.impostors, rule.far),
                 )
-                return _grouped(standing, _write(catalogue, standing, groups))
+                return replace(standing, person=_write(catalogue, standing, groups))
 
 
 def last_rule(catalogue: Catalogue) -> Rule:
@@ -268,12 +253,6 @@ def _group(standing: Standing, threshold: float, reach: Sequence[float] = ()) ->
     alone = labels == NOBODY
     labels[alone] = labels.max(initial=0) + 1 + np.arange(alone.sum())
     return labels_by_size(labels)
-
-
-def _grouped(standing: Standing, person: NDArray[np.int64]) -> Grouped:
-    labels = labels_by_size(person)
-    _, firsts = np.unique(labels, return_index=True)
-    return Grouped(replace(standing, person=person), labels, person[firsts].tolist())
 
 
 def _write(catalogue: Catalogue, standing: Standing, groups: NDArray[np.integer]) -> NDArray[np.int64]:

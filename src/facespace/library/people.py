@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from facespace.cluster import collection_threshold, tightness
+from facespace.cluster import collection_threshold, labels_by_size, tightness
 from facespace.images import Unreadable
 from facespace.library.catalogue import Catalogue
 from facespace.library.faces import Face, stream_faces
-from facespace.library.grouping import Grouped, Rule, keep_groups, last_rule
-from facespace.library.photos import partial_photos, unreadable_photos
+from facespace.library.grouping import Rule, Standing, keep_groups, last_rule
+from facespace.library.photos import unread_photos
 from facespace.library.upgrading import check_model
 from facespace.models import ModelSpec
 
@@ -122,26 +122,26 @@ def group_people(catalogue: Catalogue, spec: ModelSpec, rule: Rule | None = None
     """Group all faces that this embedder has seen, and keep the groups; see `facespace.library.Library.group`."""
     check_model(catalogue, spec)
     rule = rule or last_rule(catalogue)
-    grouped = keep_groups(catalogue, spec, rule)
-    chosen = collection_threshold(spec.distances, len(grouped.labels), impostors=rule.impostors, far=rule.far)
+    standing = keep_groups(catalogue, spec, rule)
+    n_faces = len(standing.person)
+    chosen = collection_threshold(spec.distances, n_faces, impostors=rule.impostors, far=rule.far)
     return People(
-        *catalogue.count_items(), len(grouped.labels), spec.label,
-        chosen.distance, chosen.far, chosen.extrapolated, _people(catalogue, grouped),
-        unreadable_photos(catalogue), partial_photos(catalogue),
+        *catalogue.count_items(), n_faces, spec.label, chosen.distance, chosen.far, chosen.extrapolated,
+        _people(catalogue, standing), unread_photos(catalogue), unread_photos(catalogue, "note"),
     )  # fmt: skip
 
 
-def _people(catalogue: Catalogue, grouped: Grouped) -> tuple[Person, ...]:
-    tight = tightness(grouped.standing.faces.embeddings, grouped.labels)
+def _people(catalogue: Catalogue, standing: Standing) -> tuple[Person, ...]:
+    labels = labels_by_size(standing.person)
+    tight = tightness(standing.faces.embeddings, labels)
     faces = {face.face_id: face for face in stream_faces(catalogue)}
     known = {row["person_id"]: row for row in catalogue.rows("SELECT * FROM people")}
-    order = np.argsort(grouped.labels, kind="stable")
-    ends = np.cumsum(np.bincount(grouped.labels, minlength=len(grouped.persons)))[:-1]
+    order = np.argsort(labels, kind="stable")
+    groups = np.split(order, np.cumsum(np.bincount(labels))[:-1]) if len(order) else []
     people = []
-    for label, group in enumerate(
-        np.split(grouped.standing.faces.face_id[order], ends) if len(order) else []
-    ):
-        person, members = known[grouped.persons[label]], [faces[i] for i in group.tolist()]
+    for label, group in enumerate(groups):
+        person = known[standing.person[group[0]]]
+        members = [faces[i] for i in standing.faces.face_id[group].tolist()]
         members.sort(key=lambda face: -face.quality)
         value = None if np.isnan(tight[label]) else float(tight[label])
         people.append(

@@ -3,14 +3,13 @@
 import io
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from facespace.errors import ImageError
-from facespace.extract import ImageFaces, PhotoFaces, VideoFaces
+from facespace.extract import ImageFaces, PhotoFaces, Track, VideoFaces
 from facespace.images import Stamp, Unreadable, is_video, read_exif, read_tiff_size
 from facespace.library.carried import carried_ids, known_faces, known_photos
 from facespace.library.catalogue import Catalogue
@@ -86,7 +85,7 @@ def _replace_faces(
             catalogue.execute("UPDATE faces SET photo_id = ? WHERE face_id = ?", (photo_id, number))
         else:
             times = _times(found, i)
-            _put_face(catalogue, (number, photo_id, *_face_values(shown, i), thumbnails[i], *times, None))
+            _put_face(catalogue, (number, photo_id, *_values(shown, i), thumbnails[i], *times, None))
     seen = [i for i, number in enumerate(ids) if number not in forgotten]
     if seen:
         numbers = np.array(ids, np.int64)[seen]
@@ -112,12 +111,8 @@ def _put_views(
         for k in range(1, len(track)):
             if i in tracks:
                 number = _new_face_id(catalogue, video.sha256, n)
-                box, landmarks = track.faces.boxes_xyxy[k], track.faces.landmarks_xy[k]
-                values = _values(box, landmarks, track.faces.scores[k], track.quality[k])
-                _put_face(
-                    catalogue,
-                    (number, photo_id, *values, b"", float(track.time_s[k]), None, None, tracks[i]),
-                )
+                times = (float(track.time_s[k]), None, None)
+                _put_face(catalogue, (number, photo_id, *_values(track, k), b"", *times, tracks[i]))
                 row = np.array([number], np.int64), track.embeddings[k : k + 1]
                 catalogue.templates.add(*row, embedder, quality=track.quality[k : k + 1])
             n += 1
@@ -148,17 +143,10 @@ def add_unreadable(catalogue: Catalogue, path: str, stamp: Stamp, reason: str) -
         )
 
 
-def unreadable_photos(catalogue: Catalogue) -> tuple[Unreadable, ...]:
-    """The photos that cannot be read, by path."""
-    return _with(catalogue, "unreadable")
-
-
-def partial_photos(catalogue: Catalogue) -> tuple[Unreadable, ...]:
-    """The photos that were read as far as they go, with what is missing of them, by path."""
-    return _with(catalogue, "note")
-
-
-def _with(catalogue: Catalogue, column: str) -> tuple[Unreadable, ...]:
+def unread_photos(
+    catalogue: Catalogue, column: Literal["unreadable", "note"] = "unreadable"
+) -> tuple[Unreadable, ...]:
+    """The photos that cannot be read, by path; by "note" those read as far as they go, with what is missing of them."""
     rows = catalogue.rows(
         f"SELECT path, {column} AS reason FROM photos WHERE path IS NOT NULL AND {column} <> '' ORDER BY path"
     )
@@ -316,14 +304,8 @@ def _new_face_id(catalogue: Catalogue, sha256: str, index: int) -> int:
     return candidate
 
 
-def _face_values(found: ImageFaces, i: int) -> tuple[object, ...]:
+def _values(seen: ImageFaces | Track, i: int) -> tuple[object, ...]:
     """A face's columns from the box to the quality."""
-    faces = found.faces
-    return _values(faces.boxes_xyxy[i], faces.landmarks_xy[i], faces.scores[i], found.quality[i])
-
-
-def _values(
-    box: NDArray[np.float32], landmarks: NDArray[np.float32], score: np.float32, quality: np.float32
-) -> tuple[object, ...]:
-    points = landmarks.astype("<f4").tobytes()
-    return (*(float(v) for v in box), points, float(score), float(quality))
+    points = seen.faces.landmarks_xy[i].astype("<f4").tobytes()
+    box = (float(v) for v in seen.faces.boxes_xyxy[i])
+    return (*box, points, float(seen.faces.scores[i]), float(seen.quality[i]))

@@ -16,10 +16,9 @@ from facespace.library.photos import (
     add_unreadable,
     check_exif,
     move_photos,
-    partial_photos,
     remove_photos,
     thumbnails_of,
-    unreadable_photos,
+    unread_photos,
 )
 from facespace.library.progress import OnProgress, keep_progress
 
@@ -57,18 +56,8 @@ class ScanResult:
         return bool(self.n_new or self.n_removed or self.n_moved)
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A photo or video as it is handed over: its faces with their thumbnails as JPEG, or why it cannot be read."""
-
-    path: str
-    found: Found | Unreadable
-    thumbnails: list[bytes]
-
-    @classmethod
-    def of(cls, path: str, found: Found | Unreadable) -> "_Read":
-        """With the thumbnails, which cost the most of it."""
-        return cls(path, found, [] if isinstance(found, Unreadable) else thumbnails_of(found))
+# The path of a photo or video, its faces or why it cannot be read, and the thumbnails of the faces as JPEG.
+_Read = tuple[str, Found | Unreadable, list[bytes]]
 
 
 @dataclass(frozen=True)
@@ -130,8 +119,8 @@ class Scan:
                 n_read += 1
         return ScanResult(
             len(files.stamps), n_read, len(files.stamps) - len(work.todo), len(work.gone),
-            (*unreadable_photos(self.catalogue), *files.unreadable, *unread), len(work.moves), work.altered,
-            work.n_absent, partial_photos(self.catalogue),
+            (*unread_photos(self.catalogue), *files.unreadable, *unread), len(work.moves), work.altered,
+            work.n_absent, unread_photos(self.catalogue, "note"),
         )  # fmt: skip
 
     def _put_right(self, work: Differences) -> None:
@@ -154,7 +143,7 @@ class Scan:
         yield from self._read_videos([] if unread else [path for path in paths if is_video(path)], tell)
 
     def _read_photo(self, path: str) -> _Read:
-        return _Read.of(path, extract_photo(self.photos / path, self.detector, self.embedder))
+        return _with_thumbnails(path, extract_photo(self.photos / path, self.detector, self.embedder))
 
     def _read_videos(self, paths: list[str], tell: OnProgress) -> Iterator[_Read]:
         """Each new or changed video with its tracks, one at a time on all cores; progress is in seconds of video."""
@@ -179,21 +168,26 @@ class Scan:
             except _StoppedError:
                 return
             done += length
-            yield _Read.of(path, found)
+            yield _with_thumbnails(path, found)
             tell("videos", int(done), max(int(todo), 1))
 
     def _keep(self, read: _Read, work: Differences) -> None:
         """Put a photo into the catalogue; one whose values have no place there counts as one that cannot be read."""
-        path, stamp = read.path, work.todo[read.path]
+        path, found, thumbnails = read
+        stamp = work.todo[path]
         try:
-            if isinstance(read.found, Unreadable):
-                raise ImageError(path, read.found.reason)
+            if isinstance(found, Unreadable):
+                raise ImageError(path, found.reason)
             add_faces(
-                self.catalogue, read.found, path, stamp, detector=self.detector.spec.sha256,
-                embedder=self.embedder.spec, thumbnails=read.thumbnails,
+                self.catalogue, found, path, stamp, detector=self.detector.spec.sha256, embedder=self.embedder.spec,
+                thumbnails=thumbnails,
             )  # fmt: skip
         except ImageError as error:
             add_unreadable(self.catalogue, path, stamp, error.reason)
+
+
+def _with_thumbnails(path: str, found: Found | Unreadable) -> _Read:
+    return path, found, [] if isinstance(found, Unreadable) else thumbnails_of(found)
 
 
 class _StoppedError(Exception):

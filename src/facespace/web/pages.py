@@ -1,6 +1,8 @@
 """The pages: people, one person, photos, one photo, history; each a screenful with the address of the next."""
 
 from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -122,9 +124,4 @@ def _more(path: str, offset: int, n: int, screen: int, **query: str) -> str | No
 
 
 def _by_month(rows: list[tuple[str | None, Face]]) -> list[tuple[str | None, list[Face]]]:
-    months: list[tuple[str | None, list[Face]]] = []
-    for month, face in rows:
-        if not months or months[-1][0] != month:
-            months.append((month, []))
-        months[-1][1].append(face)
-    return months
+    return [(month, [face for _, face in of_month]) for month, of_month in groupby(rows, key=itemgetter(0))]
