@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from facespace.errors import CorrectionError
 from facespace.library.catalogue import Catalogue
-from facespace.library.faces import Face, face_by_name, faces_by_id, faces_of_photo, find_person, named_people
+from facespace.library.faces import Face, faces_by_id, find_face, find_person, named_people, stream_faces
 from facespace.store import path_out
 
 # Which people a list shows: a condition on the person and one on the person's faces.
@@ -206,7 +206,10 @@ class Browse:
         Raises:
             CorrectionError: no such face.
         """
-        return face_by_name(self._catalogue, face)
+        found = faces_by_id(self._catalogue, [find_face(self._catalogue, face)])
+        if not found:
+            raise CorrectionError(f"{face}: expected a face of a photo that is there, its photo is gone")
+        return found[0]
 
     def faces(
         self, person: int, state: str | None = None, *, limit: int = 120, offset: int = 0
@@ -256,7 +259,9 @@ class Browse:
             path_out(row["path"]),
             (row["height"] or 0, row["width"] or 0),
             row["taken_at"],
-            faces_of_photo(self._catalogue, photo_id),
+            tuple(
+                stream_faces(self._catalogue, " AND photo_id = ? ORDER BY begin_s, x0, face_id", (photo_id,))
+            ),
             row["unreadable"],
             row["note"],
             row["kind"],

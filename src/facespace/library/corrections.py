@@ -7,6 +7,7 @@ contradict an earlier correction, or name nobody and nothing of the library, and
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from facespace.errors import CorrectionError
 from facespace.library.catalogue import Catalogue
@@ -124,7 +125,7 @@ class Correcting:
             number = find_person(step.catalogue, person)
             step.what = f"{'hide' if hidden else 'show'} {name_person(step.catalogue, number)}"
             mark_confirmed(step, number)
-            set_person(step, number, hidden=hidden)
+            set_person(step, number, hidden=int(hidden))
         return step.entry
 
 
@@ -146,17 +147,9 @@ def new_person(step: Step) -> int:
     return int(number)
 
 
-def set_person(step: Step, person: int, *, name: str | None = None, hidden: bool | None = None) -> None:
+def set_person(step: Step, person: int, **columns: Any) -> None:
     """Change what is given of a person."""
-    before = step.person(person)
-    step.set(
-        "people",
-        (person,),
-        before._replace(
-            name=before.name if name is None else name,
-            hidden=before.hidden if hidden is None else int(hidden),
-        ),
-    )
+    step.set("people", (person,), step.person(person)._replace(**columns))
 
 
 def mark_confirmed(step: Step, person: int) -> None:

@@ -248,23 +248,6 @@ def faces_by_id(catalogue: Catalogue, face_ids: list[int]) -> list[Face]:
     return [found[number] for number in face_ids if number in found]
 
 
-def faces_of_photo(catalogue: Catalogue, photo_id: int) -> tuple[Face, ...]:
-    """The faces of a photo from left to right; of a video by time."""
-    return tuple(stream_faces(catalogue, " AND photo_id = ? ORDER BY begin_s, x0, face_id", (photo_id,)))
-
-
-def face_by_name(catalogue: Catalogue, face: int | str) -> Face:
-    """One face, by id or `photo#k`.
-
-    Raises:
-        CorrectionError: no such face.
-    """
-    found = faces_by_id(catalogue, [find_face(catalogue, face)])
-    if not found:
-        raise CorrectionError(f"{face}: expected a face of a photo that is there, its photo is gone")
-    return found[0]
-
-
 def rate_of(curve: FarCurve, distance: float) -> tuple[float, bool]:
     """The false-accept rate at a distance of two faces, and whether it lies above the calibrated ones."""
     rate = float(np.clip(curve.log_far(distance), curve.log_fars[0], 0.0))

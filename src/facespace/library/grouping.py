@@ -189,7 +189,7 @@ def keep_groups(catalogue: Catalogue, spec: ModelSpec, rule: Rule) -> Standing:
         before, standing = grouped_by(catalogue), read_faces(catalogue, spec)
         distance = rule.threshold(spec, len(standing.person))
         inputs = f"{standing.state} {distance!r}"
-        if _stored(catalogue) == inputs:
+        if catalogue.value("SELECT inputs FROM grouping") == inputs:
             return standing
         reach = [rule.threshold(spec, len(standing.person), other=other) for other, _ in standing.foreign]
         groups = _group(standing, distance, reach)
@@ -215,11 +215,6 @@ def grouped_by(catalogue: Catalogue) -> str | None:
     """sha256 of the model that the groups stand by; None where nothing has been grouped."""
     model: str | None = catalogue.value("SELECT model FROM grouping")
     return model
-
-
-def _stored(catalogue: Catalogue) -> str | None:
-    inputs: str | None = catalogue.value("SELECT inputs FROM grouping")
-    return inputs
 
 
 def _group(standing: Standing, threshold: float, reach: Sequence[float] = ()) -> NDArray[np.integer]:

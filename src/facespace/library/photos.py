@@ -2,6 +2,7 @@
 
 import io
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from facespace.extract import ImageFaces, PhotoFaces, Track, VideoFaces
 from facespace.images import Stamp, Unreadable, is_video, read_exif, read_tiff_size
 from facespace.library.carried import carried_ids, known_faces, known_photos
 from facespace.library.catalogue import Catalogue
+from facespace.library.differences import Move
 from facespace.library.files import remove_files
 from facespace.models import ModelSpec
 from facespace.store import path_in, path_out
@@ -153,8 +155,8 @@ def unread_photos(
     return tuple(Unreadable(Path(path_out(row["path"])), row["reason"]) for row in rows)
 
 
-def move_photos(catalogue: Catalogue, moves: list[tuple[int, str | None, str, Stamp]]) -> None:
-    """The photo of that id and content now stands at that path with that stamp, if it is here still.
+def move_photos(catalogue: Catalogue, moves: Sequence[Move]) -> None:
+    """Each photo of that content now stands at that path with that stamp, if it is here still.
 
     A photo whose place another one takes without moving itself is dropped.
     """
@@ -162,16 +164,15 @@ def move_photos(catalogue: Catalogue, moves: list[tuple[int, str | None, str, St
         return
     with catalogue.transaction():
         # All leave before any arrives, since photos may have changed places.
-        catalogue.execute_all(
-            "UPDATE photos SET path = NULL WHERE photo_id = ? AND sha256 = ?", [move[:2] for move in moves]
-        )
-        for number, sha256, path, stamp in moves:
-            for other in _give_up_path(catalogue, path):
+        known = [(move.photo.photo_id, move.photo.sha256) for move in moves]
+        catalogue.execute_all("UPDATE photos SET path = NULL WHERE photo_id = ? AND sha256 = ?", known)
+        for move in moves:
+            for other in _give_up_path(catalogue, move.path):
                 _drop_photo(catalogue, other)
             catalogue.execute(
                 "UPDATE photos SET path = ?, device = ?, inode = ?, size_bytes = ?, mtime_ns = ?"
                 " WHERE photo_id = ? AND sha256 = ?",
-                (path_in(path), *stamp, number, sha256),
+                (path_in(move.path), *move.stamp, move.photo.photo_id, move.photo.sha256),
             )
 
 

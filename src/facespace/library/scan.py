@@ -127,7 +127,7 @@ class Scan:
         """All that needs no reading of pictures."""
         self.catalogue.set_photo_folder(self.photos)
         remove_photos(self.catalogue, [photo.photo_id for photo in work.gone])
-        move_photos(self.catalogue, [(m.photo.photo_id, m.photo.sha256, m.path, m.stamp) for m in work.moves])
+        move_photos(self.catalogue, work.moves)
         self.catalogue.templates.add_model(self.detector.spec)
         self.catalogue.templates.add_model(self.embedder.spec)
 

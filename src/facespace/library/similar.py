@@ -129,8 +129,10 @@ class Searching:
         own, passed = set(faces.tolist()), {person, *_apart_or_hidden(catalogue, person)}
         found: list[SimilarPerson] = []
         for face, curve, distance in _found(catalogue, spec, hits)[0]:
-            other = None if face in own else _person_of(catalogue, face)
-            if other is not None and other not in passed and len(found) < k:
+            if face in own or len(found) == k:
+                continue
+            other = catalogue.value("SELECT person_id FROM assignments WHERE face_id = ?", (face,))
+            if other is not None and other not in passed:
                 passed.add(other)
                 card = Browse(catalogue).person(other)
                 found.append(SimilarPerson(card, distance, *rate_of(curve, distance)))
@@ -160,11 +162,6 @@ def _apart_or_hidden(catalogue: Catalogue, person: int) -> list[int]:
         " UNION SELECT person_id FROM told_apart WHERE other_id = :one",
         {"one": person},
     )
-
-
-def _person_of(catalogue: Catalogue, face: int) -> int | None:
-    person: int | None = catalogue.value("SELECT person_id FROM assignments WHERE face_id = ?", (face,))
-    return person
 
 
 def _found(catalogue: Catalogue, spec: ModelSpec, hits: Hits) -> list[list[tuple[int, FarCurve, float]]]:

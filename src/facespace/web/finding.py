@@ -1,7 +1,6 @@
 """Search: by name, by a face of the library, by an uploaded photo; and the button that looks for new photos."""
 
 import base64
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, JSONResponse
 from markupsafe import Markup
 from numpy.typing import NDArray
-from PIL import Image
 
 from facespace.errors import ImageError
 from facespace.extract import extract_image
@@ -22,7 +20,7 @@ from facespace.images import decode_image
 from facespace.library import Card, Library, Similar
 from facespace.web.guarded import MAX_UPLOAD_BYTES
 from facespace.web.parameters import FaceKey, Text, Upload
-from facespace.web.photo_files import MAX_PIXELS
+from facespace.web.photo_files import MAX_PIXELS, to_jpeg
 from facespace.web.site import Site
 
 Result = TypeVar("Result")
@@ -121,6 +119,4 @@ def _probes(site: Site, content: bytes) -> list[Probe]:
 
 
 def _data_url(thumbnail: NDArray[np.uint8]) -> Markup:
-    written = io.BytesIO()
-    Image.fromarray(thumbnail).save(written, "JPEG", quality=85)
-    return Markup("data:image/jpeg;base64,") + base64.b64encode(written.getvalue()).decode()
+    return Markup("data:image/jpeg;base64,") + base64.b64encode(to_jpeg(thumbnail)).decode()

@@ -5,11 +5,13 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from facespace.errors import ImageError
 from facespace.http.lines import printable
-from facespace.images import Picture, Video, decode_image
+from facespace.images import Video, decode_image
 from facespace.regular_files import open_regular, read_regular
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -56,9 +58,8 @@ def shown_photo(folder: Path, photo: str, *, side_px: int, max_pixels: int = MAX
         content = read_regular(folder / photo, max_bytes=MAX_FILE_BYTES, within=folder)
     except OSError as error:
         raise _unreadable(photo, error) from error
-    return _jpeg(
-        decode_image(content, Path(printable(photo)), longest_side_px=side_px, max_pixels=max_pixels)
-    )
+    name = Path(printable(photo))
+    return to_jpeg(decode_image(content, name, longest_side_px=side_px, max_pixels=max_pixels).pixels)
 
 
 def shown_frame(folder: Path, video: str, *, time_s: float, side_px: int) -> bytes:
@@ -73,15 +74,16 @@ def shown_frame(folder: Path, video: str, *, time_s: float, side_px: int) -> byt
             with Video(folder / video, within=folder, threads=1) as opened:
                 frames = opened.frames(0.0, longest_side_px=side_px, since_s=since_s)
                 if (frame := next(frames, None)) is not None:
-                    return _jpeg(frame.picture)
+                    return to_jpeg(frame.picture.pixels)
     except ImageError as error:
         raise ImageError(printable(video), error.reason) from error
     raise ImageError(printable(video), "no picture of it can be decoded")
 
 
-def _jpeg(picture: Picture) -> bytes:
+def to_jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """RGB pixels as JPEG."""
     written = io.BytesIO()
-    Image.fromarray(picture.pixels).save(written, "JPEG", quality=85)
+    Image.fromarray(pixels).save(written, "JPEG", quality=85)
     return written.getvalue()
 
 

@@ -27,7 +27,7 @@ from facespace.library.exchange.picasa import Picasa, read_contacts
 from facespace.library.exchange.regions import box_of_area, orientation_of, pair_up
 from facespace.library.exchange.sidecars import Sidecars
 from facespace.library.exchange.xmp import Packet, read_packet
-from facespace.library.faces import name_person
+from facespace.library.faces import name_person, named_people
 from facespace.library.history import Entry, Step, one_entry
 from facespace.saved_files import reason_of
 from facespace.store import LONGEST_NAME, clean_name, name_key, shown_name
@@ -125,15 +125,13 @@ class Importing:
         for photo in listed_photos(library, on_photo):
             reader.read(photo)
         reader.read_rest()
-        names = _Names()
         with suppress(_DryRunError), one_entry(library, "import-names") as step:
-            names.confirm(step, reader.named)
+            outcome = _confirm(step, reader.named)
             if dry_run:
                 raise _DryRunError
         return Imported(
-            step.entry, reader.n_regions, names.n_confirmed, names.n_known, tuple(names.contradictions),
-            tuple(reader.unmatched), tuple(reader.skipped),
-        )  # fmt: skip
+            step.entry, reader.n_regions, *outcome, tuple(reader.unmatched), tuple(reader.skipped)
+        )
 
 
 @dataclass(frozen=True)
@@ -142,9 +140,6 @@ class _Source:
 
     what: str
     packet: Packet
-
-    def has_names(self) -> bool:
-        return any(region.name and not region.problem for region in self.packet.regions)
 
 
 class _Reader:
@@ -167,7 +162,8 @@ class _Reader:
         if reason := photo.changed(self.folder):
             self.skipped.append(Skipped(photo.path, reason))
             return
-        sources.sort(key=lambda source: not source.has_names())  # the order stays otherwise
+        # Those with names that can be known come first; the order stays otherwise.
+        sources.sort(key=lambda source: all(r.problem for r in source.packet.regions if r.name))
         seen: set[tuple[int | None, str]] = set()
         for source in sources:
             seen |= self._pair(photo, source, sources[0], seen)
@@ -240,58 +236,40 @@ def _shown(name: str) -> str:
     return shown_name(name[:LONGEST_NAME])
 
 
-class _Names:
-    """Confirms the names in one entry, and counts what came of it."""
-
-    def __init__(self) -> None:
-        self.n_confirmed = 0
-        self.n_known = 0
-        self.contradictions: list[LeftAlone] = []
-        self._people: dict[str, int] = {}
-
-    def confirm(self, step: Step, named: list[_Named]) -> None:
-        """Confirm all faces that no correction contradicts."""
-        rows = step.catalogue.rows("SELECT person_id, name FROM people WHERE name IS NOT NULL")
-        self._people = {name_key(row["name"]): row["person_id"] for row in rows}
-        for one in named:
-            self._confirm(step, one)
-        step.what = f"import {self.n_confirmed} name{'s' * (self.n_confirmed != 1)} from other programs"
-
-    def _confirm(self, step: Step, one: _Named) -> None:
-        person = self._people.get(name_key(one.name))
-        before = step.assigned(one.face_id)
-        if before and before.confirmed:
-            self._compare(step, one, person, before.person_id)
-        elif step.get("ignored", one.face_id) is not None:
-            self._leave(step, one, "it was marked as no face", "ignored", one.face_id)
-        elif person is not None and step.get("rejections", one.face_id, person) is not None:
-            self._leave(step, one, "it was rejected", "rejections", one.face_id, person)
+def _confirm(step: Step, named: list[_Named]) -> tuple[int, int, tuple[LeftAlone, ...]]:
+    """Confirm all faces that no correction contradicts; how many, how many were known, and what contradicts."""
+    people = {name_key(name): number for number, name in named_people(step.catalogue)}
+    n_confirmed, n_known, contradictions = 0, 0, list[LeftAlone]()
+    for one in named:
+        key, before = name_key(one.name), step.assigned(one.face_id)
+        person, here = people.get(key), before.person_id if before and before.confirmed else None
+        if here is not None and here == person:
+            n_known += 1
+        elif here is not None and person is None and step.person(here).name is None:
+            people[key] = here  # all of that person get the name
+            set_person(step, here, name=one.name)
+            n_confirmed += 1
+        elif reason := _contradiction(step, one.face_id, person):
+            contradictions.append(LeftAlone(one.photo, one.name, reason))
         else:
-            person = self._person(step, one.name)
+            if person is None:
+                person = people[key] = new_person(step)
+                set_person(step, person, name=one.name)
             mark_confirmed(step, person)
             confirm_face(step, one.face_id, person, named=True)
-            self.n_confirmed += 1
+            n_confirmed += 1
+    step.what = f"import {n_confirmed} name{'s' * (n_confirmed != 1)} from other programs"
+    return n_confirmed, n_known, tuple(contradictions)
 
-    def _compare(self, step: Step, one: _Named, person: int | None, here: int) -> None:
-        """A face of a confirmed person: known, named at last, or somebody else."""
-        if person == here:
-            self.n_known += 1
-            return
-        if person is None and step.person(here).name is None:
-            set_person(step, here, name=one.name)
-            self._people[name_key(one.name)] = here
-            self.n_confirmed += 1
-            return
-        self._leave(step, one, f"here it is {name_person(step.catalogue, here)}", "assignments", one.face_id)
 
-    def _leave(self, step: Step, one: _Named, reason: str, relation: str, *key: int) -> None:
-        reason = f"{reason}: {step.entry_of(relation, *key)}"
-        self.contradictions.append(LeftAlone(one.photo, one.name, reason))
-
-    def _person(self, step: Step, name: str) -> int:
-        """The person of a name, made where there is none."""
-        key = name_key(name)
-        if key not in self._people:
-            self._people[key] = new_person(step)
-            set_person(step, self._people[key], name=name)
-        return self._people[key]
+def _contradiction(step: Step, face: int, person: int | None) -> str | None:
+    """The correction that keeps a face from being that person, who may be a new one."""
+    before = step.assigned(face)
+    if before and before.confirmed:
+        here = name_person(step.catalogue, before.person_id)
+        return f"here it is {here}: {step.entry_of('assignments', face)}"
+    if step.get("ignored", face) is not None:
+        return f"it was marked as no face: {step.entry_of('ignored', face)}"
+    if person is not None and step.get("rejections", face, person) is not None:
+        return f"it was rejected: {step.entry_of('rejections', face, person)}"
+    return None
