@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from facespace.errors import CorrectionError
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import Catalogue, StoredPhoto, stored_photo
 from facespace.library.faces import Face, faces_by_id, find_face, find_person, named_people, stream_faces
-from facespace.store import path_out
 
 # Which people a list shows: a condition on the person and one on the person's faces.
 KINDS = {
@@ -78,32 +77,21 @@ class Card:
 
 
 @dataclass(frozen=True)
-class PhotoView:
+class PhotoView(StoredPhoto):
     """A photo with its faces from left to right.
 
     Attributes:
-        photo_id: of the photo.
-        photo: path relative to the photo folder.
-        size_hw: rows and columns of the upright photo; (0, 0) where it could not be read.
-        taken_at: by the camera's clock, ISO 8601; None where the file does not say.
         faces: those not forgotten.
-        unreadable: why there is nothing to see, else None.
-        note: what is missing of a photo that is cut short, else None.
-        kind: "photo" or "video".
-        duration_s: of a video that could be read.
         has_motion: of a photo: a film of its moment belongs to it; see `facespace.library.Library.motion`.
     """
 
-    photo_id: int
-    photo: str
-    size_hw: tuple[int, int]
-    taken_at: str | None
     faces: tuple[Face, ...]
-    unreadable: str | None
-    note: str | None = None
-    kind: str = "photo"
-    duration_s: float | None = None
-    has_motion: bool = False
+    has_motion: bool
+
+    @property
+    def photo(self) -> str:
+        """Path relative to the photo folder."""
+        return self.path
 
 
 class Browse:
@@ -247,27 +235,14 @@ class Browse:
             CorrectionError: no photo of that id stands in the folder.
         """
         row = self._catalogue.row(
-            "SELECT path, height, width, taken_at, unreadable, note, kind, duration_s,"
-            " motion_offset NOTNULL OR EXISTS (SELECT 1 FROM films WHERE still = photos.path) AS has_motion"
+            "SELECT *, motion_offset NOTNULL OR EXISTS (SELECT 1 FROM films WHERE still = photos.path) AS has_motion"
             " FROM photos WHERE photo_id = ? AND path NOTNULL",
             (photo_id,),
         )
         if row is None:
             raise CorrectionError(f"expected a photo of this library, there is none of number {photo_id}")
-        return PhotoView(
-            photo_id,
-            path_out(row["path"]),
-            (row["height"] or 0, row["width"] or 0),
-            row["taken_at"],
-            tuple(
-                stream_faces(self._catalogue, " AND photo_id = ? ORDER BY begin_s, x0, face_id", (photo_id,))
-            ),
-            row["unreadable"],
-            row["note"],
-            row["kind"],
-            row["duration_s"],
-            bool(row["has_motion"]),
-        )
+        faces = stream_faces(self._catalogue, " AND photo_id = ? ORDER BY begin_s, x0, face_id", (photo_id,))
+        return PhotoView(**vars(stored_photo(row)), faces=tuple(faces), has_motion=bool(row["has_motion"]))
 
     def photos(
         self, since: str = "", until: str = "", *, limit: int = 60, offset: int = 0

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.embed import dequantise
-from facespace.errors import LibraryError
 from facespace.faces.quality import SET_ASIDE
 from facespace.images import Stamp
 from facespace.library.files import CATALOGUE, make_library_folder
@@ -33,6 +32,7 @@ class StoredPhoto:
         detector: sha256 of the model.
         embedder: likewise.
         unreadable: why there is nothing to see, else None.
+        note: what is missing of a photo that is cut short, else None.
         orientation: as EXIF has it, 1 to 8; None where nobody has looked yet.
         taken_at: by the camera's clock, ISO 8601; None where the file does not say.
         kind: "photo" or "video".
@@ -47,6 +47,7 @@ class StoredPhoto:
     detector: str | None
     embedder: str | None
     unreadable: str | None
+    note: str | None
     orientation: int | None
     taken_at: str | None
     kind: str
@@ -122,11 +123,7 @@ class Catalogue(Database):
     def stream_photos(self, where: str = "") -> Iterator[StoredPhoto]:
         """Likewise, one at a time; ``where`` is a further condition, such as " AND unreadable IS NULL"."""
         for row in self.stream(f"SELECT * FROM photos WHERE path NOTNULL{where} ORDER BY path"):
-            yield StoredPhoto(
-                row["photo_id"], path_out(row["path"]), row["sha256"], stamp_of(row),
-                (row["height"] or 0, row["width"] or 0), row["detector"], row["embedder"], row["unreadable"],
-                row["orientation"], row["taken_at"], row["kind"], row["duration_s"],
-            )  # fmt: skip
+            yield stored_photo(row)
 
     def count_items(self) -> tuple[int, int]:
         """How many photos and videos are there, and how many of these are videos."""
@@ -183,19 +180,6 @@ class Catalogue(Database):
         )
         return StoredFaces(faces[has], photo_id, embeddings, blurs, begin_s, end_s)
 
-    def thumbnail(self, face_id: int) -> bytes:
-        """The thumbnail of a face as JPEG; empty where its photo is gone.
-
-        Raises:
-            LibraryError: no such face.
-        """
-        row = self.row("SELECT thumbnail FROM faces WHERE face_id = ?", (face_id,))
-        if row is None:
-            raise LibraryError(
-                f"face {face_id}: expected a face of this library, there is none of that number"
-            )
-        return bytes(row["thumbnail"])
-
 
 def _add_views(
     faces: NDArray[np.int64],
@@ -219,6 +203,15 @@ def _add_views(
     np.add.at(embeddings, tracks, dequantise(vectors[views]))
     changed = np.unique(tracks).astype(np.intp)
     embeddings[changed] /= np.maximum(np.linalg.norm(embeddings[changed], axis=1, keepdims=True), 1e-12)
+
+
+def stored_photo(row: sqlite3.Row) -> StoredPhoto:
+    """The photo of a row of photos."""
+    return StoredPhoto(
+        row["photo_id"], path_out(row["path"]), row["sha256"], stamp_of(row), (row["height"] or 0, row["width"] or 0),
+        row["detector"], row["embedder"], row["unreadable"], row["note"], row["orientation"], row["taken_at"],
+        row["kind"], row["duration_s"],
+    )  # fmt: skip
 
 
 def stamp_of(row: sqlite3.Row) -> Stamp:

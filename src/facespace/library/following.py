@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from threading import Event
 
 from facespace.errors import DataError
-from facespace.images import Stamp, StampedFiles
+from facespace.images import Stamp, StampedFiles, stamp_photos
 from facespace.library.catalogue import Catalogue
 from facespace.library.progress import read_progress
 from facespace.library.scan import Scan, ScanResult
@@ -56,7 +56,7 @@ class Follower:
     def look(self) -> StampedFiles | None:
         """What a scan should find; None where there is nothing for it to do."""
         try:
-            found = self._scan.files()
+            found = stamp_photos(self._scan.photos, videos=True)
         except DataError as error:
             self._report(str(error))
             return None

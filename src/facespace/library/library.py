@@ -104,8 +104,17 @@ class Library(Correcting, Undoing, Forgetting, Searching, Upgrading, Exchanging)
         return self._catalogue.photos()
 
     def thumbnail(self, face_id: int) -> bytes:
-        """The thumbnail of a face as JPEG, empty where its photo is gone; LibraryError where there is no such face."""
-        return self._catalogue.thumbnail(face_id)
+        """The thumbnail of a face as JPEG; empty where its photo is gone.
+
+        Raises:
+            LibraryError: no such face.
+        """
+        jpeg = self._catalogue.value("SELECT thumbnail FROM faces WHERE face_id = ?", (face_id,))
+        if jpeg is None:
+            raise LibraryError(
+                f"face {face_id}: expected a face of this library, there is none of that number"
+            )
+        return bytes(jpeg)
 
     def motion(self, photo_id: int) -> Motion | None:
         """The film of a photo's moment: of a motion photo in its own file, of a live photo in one beside it."""

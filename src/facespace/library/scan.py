@@ -89,14 +89,6 @@ class Scan:
         """Whether it is to end."""
         return self.stop is not None and self.stop.is_set()
 
-    def files(self) -> StampedFiles:
-        """What lies in the folder now.
-
-        Raises:
-            DataError: no such folder.
-        """
-        return stamp_photos(self.photos, videos=True)
-
     def run(self, files: StampedFiles | None = None) -> ScanResult:
         """Find the faces of all new and changed photos and videos, and keep them; see `facespace.library.Library.scan`.
 
@@ -106,7 +98,7 @@ class Scan:
         if not self.embedder.spec.byte_scale > 0:
             label = self.embedder.spec.label
             raise ModelError(f"{label}: expected a model with a byte form, its byte_scale is 0")
-        files = self.files() if files is None else files
+        files = stamp_photos(self.photos, videos=True) if files is None else files
         with keep_progress(self.catalogue, self.progress) as tell:
             tell("comparing", 0, 0)
             files = without_films(self.catalogue, self.photos, files)
