@@ -181,6 +181,12 @@ class Catalogue(Database):
         return StoredFaces(faces[has], photo_id, embeddings, blurs, begin_s, end_s)
 
 
+class LibraryPart:
+    """Some of the methods of a library, which has all of them."""
+
+    _catalogue: Catalogue
+
+
 def _add_views(
     faces: NDArray[np.int64],
     embeddings: NDArray[np.float32],

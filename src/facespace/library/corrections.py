@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from facespace.errors import CorrectionError
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import LibraryPart
 from facespace.library.faces import find_face, find_person, name_face, name_person, named_people
 from facespace.library.history import Assigned, Entry, Step, Stored, one_entry
 from facespace.store import clean_name, taken_by
@@ -19,10 +19,8 @@ PersonRef = int | str
 FaceRef = int | str
 
 
-class Correcting:
+class Correcting(LibraryPart):
     """The corrections of a library; see `facespace.library.Library`."""
-
-    _catalogue: Catalogue
 
     def name(self, person: PersonRef, name: str) -> Entry | None:
         """Give a person a name, which nobody else has."""

@@ -213,58 +213,34 @@ class Motion:
     length: int
 
 
-def motion_of(catalogue: Catalogue, photo_id: int) -> Motion | None:
-    """See `facespace.library.Library.motion`."""
-    row = catalogue.row(
-        "SELECT path, motion_offset, size_bytes FROM photos WHERE photo_id = ? AND path NOTNULL", (photo_id,)
-    )
-    if row is None:
-        return None
-    if row["motion_offset"] is not None:
-        return Motion(path_out(row["path"]), row["motion_offset"], row["size_bytes"] - row["motion_offset"])
-    film = catalogue.row("SELECT path, size_bytes FROM films WHERE still = ?", (row["path"],))
-    return None if film is None else Motion(path_out(film["path"]), 0, film["size_bytes"])
-
-
 def without_films(catalogue: Catalogue, root: Path, files: StampedFiles) -> StampedFiles:
     """The files that are items of their own; the others are remembered as the films of their stills.
 
     A video is looked at where it or the picture of its name is new or has changed.
     """
-    known = {path_out(row["path"]): row for row in catalogue.stream("SELECT * FROM films")}
+    known = {
+        path_out(row["path"]): (path_out(row["still"]), stamp_of(row))
+        for row in catalogue.stream("SELECT * FROM films")
+    }
     stamps = catalogue.stamps()
     films = {}
     for path, still in files.stills.items():
-        both = path, still
-        seen = all(stamps.get(one) == files.stamps[one] for one in both)
-        before = known.get(path)
-        if seen or not can_read_video():
-            is_film = before is not None and path_out(before["still"]) == still
+        if not can_read_video() or all(stamps.get(one) == files.stamps[one] for one in (path, still)):
+            is_film = path in known and known[path][0] == still
         else:
             is_film = is_film_of(root / path, root / still)
         if is_film:
-            films[path] = still
-    _remember(catalogue, files, films)
+            films[path] = still, files.stamps[path]
+    if films != known:
+        gone, new = known.items() - films.items(), films.items() - known.items()
+        with catalogue.transaction():
+            catalogue.execute_all("DELETE FROM films WHERE path = ?", [(path_in(path),) for path, _ in gone])
+            catalogue.execute_all(
+                "INSERT INTO films (path, still, device, inode, size_bytes, mtime_ns) VALUES (?, ?, ?, ?, ?, ?)",
+                [(path_in(path), path_in(still), *stamp) for path, (still, stamp) in new],
+            )
     rest = {path: stamp for path, stamp in files.stamps.items() if path not in films}
     return replace(files, stamps=rest, stills={})
-
-
-def _remember(catalogue: Catalogue, files: StampedFiles, films: dict[str, str]) -> None:
-    rows = {(path, still, *files.stamps[path]) for path, still in films.items()}
-    before = {
-        (path_out(row["path"]), path_out(row["still"]), *stamp_of(row))
-        for row in catalogue.stream("SELECT * FROM films")
-    }
-    if rows == before:
-        return
-    with catalogue.transaction():
-        catalogue.execute_all(
-            "DELETE FROM films WHERE path = ?", [(path_in(row[0]),) for row in before - rows]
-        )
-        catalogue.execute_all(
-            "INSERT INTO films (path, still, device, inode, size_bytes, mtime_ns) VALUES (?, ?, ?, ?, ?, ?)",
-            [(path_in(path), path_in(still), *stamp) for path, still, *stamp in rows - before],
-        )
 
 
 def is_film_of(video: Path, still: Path) -> bool:

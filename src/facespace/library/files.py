@@ -6,7 +6,7 @@ All of it is its owner's alone, whatever the umask says and wherever the library
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -142,14 +142,12 @@ def page_key(*shown: object) -> str:
     return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
-def page_is_current(folder: Path, key: str) -> bool:
-    """Whether the page in the library's folder is that of this key."""
+def keep_page(folder: Path, key: str, write: Callable[[], object]) -> None:
+    """Have the page in the library's folder written, unless it is that of this key already."""
     try:
-        return (folder / PAGE).is_file() and (folder / PAGE_KEY).read_text(encoding="utf-8") == key
+        if (folder / PAGE).is_file() and (folder / PAGE_KEY).read_text(encoding="utf-8") == key:
+            return
     except OSError:
-        return False
-
-
-def note_page(folder: Path, key: str) -> None:
-    """The page in the library's folder is now that of this key."""
+        pass
+    write()
     write_beside(folder / PAGE_KEY, key.encode(), private=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import LibraryPart
 from facespace.library.corrections import PersonRef, faces_of
 from facespace.library.faces import find_person
 from facespace.library.files import remove_files, remove_page
@@ -34,10 +34,8 @@ class Forgotten:
     n_files: int
 
 
-class Forgetting:
+class Forgetting(LibraryPart):
     """What a library does to forget somebody."""
-
-    _catalogue: Catalogue
 
     def forget(self, person: PersonRef) -> Forgotten:
         """Remove a person for good from the file and the files beside it, and the bytes out of the file.

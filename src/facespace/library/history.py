@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from facespace.errors import CorrectionError
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import Catalogue, LibraryPart
 
 Values = tuple[Any, ...]
 Change = tuple[str, Values, Values | None, Values | None]
@@ -167,10 +167,8 @@ def read_entries(catalogue: Catalogue) -> list[Entry]:
     return entries
 
 
-class Undoing:
+class Undoing(LibraryPart):
     """What a library does with its history."""
-
-    _catalogue: Catalogue
 
     def history(self) -> list[Entry]:
         """All corrections, the newest first."""

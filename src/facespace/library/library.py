@@ -14,9 +14,9 @@ from facespace.library.browse import Browse
 from facespace.library.catalogue import Catalogue, StoredPhoto
 from facespace.library.checking import Checked, check
 from facespace.library.corrections import Correcting
-from facespace.library.differences import QUICK, Look, Motion, motion_of
+from facespace.library.differences import QUICK, Look, Motion
 from facespace.library.exchange import Exchanging
-from facespace.library.files import note_page, page_is_current, page_key, tidy
+from facespace.library.files import keep_page, page_key, tidy
 from facespace.library.following import QUIET_S, follow
 from facespace.library.forget import Forgetting
 from facespace.library.grouping import Rule, keep_groups, last_rule
@@ -27,7 +27,7 @@ from facespace.library.scan import Scan, ScanResult
 from facespace.library.similar import Searching
 from facespace.library.upgrading import Upgrade, Upgrading
 from facespace.models import ModelSpec
-from facespace.store import TemplateStore
+from facespace.store import TemplateStore, path_out
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,18 @@ class Library(Correcting, Undoing, Forgetting, Searching, Upgrading, Exchanging)
 
     def motion(self, photo_id: int) -> Motion | None:
         """The film of a photo's moment: of a motion photo in its own file, of a live photo in one beside it."""
-        return motion_of(self._catalogue, photo_id)
+        row = self._catalogue.row(
+            "SELECT path, motion_offset, size_bytes FROM photos WHERE photo_id = ? AND path NOTNULL",
+            (photo_id,),
+        )
+        if row is None:
+            return None
+        if row["motion_offset"] is not None:
+            return Motion(
+                path_out(row["path"]), row["motion_offset"], row["size_bytes"] - row["motion_offset"]
+            )
+        film = self._catalogue.row("SELECT path, size_bytes FROM films WHERE still = ?", (row["path"],))
+        return None if film is None else Motion(path_out(film["path"]), 0, film["size_bytes"])
 
     def last_rule(self) -> Rule:
         """The rule that the groups came from; the default one where nothing has been grouped."""
@@ -249,9 +260,7 @@ class Library(Correcting, Undoing, Forgetting, Searching, Upgrading, Exchanging)
         people = replace(self.group(self.model() or spec, rule=rule), unreadable=result.unreadable)
         if write_page:
             key = page_key(str(photos.resolve()), people.to_json())
-            if not page_is_current(self.folder, key):
-                write_page(self, people, photos)
-                note_page(self.folder, key)
+            keep_page(self.folder, key, partial(write_page, self, people, photos))
         return Refreshed(result, people)
 
     def scan(

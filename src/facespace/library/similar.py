@@ -9,7 +9,7 @@ from facespace.embed import dequantise
 from facespace.errors import LibraryError
 from facespace.extract.tracks import KEPT_FACES
 from facespace.library.browse import Browse, Card
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import Catalogue, LibraryPart
 from facespace.library.corrections import FaceRef
 from facespace.library.faces import Face, faces_by_id, find_face, rate_of
 from facespace.library.grouping import grouped_by
@@ -56,10 +56,8 @@ class SimilarPerson:
     extrapolated: bool
 
 
-class Searching:
+class Searching(LibraryPart):
     """What a library is searched for."""
-
-    _catalogue: Catalogue
 
     def search(
         self, probes: NDArray[np.float32], spec: ModelSpec, *, k: int = NEAREST

@@ -18,7 +18,7 @@ from facespace.errors import ModelError
 from facespace.extract import FaceEmbedder
 from facespace.faces.detections import Detections
 from facespace.images import Unreadable
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import Catalogue, LibraryPart
 from facespace.library.grouping import Rule, grouped_by, keep_groups, last_rule
 from facespace.library.progress import OnProgress
 from facespace.models import ModelSpec, find_model, find_weights
@@ -92,10 +92,8 @@ def check_model(catalogue: Catalogue, spec: ModelSpec) -> None:
         )
 
 
-class Upgrading:
+class Upgrading(LibraryPart):
     """What a library does with its model."""
-
-    _catalogue: Catalogue
 
     def model(self) -> ModelSpec | None:
         """The model that the library stands on: its faces are grouped and searched by the templates of that model."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from facespace.errors import InputError, LibraryError
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import Catalogue, LibraryPart
 from facespace.library.exchange.files import (
     ListedPhoto,
     OnPhoto,
@@ -47,10 +47,8 @@ LINKS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-class Sorting:
+class Sorting(LibraryPart):
     """Folders that a library makes."""
-
-    _catalogue: Catalogue
 
     def sort_into_folders(
         self,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.errors import DataError, InputError
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import LibraryPart
 from facespace.library.corrections import confirm_face, mark_confirmed, new_person, set_person
 from facespace.library.exchange.embedded import read_embedded
 from facespace.library.exchange.files import (
@@ -85,10 +85,8 @@ class _DryRunError(Exception):
     """Ends the transaction of a dry run."""
 
 
-class Importing:
+class Importing(LibraryPart):
     """Names that a library takes over."""
-
-    _catalogue: Catalogue
 
     def import_names(
         self,

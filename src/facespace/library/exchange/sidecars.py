@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
 from facespace.errors import DataError
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import LibraryPart
 from facespace.library.exchange.embedded import put_packet, read_embedded
 from facespace.library.exchange.files import (
     ListedPhoto,
@@ -99,10 +99,8 @@ ANY_PACKET = b"<x/>"
 MAX_PHOTO_BYTES = 2**30
 
 
-class WritingXmp:
+class WritingXmp(LibraryPart):
     """XMP that a library writes."""
-
-    _catalogue: Catalogue
 
     def write_sidecars(
         self,

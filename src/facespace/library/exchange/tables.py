@@ -10,7 +10,7 @@ from typing import Any
 
 from facespace.cluster import collection_threshold
 from facespace.errors import InputError
-from facespace.library.catalogue import Catalogue
+from facespace.library.catalogue import Catalogue, LibraryPart
 from facespace.library.faces import Face, stream_faces
 from facespace.library.grouping import grouped_by, last_rule
 from facespace.library.history import read_entries
@@ -23,10 +23,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class WritingTables:
+class WritingTables(LibraryPart):
     """Tables that a library writes."""
-
-    _catalogue: Catalogue
 
     def export_people(self, file: Path, *, formulas: str = "names") -> int:
         """Write what the library knows as it stands, without grouping again; returns the number of faces.
