@@ -4,7 +4,7 @@ import io
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -30,7 +30,7 @@ REFUSED = (ValueError, TypeError, OverflowError, sqlite3.DataError, sqlite3.Inte
 def thumbnails_of(found: Found) -> list[bytes]:
     """The thumbnails of faces or tracks as JPEG; the costly part of keeping a photo, which workers can do."""
     written = []
-    for pixels in _shown(found).thumbnails:
+    for pixels in (found.best if isinstance(found, VideoFaces) else found).thumbnails:
         jpeg = io.BytesIO()
         Image.fromarray(pixels).save(jpeg, "JPEG", quality=THUMBNAIL_QUALITY)
         written.append(jpeg.getvalue())
@@ -72,7 +72,6 @@ def _replace_faces(
 ) -> list[int]:
     """Returns the ids of the faces that were known there."""
     detector, embedder = models
-    shown = _shown(found)
     before = known_photos(catalogue, path, found.sha256)
     old = known_faces(catalogue, before, embedder.sha256)
     _give_up_path(catalogue, path)
@@ -82,50 +81,26 @@ def _replace_faces(
     kept = carried_ids(old, found) if old else {}
     ids = [kept.get(i) or _new_face_id(catalogue, found.sha256, i) for i in range(len(thumbnails))]
     forgotten = _forgotten(catalogue, ids) if kept else set()
-    for i, number in enumerate(ids):
+    n = len(ids)
+    for number, jpeg, (seen, first, n_views) in zip(ids, thumbnails, _appearances(found), strict=True):
         if number in forgotten:
             catalogue.execute("UPDATE faces SET photo_id = ? WHERE face_id = ?", (photo_id, number))
         else:
-            times = _times(found, i)
-            _put_face(catalogue, (number, photo_id, *_values(shown, i), thumbnails[i], *times, None))
-    seen = [i for i, number in enumerate(ids) if number not in forgotten]
-    if seen:
-        numbers = np.array(ids, np.int64)[seen]
-        catalogue.templates.add(numbers, shown.embeddings[seen], embedder, quality=shown.quality[seen])
-    if isinstance(found, VideoFaces):
-        _put_views(catalogue, photo_id, found, {i: ids[i] for i in seen}, embedder)
+            _put_face(catalogue, (number, photo_id, None), seen, first, jpeg, embedder)
+            for view in range(1, n_views):
+                other = _new_face_id(catalogue, found.sha256, n + view - 1)
+                _put_face(catalogue, (other, photo_id, number), seen, view, b"", embedder)
+        n += n_views - 1
     for photo in before:
         _drop_photo(catalogue, photo)
     return [face.face_id for face in old]
 
 
-def _shown(found: Found) -> ImageFaces:
-    """What stands for faces: of a track its best view."""
-    return found.best if isinstance(found, VideoFaces) else found
-
-
-def _put_views(
-    catalogue: Catalogue, photo_id: int, video: VideoFaces, tracks: dict[int, int], embedder: ModelSpec
-) -> None:
-    """The other views of the tracks that take part, by the faces that stand for them."""
-    n = len(video)
-    for i, track in enumerate(video):
-        for k in range(1, len(track)):
-            if i in tracks:
-                number = _new_face_id(catalogue, video.sha256, n)
-                times = (float(track.time_s[k]), None, None)
-                _put_face(catalogue, (number, photo_id, *_values(track, k), b"", *times, tracks[i]))
-                row = np.array([number], np.int64), track.embeddings[k : k + 1]
-                catalogue.templates.add(*row, embedder, quality=track.quality[k : k + 1])
-            n += 1
-
-
-def _times(found: Found, i: int) -> tuple[float | None, ...]:
-    """When a track is seen best, begins and ends; nothing of a photo."""
-    if not isinstance(found, VideoFaces):
-        return None, None, None
-    track = found.tracks[i]
-    return float(track.time_s[0]), track.begin_s, track.end_s
+def _appearances(found: Found) -> list[tuple[ImageFaces | Track, int, int]]:
+    """Each face or track: among which faces it is, the place of the one that stands for it, and its number of views."""
+    if isinstance(found, VideoFaces):
+        return [(track, 0, len(track)) for track in found]
+    return [(found, i, 1) for i in range(len(found.faces))]
 
 
 def add_unreadable(catalogue: Catalogue, path: str, stamp: Stamp, reason: str) -> None:
@@ -287,13 +262,33 @@ def _forgotten(catalogue: Catalogue, face_ids: list[int]) -> set[int]:
     return set(face_ids).intersection(catalogue.values("SELECT face_id FROM ignored WHERE why = 'forgotten'"))
 
 
-def _put_face(catalogue: Catalogue, row: tuple[Any, ...]) -> None:
+def _put_face(
+    catalogue: Catalogue,
+    ids: tuple[int, int, int | None],
+    seen: ImageFaces | Track,
+    i: int,
+    thumbnail: bytes,
+    embedder: ModelSpec,
+) -> None:
+    """The i-th of the faces seen, with its template; ``ids`` are its own, its photo's, and that of the track's face."""
+    number, photo_id, of_track = ids
+    box = (float(v) for v in seen.faces.boxes_xyxy[i])
+    points = seen.faces.landmarks_xy[i].astype("<f4").tobytes()
+    values = (*box, points, float(seen.faces.scores[i]), float(seen.quality[i]), thumbnail)
+    time_s = begin_s = end_s = None
+    if isinstance(seen, Track):
+        time_s = float(seen.time_s[i])
+        begin_s, end_s = (seen.begin_s, seen.end_s) if of_track is None else (None, None)
     catalogue.execute(
         "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (face_id) DO UPDATE SET"
         " photo_id = excluded.photo_id, x0 = excluded.x0, y0 = excluded.y0, x1 = excluded.x1, y1 = excluded.y1,"
         " landmarks = excluded.landmarks, score = excluded.score, quality = excluded.quality,"
         " thumbnail = excluded.thumbnail, time_s = excluded.time_s, begin_s = excluded.begin_s, end_s = excluded.end_s",
-        row,
+        (number, photo_id, *values, time_s, begin_s, end_s, of_track),
+    )
+    row = slice(i, i + 1)
+    catalogue.templates.add(
+        np.array([number], np.int64), seen.embeddings[row], embedder, quality=seen.quality[row]
     )
 
 
@@ -303,10 +298,3 @@ def _new_face_id(catalogue: Catalogue, sha256: str, index: int) -> int:
     while catalogue.row("SELECT 1 FROM faces WHERE face_id = ?", (candidate,)):
         candidate = (candidate + 1) & (2**63 - 1)
     return candidate
-
-
-def _values(seen: ImageFaces | Track, i: int) -> tuple[object, ...]:
-    """A face's columns from the box to the quality."""
-    points = seen.faces.landmarks_xy[i].astype("<f4").tobytes()
-    box = (float(v) for v in seen.faces.boxes_xyxy[i])
-    return (*box, points, float(seen.faces.scores[i]), float(seen.quality[i]))
