@@ -170,14 +170,13 @@ class Catalogue(Database):
         place = np.searchsorted(ids, faces, sorter=order)
         has = np.isin(faces, ids)
         embeddings = dequantise(vectors[order[place[has]]])
+        photo_id, blurs, begin_s, end_s = (
+            np.array([row[name] for row in rows], kind)[has]
+            for name, kind in (("photo_id", "i8"), ("blurred", "?"), ("begin_s", "f8"), ("end_s", "f8"))
+        )
         if views:
             of_track = {row["face_id"]: row["of_track"] for row in views}
             _add_views(faces[has], embeddings, ids, vectors, of_track)
-        columns = [(name, kind) for name, kind in (("photo_id", np.int64), ("blurred", bool))]
-        photo_id, blurs = (np.array([row[name] for row in rows], kind)[has] for name, kind in columns)
-        begin_s, end_s = (
-            np.array([row[name] for row in rows], np.float64)[has] for name in ("begin_s", "end_s")
-        )
         return StoredFaces(faces[has], photo_id, embeddings, blurs, begin_s, end_s)
 
 

@@ -54,7 +54,11 @@ class Forgetting(LibraryPart):
         with one_entry(self._catalogue, "forget") as step:
             number = find_person(step.catalogue, person)
             faces = faces_of(step, number)
-            beside = _faces_beside(step, faces)
+            beside = step.catalogue.values(  # a preview shows all faces of its photo
+                "SELECT face_id FROM faces WHERE photo_id IN"
+                " (SELECT photo_id FROM faces WHERE face_id IN (SELECT value FROM json_each(?)))",
+                (json.dumps(faces),),
+            )
             n_templates = _remove(step, number, faces)
             _remove_entries(step, number, set(faces))
             n_files = remove_files(folder, beside) + remove_page(folder)
@@ -64,27 +68,12 @@ class Forgetting(LibraryPart):
         return Forgotten(step.entry, len(faces), n_templates, n_files)
 
 
-def _faces_beside(step: Step, faces: list[int]) -> set[int]:
-    """All faces of the photos that show these faces: a preview shows all of its photo."""
-    beside = set(faces)
-    for face in faces:
-        beside |= set(
-            step.catalogue.values(
-                "SELECT face_id FROM faces WHERE photo_id = (SELECT photo_id FROM faces WHERE face_id = ?)",
-                (face,),
-            )
-        )
-    return beside
-
-
 def _remove(step: Step, person: int, faces: list[int]) -> int:
     """Returns the number of templates."""
     write, rows = step.catalogue.execute_all, [(face,) for face in faces]
-    views = [
-        view
-        for face in faces
-        for view in step.catalogue.values("SELECT face_id FROM faces WHERE of_track = ?", (face,))
-    ]
+    views = step.catalogue.values(
+        "SELECT face_id FROM faces WHERE of_track IN (SELECT value FROM json_each(?))", (json.dumps(faces),)
+    )
     n_templates = step.catalogue.templates.remove(np.array(faces + views, np.int64))
     write("DELETE FROM faces WHERE of_track = ?", rows)
     for relation in ("assignments", "rejections"):

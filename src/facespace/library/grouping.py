@@ -6,6 +6,7 @@ new. Where nothing has changed, nothing is computed.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -291,10 +292,8 @@ def _persons(standing: Standing, groups: NDArray[np.integer]) -> list[int | None
     persons: list[int | None] = [None] * (int(groups.max(initial=-1)) + 1)
     for label, person in zip(groups[standing.confirmed], standing.person[standing.confirmed], strict=True):
         persons[int(label)] = int(person)
-    shared: dict[tuple[int, int], int] = {}
-    for label, person in zip(groups.tolist(), standing.person.tolist(), strict=True):
-        if person != NOBODY and person not in standing.settled:
-            shared[label, person] = shared.get((label, person), 0) + 1
+    both = zip(groups.tolist(), standing.person.tolist(), strict=True)
+    shared = Counter(pair for pair in both if pair[1] != NOBODY and pair[1] not in standing.settled)
     taken = set(standing.person[standing.confirmed].tolist())
     for (label, person), _ in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
         if persons[label] is None and person not in taken:
