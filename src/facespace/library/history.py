@@ -72,19 +72,27 @@ RELATIONS: dict[str, tuple[Values, Values]] = {
 }
 
 
-# Rows that only a confirmed person may have.
-NEED_A_CONFIRMED_PERSON = (
+# What no row may be once an entry has been taken back: the row's table, what is wrong, and the rows that are so.
+CONTRADICTED, RESTS_ON_IT = "it would contradict {}; undo that first", "{} rests on it; undo that first"
+FORBIDDEN = (
     (
-        "assignments",
-        "SELECT face_id FROM assignments JOIN people USING (person_id) WHERE state = 'confirmed'",
+        "rejections", CONTRADICTED, "SELECT face_id, person_id FROM rejections"
+        " JOIN assignments USING (face_id, person_id) WHERE state = 'confirmed'",
     ),
-    ("rejections", "SELECT face_id, person_id FROM rejections JOIN people USING (person_id) WHERE 1"),
+    ("ignored", CONTRADICTED, "SELECT face_id FROM ignored JOIN assignments USING (face_id) WHERE state = 'confirmed'"),
     (
-        "told_apart",
-        "SELECT t.person_id, t.other_id FROM told_apart t JOIN people p ON p.person_id IN (t.person_id, t.other_id)"
-        " WHERE 1",
+        "assignments", RESTS_ON_IT, "SELECT face_id FROM assignments JOIN people USING (person_id)"
+        " WHERE state = 'confirmed' AND NOT settled",
     ),
-)
+    (
+        "rejections", RESTS_ON_IT, "SELECT face_id, person_id FROM rejections JOIN people USING (person_id)"
+        " WHERE NOT settled",
+    ),
+    (
+        "told_apart", RESTS_ON_IT, "SELECT t.person_id, other_id FROM told_apart t"
+        " JOIN people p ON p.person_id IN (t.person_id, other_id) WHERE NOT settled",
+    ),
+)  # fmt: skip
 
 
 class Step:
@@ -222,7 +230,9 @@ def _take_back(catalogue: Catalogue, entry: Entry, action: str) -> Entry | None:
             raise CorrectionError(
                 f"{refused}later corrections rest on it; undo those first, the newest before the others"
             ) from error
-        _check(step, refused)
+        for relation, why, rows in FORBIDDEN:
+            if row := step.catalogue.row(rows):
+                raise CorrectionError(refused + why.format(step.entry_of(relation, *row)))
     return step.entry
 
 
@@ -284,23 +294,6 @@ def _possible(step: Step, relation: str, before: Values | None) -> Values | None
     if relation != "assignments" or before is None or Assigned(*before).confirmed:
         return before
     return before if step.get("people", Assigned(*before).person_id) else None
-
-
-def _check(step: Step, refused: str) -> None:
-    """Nothing that is in force may contradict what came back."""
-    for relation, join in (("rejections", "USING (face_id, person_id)"), ("ignored", "USING (face_id)")):
-        keys = ", ".join(RELATIONS[relation][0])
-        row = step.catalogue.row(
-            f"SELECT {keys} FROM {relation} JOIN assignments {join} WHERE state = 'confirmed'"
-        )
-        if row:
-            raise CorrectionError(
-                f"{refused}it would contradict {step.entry_of(relation, *row)}; undo that first"
-            )
-    for relation, rows in NEED_A_CONFIRMED_PERSON:
-        row = step.catalogue.row(f"{rows} AND NOT settled")
-        if row:
-            raise CorrectionError(f"{refused}{step.entry_of(relation, *row)} rests on it; undo that first")
 
 
 def _first_what(catalogue: Catalogue, entry: Entry) -> str:
