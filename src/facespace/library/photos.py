@@ -81,16 +81,25 @@ def _replace_faces(
     kept = carried_ids(old, found) if old else {}
     ids = [kept.get(i) or _new_face_id(catalogue, found.sha256, i) for i in range(len(thumbnails))]
     forgotten = _forgotten(catalogue, ids) if kept else set()
+    rows: list[tuple[int, int | None, ImageFaces | Track, int, bytes]] = []
     n = len(ids)
     for number, jpeg, (seen, first, n_views) in zip(ids, thumbnails, _appearances(found), strict=True):
         if number in forgotten:
             catalogue.execute("UPDATE faces SET photo_id = ? WHERE face_id = ?", (photo_id, number))
         else:
-            _put_face(catalogue, (number, photo_id, None), seen, first, jpeg, embedder)
-            for view in range(1, n_views):
-                other = _new_face_id(catalogue, found.sha256, n + view - 1)
-                _put_face(catalogue, (other, photo_id, number), seen, view, b"", embedder)
+            rows.append((number, None, seen, first, jpeg))
+            others = (_new_face_id(catalogue, found.sha256, n + i) for i in range(n_views - 1))
+            rows += [(other, number, seen, view, b"") for view, other in enumerate(others, 1)]
         n += n_views - 1
+    for row in rows:
+        _put_face(catalogue, photo_id, *row)
+    if rows:
+        catalogue.templates.add(
+            np.array([number for number, *_ in rows], np.int64),
+            np.stack([seen.embeddings[i] for _, _, seen, i, _ in rows]),
+            embedder,
+            quality=np.array([seen.quality[i] for _, _, seen, i, _ in rows]),
+        )
     for photo in before:
         _drop_photo(catalogue, photo)
     return [face.face_id for face in old]
@@ -264,14 +273,14 @@ def _forgotten(catalogue: Catalogue, face_ids: list[int]) -> set[int]:
 
 def _put_face(
     catalogue: Catalogue,
-    ids: tuple[int, int, int | None],
+    photo_id: int,
+    number: int,
+    of_track: int | None,
     seen: ImageFaces | Track,
     i: int,
     thumbnail: bytes,
-    embedder: ModelSpec,
 ) -> None:
-    """The i-th of the faces seen, with its template; ``ids`` are its own, its photo's, and that of the track's face."""
-    number, photo_id, of_track = ids
+    """The i-th of the faces seen, under a number; ``of_track`` is that of the face that stands for its track."""
     box = (float(v) for v in seen.faces.boxes_xyxy[i])
     points = seen.faces.landmarks_xy[i].astype("<f4").tobytes()
     values = (*box, points, float(seen.faces.scores[i]), float(seen.quality[i]), thumbnail)
@@ -285,10 +294,6 @@ def _put_face(
         " landmarks = excluded.landmarks, score = excluded.score, quality = excluded.quality,"
         " thumbnail = excluded.thumbnail, time_s = excluded.time_s, begin_s = excluded.begin_s, end_s = excluded.end_s",
         (number, photo_id, *values, time_s, begin_s, end_s, of_track),
-    )
-    row = slice(i, i + 1)
-    catalogue.templates.add(
-        np.array([number], np.int64), seen.embeddings[row], embedder, quality=seen.quality[row]
     )
 
 
