@@ -216,11 +216,16 @@ FACES = (
     " (SELECT count(*) FROM faces f WHERE f.photo_id = faces.photo_id AND f.of_track IS NULL"
     " AND (coalesce(f.begin_s, 0), f.x0, f.face_id) <= (coalesce(faces.begin_s, 0), faces.x0, faces.face_id)) AS place,"
     " time_s, begin_s, end_s,"
-    " person_id, name, settled, hidden, state, distance, why"
+    " person_id AS person, name, settled, hidden, state, distance, why AS ignored"
     " FROM faces JOIN photos USING (photo_id) LEFT JOIN assignments USING (face_id)"
     " LEFT JOIN people USING (person_id) LEFT JOIN ignored USING (face_id)"
     " WHERE path NOTNULL AND of_track IS NULL"
 )
+
+
+AS_STORED = (
+    "face_id", "photo_id", "score", "quality", "taken_at", "person", "name", "ignored", "time_s", "begin_s", "end_s"
+)  # fmt: skip
 
 
 def stream_faces(
@@ -260,25 +265,15 @@ def _face(row: sqlite3.Row, curve: FarCurve | None) -> Face:
     # Mean distances spread less than distances: fewer people come as near on the mean than the rate says.
     far, extrapolated = (None, False) if distance is None or curve is None else rate_of(curve, distance)
     return Face(
-        row["face_id"],
-        row["photo_id"],
-        path,
-        (row["height"], row["width"]),
-        (row["x0"], row["y0"], row["x1"], row["y1"]),
-        row["score"],
-        row["quality"],
-        row["taken_at"],
-        f"{path}#{row['place']}",
-        row["person_id"],
-        row["name"],
-        bool(row["settled"]),
-        bool(row["hidden"]),
-        row["state"] == "confirmed",
-        row["why"],
-        distance,
-        far,
-        extrapolated,
-        row["time_s"],
-        row["begin_s"],
-        row["end_s"],
+        photo=path,
+        size_hw=(row["height"], row["width"]),
+        box_xyxy=(row["x0"], row["y0"], row["x1"], row["y1"]),
+        address=f"{path}#{row['place']}",
+        settled=bool(row["settled"]),
+        hidden=bool(row["hidden"]),
+        confirmed=row["state"] == "confirmed",
+        distance=distance,
+        far=far,
+        extrapolated=extrapolated,
+        **{name: row[name] for name in AS_STORED},
     )

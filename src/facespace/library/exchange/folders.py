@@ -10,12 +10,11 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
-from facespace.errors import InputError, LibraryError
+from facespace.errors import DataError, InputError, LibraryError
 from facespace.library.catalogue import Catalogue, LibraryPart
 from facespace.library.exchange.files import (
     ListedPhoto,
     OnPhoto,
-    Skipped,
     Written,
     check_outside,
     folder_of,
@@ -89,8 +88,7 @@ class Sorting(LibraryPart):
             )
             file = (folder / photo.path).resolve()
             if chosen and not file.is_file():
-                result.skipped.append(Skipped(photo.path, "is not there"))
-                return
+                raise DataError("is not there")
             for person in chosen:
                 place = _place(file, to / names[person or 0], photo.path)
                 if place is None:

@@ -138,8 +138,7 @@ class WritingXmp(LibraryPart):
             if not exported and not os.path.lexists(target):
                 return
             if reason := photo.changed(folder):
-                result.skipped.append(Skipped(photo.path, reason))
-                return
+                raise DataError(reason)
             old = read_file(target)
             base = old or (
                 read_file(beside) if beside else None if photo.is_video else _embedded(folder / photo.path)
