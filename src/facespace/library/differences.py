@@ -102,7 +102,11 @@ def compare(
     todo = {path: stamp for path, stamp in stamps.items() if path not in same}
     missing = {path: photo for path, photo in known.items() if path not in stamps}
     missed = [*(known[path] for path in todo if path in known), *missing.values()]
-    to_hash = _of_size(todo, missed) + (sorted(photo.path for photo in content) if look.verify else [])
+    sizes = {photo.stamp[2] for photo in missed if photo.sha256}
+    to_hash = [
+        path for path, stamp in todo.items() if stamp[2] in sizes
+    ]  # the content may be one that is missed
+    to_hash += sorted(photo.path for photo in content) if look.verify else []
     digests = _hash(root, to_hash, workers, progress)
     moves = _find_moves(todo, missed, digests, look)
     is_same_folder = catalogue.photo_folder in (None, root.resolve())
@@ -134,12 +138,6 @@ def _absent(
         if photo.path not in stamps
         and (photo.stamp[0] not in disks or any(s == "." or photo.path.startswith(f"{s}/") for s in shut))
     }
-
-
-def _of_size(todo: dict[str, Stamp], missed: list[StoredPhoto]) -> list[str]:
-    """Those whose content may be one that is missed."""
-    sizes = {photo.stamp[2] for photo in missed if photo.sha256}
-    return [path for path, stamp in todo.items() if stamp[2] in sizes]
 
 
 def _hash(root: Path, paths: list[str], workers: int | None, progress: OnProgress | None) -> dict[str, str]:

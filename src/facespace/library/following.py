@@ -60,12 +60,14 @@ class Follower:
         except DataError as error:
             self._report(str(error))
             return None
-        kept = self._read_kept()
-        view = self._as_it_will_be(found, kept)
+        moment = self._catalogue.moment()
+        if moment != self._moment:
+            self._kept, self._moment = self._catalogue.stamps(), moment
+        view = self._as_it_will_be(found, self._kept)
         other = read_progress(self._catalogue)
         if other is not None and other.is_running:
             return None
-        if view.stamps == kept:
+        if view.stamps == self._kept:
             self._trouble = ""
         elif view.stamps != self._seen:
             return view
@@ -83,12 +85,6 @@ class Follower:
         self._state = _state(self._catalogue)
         self._trouble, self._seen = "", None if result.has_changes else found.stamps
         return result
-
-    def _read_kept(self) -> dict[str, Stamp]:
-        moment = self._catalogue.moment()
-        if moment != self._moment:
-            self._kept, self._moment = self._catalogue.stamps(), moment
-        return self._kept
 
     def _as_it_will_be(self, found: StampedFiles, kept: dict[str, Stamp]) -> StampedFiles:
         """The folder with what has not been quiet for long enough as the library has it."""

@@ -5,7 +5,6 @@ the corrections alone and not on their order. Beyond, existing groups grow (`clu
 new. Where nothing has changed, nothing is computed.
 """
 
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -127,7 +126,14 @@ def read_faces(catalogue: Catalogue, spec: ModelSpec) -> Standing:
     known = [assigned.get(i) for i in faces.face_id.tolist()]
     person = np.array([NOBODY if row is None else row["person_id"] for row in known], np.int64)
     confirmed = np.array([row is not None and row["state"] == "confirmed" for row in known], bool)
-    cannot_link = _pairs(faces, person, confirmed, rejections)
+    # Each rejected face with one confirmed face of the person it is not.
+    place = {number: i for i, number in enumerate(faces.face_id.tolist())}
+    one = {int(person[i]): int(i) for i in np.flatnonzero(confirmed)}
+    cannot_link = [
+        (place[row["face_id"]], one[row["person_id"]])
+        for row in rejections
+        if row["face_id"] in place and row["person_id"] in one
+    ]
     return Standing(faces, person, confirmed, settled, cannot_link, state, foreign)
 
 
@@ -152,22 +158,6 @@ def _may_meet(spec: ModelSpec, other: ModelSpec) -> bool:
         return any(d is not None for d in common_distances(spec, other).values()) and other.dim == spec.dim
     except IncompatibleModelsError:
         return False
-
-
-def _pairs(
-    faces: StoredFaces,
-    person: NDArray[np.int64],
-    confirmed: NDArray[np.bool_],
-    rejections: list[sqlite3.Row],
-) -> list[tuple[int, int]]:
-    """Each rejected face with one confirmed face of the person it is not."""
-    place = {number: i for i, number in enumerate(faces.face_id.tolist())}
-    one = {int(person[i]): int(i) for i in np.flatnonzero(confirmed)}
-    return [
-        (place[row["face_id"]], one[row["person_id"]])
-        for row in rejections
-        if row["face_id"] in place and row["person_id"] in one
-    ]
 
 
 def _state(catalogue: Catalogue, spec: ModelSpec) -> str:

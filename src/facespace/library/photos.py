@@ -80,7 +80,7 @@ def _replace_faces(
     photo_id = _insert_photo(catalogue, path, stamp, found, (detector, embedder.sha256))
     kept = carried_ids(old, found) if old else {}
     ids = [kept.get(i) or _new_face_id(catalogue, found.sha256, i) for i in range(len(thumbnails))]
-    forgotten = _forgotten(catalogue, ids) if kept else set()
+    forgotten = set(catalogue.values("SELECT face_id FROM ignored WHERE why = 'forgotten'") if kept else ())
     rows: list[tuple[int, int | None, ImageFaces | Track, int, bytes]] = []
     n = len(ids)
     for number, jpeg, (seen, first, n_views) in zip(ids, thumbnails, _appearances(found), strict=True):
@@ -264,11 +264,6 @@ def _drop_views(catalogue: Catalogue, photo_id: int) -> None:
     views = catalogue.values("SELECT face_id FROM faces WHERE photo_id = ? AND of_track NOTNULL", (photo_id,))
     catalogue.templates.remove(np.array(views, np.int64))
     catalogue.execute("DELETE FROM faces WHERE photo_id = ? AND of_track NOTNULL", (photo_id,))
-
-
-def _forgotten(catalogue: Catalogue, face_ids: list[int]) -> set[int]:
-    """Which of these faces somebody wants to be forgotten."""
-    return set(face_ids).intersection(catalogue.values("SELECT face_id FROM ignored WHERE why = 'forgotten'"))
 
 
 def _put_face(

@@ -129,10 +129,8 @@ def _extension(content: bytes, packet: bytes | None) -> bytes | None:
 def _png_text(text: bytes) -> bytes:
     """The packet behind a language and a translation."""
     packet = b"".join(text[2:].split(b"\0", 2)[2:])
-    return _inflated(packet) if text[:1] == b"\1" else packet
-
-
-def _inflated(packet: bytes) -> bytes:
+    if text[:1] != b"\1":
+        return packet
     try:
         return zlib.decompressobj().decompress(packet, MAX_BYTES + 1)
     except zlib.error:
