@@ -1,13 +1,9 @@
 """A trained detector becomes one ONNX file with its ModelSpec: norms folded, pictures of any size."""
 
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import onnx
 import torch
-from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import Tensor
 
 from facespace.errors import DataError
 from facespace.faces.layouts import OWN_OUTPUTS
@@ -15,13 +11,8 @@ from facespace.models import ModelSpec, write_spec
 from facespace.saved_files import written_beside
 from facespace.training.onnx_file import write_onnx
 from facespace.training.run_folder import read_state
-from lab.detector.network import (
-    STRIDES,
-    ConvUnit,
-    DetectorNetwork,
-    NetworkOptions,
-    fold_norms,
-)
+from lab.detector.network import STRIDES, ConvUnit, DetectorNetwork, NetworkOptions, fold_norms
+from lab.norms import read_weights, unfold_norms
 
 NAME = "facespace-detector"
 SECOND_LOOK_PX = 96  # the side at which landmarks were found to be most accurate, of 64 to 128
@@ -49,46 +40,29 @@ def load_detector(checkpoint: Path) -> DetectorNetwork:
 
 
 @torch.no_grad()
-def unfold_norms(model: Path, options: NetworkOptions, pixels: Tensor) -> dict[str, Tensor]:
-    """The weights of an exported detector as a network in training has them: `fold_norms` undone.
+def read_network(model: Path, options: NetworkOptions, pixels: Tensor) -> DetectorNetwork:
+    """An exported detector as a network that can be trained on: `fold_norms` undone.
 
-    Each norm gets the mean and spread that its convolution's output has on ``pixels``, uint8 (B, H, W, 3), and the
-    gain and shift that undo them there: the network computes what the exported one does.
+    Its norms fit uint8 ``pixels`` (B, H, W, 3).
 
     Raises:
         DataError: the model is of another network.
     """
-    network = DetectorNetwork(options).eval()
-    weights = {
-        i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in onnx.load(model).graph.initializer
-    }
-    hooks = []
+    network, weights = DetectorNetwork(options).eval(), read_weights(model)
     try:
         weights["stem.0.conv.weight"] /= network.pixel_scale
-        for name, module in network.named_modules():
-            if isinstance(module, ConvUnit):
-                module.conv.weight.copy_(weights[f"{name}.conv.weight"])
-                fit = partial(_fit_norm, module.norm, weights[f"{name}.conv.bias"])
-                hooks.append(module.conv.register_forward_hook(fit))
+        units = [(name, unit) for name, unit in network.named_modules() if isinstance(unit, ConvUnit)]
+        unfold_norms(
+            [(u.conv, u.norm, weights[f"{n}.conv.weight"], weights[f"{n}.conv.bias"]) for n, u in units],
+            lambda: network(pixels.permute(0, 3, 1, 2).float()),
+        )
         for name, parameter in network.head.named_parameters(prefix="head"):
             parameter.copy_(weights[name])
     except (KeyError, RuntimeError) as error:
         raise DataError(
             f"{model}: expected an exported detector of the recipe's network, got another: {error}"
         ) from error
-    network(pixels.permute(0, 3, 1, 2).float())
-    for hook in hooks:
-        hook.remove()
-    return network.state_dict()
-
-
-def _fit_norm(norm: Any, bias: Tensor, _: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
-    """Let ``norm`` only add ``bias`` to the ``output`` of its convolution, which it gets next."""
-    mean, var = output.mean((0, 2, 3)), output.var((0, 2, 3))
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(var)
-    norm.weight.copy_((var + norm.eps).sqrt())
-    norm.bias.copy_(bias + mean)
+    return network
 
 
 def export_detector(checkpoint: Path, out: Path, *, version: str = "1") -> ModelSpec:

@@ -27,7 +27,7 @@ from facespace.training.optimisers import (
 from facespace.training.processor import has_bfloat16
 from facespace.training.recipe import Optimiser
 from facespace.training.run_folder import read_state, write_state
-from lab.detector.export import unfold_norms
+from lab.detector.export import read_network
 from lab.detector.labels import Labels, Pool
 from lab.detector.network import DetectorNetwork, NetworkOptions
 from lab.detector.pictures import Pictures, Sample
@@ -88,7 +88,7 @@ class _Run:
     def begin_with(self, model: Path, pictures: Pictures) -> None:
         """The weights of an exported detector, with norms that fit the training pictures."""
         pixels, _ = _batch(list(itertools.islice(pictures, NORM_PICTURES)))
-        self.network.load_state_dict(unfold_norms(model, self.recipe.network, pixels))
+        self.network.load_state_dict(read_network(model, self.recipe.network, pixels).state_dict())
         self.average.load_state_dict(self.network.state_dict())
 
     def learn(self, pixels: Tensor, labels: list[Labels]) -> dict[str, float]:

@@ -45,21 +45,17 @@ class Head(nn.Module):
     """Features (N, F) -> embeddings (N, D) of any length: a linear layer, and beside it one with hidden units.
 
     Args:
-        weight: of the linear layer, shape (D, F).
-        bias: shape (D,).
+        n_features: F.
+        dim: D.
         hidden: units; they begin without a say.
     """
 
-    def __init__(self, weight: NDArray[np.float32], bias: NDArray[np.float32], *, hidden: int) -> None:
+    def __init__(self, n_features: int, *, dim: int = 128, hidden: int) -> None:
         super().__init__()
-        dim, n_features = weight.shape
         self.linear = nn.Linear(n_features, dim)
         self.inner, self.outer = nn.Linear(n_features, hidden), nn.Linear(hidden, dim)
-        with torch.no_grad():
-            self.linear.weight.copy_(torch.from_numpy(weight))
-            self.linear.bias.copy_(torch.from_numpy(bias))
-            self.outer.weight.zero_()
-            self.outer.bias.zero_()
+        nn.init.zeros_(self.outer.weight)
+        nn.init.zeros_(self.outer.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """Shape (N, F) -> (N, D)."""

@@ -1,12 +1,10 @@
-"""The networks of facespace-s and facespace-xs, trained side by side on one GPU; the paper's networks likewise.
+"""The networks of facespace-s and facespace-xs, trained side by side on one GPU.
 
     python -m lab.embedder.pack ../shared/data MORE PACK
     python -m lab.embedder.recipe train PACK PEERS RUN facespace-s facespace-xs --minutes 6.2
     python -m lab.embedder.recipe train PACK PEERS RUN facespace-s facespace-xs --device cpu --threads 1 --minutes 46 \\
         --by-label 240 --blends 80 --learning-rate 9e-4 --decay 0.97
     python -m lab.embedder.recipe finish PACK RUN/facespace-s.pt RUN/facespace-s.onnx --version 6
-    python -m lab.embedder.recipe train PACK PEERS RUN nns1 nns2 nn4 nn3 nn2 --minutes 5.9 --blends 128
-    python -m lab.embedder.recipe run PACK RUN/nn2.pt RUNS/nn2 --batch-size 608
 
 PACK holds all faces, PEERS the two published embedders mobilefacenet.onnx and fr_feature.onnx. A network begins with
 RUN/NAME.pt where there is one, else with the model RUN/NAME.onnx: facespace-s 5 and facespace-xs 2 then, which
@@ -22,10 +20,10 @@ Outcome, TAR at FAR 1e-3 on people and families set aside, of a face and its mir
 53.9 and 49.5 % (its input had just become smaller), on the GPU 68.5 and 59.6 after two minutes, 71.1 and 60.9 after
 four, 71.6 and 59.7 % after the second command, 71.2 and 62.6 with new last layers; facespace-xs 44.9 and 43.5, 52.0 and
 47.4, 55.8 and 49.9, 56.0 and 49.6, 56.0 and 51.6 %. On the shared sets: docs/models. The second command moved little.
-The paper's networks, 588 steps of 608 pictures each from nothing, of which the last 177 by triplets alone, tell nobody
-apart: VAL at FAR 1e-3 on `faces/val` 2.1 % (NNS2), 0.6 (NN2), 0.4 (NN3) and 0.5 % (NN4). They need tens of thousands.
-A wider network on fewer pixels (facespace-s-wide, as quick) began afresh and reached 60.0 and 54.1 % after those 1,692
-steps, still rising.
+Tried beside them: the paper's networks from nothing, 588 steps of 608 pictures each, of which the last 177 by triplets
+alone, tell nobody apart: VAL at FAR 1e-3 on `faces/val` 2.1 % (NNS2), 0.6 (NN2), 0.4 (NN3) and 0.5 % (NN4). They need
+tens of thousands. A wider network on fewer pixels (80x80, widths 32, 64, 112 and 192, as quick as facespace-s) began
+afresh and reached 60.0 and 54.1 % after those 1,692 steps, still rising.
 """
 
 import argparse
@@ -42,27 +40,22 @@ from facespace.models import find_model, read_spec, write_spec
 from facespace.saved_files import written_beside
 from facespace.training.augment import resize_images, to_input
 from facespace.training.frozen import keep_rows
-from facespace.training.networks import build
 from facespace.training.networks.plain_residual import PlainResidual
 from facespace.training.onnx_file import narrow_weights, write_onnx
 from facespace.training.processor import keep_freed_memory
-from facespace.training.recipe import Batches, Recipe
-from facespace.training.run_folder import RunFolder, read_state, write_state
+from facespace.training.run_folder import read_state, write_state
 from lab.embedder.faces import FacePool
 from lab.embedder.head import Head, LossWeights, embed, fit_head
 from lab.embedder.network import Embedding, read_network
 from lab.embedder.pack import read_pack
 from lab.embedder.teachers import Teacher
-from lab.embedder.train import Student, Targets, TrainRecipe, embed_by, train, trunk_features
+from lab.embedder.train import Targets, TrainRecipe, embed_by, train, trunk_features
 
 TRUNKS: dict[str, Callable[[], PlainResidual]] = {
     "facespace-s": lambda: PlainResidual(widths=(24, 48, 96, 160), blocks=(0, 3, 2), input_hw=(96, 96)),
-    "facespace-s-wide": lambda: PlainResidual(widths=(32, 64, 112, 192), blocks=(0, 3, 2), input_hw=(80, 80)),
     "facespace-xs": lambda: PlainResidual(widths=(16, 32, 64, 120), blocks=(0, 2, 1), input_hw=(80, 80)),
 }
 HIDDEN = 256
-# The paper's networks: a warm start by the teachers, then triplets alone.
-PAPER_TRIPLETS_FROM = 0.7
 N_STATISTICS = 512
 LARGE = 1000  # values of a tensor that is kept as float16
 FAR = 1e-3
@@ -76,16 +69,18 @@ TRAINING_DATA = (
 )
 
 
-def new_network(name: str, source: Path, pictures: Tensor) -> nn.Module:
-    """The network ``name`` as training begins: with the weights of the model ``source`` if it is there, else drawn."""
-    if name not in TRUNKS:
-        return build(name)
+def blank_network(name: str) -> Embedding:
+    """The network ``name`` with drawn weights."""
     trunk = TRUNKS[name]()
-    if source.is_file():
-        return read_network(source, trunk, resize_images(pictures, trunk.input_hw))
-    width = trunk.embedding.in_features
-    weight = np.random.default_rng(0).normal(0, width**-0.5, (128, width)).astype(np.float32)
-    return Embedding(trunk, Head(weight, np.zeros(128, np.float32), hidden=HIDDEN))
+    return Embedding(trunk, Head(trunk.embedding.in_features, hidden=HIDDEN))
+
+
+def first_network(name: str, run: Path, pictures: Tensor) -> Embedding:
+    """The network ``name`` as training begins: with the weights in ``run``, of earlier training or else of a model."""
+    if (run / f"{name}.pt").is_file():
+        return kept_network(name, run / f"{name}.pt")
+    trunk = TRUNKS[name]()
+    return read_network(run / f"{name}.onnx", trunk, resize_images(pictures, trunk.input_hw))
 
 
 def dev_line(rows: NDArray[np.float32], pool: FacePool) -> str:
@@ -147,15 +142,7 @@ def run_training(
     )
     some = np.random.default_rng(0).choice(len(pool), N_STATISTICS, replace=False)
     pictures = to_input(torch.from_numpy(pool.crops[some]))
-    students = {
-        name: Student(
-            new_network(name, run / f"{name}.onnx", pictures), 1.0 if name in TRUNKS else PAPER_TRIPLETS_FROM
-        )
-        for name in names
-    }
-    for name, student in students.items():
-        if (run / f"{name}.pt").is_file():
-            student.network.load_state_dict(kept(run / f"{name}.pt"))
+    students = {name: first_network(name, run, pictures) for name in names}
     aside = torch.from_numpy(pool.crops[pool.dev])
 
     def report(networks: dict[str, nn.Module], after: float, losses: dict[str, float]) -> None:
@@ -165,7 +152,7 @@ def run_training(
             rows = embed_by(network, aside).numpy()
             print(f"{after:.2f} min, {name}: {dev_line(rows, pool)}", flush=True)
 
-    report({name: student.network.to(device).eval() for name, student in students.items()}, 0.0, {})
+    report({name: student.to(device).eval() for name, student in students.items()}, 0.0, {})
     met = train(students, pool, vectors, targets, recipe, device=device, report=report)
     report(met, recipe.minutes, {})
 
@@ -186,9 +173,11 @@ def _asked_once(
     return torch.from_numpy(np.load(path))
 
 
-def kept(path: Path) -> dict[str, Tensor]:
-    """What `keep` wrote."""
-    return {name: v.float() if v.is_floating_point() else v for name, v in read_state(path).items()}
+def kept_network(name: str, path: Path) -> Embedding:
+    """The network ``name`` with the weights that `keep` wrote."""
+    network = blank_network(name)
+    network.load_state_dict(read_state(path))
+    return network
 
 
 def keep(network: nn.Module, path: Path) -> None:
@@ -197,32 +186,14 @@ def keep(network: nn.Module, path: Path) -> None:
     write_state(path, {name: v.half() if v.numel() >= LARGE else v for name, v in state.items()})
 
 
-def finish(pool: FacePool, name: str, weights: Path, path: Path, *, version: str, of: str) -> None:
-    """Fit the last layers of the trained network ``name`` once more and write it as a newer version of ``of``."""
-    trunk = TRUNKS[name]()
-    width = trunk.embedding.in_features
-    blank = np.zeros((128, width), np.float32), np.zeros(128, np.float32)
-    network = Embedding(trunk, Head(*blank, hidden=HIDDEN))
-    network.load_state_dict(kept(weights))
+def finish(pool: FacePool, weights: Path, path: Path, *, version: str) -> None:
+    """Fit the last layers of a trained network, ``weights``/NAME.pt, once more and write it as a newer version."""
+    name = weights.stem
+    network = kept_network(name, weights)
     pool = pool.part(np.flatnonzero(pool.source != "crowd"))
     features = trunk_features(network.eval(), pool.crops)
     fit_head(network.head, pool, features, embed(network.head, features), LossWeights(vectors=2.0))
-    export(network, of, path, version=version)
-
-
-def write_run(pool: FacePool, weights: Path, out: Path, *, batch_size: int) -> None:
-    """Trained weights of one of the paper's networks as a run folder, as `facespace measure` takes them."""
-    state, name = kept(weights), weights.stem
-    steps = next(int(value) for key, value in state.items() if key.endswith("num_batches_tracked"))
-    recipe = Recipe(
-        f"paper-{name}", network=name, epochs=1, epoch_steps=steps, batches=Batches(batch_size=batch_size)
-    )
-    labelled = ~pool.dev & np.isin(pool.source, ("train", "fiw"))
-    folder = RunFolder(out)
-    folder.write_recipe(
-        recipe, n_faces=int((~pool.dev).sum()), n_identities=len(np.unique(pool.labels[labelled]))
-    )
-    folder.write_model(recipe, state, input_hw=build(name).input_hw)  # type: ignore[arg-type]
+    export(network, name, path, version=version)
 
 
 def _recipe(given: argparse.Namespace) -> TrainRecipe:
@@ -232,13 +203,13 @@ def _recipe(given: argparse.Namespace) -> TrainRecipe:
 
 
 def main() -> None:
-    """The three commands."""
+    """The two commands."""
     parser = argparse.ArgumentParser(prog="lab.embedder.recipe")
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train")
     for name in ("pack", "peers", "run"):
         training.add_argument(name, type=Path)
-    training.add_argument("names", nargs="+")
+    training.add_argument("names", nargs="+", choices=list(TRUNKS))
     training.add_argument("--device", default="cuda")
     training.add_argument("--minutes", type=float, default=7.0)
     training.add_argument("--by-label", type=int, default=480)
@@ -249,23 +220,14 @@ def main() -> None:
     finishing = commands.add_parser("finish")
     for name in ("pack", "weights", "path"):
         finishing.add_argument(name, type=Path)
-    finishing.add_argument("--of", default="", help="the built-in model, where the network has another name")
     finishing.add_argument("--version", required=True)
-    running = commands.add_parser("run")
-    for name in ("pack", "weights", "out"):
-        running.add_argument(name, type=Path)
-    running.add_argument("--batch-size", type=int, required=True)
     given = parser.parse_args()
     if given.command == "train":
         if given.threads:
             torch.set_num_threads(given.threads)
         run_training(given.names, given.pack, given.peers, given.run, given.device, _recipe(given))
-    elif given.command == "run":
-        write_run(read_pack(given.pack), given.weights, given.out, batch_size=given.batch_size)
     else:
-        name = given.weights.stem
-        pool = read_pack(given.pack)
-        finish(pool, name, given.weights, given.path, version=given.version, of=given.of or name)
+        finish(read_pack(given.pack), given.weights, given.path, version=given.version)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from facespace.training.augment import Augmentation, resize_images, to_input
 from facespace.training.distillation import distillation_loss
-from facespace.training.losses import triplet_loss
-from facespace.training.mining import mine
 from facespace.training.optimisers import (
     decay_groups,
     learning_rate_at,
@@ -73,19 +71,6 @@ class TrainRecipe:
 
 
 @dataclass(frozen=True)
-class Student:
-    """A network that learns.
-
-    Attributes:
-        network: pictures (N, 3, H, W) in [-1, 1] -> unit rows (N, D); has ``input_hw``.
-        triplets_from: the part of the run, in [0, 1], from which on it learns by triplets alone.
-    """
-
-    network: nn.Module
-    triplets_from: float = 1.0
-
-
-@dataclass(frozen=True)
 class Targets:
     """What the teachers say of a pool's N faces: unit rows (N, D) and (N, E), zero where they are not needed."""
 
@@ -115,7 +100,7 @@ class _Batch:
 
 
 def train(
-    students: dict[str, Student],
+    students: dict[str, Embedding],
     pool: FacePool,
     vectors: nn.Module,
     targets: Targets,
@@ -128,7 +113,7 @@ def train(
     """Train all ``students`` on the faces of ``pool`` that are not set aside.
 
     Args:
-        students: by name; their networks are changed and moved to ``device``.
+        students: by name; they are changed and moved to ``device``.
         pool: N faces.
         vectors: the first teacher, on ``device``, which is asked about every blend.
         targets: what both teachers say of the faces.
@@ -147,10 +132,9 @@ def train(
         batch = draw()
         views: dict[tuple[int, int], Tensor] = {}
         for run in runs.values():
-            hw = run.student.network.input_hw
-            if hw not in views:
-                views[hw] = resize_images(batch.views, hw)  # type: ignore[arg-type, index]
-            run.learn(views[hw], batch, progress)  # type: ignore[index]
+            if run.input_hw not in views:
+                views[run.input_hw] = resize_images(batch.views, run.input_hw)
+            run.learn(views[run.input_hw], batch, progress)
         step += 1
         if progress - reported >= 1 / REPORTS:
             reported = progress
@@ -162,21 +146,20 @@ def train(
 class _Run:
     """One student, its average and its optimiser."""
 
-    def __init__(self, student: Student, recipe: TrainRecipe, device: str) -> None:
-        self.student, self.recipe, self.step = student, recipe, 0
-        network = student.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(self, network: Embedding, recipe: TrainRecipe, device: str) -> None:
+        self.input_hw, self.recipe, self.step = network.input_hw, recipe, 0
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network: nn.Module = network.train()
         self.average = copy.deepcopy(self.network).eval()
         groups = decay_groups(self.network)
         self.optimiser = make_optimiser(recipe.optimiser, groups, fused=device != "cpu")
-        self.generator = torch.Generator(device).manual_seed(recipe.seed)
         self.loss = torch.zeros(())
 
     def learn(self, views: Tensor, batch: _Batch, progress: float) -> None:
         """One step of the optimiser."""
         with torch.autocast(views.device.type, torch.bfloat16):
             rows = self.network(views)
-        loss = self._loss(F.normalize(rows.float(), dim=1), batch, progress)
+        loss = self._loss(F.normalize(rows.float(), dim=1), batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
@@ -189,12 +172,9 @@ class _Run:
             decay = min(self.recipe.optimiser.ema**AVERAGE_EVERY, self.step / (10 + self.step))
             update_average(self.average, self.network, decay)
 
-    def _loss(self, rows: Tensor, batch: _Batch, progress: float) -> Tensor:
+    def _loss(self, rows: Tensor, batch: _Batch) -> Tensor:
         n = len(batch.labels)
         faces, losses = rows[:n], self.recipe.losses
-        if progress >= self.student.triplets_from:
-            triplets = mine(faces.detach(), batch.labels, generator=self.generator, rule="semi-hard")
-            return triplet_loss(faces, triplets).loss
         loss = head_loss(faces, batch.labels, batch.unnamed, batch.targets[:n], losses)
         loss = loss + distillation_loss(rows[n:], batch.targets[n:], vectors=losses.vectors)
         return loss + distillation_loss(

@@ -15,7 +15,7 @@ from lab.detector.export import (
     SCORE_THRESHOLD,
     export_detector,
     load_detector,
-    unfold_norms,
+    read_network,
     write_network,
 )
 from lab.detector.labels import Labels
@@ -148,8 +148,7 @@ def test_exported_weights_can_be_trained_on(tmp_path: Path, rng: np.random.Gener
     pixels = torch.from_numpy(rng.integers(0, 256, (8, 96, 96, 3), dtype=np.uint8))
     trained.train()(pixels.permute(0, 3, 1, 2).float())  # norms that are not the first ones
     write_network(fold_norms(trained), tmp_path / "model.onnx")
-    unfolded = DetectorNetwork(SMALL)
-    unfolded.load_state_dict(unfold_norms(tmp_path / "model.onnx", SMALL, pixels))
+    unfolded = read_network(tmp_path / "model.onnx", SMALL, pixels)
     x = pixels.permute(0, 3, 1, 2).float()
     for expected, in_use, in_training in zip(
         trained(x), unfolded.eval()(x), unfolded.train()(x), strict=True
@@ -161,4 +160,4 @@ def test_exported_weights_can_be_trained_on(tmp_path: Path, rng: np.random.Gener
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     write_network(fold_norms(DetectorNetwork(SMALL)), tmp_path / "model.onnx")
     with pytest.raises(DataError, match=r"model\.onnx: expected an exported detector"):
-        unfold_norms(tmp_path / "model.onnx", NetworkOptions(), torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
+        read_network(tmp_path / "model.onnx", NetworkOptions(), torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
