@@ -12,6 +12,7 @@ from lab.detector.labels import Labels, Source
 
 MIRRORED = [1, 0, 2, 4, 3]
 MAX_ENLARGEMENT = 3.0
+MIN_FACE_PX = 5.0  # geometric mean of a box's sides below which nothing is trained
 THUMBNAIL_PX = 112
 
 Region = tuple[int, int, int, int]
@@ -25,19 +26,12 @@ class Canvas:
         image: RGB, drawn over.
         rng: source of all chance.
         max_rotation_deg: limit of the usual rotation of a source; one in ten may turn twice as far.
-        min_face_px: geometric mean of a box's sides below which nothing is trained.
     """
 
     def __init__(
-        self,
-        image: Image.Image,
-        rng: np.random.Generator,
-        *,
-        max_rotation_deg: float = 30.0,
-        min_face_px: float = 5.0,
+        self, image: Image.Image, rng: np.random.Generator, *, max_rotation_deg: float = 30.0
     ) -> None:
-        self.image, self.rng = image, rng
-        self.max_rotation_deg, self.min_face_px = max_rotation_deg, min_face_px
+        self.image, self.rng, self.max_rotation_deg = image, rng, max_rotation_deg
         self._parts: list[Labels] = []
 
     @property
@@ -133,7 +127,7 @@ class Canvas:
         clipped = np.clip(boxes, 0, np.tile(np.array(region[2:], np.float32) - offset, 2))
         areas, seen = (np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (boxes, clipped))
         visible = seen / np.maximum(areas, 1e-6)
-        is_face = labels.is_face & (visible >= 0.6) & (np.sqrt(seen) >= self.min_face_px)
+        is_face = labels.is_face & (visible >= 0.6) & (np.sqrt(seen) >= MIN_FACE_PX)
         kept = visible > 0.1
         return Labels(
             clipped[kept] + np.tile(offset, 2), landmarks[kept].astype(np.float32) + offset, is_face[kept]

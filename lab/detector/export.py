@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from facespace.errors import DataError
-from facespace.faces.layouts import OWN_OUTPUTS
+from facespace.faces.layouts import OWN_OUTPUTS, STRIDES
 from facespace.models import ModelSpec, write_spec
 from facespace.saved_files import written_beside
 from facespace.training.onnx_file import write_onnx
 from facespace.training.run_folder import read_state
-from lab.detector.network import STRIDES, ConvUnit, DetectorNetwork, NetworkOptions, fold_norms
+from lab.detector.network import ConvUnit, DetectorNetwork, fold_norms
 from lab.norms import read_weights, unfold_norms
 
 NAME = "facespace-detector"
@@ -34,13 +34,13 @@ def load_detector(checkpoint: Path) -> DetectorNetwork:
         DataError: no checkpoint there.
     """
     state = read_state(checkpoint)
-    network = DetectorNetwork(NetworkOptions(**state["options"]))
+    network = DetectorNetwork(state["widths"])
     network.load_state_dict(state["average"])
     return network.eval()
 
 
 @torch.no_grad()
-def read_network(model: Path, options: NetworkOptions, pixels: Tensor) -> DetectorNetwork:
+def read_network(model: Path, widths: tuple[int, ...], pixels: Tensor) -> DetectorNetwork:
     """An exported detector as a network that can be trained on: `fold_norms` undone.
 
     Its norms fit uint8 ``pixels`` (B, H, W, 3).
@@ -48,7 +48,7 @@ def read_network(model: Path, options: NetworkOptions, pixels: Tensor) -> Detect
     Raises:
         DataError: the model is of another network.
     """
-    network, weights = DetectorNetwork(options).eval(), read_weights(model)
+    network, weights = DetectorNetwork(widths).eval(), read_weights(model)
     try:
         weights["stem.0.conv.weight"] /= network.pixel_scale
         units = [(name, unit) for name, unit in network.named_modules() if isinstance(unit, ConvUnit)]

@@ -5,28 +5,13 @@ Plain 3x3 convolutions with ReLU, channels in multiples of 16: what CPU runtimes
 pyramid networks" (2017) for the top-down path; He et al. (2016) for the residual sums.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-STRIDES = (8, 16, 32)
 OUTPUTS = 15  # score, box (4), landmarks (10)
-
-
-@dataclass(frozen=True)
-class NetworkOptions:
-    """Channels at each stride and of the heads, and residual units at the two coarse strides."""
-
-    stem: int = 16
-    stride4: int = 32
-    stride8: int = 48
-    stride16: int = 64
-    stride32: int = 64
-    heads: int = 32
-    units16: int = 2
-    units32: int = 3
+# Channels of the stem, at strides 4, 8, 16 and 32, and of the heads.
+WIDTHS = (16, 32, 48, 64, 64, 32)
 
 
 class ConvUnit(nn.Module):
@@ -66,19 +51,17 @@ class DetectorNetwork(nn.Module):
     offsets from the box centre in box sides (see targets.decode).
     """
 
-    def __init__(self, options: NetworkOptions = NetworkOptions()) -> None:
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
-        o = options
-        self.options = options
-        self.pixel_scale = 1 / 255
-        self.stem = nn.Sequential(ConvUnit(3, o.stem, stride=2), ConvUnit(o.stem, o.stride4, stride=2))
-        self.stage8 = _stage(o.stride4, o.stride8, 1)
-        self.stage16 = _stage(o.stride8, o.stride16, o.units16)
-        self.stage32 = _stage(o.stride16, o.stride32, o.units32)
-        widths = (o.stride8, o.stride16, o.stride32)
-        self.lateral = nn.ModuleList(ConvUnit(width, o.heads, size=1) for width in widths)
-        self.smooth = nn.ModuleList(ConvUnit(o.heads, o.heads) for _ in widths)
-        self.head = nn.ModuleList(nn.Conv2d(o.heads, OUTPUTS, 1) for _ in widths)
+        self.widths, self.pixel_scale = widths, 1 / 255
+        stem, at4, at8, at16, at32, heads = widths
+        self.stem = nn.Sequential(ConvUnit(3, stem, stride=2), ConvUnit(stem, at4, stride=2))
+        self.stage8 = _stage(at4, at8, 1)
+        self.stage16 = _stage(at8, at16, 2)
+        self.stage32 = _stage(at16, at32, 3)
+        self.lateral = nn.ModuleList(ConvUnit(width, heads, size=1) for width in (at8, at16, at32))
+        self.smooth = nn.ModuleList(ConvUnit(heads, heads) for _ in range(3))
+        self.head = nn.ModuleList(nn.Conv2d(heads, OUTPUTS, 1) for _ in range(3))
         self._initialise()
 
     def _initialise(self) -> None:

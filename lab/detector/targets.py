@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from facespace.faces.layouts import OWN_SIDE_UNIT, STRIDES
 from lab.detector.labels import Labels
-from lab.detector.network import STRIDES
 
-SIDE_UNIT = 4.0  # a box side is exp(output) * SIDE_UNIT strides: 32, 64 and 128 px at the start
 CELLS_PER_FACE = 8
 SCORE_POWER, OVERLAP_POWER = 0.5, 4.0
 # Candidate cells: this share of a box side around its centre, or this many cells, whichever is more.
@@ -38,7 +37,7 @@ def decode(maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor, Te
     centres, strides = cells(height, width)
     flat = torch.cat([m.float().flatten(2) for m in maps], 2).transpose(1, 2)
     middle = centres + flat[..., 1:3] * strides[:, None]
-    sides = flat[..., 3:5].clamp(-6, 6).exp() * (SIDE_UNIT * strides[:, None])
+    sides = flat[..., 3:5].clamp(-6, 6).exp() * (OWN_SIDE_UNIT * strides[:, None])
     boxes = torch.cat([middle - sides / 2, middle + sides / 2], -1)
     landmarks = middle[..., None, :] + flat[..., 5:].reshape(*flat.shape[:2], 5, 2) * sides[..., None, :]
     return flat[..., 0], boxes, landmarks, centres, strides

@@ -1,13 +1,12 @@
 """Train the detector: pictures from one worker process, one optimiser, a log, checkpoints that resume."""
 
 import copy
-import dataclasses
 import itertools
 import json
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from facespace.training.recipe import Optimiser
 from facespace.training.run_folder import read_state, write_state
 from lab.detector.export import read_network
 from lab.detector.labels import Labels, Pool
-from lab.detector.network import DetectorNetwork, NetworkOptions
+from lab.detector.network import WIDTHS, DetectorNetwork
 from lab.detector.pictures import Pictures, Sample
 from lab.detector.targets import detection_loss
 
@@ -50,7 +49,7 @@ class DetectorRecipe:
     optimiser: Optimiser = OPTIMISER
     seed: int = 0
     log_every: int = 50
-    network: NetworkOptions = field(default_factory=NetworkOptions)
+    widths: tuple[int, ...] = WIDTHS
 
 
 def _batch(samples: list[Sample]) -> tuple[Tensor, list[Labels]]:
@@ -64,7 +63,7 @@ class _Run:
     def __init__(self, recipe: DetectorRecipe) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        self.network = DetectorNetwork(recipe.network)
+        self.network = DetectorNetwork(recipe.widths)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network)
         self.optimiser = make_optimiser(recipe.optimiser, decay_groups(self.network))
@@ -76,7 +75,7 @@ class _Run:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "place": (self.step, self.seconds),
-            "options": dataclasses.asdict(self.recipe.network),
+            "widths": self.recipe.widths,
         })  # fmt: skip
 
     def load(self, path: Path) -> None:
@@ -88,7 +87,7 @@ class _Run:
     def begin_with(self, model: Path, pictures: Pictures) -> None:
         """The weights of an exported detector, with norms that fit the training pictures."""
         pixels, _ = _batch(list(itertools.islice(pictures, NORM_PICTURES)))
-        self.network.load_state_dict(read_network(model, self.recipe.network, pixels).state_dict())
+        self.network.load_state_dict(read_network(model, self.recipe.widths, pixels).state_dict())
         self.average.load_state_dict(self.network.state_dict())
 
     def learn(self, pixels: Tensor, labels: list[Labels]) -> dict[str, float]:

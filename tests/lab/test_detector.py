@@ -19,11 +19,11 @@ from lab.detector.export import (
     write_network,
 )
 from lab.detector.labels import Labels
-from lab.detector.network import DetectorNetwork, NetworkOptions, fold_norms
+from lab.detector.network import WIDTHS, DetectorNetwork, fold_norms
 from lab.detector.targets import assign, cells, decode, detection_loss, paired_iou
 from lab.detector.train import DetectorRecipe, train_detector
 
-SMALL = NetworkOptions(stem=8, stride4=8, stride8=8, stride16=8, stride32=8, heads=8)
+SMALL = (8, 8, 8, 8, 8, 8)
 
 
 def one_face(box: list[float]) -> Labels:
@@ -119,7 +119,7 @@ def test_folding_changes_nothing(rng: np.random.Generator) -> None:
 
 def test_a_short_run_resumes_and_exports(tmp_path: Path, rng: np.random.Generator) -> None:
     pools, log = pools_of(tmp_path), tmp_path / "run" / "log.jsonl"
-    recipe = DetectorRecipe(minutes=0.01, batch_size=2, network=SMALL, canvas_px=64, log_every=1)
+    recipe = DetectorRecipe(minutes=0.01, batch_size=2, widths=SMALL, canvas_px=64, log_every=1)
     checkpoint = train_detector(pools, tmp_path / "run", recipe)
     n_steps = len(log.read_text("utf-8").splitlines())
     train_detector(pools, tmp_path / "run", recipe)
@@ -136,7 +136,7 @@ def test_a_short_run_resumes_and_exports(tmp_path: Path, rng: np.random.Generato
     for a, b in zip(expected, detector.run(pixels).values(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
     again = train_detector(pools, tmp_path / "next", recipe, init=tmp_path / "d.onnx")
-    assert load_detector(again).options == SMALL
+    assert load_detector(again).widths == SMALL
 
 
 def test_exported_weights_can_be_trained_on(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -160,4 +160,4 @@ def test_exported_weights_can_be_trained_on(tmp_path: Path, rng: np.random.Gener
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     write_network(fold_norms(DetectorNetwork(SMALL)), tmp_path / "model.onnx")
     with pytest.raises(DataError, match=r"model\.onnx: expected an exported detector"):
-        read_network(tmp_path / "model.onnx", NetworkOptions(), torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
+        read_network(tmp_path / "model.onnx", WIDTHS, torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
