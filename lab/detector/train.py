@@ -12,17 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from facespace.training.health import check_loss
-from facespace.training.optimisers import (
-    decay_groups,
-    learning_rate_at,
-    make_optimiser,
-    set_learning_rate,
-    update_average,
-)
+from facespace.training.optimisers import decay_groups, make_optimiser, take_step, update_average
 from facespace.training.processor import has_bfloat16
 from facespace.training.recipe import Optimiser
 from facespace.training.run_folder import read_state, write_state
@@ -92,18 +86,13 @@ class _Run:
 
     def learn(self, pixels: Tensor, labels: list[Labels]) -> dict[str, float]:
         """One step of the optimiser; returns the loss and its parts."""
-        options = self.recipe.optimiser
-        set_learning_rate(
-            self.optimiser, learning_rate_at(options, self.seconds / (60 * self.recipe.minutes))
-        )
+        options, progress = self.recipe.optimiser, self.seconds / (60 * self.recipe.minutes)
         with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu")):
             maps = self.network(pixels.permute(0, 3, 1, 2).float())
         loss, parts = detection_loss(maps, labels)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), options.clip).item()
-        check_loss(self.step, loss.item(), norm)
-        self.optimiser.step()
+        check_loss(self.step, loss.item(), take_step(self.optimiser, options, progress).item())
         update_average(self.average, self.network, options.ema)
         self.step += 1
         return {"loss": loss.item(), **parts}

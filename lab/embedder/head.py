@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facespace.training.optimisers import set_learning_rate
+from facespace.training.optimisers import make_optimiser, take_step
+from facespace.training.recipe import Optimiser
 from lab.embedder.faces import BatchDraw, FacePool
 
 SCALE = 16.0  # of the softmax over a batch's cosines
@@ -96,7 +97,8 @@ def fit_head(
     rng = np.random.default_rng(seed)
     mean, spread = features[0].mean(0), features[0].std(0) + 1e-6
     _rescale(head, mean, spread)
-    optimiser = torch.optim.AdamW(head.parameters(), lr=learning_rate, weight_decay=0.01)
+    options = Optimiser(learning_rate=learning_rate, weight_decay=0.01, warmup=0.0, decay=1.0, clip=0.0)
+    optimiser = make_optimiser(options, head.parameters())
     draw = BatchDraw(pool, people={"train": 24, "fiw": 24}, faces_each=4, others=64, pools=2, from_pool=96)
     for step in range(steps):
         chosen = draw(rng)
@@ -106,10 +108,9 @@ def fit_head(
         labels = torch.from_numpy(pool.labels[chosen])
         unnamed = torch.from_numpy(pool.source[chosen] == "more")
         loss = head_loss(placed, labels, unnamed, torch.from_numpy(targets[chosen]), weights)
-        set_learning_rate(optimiser, learning_rate * (1 - step / steps))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        take_step(optimiser, options, step / steps)
     _rescale(head, -mean / spread, 1 / spread)
 
 

@@ -15,13 +15,7 @@ from torch import Tensor, nn
 
 from facespace.training.augment import Augmentation, resize_images, to_input
 from facespace.training.distillation import distillation_loss
-from facespace.training.optimisers import (
-    decay_groups,
-    learning_rate_at,
-    make_optimiser,
-    set_learning_rate,
-    update_average,
-)
+from facespace.training.optimisers import decay_groups, make_optimiser, take_step, update_average
 from facespace.training.recipe import Optimiser
 from lab.embedder.faces import BatchDraw, FacePool
 from lab.embedder.head import LossWeights, head_loss
@@ -162,9 +156,7 @@ class _Run:
         loss = self._loss(F.normalize(rows.float(), dim=1), batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
-        set_learning_rate(self.optimiser, learning_rate_at(self.recipe.optimiser, progress))
-        self.optimiser.step()
+        take_step(self.optimiser, self.recipe.optimiser, progress)
         self.loss = loss.detach()
         self.step += 1
         if self.step % AVERAGE_EVERY == 0:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from facespace.training.optimisers import learning_rate_at, make_optimiser
+from facespace.training.optimisers import learning_rate_at, make_optimiser, take_step
 from facespace.training.recipe import Optimiser
 
 TRAPEZOID = Optimiser(learning_rate=1.0, warmup=0.1, decay=0.5)
@@ -37,3 +37,14 @@ def test_adagrad_takes_the_papers_first_step() -> None:
     weight.grad = torch.tensor([4.0, -0.1])
     optimiser.step()
     assert torch.allclose(weight.detach(), torch.tensor([-0.05, 0.05]), atol=1e-6)
+
+
+@pytest.mark.parametrize(("clip", "moved"), [(0.0, 5.0), (1.0, 1.0)])
+def test_a_step_is_as_long_as_the_clipped_gradient_and_its_rate(clip: float, moved: float) -> None:
+    weights = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
+    optimiser = torch.optim.SGD([{"params": [weight]} for weight in weights], lr=9.0)
+    for weight, gradient in zip(weights, (3.0, 4.0), strict=True):
+        weight.grad = torch.tensor([gradient])
+    options = Optimiser(learning_rate=2.0, warmup=0.0, decay=1.0, clip=clip)
+    assert float(take_step(optimiser, options, 0.5)) == pytest.approx(5.0)
+    assert float(torch.cat(weights).detach().norm()) == pytest.approx(moved, rel=1e-4)

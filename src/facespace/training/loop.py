@@ -26,7 +26,7 @@ from facespace.training.losses import Outcome
 from facespace.training.material import Material
 from facespace.training.networks import EMBEDDING_LAYERS, make_network
 from facespace.training.objective import Objective, pairs_and_depth
-from facespace.training.optimisers import learning_rate_at, make_optimiser, set_learning_rate, update_average
+from facespace.training.optimisers import make_optimiser, take_step, update_average
 from facespace.training.parallel import World
 from facespace.training.processor import has_bfloat16
 from facespace.training.recipe import Recipe
@@ -88,10 +88,8 @@ class Trainer:
         if targets and recipe.margin_softmax.of_teacher:
             means = targets.identity_means(self.faces.labels)
         self.objective = Objective(recipe, n_identities, teacher_means=means).to(self.device)
-        self.parameters = [
-            p for p in (*self.network.parameters(), *self.objective.parameters()) if p.requires_grad
-        ]
-        self.optimiser = make_optimiser(recipe.optimiser, self.parameters)
+        parameters = (*self.network.parameters(), *self.objective.parameters())
+        self.optimiser = make_optimiser(recipe.optimiser, [p for p in parameters if p.requires_grad])
         self.feed = Feed(recipe, self.faces, targets, self.world, self._embed_now)
         self.epoch = self.step = self.step_in_epoch = 0
         self.sums, self.counts = np.zeros(len(FIGURES)), np.zeros(len(FIGURES))
@@ -142,11 +140,10 @@ class Trainer:
     def _run_epoch(self, on_step: OnStep | None) -> Epoch:
         started, n_faces, n_items = time.monotonic(), 0, 0
         n_steps = self.feed.n_steps(self.epoch)
-        embeddings, learning_rate = torch.zeros(0), 0.0
+        embeddings = torch.zeros(0)
         for portion in self.feed.portions(self.epoch, start=self.step_in_epoch, step=self.step):
             progress = (self.epoch + self.step_in_epoch / n_steps) / self.recipe.epochs
-            learning_rate = learning_rate_at(self.recipe.optimiser, progress)
-            embeddings = self._train_step(portion, progress, learning_rate)
+            embeddings = self._train_step(portion, progress)
             n_items = len(portion.items)
             n_faces += len(portion.crops)
             self.step += 1
@@ -163,7 +160,7 @@ class Trainer:
         return Epoch(
             epoch=self.epoch,
             rank=effective_rank(self.world.gather(embeddings, n_items)),
-            learning_rate=learning_rate,
+            learning_rate=self.optimiser.param_groups[0]["lr"],
             tar=tar,
             mixed_tar=mixed_tar,
             faces_per_second=n_faces / seconds,
@@ -171,7 +168,7 @@ class Trainer:
             **means,
         )
 
-    def _train_step(self, portion: Portion, progress: float, learning_rate: float) -> Tensor:
+    def _train_step(self, portion: Portion, progress: float) -> Tensor:
         """One step of the optimiser; returns the embeddings of this rank's share."""
         self._train_mode()
         self.optimiser.zero_grad(set_to_none=True)
@@ -198,10 +195,8 @@ class Trainer:
             objective,
         )
         self.world.sum_gradients([p for p in self.network.parameters() if p.requires_grad])
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.optimiser.clip or math.inf).item()
+        norm = take_step(self.optimiser, self.recipe.optimiser, progress).item()
         check_loss(self.step, outcome.loss.item(), norm)
-        set_learning_rate(self.optimiser, learning_rate)
-        self.optimiser.step()
         self.world.average_statistics(self.network)
         # Early on the average follows closely, or it would keep the random start for long.
         decay = min(self.recipe.optimiser.ema, (1 + self.step) / (10 + self.step))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from facespace.training.recipe import Optimiser
 
@@ -42,10 +42,18 @@ def learning_rate_at(options: Optimiser, progress: float) -> float:
     return options.learning_rate * factor
 
 
-def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Of all groups of parameters."""
+def take_step(optimiser: torch.optim.Optimizer, options: Optimiser, progress: float) -> Tensor:
+    """One step by the gradients that are there, clipped, at the learning rate of that part of the run.
+
+    Returns:
+        The length of the gradients before they were clipped, a scalar.
+    """
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    length = nn.utils.clip_grad_norm_(parameters, options.clip or math.inf)
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = learning_rate_at(options, progress)
+    optimiser.step()
+    return length
 
 
 @torch.no_grad()
