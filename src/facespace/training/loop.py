@@ -30,7 +30,7 @@ from facespace.training.optimisers import make_optimiser, take_step, update_aver
 from facespace.training.parallel import World
 from facespace.training.processor import has_bfloat16
 from facespace.training.recipe import Recipe
-from facespace.training.run_folder import RunFolder, read_model
+from facespace.training.run_folder import RunFolder, read_model, read_state, write_state
 from facespace.training.transfer import transfer
 
 OnStep = Callable[[int, int, float], None]  # (step, steps in all, loss)
@@ -64,12 +64,8 @@ class Trainer:
         resume: bool = False,
         device: str = "cpu",
     ) -> None:
-        self.recipe, self.faces, self.watched, self.old = (
-            recipe,
-            material.faces,
-            material.watched,
-            material.old,
-        )
+        self.recipe, self.faces, self.watched = recipe, material.faces, material.watched
+        self.old = material.old
         self.device, self.world = torch.device(device), World.current()
         self.bfloat16 = recipe.bfloat16 and has_bfloat16(device)
         if recipe.threads:
@@ -266,7 +262,7 @@ class Trainer:
 
     def _save(self) -> None:
         if self.world.first:
-            self.folder.write_checkpoint({
+            write_state(self.folder.checkpoint, {
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
                 "objective": self.objective.state_dict(),
@@ -279,7 +275,7 @@ class Trainer:
         self.world.wait()
 
     def _load(self) -> None:
-        state = self.folder.read_checkpoint()
+        state = read_state(self.folder.checkpoint)
         for name in ("network", "average", "objective", "optimiser"):
             getattr(self, name).load_state_dict(state[name])
         self.epoch, self.step, self.step_in_epoch = state["place"]

@@ -29,13 +29,10 @@ class Objective(nn.Module):
 
     def __init__(self, recipe: Recipe, n_identities: int, *, teacher_means: Tensor | None = None) -> None:
         super().__init__()
-        self.recipe = recipe
-        chosen = recipe.margin_softmax
-        self.margin_softmax = None
-        if chosen.weight:
-            directions = teacher_means if chosen.of_teacher else None
+        self.recipe, self.margin_softmax = recipe, None
+        if (chosen := recipe.margin_softmax).weight:
             self.margin_softmax = MarginSoftmax(
-                n_identities, recipe.dim, scale=chosen.scale, margin=chosen.margin, directions=directions
+                n_identities, recipe.dim, scale=chosen.scale, margin=chosen.margin, directions=teacher_means
             )
 
     def forward(

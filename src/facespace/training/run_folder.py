@@ -41,17 +41,19 @@ class RunFolder:
         path: made if absent.
         resume: the folder must hold a checkpoint; otherwise it must not.
 
+    Attributes:
+        checkpoint: the file of all that is needed to continue; see `write_state`.
+
     Raises:
         DataError: the folder is in use, or holds nothing to resume.
     """
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
-        self.path = path
-        checkpoint = path / "checkpoint.pt"
-        if checkpoint.exists() and not resume:
+        self.path, self.checkpoint = path, path / "checkpoint.pt"
+        if self.checkpoint.exists() and not resume:
             raise DataError(f"{path}: holds a run already; continue it with --resume, or name another folder")
-        if resume and not checkpoint.exists():
-            raise DataError(f"{checkpoint}: expected a checkpoint to resume from, there is none")
+        if resume and not self.checkpoint.exists():
+            raise DataError(f"{self.checkpoint}: expected a checkpoint to resume from, there is none")
         path.mkdir(parents=True, exist_ok=True)
 
     def write_recipe(self, recipe: Recipe, **facts_of_run: Any) -> None:
@@ -66,18 +68,6 @@ class RunFolder:
             "torch": torch.__version__,
         }
         write_beside(self.path / "recipe.json", (json.dumps(facts, indent=2) + "\n").encode())
-
-    def write_checkpoint(self, state: dict[str, Any]) -> None:
-        """All that is needed to continue."""
-        write_state(self.path / "checkpoint.pt", state)
-
-    def read_checkpoint(self) -> dict[str, Any]:
-        """What `write_checkpoint` wrote last.
-
-        Raises:
-            DataError: it cannot be read.
-        """
-        return read_state(self.path / "checkpoint.pt")
 
     def write_model(
         self, recipe: Recipe, weights: dict[str, Any], *, input_hw: tuple[int, int], old: str = ""
