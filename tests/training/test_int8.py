@@ -13,7 +13,8 @@ from facespace.measure.faces import open_crops
 from facespace.metrics import all_pairs
 from facespace.models import common_threshold, read_spec
 from facespace.training.export import export_embedder
-from facespace.training.int8 import evenly_drawn, export_int8, training_inputs
+from facespace.training.int8 import evenly_drawn, export_int8
+from facespace.training.run_folder import read_facts
 from facespace.training.windows import WINDOWS, export_windows
 from finished import finished_run
 
@@ -72,7 +73,7 @@ def test_pictures_of_another_size_are_refused(shape: tuple[int, ...], original: 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="resolved recipe"):
-        training_inputs(tmp_path, tmp_path, (120, 120))
+        read_facts(tmp_path)
 
 
 def test_weights_kept_as_float16_come_back_under_their_names(original: Path, tmp_path: Path) -> None:

@@ -93,11 +93,12 @@ def export_run(
 
 
 def _twin(run: Path, out: Path, root: Path, *, original: Made) -> Made:
-    from facespace.training.int8 import export_int8, training_inputs
-
     """Its spec says what it loses, and that it may be compared with the original."""
+    from facespace.training.int8 import evenly_drawn, export_int8
+    from facespace.training.run_folder import read_facts
+
     model, of_floats, of_original = original
-    export_int8(model, out, training_inputs(run, root, of_floats.input_hw))
+    export_int8(model, out, evenly_drawn(root / read_facts(run)["data"]["train"], of_floats.input_hw))
     twin, faces = embed_val(out, root)
     spec = calibrate(out, twin.spec, faces, source=SOURCE)
     spec = dataclasses.replace(spec, options={**spec.options, "tar_original": of_floats.options["tar"]})

@@ -13,7 +13,7 @@ from facespace.library.catalogue import Catalogue, LibraryPart
 from facespace.library.corrections import FaceRef
 from facespace.library.faces import Face, faces_by_id, find_face, rate_of
 from facespace.library.grouping import grouped_by
-from facespace.models import FarCurve, ModelSpec, far_curve
+from facespace.models import FarCurve, ModelSpec
 from facespace.store import Hits
 
 NEAREST = 60
@@ -79,7 +79,7 @@ class Searching(LibraryPart):
         }
         hits = catalogue.templates.search(probes, spec, k=k * KEPT_FACES if track else k)
         found = []
-        for row in _found(catalogue, spec, hits):
+        for row in _found(hits):
             near: dict[int, tuple[FarCurve, float]] = {}  # of a track the nearest view
             for number, curve, distance in row:
                 near.setdefault(track.get(number, number), (curve, distance))
@@ -126,7 +126,7 @@ class Searching(LibraryPart):
         hits = catalogue.templates.search(mean, spec, k=len(faces) + FACES_LOOKED_AT)
         own, passed = set(faces.tolist()), {person, *_apart_or_hidden(catalogue, person)}
         found: list[SimilarPerson] = []
-        for face, curve, distance in _found(catalogue, spec, hits)[0]:
+        for face, curve, distance in _found(hits)[0]:
             if face in own or len(found) == k:
                 continue
             other = catalogue.value("SELECT person_id FROM assignments WHERE face_id = ?", (face,))
@@ -162,9 +162,8 @@ def _apart_or_hidden(catalogue: Catalogue, person: int) -> list[int]:
     )
 
 
-def _found(catalogue: Catalogue, spec: ModelSpec, hits: Hits) -> list[list[tuple[int, FarCurve, float]]]:
+def _found(hits: Hits) -> list[list[tuple[int, FarCurve, float]]]:
     """Of each probe the faces found, each with its distance and the curve of the two models."""
-    known = {model.sha256: model for model in catalogue.templates.models()}
-    curves = [far_curve(spec, known[sha256]) for sha256 in hits.models]
+    curves = [pair.curve for pair in hits.pairs]
     rows = zip(hits.face_id.tolist(), hits.model_idx.tolist(), hits.distance.tolist(), strict=True)
     return [[(face, curves[i], distance) for face, i, distance in zip(*row, strict=True)] for row in rows]

@@ -14,7 +14,6 @@ from facespace.training.augment import to_input
 from facespace.training.data import open_faces
 from facespace.training.export import INPUT_NAME
 from facespace.training.onnx_file import strip_traces, widen_weights
-from facespace.training.run_folder import read_facts
 
 N_PICTURES = 512
 
@@ -64,23 +63,6 @@ def export_int8(model: Path, out: Path, inputs: NDArray[np.float32]) -> ModelSpe
         )
         strip_traces(partial)
         return write_spec(partial, spec.uncalibrated(options={"precision": "int8"}))
-
-
-def training_inputs(run: Path, data: Path, size_hw: tuple[int, int]) -> NDArray[np.float32]:
-    """Some of the pictures that a run was trained on, as a model of that size takes them.
-
-    Args:
-        run: a finished run folder.
-        data: the data folder that the run was given.
-        size_hw: rows and columns.
-
-    Returns:
-        float32, shape (N, 3, *size_hw).
-
-    Raises:
-        DataError: no finished run there, or no pictures where its recipe says.
-    """
-    return evenly_drawn(data / read_facts(run)["data"]["train"], size_hw)
 
 
 def evenly_drawn(faces: Path, size_hw: tuple[int, int], *, n: int = N_PICTURES) -> NDArray[np.float32]:
