@@ -56,11 +56,7 @@ def find_model(model: str | Path | None, task: str) -> Path:
         return user_models_folder() / f"{name}.onnx"
     if name in FORMER:
         return find_model(FORMER[name], task)
-    known = ", ".join(
-        path.stem
-        for folder in (weights_folder(), user_models_folder())
-        for path in sorted(folder.glob("*.onnx"))
-    )
+    known = ", ".join(path.stem for path in _files())
     raise ModelError(
         f"{name}: expected a built-in model or one of your own ({known}), or the path of an ONNX file, found neither"
     )
@@ -68,11 +64,14 @@ def find_model(model: str | Path | None, task: str) -> Path:
 
 def find_weights(sha256: str) -> Path | None:
     """The file, built in or in the user's model folder, that holds the weights of this hash."""
-    for folder in (weights_folder(), user_models_folder()):
-        for path in sorted(folder.glob("*.onnx")):
-            try:
-                if read_spec(path).sha256 == sha256:
-                    return path
-            except ModelError:
-                continue
+    for path in _files():
+        try:
+            if read_spec(path).sha256 == sha256:
+                return path
+        except ModelError:
+            continue
     return None
+
+
+def _files() -> list[Path]:
+    return [p for folder in (weights_folder(), user_models_folder()) for p in sorted(folder.glob("*.onnx"))]

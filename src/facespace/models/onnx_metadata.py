@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 
 from facespace.errors import ModelError
-from facespace.models.protobuf import encode_field, fields
+from facespace.models.protobuf import encode_field, fields, values
 from facespace.saved_files import write_beside
 
 SPEC_KEY = "facespace"
@@ -23,10 +23,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     Raises:
         ModelError: the file cannot be read or is no ONNX model.
     """
-    content = _read(path)
-    return dict(
-        _entry(content[value]) for field, _, value in fields(content, path) if field == METADATA_FIELD
-    )
+    return dict(map(_entry, values(_read(path), METADATA_FIELD, path)))
 
 
 def write_metadata(path: Path, metadata: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from facespace.models.protobuf import encode_field, fields
+from facespace.models.protobuf import encode_field, fields, values, without
 
 # Field numbers of onnx.proto.
 MODEL_GRAPH = 7
@@ -24,21 +24,19 @@ def with_open_batch(content: bytes, names: set[str], path: Path) -> bytes:
     """
 
     def graph(message: bytes) -> bytes:
-        kept = b"".join(
-            message[whole] for number, whole, _ in fields(message, path) if number != GRAPH_VALUE_INFO
-        )
+        kept = without(message, GRAPH_VALUE_INFO, path)
         return _edited(_edited(kept, GRAPH_INPUT, value, path), GRAPH_OUTPUT, value, path)
 
     def value(message: bytes) -> bytes:
-        name = next((message[v].decode() for n, _, v in fields(message, path) if n == VALUE_NAME), "")
-        return _edited(message, VALUE_TYPE, kind, path) if name in names else message
+        named = any(name.decode() in names for name in values(message, VALUE_NAME, path))
+        return _edited(message, VALUE_TYPE, kind, path) if named else message
 
     def kind(message: bytes) -> bytes:
         return _edited(message, TYPE_TENSOR, lambda m: _edited(m, TENSOR_SHAPE, shape, path), path)
 
     def shape(message: bytes) -> bytes:
-        dims = [message[whole] for number, whole, _ in fields(message, path) if number == SHAPE_DIM]
-        return b"".join([encode_field(SHAPE_DIM, encode_field(DIM_NAME, b"batch")), *dims[1:]])
+        dims = [encode_field(DIM_NAME, b"batch"), *values(message, SHAPE_DIM, path)[1:]]
+        return b"".join(encode_field(SHAPE_DIM, dim) for dim in dims)
 
     return _edited(content, MODEL_GRAPH, graph, path)
 

@@ -63,8 +63,18 @@ def encode_field(field: int, value: bytes) -> bytes:
     return _encode_varint(field << 3 | LENGTH_DELIMITED) + _encode_varint(len(value)) + value
 
 
-def packed_integers(content: bytes) -> list[int]:
-    """The numbers of a packed repeated integer field."""
+def values(message: bytes, number: int, path: Path | str) -> list[bytes]:
+    """What stands in all fields of that number."""
+    return [message[value] for found, _, value in fields(message, path) if found == number]
+
+
+def without(message: bytes, number: int, path: Path | str) -> bytes:
+    """The message less all fields of that number."""
+    return b"".join(message[whole] for found, whole, _ in fields(message, path) if found != number)
+
+
+def integers(content: bytes) -> list[int]:
+    """The numbers of an integer field: one, or all of a packed one."""
     numbers, position = [], 0
     while position < len(content):
         number, position = read_varint(content, position)

@@ -9,7 +9,7 @@ import onnxruntime
 
 from facespace.errors import ModelError
 from facespace.models.onnx_metadata import SPEC_KEY, read_metadata
-from facespace.models.protobuf import VARINT, encode_field, fields, packed_integers, read_varint
+from facespace.models.protobuf import encode_field, integers, values, without
 from facespace.models.session import picture_shape
 from facespace.models.spec import ModelSpec, read_spec
 
@@ -69,11 +69,9 @@ def summarise(path: Path) -> ModelSummary:
         ModelError: no ONNX model, or one that cannot be run.
     """
     content = path.read_bytes()
-    graph = b"".join(content[value] for field, _, value in fields(content, path) if field == MODEL_GRAPH)
-    sizes = dict(
-        _tensor(graph[value]) for field, _, value in fields(graph, path) if field == GRAPH_INITIALIZER
-    )
-    nodes = [_node(graph[value]) for field, _, value in fields(graph, path) if field == GRAPH_NODE]
+    graph = b"".join(values(content, MODEL_GRAPH, path))
+    sizes = dict(map(_tensor, values(graph, GRAPH_INITIALIZER, path)))
+    nodes = [_node(message) for message in values(graph, GRAPH_NODE, path)]
     # Weights that are kept in fewer bits are widened first.
     sizes |= {
         output: sizes[inputs[0]]
@@ -115,12 +113,13 @@ def _run(
     shown = graph + b"".join(
         encode_field(GRAPH_OUTPUT, encode_field(VALUE_NAME, name.encode())) for name in outputs
     )
-    rest = b"".join(content[whole] for field, whole, _ in fields(content, path) if field != MODEL_GRAPH)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(rest + encode_field(MODEL_GRAPH, shown), options)
+        session = onnxruntime.InferenceSession(
+            without(content, MODEL_GRAPH, path) + encode_field(MODEL_GRAPH, shown), options
+        )
         model_input = session.get_inputs()[0]
         shape = picture_shape(model_input.shape, side_px=side_px)
         arrays = session.run(outputs, {model_input.name: np.zeros(shape, np.float32)})
@@ -137,24 +136,14 @@ def _run(
 
 def _node(message: bytes) -> tuple[str, list[str], str]:
     """Operator, names of its inputs, name of its first output."""
-    kind, inputs, outputs = "", [], []
-    for field, _, value in fields(message, "node"):
-        if field == NODE_INPUT:
-            inputs.append(message[value].decode())
-        elif field == NODE_OUTPUT:
-            outputs.append(message[value].decode())
-        elif field == NODE_TYPE:
-            kind = message[value].decode()
-    return kind, inputs, outputs[0] if outputs else ""
+    kind, inputs, outputs = (
+        [text.decode() for text in values(message, number, "node")]
+        for number in (NODE_TYPE, NODE_INPUT, NODE_OUTPUT)
+    )
+    return "".join(kind), inputs, "".join(outputs[:1])
 
 
 def _tensor(message: bytes) -> tuple[str, list[int]]:
     """Name and shape of an initial value."""
-    name, dims = "", []
-    for field, whole, value in fields(message, "tensor"):
-        if field == TENSOR_NAME:
-            name = message[value].decode()
-        elif field == TENSOR_DIMS:
-            single = message[whole][0] & 7 == VARINT
-            dims += [read_varint(message, value.start)[0]] if single else packed_integers(message[value])
-    return name, dims
+    name = b"".join(values(message, TENSOR_NAME, "tensor")).decode()
+    return name, [n for dims in values(message, TENSOR_DIMS, "tensor") for n in integers(dims)]
