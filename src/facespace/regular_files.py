@@ -44,6 +44,11 @@ def open_regular(path: Path, *, within: Path | None = None) -> BinaryIO:
         raise
 
 
+def unread(error: OSError) -> str:
+    """Why a file could not be read, for people, in one line."""
+    return f"cannot be read: {(error.strerror or str(error)).lower()}"
+
+
 def _resolved(path: Path, within: Path) -> Path:
     target = Path(os.path.realpath(path, strict=True))
     if not target.is_relative_to(os.path.realpath(within)):

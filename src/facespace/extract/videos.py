@@ -30,7 +30,7 @@ from facespace.faces.tiles import decoded_side_px
 from facespace.images import EVERY_S, Exif, Unreadable, Video, VideoFrame, is_video
 from facespace.images.addresses import Address
 from facespace.models import ModelSpec
-from facespace.regular_files import open_regular
+from facespace.regular_files import open_regular, unread
 from facespace.table import FaceTable, face_id
 from facespace.workers import in_order
 
@@ -195,7 +195,7 @@ def file_hash(path: Path) -> str:
         with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type] # it can read into
     except OSError as error:
-        raise ImageError(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise ImageError(path, unread(error)) from error
 
 
 def table_of(found: PhotoFaces | VideoFaces, spec: ModelSpec) -> FaceTable:

@@ -12,6 +12,7 @@ from facespace.errors import DataError
 from facespace.images.addresses import Address
 from facespace.images.opening import RAW_SUFFIXES, can_read_raw
 from facespace.images.video import VIDEO_SUFFIXES, can_read_video, is_video
+from facespace.regular_files import unread
 
 # Device, inode, size in bytes and time of the last change in ns.
 Stamp = tuple[int, int, int, int]
@@ -105,16 +106,16 @@ def list_photos(folder: Path | str, *, videos: bool = False) -> Listing:
 
 def _list_store(folder: Address) -> Listing:
     """What lies below an address; there are no links and no folders of their own rights."""
-    found, photos = _Found(videos=False), []
+    reads_raw, others, photos = can_read_raw(), Counter[str](), []
     for path in folder.files():
         suffix = path.suffix.lower()
         if JUNK & set(path.parts):
             continue
-        if suffix in SUFFIXES or (suffix in RAW_SUFFIXES and found.reads_raw):
+        if suffix in SUFFIXES or (suffix in RAW_SUFFIXES and reads_raw):
             photos.append(path)
         elif suffix in RAW_SUFFIXES or suffix in OTHER_SUFFIXES or suffix.startswith(LIKE_PICTURES):
-            found.others[suffix] += 1
-    return Listing(tuple(photos), tuple(found.passed_over()))
+            others[suffix] += 1
+    return Listing(tuple(photos), _passed_over(others))
 
 
 def unread_videos(paths: Iterable[str]) -> tuple[Unreadable, ...]:
@@ -122,9 +123,7 @@ def unread_videos(paths: Iterable[str]) -> tuple[Unreadable, ...]:
     if can_read_video():
         return ()
     counts = Counter(os.path.splitext(path)[1].lower() for path in paths if is_video(path))  # noqa: PTH122
-    return tuple(
-        Unreadable(Path("*" + suffix), _not_read(suffix, n), n) for suffix, n in sorted(counts.items())
-    )
+    return _passed_over(counts)
 
 
 def stamp_photos(folder: Path | str, *, videos: bool = False) -> StampedFiles:
@@ -155,10 +154,10 @@ def stamp_photos(folder: Path | str, *, videos: bool = False) -> StampedFiles:
                 inside = found.outside_library(inside, here)
         except OSError as error:
             if not here or not isinstance(error, FileNotFoundError):  # else it was removed in the meantime
-                found.unreadable.append(Unreadable(Path(here), _reason(error)))
+                found.unreadable.append(Unreadable(Path(here), unread(error)))
             continue
         pending += reversed(found.sort_in(inside, here))
-    return StampedFiles(found.stamps, (*found.unreadable, *found.passed_over()), found.stills)
+    return StampedFiles(found.stamps, (*found.unreadable, *_passed_over(found.others)), found.stills)
 
 
 class _Found:
@@ -200,8 +199,12 @@ class _Found:
             except OSError as error:
                 self._note(entry, path, error)
         for entry, path, stem, suffix in raw:
-            if stem not in stems:  # else it is the same picture, and read better there
-                self._stamp_raw(entry, path, suffix)
+            if stem in stems:  # the same picture, which is read better there
+                continue
+            if self.reads_raw:
+                self._stamp(entry, path)
+            else:
+                self.others[suffix] += 1
         self.stills |= {path: stems[stem] for path, stem in videos.items() if stem in stems}
         return folders
 
@@ -216,24 +219,12 @@ class _Found:
             )
         return []
 
-    def passed_over(self) -> list[Unreadable]:
-        """Kinds of pictures that are not read, with how many of them there are."""
-        return [
-            Unreadable(Path("*" + suffix), _not_read(suffix, n), n)
-            for suffix, n in sorted(self.others.items())
-        ]
-
-    def _stamp_raw(self, entry: "os.DirEntry[str]", path: str, suffix: str) -> None:
-        if not self.reads_raw:
-            self.others[suffix] += 1
-            return
+    def _stamp(self, entry: "os.DirEntry[str]", path: str) -> None:
         try:
-            self._stamp(entry, path)
+            status = entry.stat()
         except OSError as error:
             self._note(entry, path, error)
-
-    def _stamp(self, entry: "os.DirEntry[str]", path: str) -> None:
-        status = entry.stat()
+            return
         if not stat.S_ISREG(status.st_mode):
             self.unreadable.append(Unreadable(Path(path), "cannot be read: not a regular file"))
             return
@@ -244,7 +235,12 @@ class _Found:
     def _note(self, entry: "os.DirEntry[str]", path: str, error: OSError) -> None:
         # A file that was removed while its folder was read is no trouble; a link to nowhere is.
         if entry.is_symlink() or not isinstance(error, FileNotFoundError):
-            self.unreadable.append(Unreadable(Path(path), _reason(error)))
+            self.unreadable.append(Unreadable(Path(path), unread(error)))
+
+
+def _passed_over(counts: Counter[str]) -> tuple[Unreadable, ...]:
+    """Kinds of files that are not read, by extension, with how many of them there are."""
+    return tuple(Unreadable(Path("*" + kind), _not_read(kind, n), n) for kind, n in sorted(counts.items()))
 
 
 def _not_read(suffix: str, n: int) -> str:
@@ -254,7 +250,3 @@ def _not_read(suffix: str, n: int) -> str:
         files = "camera RAW file was" if n == 1 else "camera RAW files were"
         return f"{n} {files} not read; to read them: pip install 'facespace[raw]'"
     return f"{n} {'picture' if n == 1 else 'pictures'} of a kind that is not read"
-
-
-def _reason(error: OSError) -> str:
-    return f"cannot be read: {(error.strerror or str(error)).lower()}"

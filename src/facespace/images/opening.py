@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 import io
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -194,7 +194,8 @@ def open_pixels(content: bytes, finish: Finish, *, longest_side_px: int | None, 
 
     parts = planes(content)
     if parts is not None:  # which Pillow reads as if the three values of a pixel stood together
-        return _merged([load(part, eight_bit) for part in parts], finish)
+        colours = [load(part, eight_bit) for part in parts]
+        return Opened(finish(Image.merge("RGB", [part.image for part in colours])), colours[0].size_wh)
     try:
         return load(content, finish)
     except (TooLargeError, MissingExtraError, MemoryError):
@@ -255,7 +256,7 @@ def _load_rest(content: bytes, load: Load) -> Opened | None:
     """
     content = content.rstrip(b"\xff")
     try:
-        opened, other = load(content + END_MARK, _as_it_is), load(content + NOISE + END_MARK, _as_it_is)
+        opened, other = (load(content + end, lambda image: image) for end in (END_MARK, NOISE + END_MARK))
     except Exception:
         return None
     same = [np.asarray(image.convert("L")) for image in (opened.image, other.image)]
@@ -270,15 +271,6 @@ def _load_rest(content: bytes, load: Load) -> Opened | None:
     else:
         return None
     return dataclasses.replace(opened, note=note)
-
-
-def _as_it_is(image: Image.Image) -> Image.Image:
-    return image
-
-
-def _merged(parts: Sequence[Opened], finish: Finish) -> Opened:
-    """Red, green and blue as one image."""
-    return Opened(finish(Image.merge("RGB", [part.image for part in parts])), parts[0].size_wh)
 
 
 RAW_SUFFIXES = frozenset((

@@ -29,7 +29,7 @@ from facespace.images.opening import (
     to_rgb,
     turn,
 )
-from facespace.regular_files import open_regular, read_regular
+from facespace.regular_files import open_regular, read_regular, unread
 
 # Above any camera's picture (a 200-megapixel phone) and below what fills a laptop's memory.
 MAX_PIXELS = 256_000_000
@@ -178,7 +178,7 @@ def read_bytes(path: Path) -> bytes:
             path.read(MAX_BYTES) if isinstance(path, Address) else read_regular(path, max_bytes=MAX_BYTES)
         )
     except OSError as error:
-        raise ImageError(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise ImageError(path, unread(error)) from error
     if not content:
         raise ImageError(path, "the file is empty")
     return content

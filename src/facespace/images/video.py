@@ -22,7 +22,7 @@ from facespace.errors import ImageError, MissingExtraError
 from facespace.images.exif import Exif, time_of_text
 from facespace.images.opening import turn
 from facespace.images.read import Picture, Side, is_growing
-from facespace.regular_files import open_regular
+from facespace.regular_files import open_regular, unread
 
 if TYPE_CHECKING:
     from av import VideoFrame as Decoded
@@ -112,7 +112,7 @@ class Video:
             self._file = open_regular(self.path, within=within)
             self._size_bytes = os.fstat(self._file.fileno()).st_size
         except OSError as error:
-            raise ImageError(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from error
+            raise ImageError(path, unread(error)) from error
         try:
             self._open(threads)
         except BaseException:
