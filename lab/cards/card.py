@@ -36,8 +36,3 @@ def write_card(card: Path, figures: Any, table: str) -> Path:
     ):
         write_beside(path, content.encode())
     return kept
-
-
-def figures_in(card: Path) -> str:
-    """What stands between the marks of a card."""
-    return card.read_text(encoding="utf-8").split(BEGIN + "\n")[1].split(END)[0]

@@ -24,6 +24,9 @@ from lab.embedder.network import Embedding
 CHUNK = 512
 AVERAGE_EVERY = 4
 REPORTS = 3
+# Shares of blends that are one face as it is, and whose first face is from a crowd.
+UNBLENDED, OF_CROWDS = 0.3, 0.25
+RELATIONS = 10.0  # weight of the second teacher's pairs
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,6 @@ class TrainRecipe:
         optimiser: and how the learning rate goes over the minutes.
         by_label: faces a batch whose labels count.
         blends: pictures a batch, beside these, that are blends of two faces, or one face as it is.
-        unblended: the share of these that are one face.
-        of_crowds: the share of these whose first face is from a crowd.
-        relations: weight of the second teacher's pairs.
         losses: what else counts how much.
         augmentation: of all pictures; teachers see them moved and coloured, and not degraded.
         seed: of the draws.
@@ -51,9 +51,6 @@ class TrainRecipe:
     )
     by_label: int = 480
     blends: int = 512
-    unblended: float = 0.3
-    of_crowds: float = 0.25
-    relations: float = 10.0
     losses: LossWeights = field(default_factory=lambda: LossWeights(vectors=2.0))
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(
@@ -169,9 +166,7 @@ class _Run:
         faces, losses = rows[:n], self.recipe.losses
         loss = head_loss(faces, batch.labels, batch.unnamed, batch.targets[:n], losses)
         loss = loss + distillation_loss(rows[n:], batch.targets[n:], vectors=losses.vectors)
-        return loss + distillation_loss(
-            faces[batch.known], batch.pairs, vectors=0.0, relations=self.recipe.relations
-        )
+        return loss + distillation_loss(faces[batch.known], batch.pairs, vectors=0.0, relations=RELATIONS)
 
 
 class _Draw:
@@ -205,11 +200,9 @@ class _Draw:
         chosen, recipe, rng = self._filled(self.by_label(self.rng)), self.recipe, self.rng
         first, second = (rng.choice(self.every, recipe.blends) for _ in range(2))
         if len(self.crowd):
-            among = rng.random(recipe.blends) < recipe.of_crowds
+            among = rng.random(recipe.blends) < OF_CROWDS
             first[among] = rng.choice(self.crowd, int(among.sum()))
-        share = np.where(
-            rng.random(recipe.blends) < recipe.unblended, 1.0, rng.uniform(0.5, 1, recipe.blends)
-        )
+        share = np.where(rng.random(recipe.blends) < UNBLENDED, 1.0, rng.uniform(0.5, 1, recipe.blends))
         share_of = self._moved(share.astype(np.float32))[:, None, None, None]
         i, j, k = (self._moved(idx) for idx in (chosen, first, second))
         blends = to_input(self.crops[j]) * share_of + to_input(self.crops[k]) * (1 - share_of)

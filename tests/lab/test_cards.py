@@ -8,12 +8,17 @@ import pytest
 import facespace
 from facespace.errors import DataError
 from facespace.models import built_in_models
-from lab.cards.card import BEGIN, END, figures_in, write_card
+from lab.cards.card import BEGIN, END, write_card
 from lab.cards.detector import render_detectors
 from lab.cards.embedder import render_embedder
 
 CARDS = Path(facespace.__file__).parents[2] / "docs" / "models"
 EMBEDDERS = [spec for spec in built_in_models() if spec.task == "embedder" and "-int8" not in spec.name]
+
+
+def figures_in(card: Path) -> str:
+    """What stands between the marks of a card."""
+    return card.read_text("utf-8").split(BEGIN + "\n")[1].split(END)[0]
 
 
 def figures_of(name: str) -> dict[str, object]:

@@ -11,7 +11,6 @@ from functools import cache
 from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,7 +19,7 @@ from PIL import Image
 
 from facespace.errors import ImageError, MissingExtraError
 from facespace.images.exif import Exif, time_of_text
-from facespace.images.opening import turn
+from facespace.images.opening import TooLargeError, turn
 from facespace.images.read import Picture, Side, is_growing
 from facespace.regular_files import open_regular, unread
 
@@ -122,9 +121,7 @@ class Video:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -137,21 +134,19 @@ class Video:
         try:
             return self._av.open(self._file, options=options, metadata_errors="replace")
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
-            raise self._unreadable("is empty" if not self._size_bytes else _reason(error)) from error
+            raise ImageError(self.path, "is empty" if not self._size_bytes else _reason(error)) from error
 
     def _open(self, threads: int | None) -> None:
         self._container = self._opened()
         shown = [s for s in self._container.streams.video if not _is_cover(s)]
         if not shown:
-            raise self._unreadable("expected a video, it shows no pictures")
+            raise ImageError(self.path, "expected a video, it shows no pictures")
         self._stream: Any = shown[0]
         context = self._stream.codec_context
         if context is None:
-            raise self._unreadable("of a kind that is not read")
+            raise ImageError(self.path, "of a kind that is not read")
         if context.width * context.height > MAX_PIXELS:
-            raise self._unreadable(
-                f"{context.width}x{context.height} is larger than the limit of {MAX_PIXELS / 1e6:.0f} megapixels"
-            )
+            raise ImageError(self.path, str(TooLargeError((context.width, context.height), MAX_PIXELS)))
         context.options = {"max_pixels": str(MAX_PIXELS)}
         context.thread_count = threads or os.cpu_count() or 1
         self._stream.thread_type = "AUTO"
@@ -167,7 +162,6 @@ class Video:
         return float((stamp or 0) / self._av.time_base)
 
     def _stated_duration(self) -> float | None:
-        seconds = 0.0
         if self._stream.duration and self._stream.time_base:
             seconds = float(self._stream.duration * self._stream.time_base)
         else:
@@ -208,7 +202,7 @@ class Video:
                 due = self.time_s + every_s
                 yield VideoFrame(self._upright(frame, longest_side_px), self.time_s, frame.pts or 0, is_cut)
         if not n:
-            raise self._unreadable(self.note or "no picture of it can be decoded")
+            raise ImageError(self.path, self.note or "no picture of it can be decoded")
         self._check_end()
 
     def number(self, stamps: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -281,9 +275,6 @@ class Video:
         if self.note and is_growing(self.path, self._size_bytes):
             raise ImageError(self.path, "is still being written; scan again when it is whole")
         self.duration_s = self.duration_s or self.time_s
-
-    def _unreadable(self, reason: str) -> ImageError:
-        return ImageError(self.path, reason)
 
 
 def _is_cover(stream: Any) -> bool:
