@@ -25,6 +25,12 @@ PEOPLE = (
     "(SELECT person_id, count(*) AS n, sum(state = 'suggested') AS n_suggested FROM assignments"
     " GROUP BY person_id) JOIN people USING (person_id)"
 )
+SEEN_ONCE = (
+    "SELECT person_id FROM (SELECT person_id, min(face_id) AS face_id FROM assignments"
+    " GROUP BY person_id HAVING count(*) = 1) JOIN people USING (person_id)"
+    " CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id)"
+    " WHERE NOT hidden AND NOT settled ORDER BY quality DESC, face_id"
+)
 
 
 @dataclass(frozen=True)
@@ -134,25 +140,10 @@ class Browse:
 
     def people(self, kind: str = "seen-again", *, limit: int = 60, offset: int = 0) -> list[Card]:
         """The people of one of KINDS, those of most faces first; of single faces, the best first."""
-        if kind == "seen-once":
-            numbers = self._seen_once(limit, offset)
-        else:
-            who, faces = KINDS[kind]
-            numbers = self._catalogue.values(
-                f"SELECT person_id FROM {PEOPLE} WHERE ({who}) AND ({faces})"
-                " ORDER BY n DESC, person_id LIMIT ? OFFSET ?",
-                (limit, offset),
-            )
-        return [self.person(number) for number in numbers]
-
-    def _seen_once(self, limit: int, offset: int) -> list[int]:
-        return self._catalogue.values(
-            "SELECT person_id FROM (SELECT person_id, min(face_id) AS face_id FROM assignments"
-            " GROUP BY person_id HAVING count(*) = 1) JOIN people USING (person_id)"
-            " CROSS JOIN faces INDEXED BY faces_at_a_glance USING (face_id)"
-            " WHERE NOT hidden AND NOT settled ORDER BY quality DESC, face_id LIMIT ? OFFSET ?",
-            (limit, offset),
-        )
+        who, faces = KINDS[kind]
+        chosen = f"SELECT person_id FROM {PEOPLE} WHERE ({who}) AND ({faces}) ORDER BY n DESC, person_id"
+        query = (SEEN_ONCE if kind == "seen-once" else chosen) + " LIMIT ? OFFSET ?"
+        return [self.person(number) for number in self._catalogue.values(query, (limit, offset))]
 
     def person(self, person: int | str) -> Card:
         """One person at a glance, by number or name.
@@ -268,19 +259,14 @@ class Browse:
         at = self._catalogue.row("SELECT taken_at, path FROM photos WHERE photo_id = ?", (photo_id,))
         if at is None:
             return None, None
-        return self._next_photo(at["taken_at"], at["path"], "<", "DESC"), self._next_photo(
-            at["taken_at"], at["path"], ">", "ASC"
-        )
-
-    def _next_photo(self, taken_at: str | None, path: str | bytes, sign: str, order: str) -> int | None:
-        then = (
-            f"taken_at = ?1 AND path {sign} ?2 OR taken_at {sign} ?1"
-            if taken_at
-            else f"taken_at IS ?1 AND path {sign} ?2"
-        )
-        number: int | None = self._catalogue.value(
-            f"SELECT photo_id FROM photos INDEXED BY photos_by_time WHERE ({then}) AND path NOTNULL"
-            f" ORDER BY taken_at {order}, path {order} LIMIT 1",
-            (taken_at, path),
-        )
-        return number
+        beside: list[int | None] = []
+        for sign, order in (("<", "DESC"), (">", "ASC")):
+            then = f"taken_at IS ?1 AND path {sign} ?2"
+            if at["taken_at"]:
+                then = f"taken_at = ?1 AND path {sign} ?2 OR taken_at {sign} ?1"
+            query = (
+                f"SELECT photo_id FROM photos INDEXED BY photos_by_time WHERE ({then}) AND path NOTNULL"
+                f" ORDER BY taken_at {order}, path {order} LIMIT 1"
+            )
+            beside.append(self._catalogue.value(query, tuple(at)))
+        return beside[0], beside[1]
