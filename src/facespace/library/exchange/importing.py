@@ -26,7 +26,7 @@ from facespace.library.exchange.files import (
 from facespace.library.exchange.picasa import Picasa, read_contacts
 from facespace.library.exchange.regions import box_of_area, orientation_of, pair_up
 from facespace.library.exchange.sidecars import Sidecars
-from facespace.library.exchange.xmp import Packet, read_packet
+from facespace.library.exchange.xmp import Packet, read_packet, text_key
 from facespace.library.faces import name_person, named_people
 from facespace.library.history import Entry, Step, one_entry
 from facespace.saved_files import reason_of
@@ -210,7 +210,7 @@ class _Reader:
         known, here = {face for face, _ in seen}, set()
         for region, pair in zip(regions, pair_up(areas, boxes), strict=True):
             face = None if pair is None else faces[pair].face_id
-            key = name_key(region.name) if len(region.name) <= 4 * LONGEST_NAME else region.name
+            key = text_key(region.name)
             if not region.name or (face, key) in seen or (region.problem and face in known):
                 continue
             here.add((face, key))

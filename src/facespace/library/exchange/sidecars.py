@@ -12,7 +12,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from facespace.errors import DataError
 from facespace.library.catalogue import LibraryPart
-from facespace.library.exchange.embedded import put_packet, read_embedded
+from facespace.library.exchange.embedded import MAX_PHOTO_BYTES, put_packet, read_embedded
 from facespace.library.exchange.files import (
     ListedPhoto,
     OnPhoto,
@@ -96,7 +96,6 @@ def _stem(path: str) -> str:
 
 
 ANY_PACKET = b"<x/>"
-MAX_PHOTO_BYTES = 2**30
 
 
 class WritingXmp(LibraryPart):

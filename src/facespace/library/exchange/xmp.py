@@ -274,9 +274,9 @@ class _Merge:
         left = {same for kept in self._left() for same in _texts(kept, written)}
         gone = {same for old in self.withdrawn for same in _texts(old, written)} - left
         there = [li for element in rdf.properties(self.root, name) for li in rdf.items(element)]
-        known = {_key(rdf.text_of(li)) for li in there}
+        known = {text_key(rdf.text_of(li)) for li in there}
         for li in there:
-            if _key(rdf.text_of(li)) in gone:
+            if text_key(rdf.text_of(li)) in gone:
                 rdf.remove(li)
                 self.changed = True
         for text in self.named.names:
@@ -293,10 +293,10 @@ class _Merge:
         """A region in which a face lies: the library's name in place of another."""
         old = _name(kind, li)
         if face.name:
-            if _key(old) == _key(face.name):
+            if text_key(old) == text_key(face.name):
                 return
             rdf.put_field(li, kind.name, face.name)
-        elif old and _key(old) in map(_key, face.rejected):
+        elif old and text_key(old) in map(text_key, face.rejected):
             rdf.remove(li)
         else:
             return
@@ -329,9 +329,9 @@ class _Merge:
 
 def _texts(name: str, written: Callable[[str], str]) -> set[str]:
     """What stands for a name in a list of texts, in any letters, as earlier versions wrote it too."""
-    return {_key(text) for text in (name, written(name), f"People/{name}")}
+    return {text_key(text) for text in (name, written(name), f"People/{name}")}
 
 
-def _key(text: str) -> str:
+def text_key(text: str) -> str:
     """Equal for names that look alike; what is far too long for a name stays as it is, since composing it is slow."""
     return name_key(text) if len(text) <= 4 * LONGEST_NAME else text
