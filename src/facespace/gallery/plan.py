@@ -163,20 +163,16 @@ def _milvus(n: int, known: Calibration) -> StorePlan:
     )  # fmt: skip
 
 
-def calibrate(spec: ModelSpec, *, seed: int = 0) -> Calibration:
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
+def calibrate(spec: ModelSpec) -> Calibration:
     """Measure what `plan` derives from; takes some seconds and a few ten MB, of memory and of the temporary folder.
 
-    Seconds are those of one processor, so that a busy machine says the same.
+    Seconds are those of one processor, so that a busy machine says the same; vectors are drawn.
 
     Args:
         spec: of a model with a byte form.
-        seed: of the vectors that are drawn.
     """
-    with threadpool_limits(1):
-        return _calibrated(spec, np.random.default_rng(seed))
-
-
-def _calibrated(spec: ModelSpec, rng: np.random.Generator) -> Calibration:
+    rng = np.random.default_rng(0)
     rows = rng.standard_normal((N_ROWS, spec.dim)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     vectors = quantise(rows, spec.byte_scale)

@@ -67,7 +67,6 @@ class Cells:
         far: float,
         least_recall: float,
         on_step: OnStep | None = None,
-        seed: int = 0,
     ) -> "Cells":
         """Cells of these rows, of which as few are looked into as a sample of probes allows; else all.
 
@@ -77,13 +76,11 @@ class Cells:
             far: the false-accept rate that it stands for.
             least_recall: the share of the hits that is to be found, with a margin for the sample.
             on_step: called with (rows done, rows in all).
-            seed: of the rows by which the cells are found and of the probes.
 
         Raises:
             MissingExtraError: faiss is not installed.
         """
-        faiss = _faiss()
-        rng = np.random.default_rng(seed)
+        faiss, rng = _faiss(), np.random.default_rng(0)
         # Threads that wait for one another at every step cost more than they bring.
         with threadpool_limits(1) if len(rows) < ROWS_FOR_THREADS else nullcontext():
             index = _trained(rows, faiss, rng)
