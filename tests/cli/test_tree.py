@@ -38,6 +38,12 @@ def test_the_help_loads_no_command() -> None:
     assert all(heading in shown.stdout for heading in TREE.sections)
 
 
+@pytest.mark.parametrize("name", LOADED)
+def test_the_help_names_no_types_of_python(name: str) -> None:
+    shown = CliRunner().invoke(app, [*name.split(), "--help"])
+    assert shown.exit_code == 0 and "Example: facespace" in shown.stdout and "list[" not in shown.stdout
+
+
 def test_a_group_alone_shows_its_help() -> None:
     shown = CliRunner().invoke(app, ["library"])
     assert shown.exit_code == 0 and "import-names" in shown.stdout

@@ -3,6 +3,7 @@
 `TREE` is all that `facespace --help` needs, so that it starts at once. A test holds it to the help of the commands.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -233,7 +234,12 @@ class LazyGroup(TyperGroup):
 
 
 class ShellCommand(TyperCommand):
-    """A command that understands old options."""
+    """A command that understands old options, and whose help names no types of Python."""
+
+    def get_help(self, ctx: Any) -> str:
+        """What may be repeated is shown as one of it; the columns stay where they are."""
+        shown = super().get_help(ctx)
+        return re.sub(r"<list\[(\w+)\]>", lambda found: f"<{found[1].lower()}>".ljust(len(found[0])), shown)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Old options become the new ones, where the command has those alone."""
