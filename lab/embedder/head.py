@@ -21,6 +21,9 @@ SCALE = 16.0  # of the softmax over a batch's cosines
 POSITIVE_MARGIN = 0.15
 # Unnamed faces that the targets put this near each other may show one person.
 MAYBE_ONE_PERSON = 0.85
+# Of a head that is fitted alone: the learning rate falls in a line to 0.
+STEPS = 1500
+OPTIMISER = Optimiser(learning_rate=2e-3, weight_decay=0.01, warmup=0.0, decay=1.0, clip=0.0)
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,14 @@ class LossWeights:
         margin: cosine up to which different people may be alike.
     """
 
-    vectors: float = 1.0
+    vectors: float = 2.0
     of_unnamed: float = 0.3
     labels: float = 1.0
     negatives: float = 3.0
     margin: float = 0.2
+
+
+LOSSES = LossWeights()
 
 
 class Head(nn.Module):
@@ -70,17 +76,7 @@ def embed(head: Head, features: NDArray[np.float32]) -> NDArray[np.float32]:
     return F.normalize(sides[0] + sides[1], dim=1).numpy()
 
 
-def fit_head(
-    head: Head,
-    pool: FacePool,
-    features: NDArray[np.float32],
-    targets: NDArray[np.float32],
-    weights: LossWeights,
-    *,
-    steps: int = 1500,
-    learning_rate: float = 2e-3,
-    seed: int = 0,
-) -> None:
+def fit_head(head: Head, pool: FacePool, features: NDArray[np.float32], targets: NDArray[np.float32]) -> None:
     """Fit a head alone, in a minute, to a pool's faces that are not set aside; its batches are large.
 
     Args:
@@ -88,29 +84,24 @@ def fit_head(
         pool: the faces, N of them.
         features: shape (2, N, F), of each face and its mirror image.
         targets: unit rows, shape (N, D): where the faces lay so far.
-        weights: of the losses.
-        steps: batches.
-        learning_rate: of AdamW, falling in a line to 0.
-        seed: of the draws.
     """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
     mean, spread = features[0].mean(0), features[0].std(0) + 1e-6
     _rescale(head, mean, spread)
-    options = Optimiser(learning_rate=learning_rate, weight_decay=0.01, warmup=0.0, decay=1.0, clip=0.0)
-    optimiser = make_optimiser(options, head.parameters())
+    optimiser = make_optimiser(OPTIMISER, head.parameters())
     draw = BatchDraw(pool, people={"train": 24, "fiw": 24}, faces_each=4, others=64, pools=2, from_pool=96)
-    for step in range(steps):
+    for step in range(STEPS):
         chosen = draw(rng)
         side = rng.integers(2, size=len(chosen))
         rows = torch.from_numpy((features[side, chosen] - mean) / spread)
         placed = F.normalize(head(rows), dim=1)
         labels = torch.from_numpy(pool.labels[chosen])
         unnamed = torch.from_numpy(pool.source[chosen] == "more")
-        loss = head_loss(placed, labels, unnamed, torch.from_numpy(targets[chosen]), weights)
+        loss = head_loss(placed, labels, unnamed, torch.from_numpy(targets[chosen]), LOSSES)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        take_step(optimiser, options, step / steps)
+        take_step(optimiser, OPTIMISER, step / STEPS)
     _rescale(head, -mean / spread, 1 / spread)
 
 

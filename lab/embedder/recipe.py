@@ -45,7 +45,7 @@ from facespace.training.onnx_file import narrow_weights, write_onnx
 from facespace.training.processor import keep_freed_memory
 from facespace.training.run_folder import read_state, write_state
 from lab.embedder.faces import FacePool
-from lab.embedder.head import Head, LossWeights, embed, fit_head
+from lab.embedder.head import Head, embed, fit_head
 from lab.embedder.network import Embedding, read_network
 from lab.embedder.pack import read_pack
 from lab.embedder.teachers import Teacher
@@ -192,7 +192,7 @@ def finish(pool: FacePool, weights: Path, path: Path, *, version: str) -> None:
     network = kept_network(name, weights)
     pool = pool.part(np.flatnonzero(pool.source != "crowd"))
     features = trunk_features(network.eval(), pool.crops)
-    fit_head(network.head, pool, features, embed(network.head, features), LossWeights(vectors=2.0))
+    fit_head(network.head, pool, features, embed(network.head, features))
     export(network, name, path, version=version)
 
 

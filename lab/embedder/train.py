@@ -5,7 +5,7 @@ pairs, who is who, and that two unnamed faces are two people. The schedule goes 
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from facespace.training.distillation import distillation_loss
 from facespace.training.optimisers import decay_groups, make_optimiser, take_step, update_average
 from facespace.training.recipe import Optimiser
 from lab.embedder.faces import BatchDraw, FacePool
-from lab.embedder.head import LossWeights, head_loss
+from lab.embedder.head import LOSSES, LossWeights, head_loss
 from lab.embedder.network import Embedding
 
 CHUNK = 512
@@ -27,6 +27,11 @@ REPORTS = 3
 # Shares of blends that are one face as it is, and whose first face is from a crowd.
 UNBLENDED, OF_CROWDS = 0.3, 0.25
 RELATIONS = 10.0  # weight of the second teacher's pairs
+OPTIMISER = Optimiser(learning_rate=2e-3, weight_decay=0.05, warmup=0.03, decay=0.75, ema=0.999)
+AUGMENTATION = Augmentation(
+    shift=0.05, zoom=0.08, rotation_deg=8.0, brightness=0.25, contrast=0.3, blur=0.1, low_resolution=0.1, jpeg=0.1,
+    grey=0.05, erase=0.05,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,20 +49,11 @@ class TrainRecipe:
     """
 
     minutes: float
-    optimiser: Optimiser = field(
-        default_factory=lambda: Optimiser(
-            learning_rate=2e-3, weight_decay=0.05, warmup=0.03, decay=0.75, ema=0.999
-        )
-    )
+    optimiser: Optimiser = OPTIMISER
     by_label: int = 480
     blends: int = 512
-    losses: LossWeights = field(default_factory=lambda: LossWeights(vectors=2.0))
-    augmentation: Augmentation = field(
-        default_factory=lambda: Augmentation(
-            shift=0.05, zoom=0.08, rotation_deg=8.0, brightness=0.25, contrast=0.3, blur=0.1,
-            low_resolution=0.1, jpeg=0.1, grey=0.05, erase=0.05,
-        )
-    )  # fmt: skip
+    losses: LossWeights = LOSSES
+    augmentation: Augmentation = AUGMENTATION
     seed: int = 0
 
 

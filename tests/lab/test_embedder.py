@@ -95,7 +95,7 @@ RECIPE = TrainRecipe(
     optimiser=Optimiser(learning_rate=1e-2, decay=0.7, ema=0.9),
     by_label=100,
     blends=30,
-    losses=LossWeights(of_unnamed=0.0),
+    losses=LossWeights(vectors=1.0, of_unnamed=0.0),
     augmentation=Augmentation(),
 )
 
