@@ -12,6 +12,7 @@ Hardware: one core of a server CPU with AVX2, 20 minutes beside other work. Outc
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,21 +26,23 @@ from facespace.measure.versions import Versions, evaluate_harmonic
 from facespace.training.augment import to_input
 from facespace.training.data import Faces, open_faces
 from facespace.training.export import load_run
-from facespace.training.frozen import ask
-from facespace.training.harmonic import COMBINATIONS, HarmonicMiner, harmonic_loss
+from facespace.training.harmonic import COMBINATIONS, harmonic_loss
+from facespace.training.material import ask_old_version
 from facespace.training.networks import EMBEDDING_LAYERS
 from facespace.training.sampler import TripletSampler
 
 EPOCHS, RATE, SEEDS, DIM = 8, 1e-2, (0, 1, 2), 128
 
-ALL = HarmonicMiner()
-MINERS = {
-    "all seven": ALL,
-    **{f"without {one}": HarmonicMiner(tuple(c for c in COMBINATIONS if c != one)) for one in COMBINATIONS},
-    "222 alone": HarmonicMiner(("222",)),
-    "211 and 121 alone": HarmonicMiner(("211", "121")),
-    "without pairs of one face": dataclasses.replace(ALL, same_face=False),
-    "any violating negative": dataclasses.replace(ALL, rule="any"),
+# Options of `harmonic_loss`.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "all seven": {},
+    **{
+        f"without {one}": {"combinations": tuple(c for c in COMBINATIONS if c != one)} for one in COMBINATIONS
+    },
+    "222 alone": {"combinations": ("222",)},
+    "211 and 121 alone": {"combinations": ("211", "121")},
+    "without pairs of one face": {"same_face": False},
+    "any violating negative": {"rule": "any"},
 }
 
 
@@ -49,15 +52,15 @@ def main(data: Path, run: Path, old: Path) -> None:
     side = max(*network.input_hw, *v1.spec.input_hw)  # type: ignore[arg-type]
     faces, held_out = (open_faces(data / "faces" / part, size_hw=(side, side)) for part in ("train", "val"))
     seen, of_val = looked_at(network, faces), looked_at(network, held_out)
-    rows = torch.from_numpy(ask(v1, faces.crops, len(faces), flip=False))
+    rows = torch.from_numpy(ask_old_version(v1, faces, None, run.parent / "targets").rows)
     val = open_crops(data / "faces" / "val")
     of_old = val.embedded(embed_faces(val, v1)[0])
     base: dict[int, np.ndarray] = {}
     print("combinations | v2-v2 | v2-v1 | more than all seven: v2-v2, v2-v1")
-    for name, miner in MINERS.items():
+    for name, options in VARIANTS.items():
         found = {}
         for seed in SEEDS:
-            layer = train(seen, rows, faces.labels, miner, seed)
+            layer = train(seen, rows, faces.labels, options, seed)
             with torch.no_grad():
                 embeddings = F.normalize(layer(of_val)).numpy()
             new = dataclasses.replace(of_old, embeddings=embeddings)
@@ -89,9 +92,9 @@ def looked_at(network: nn.Module, faces: Faces) -> torch.Tensor:
 
 
 def train(
-    seen: torch.Tensor, old: torch.Tensor, labels: np.ndarray, miner: HarmonicMiner, seed: int
+    seen: torch.Tensor, old: torch.Tensor, labels: np.ndarray, options: dict[str, Any], seed: int
 ) -> nn.Module:
-    """An embedding layer that meets ``old``, v1's rows, by the triplets of ``miner``."""
+    """An embedding layer that meets ``old``, v1's rows, by the triplets that ``options`` make."""
     torch.manual_seed(seed)
     layer = nn.Sequential(nn.Linear(seen.shape[1], DIM, bias=False), nn.BatchNorm1d(DIM, affine=False))
     sampler = TripletSampler(labels, batch_size=192, faces_per_identity=4, anchor_share=0.9, seed=seed)
@@ -100,9 +103,8 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=len(batches), pct_start=0.1)
     generator = torch.Generator().manual_seed(seed)
     for batch in batches:
-        loss = harmonic_loss(
-            F.normalize(layer(seen[batch])), old[batch], torch.from_numpy(labels[batch]), miner, generator
-        ).loss
+        new, rows = F.normalize(layer(seen[batch])), old[batch]
+        loss = harmonic_loss(new, rows, torch.from_numpy(labels[batch]), generator=generator, **options).loss
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -1,3 +1,4 @@
+import runpy
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,8 @@ def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda p: p.stem)
 def test_every_recipe_can_be_read(path: Path) -> None:
     assert read_recipe(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.py")), ids=lambda p: p.stem)
+def test_scripts_find_what_they_use(path: Path) -> None:
+    assert "main" in runpy.run_path(str(path))
