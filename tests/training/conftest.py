@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from facespace.training.data import Faces, open_faces
-from facespace.training.data.faces import CACHE_BYTES
 from facespace.training.loop import Trainer
 from facespace.training.material import Material
 from facespace.training.recipe import Recipe, read_recipe
 from facespace.training.run_folder import RunFolder
 
 SMOKE = read_recipe(Path(__file__).parents[2] / "recipes" / "smoke.toml")
+CACHE_BYTES = 2**32
 SIDE = (SMOKE.input_px, SMOKE.input_px)
 
 TrainSmoke = Callable[[Recipe, Faces, Path], float]
@@ -27,13 +27,13 @@ def without_curves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def smoke_faces(data: Path) -> Faces:
-    faces = open_faces(data / SMOKE.data.train, size_hw=SIDE, cache_bytes=0)
+    faces = open_faces(data / SMOKE.data.train, size_hw=SIDE)
     return faces.of_several(SMOKE.data.least_faces).decoded(CACHE_BYTES)
 
 
 @pytest.fixture(scope="session")
 def smoke_watched(data: Path) -> Faces:
-    return open_faces(data / SMOKE.data.validation, size_hw=SIDE)
+    return open_faces(data / SMOKE.data.validation, size_hw=SIDE).decoded(CACHE_BYTES)
 
 
 @pytest.fixture(scope="session")

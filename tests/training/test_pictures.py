@@ -75,7 +75,7 @@ def test_every_source_holds_the_same_faces(folder: Path, make) -> None:
 
 @pytest.mark.parametrize("make", [lambda f: f, as_shards])
 def test_faces_that_do_not_fit_in_memory_are_decoded_when_asked_for(folder: Path, make) -> None:
-    cached, decoded = open_faces(make(folder)), open_faces(folder, cache_bytes=0)
+    cached, decoded = open_faces(make(folder)).decoded(2**20), open_faces(folder)
     for idx in ([], [3], [2, 0, 2]):
         assert (decoded.crops(np.array(idx, int)) == cached.crops(np.array(idx, int))).all()
     (folder / NAMES[0]).unlink()
@@ -125,7 +125,7 @@ def test_what_cannot_be_read_is_named(folder: Path, make, message: str) -> None:
 def test_a_picture_that_cannot_be_decoded_is_named(folder: Path) -> None:
     (folder / "ben" / "1.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"ben/1\.png"):
-        open_faces(folder)
+        open_faces(folder).decoded(2**20)
 
 
 def test_dev_identities_have_five_faces_and_stay_when_others_go() -> None:

@@ -71,7 +71,7 @@ def evenly_drawn(faces: Path, size_hw: tuple[int, int], *, n: int = N_PICTURES) 
     Raises:
         DataError: no pictures there.
     """
-    opened = open_faces(faces, size_hw=size_hw, cache_bytes=0)
+    opened = open_faces(faces, size_hw=size_hw)
     chosen = np.linspace(0, len(opened) - 1, min(n, len(opened))).round().astype(np.int64)
     inputs: NDArray[np.float32] = to_input(torch.from_numpy(opened.crops(chosen)), size_hw).numpy()
     return inputs

@@ -130,11 +130,11 @@ def ask_old_version(
 
 def _open_faces(recipe: Recipe, data: Path, size_hw: tuple[int, int]) -> tuple[Faces, Faces | None]:
     chosen, cache_bytes = recipe.data, int(recipe.data.cache_gb * GIGABYTE)
-    faces, watched = open_faces(data / chosen.train, size_hw=size_hw, cache_bytes=0), None
+    faces, watched = open_faces(data / chosen.train, size_hw=size_hw), None
     if chosen.dev_every:
         faces, watched = faces.split(chosen.dev_every)
     elif chosen.validation:
-        watched = open_faces(data / chosen.validation, size_hw=size_hw, cache_bytes=0)
+        watched = open_faces(data / chosen.validation, size_hw=size_hw)
     # What takes no part is not decoded.
     return faces.of_several(chosen.least_faces).decoded(cache_bytes), watched and watched.decoded(cache_bytes)
 

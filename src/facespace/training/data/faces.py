@@ -17,7 +17,6 @@ from PIL import Image, UnidentifiedImageError
 from facespace.errors import DataError
 from facespace.training.data.pictures import Pictures, find_pictures
 
-CACHE_BYTES = 4 * 2**30
 LEAST_DEV_FACES = 5
 
 Item = TypeVar("Item")
@@ -112,23 +111,20 @@ class Faces:
         return replace(self, labels=labels, identities=names, rows=self.rows[faces])
 
 
-def open_faces(
-    source: Path, *, size_hw: tuple[int, int] = (112, 112), cache_bytes: int = CACHE_BYTES
-) -> Faces:
-    """The faces of a source (see `find_pictures`), decoded into memory where that takes up to ``cache_bytes``.
+def open_faces(source: Path, *, size_hw: tuple[int, int] = (112, 112)) -> Faces:
+    """The faces of a source (see `find_pictures`), each decoded when it is asked for; see `Faces.decoded`.
 
-    Pictures are kept at ``size_hw``, or at their own size where the first one is smaller: what is missing is made up
+    Pictures are given at ``size_hw``, or at their own size where the first one is smaller: what is missing is made up
     when they are augmented, and memory is not spent on it.
 
     Raises:
-        DataError: no pictures there, or one that cannot be decoded.
+        DataError: no pictures there, or the first one cannot be decoded.
     """
     pictures = find_pictures(source)
     height, width = _decode(pictures, 0, None).shape[:2]
     size_hw = (min(size_hw[0], height), min(size_hw[1], width))
     read = partial(_decode_all, pictures, size_hw)
-    faces = Faces(pictures.labels, pictures.identities, size_hw, read, np.arange(len(pictures)))
-    return faces.decoded(cache_bytes)
+    return Faces(pictures.labels, pictures.identities, size_hw, read, np.arange(len(pictures)))
 
 
 def prefetched(items: Iterable[Item], load: Callable[[Item], Loaded]) -> Iterator[tuple[Item, Loaded]]:
