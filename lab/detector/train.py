@@ -40,8 +40,6 @@ class DetectorRecipe:
     minutes: float = 100.0
     batch_size: int = 16
     canvas_px: int = 320
-    optimiser: Optimiser = OPTIMISER
-    seed: int = 0
     log_every: int = 50
     widths: tuple[int, ...] = WIDTHS
 
@@ -55,12 +53,12 @@ class _Run:
     """State of one training run, as saved in a checkpoint."""
 
     def __init__(self, recipe: DetectorRecipe) -> None:
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(0)
         self.recipe = recipe
         self.network = DetectorNetwork(recipe.widths)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network)
-        self.optimiser = make_optimiser(recipe.optimiser, decay_groups(self.network))
+        self.optimiser = make_optimiser(OPTIMISER, decay_groups(self.network))
         self.step, self.seconds = 0, 0.0
 
     def save(self, path: Path) -> None:
@@ -86,14 +84,14 @@ class _Run:
 
     def learn(self, pixels: Tensor, labels: list[Labels]) -> dict[str, float]:
         """One step of the optimiser; returns the loss and its parts."""
-        options, progress = self.recipe.optimiser, self.seconds / (60 * self.recipe.minutes)
+        progress = self.seconds / (60 * self.recipe.minutes)
         with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu")):
             maps = self.network(pixels.permute(0, 3, 1, 2).float())
         loss, parts = detection_loss(maps, labels)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        check_loss(self.step, loss.item(), take_step(self.optimiser, options, progress).item())
-        update_average(self.average, self.network, options.ema)
+        check_loss(self.step, loss.item(), take_step(self.optimiser, OPTIMISER, progress).item())
+        update_average(self.average, self.network, OPTIMISER.ema)
         self.step += 1
         return {"loss": loss.item(), **parts}
 
@@ -121,7 +119,7 @@ def train_detector(
     run, checkpoint = _Run(recipe), folder / "last.pt"
     if checkpoint.exists():
         run.load(checkpoint)
-    pictures = Pictures(pools, np.random.default_rng(recipe.seed + run.step), recipe.canvas_px)
+    pictures = Pictures(pools, np.random.default_rng(run.step), recipe.canvas_px)
     if run.step == 0 and init is not None:
         run.begin_with(init, pictures)
     loader = DataLoader(

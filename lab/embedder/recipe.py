@@ -49,7 +49,7 @@ from lab.embedder.head import Head, embed, fit_head
 from lab.embedder.network import Embedding, read_network
 from lab.embedder.pack import read_pack
 from lab.embedder.teachers import Teacher
-from lab.embedder.train import Targets, TrainRecipe, embed_by, train, trunk_features
+from lab.embedder.train import OPTIMISER, Targets, TrainRecipe, embed_by, train, trunk_features
 
 TRUNKS: dict[str, Callable[[], PlainResidual]] = {
     "facespace-s": lambda: PlainResidual(widths=(24, 48, 96, 160), blocks=(0, 3, 2), input_hw=(96, 96)),
@@ -196,12 +196,6 @@ def finish(pool: FacePool, weights: Path, path: Path, *, version: str) -> None:
     export(network, name, path, version=version)
 
 
-def _recipe(given: argparse.Namespace) -> TrainRecipe:
-    usual = TrainRecipe(given.minutes, by_label=given.by_label, blends=given.blends)
-    optimiser = dataclasses.replace(usual.optimiser, learning_rate=given.learning_rate, decay=given.decay)
-    return dataclasses.replace(usual, optimiser=optimiser)
-
-
 def main() -> None:
     """The two commands."""
     parser = argparse.ArgumentParser(prog="lab.embedder.recipe")
@@ -225,7 +219,9 @@ def main() -> None:
     if given.command == "train":
         if given.threads:
             torch.set_num_threads(given.threads)
-        run_training(given.names, given.pack, given.peers, given.run, given.device, _recipe(given))
+        optimiser = dataclasses.replace(OPTIMISER, learning_rate=given.learning_rate, decay=given.decay)
+        recipe = TrainRecipe(given.minutes, optimiser, by_label=given.by_label, blends=given.blends)
+        run_training(given.names, given.pack, given.peers, given.run, given.device, recipe)
     else:
         finish(read_pack(given.pack), given.weights, given.path, version=given.version)
 

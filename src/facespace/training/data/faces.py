@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -129,17 +129,14 @@ def open_faces(source: Path, *, size_hw: tuple[int, int] = (112, 112)) -> Faces:
 
 def prefetched(items: Iterable[Item], load: Callable[[Item], Loaded]) -> Iterator[tuple[Item, Loaded]]:
     """Each item with what ``load`` makes of it, the next one loaded while the last is in use."""
-    waiting = iter(items)
+    ahead: tuple[Item, Future[Loaded]] | None = None
     with ThreadPoolExecutor(1) as reader:
-        for item in waiting:
-            ahead = item, reader.submit(load, item)
-            break
-        else:
-            return
-        for following in waiting:
-            ready, ahead = ahead, (following, reader.submit(load, following))
-            yield ready[0], ready[1].result()
-        yield ahead[0], ahead[1].result()
+        for item in items:
+            ready, ahead = ahead, (item, reader.submit(load, item))
+            if ready:
+                yield ready[0], ready[1].result()
+        if ahead:
+            yield ahead[0], ahead[1].result()
 
 
 def _decode_all(pictures: Pictures, size_hw: tuple[int, int], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
