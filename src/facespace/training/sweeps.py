@@ -9,11 +9,9 @@ import csv
 import dataclasses
 import hashlib
 import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +22,8 @@ from facespace.training.data import find_pictures
 from facespace.training.data.pictures import Pictures
 from facespace.training.loop import OnStep, Trainer
 from facespace.training.material import open_material
-from facespace.training.recipe import Batches, Data, Mining, Optimiser, Recipe
+from facespace.training.recipe import Batches, Data, Mining, Optimiser, Recipe, recipe_of
+from facespace.training.run_folder import read_facts
 
 DIMENSIONS = (64, 128, 256, 512)
 SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -166,23 +165,15 @@ def _resolved(variant: Variant, data: Path, run: Path) -> Recipe:
 
 def _check_same(run: Path, recipe: Recipe) -> None:
     """A run folder holds one recipe."""
-    path = run / "recipe.json"
-    if not path.is_file():
+    if not (run / "recipe.json").is_file():
         return
-    written = json.loads(path.read_text(encoding="utf-8"))
-    asked, defaults = (json.loads(json.dumps(dataclasses.asdict(r))) for r in (recipe, Recipe(name="")))
+    names = [field.name for field in dataclasses.fields(Recipe)]
     # What a run's recipe does not know came later, and was as it is by default.
-    differing = [name for name in asked if _completed(written.get(name), defaults[name]) != asked[name]]
-    if differing:
+    written = recipe_of({k: v for k, v in read_facts(run).items() if k in names}, str(run / "recipe.json"))
+    if differing := [name for name in names if getattr(written, name) != getattr(recipe, name)]:
         raise DataError(
             f"{run}: holds a run of another recipe or budget ({', '.join(differing)} differ); name another folder"
         )
-
-
-def _completed(written: Any, default: Any) -> Any:
-    if isinstance(default, dict):
-        return {**default, **(written or {})}
-    return default if written is None else written
 
 
 def _hash(name: str) -> int:
