@@ -124,9 +124,9 @@ def identify(
     with open_gallery(file, key) as gallery:
         embedder = gallery.open_embedder(model, device=device)
         spec = _judged_as(gallery, embedder.spec, population)
-        faces = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
-        found = gallery.identify(faces[0].embedding, spec, fpir=fpir)
-    gallery_shown.identities(found, Asked(file, *faces, spec, population), json=json)
+        faces, unreadable = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
+        found = gallery.identify(faces.embedding, spec, fpir=fpir)
+    gallery_shown.identities(found, Asked(file, faces, unreadable, spec, population), json=json)
 
 
 def search(
@@ -150,9 +150,9 @@ def search(
     with open_gallery(file, key) as gallery:
         embedder = gallery.open_embedder(model, device=device)
         spec = _judged_as(gallery, embedder.spec, population)
-        faces = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
-        found, states = gallery.search(faces[0].embedding, spec, k=k, far=far), gallery.index_states()
-    gallery_shown.matches(found, Asked(file, *faces, spec, population), far, states, json=json)
+        faces, unreadable = _probe_faces(probes, _detector(crops, detector, device), embedder, workers)
+        found, states = gallery.search(faces.embedding, spec, k=k, far=far), gallery.index_states()
+    gallery_shown.matches(found, Asked(file, faces, unreadable, spec, population), far, states, json=json)
 
 
 def remove(

@@ -213,8 +213,8 @@ def overview(seen: Overview, file: str, *, json: bool) -> None:
 def faces(enrolled: Iterable[EnrolledFace], *, json: bool) -> None:
     """The faces of a subject."""
     if json:
-        but = "landmarks_xy"
-        show_json({"faces": [{n: v for n, v in vars(face).items() if n != but} for face in enrolled]})
+        shown = [{n: v for n, v in vars(face).items() if n != "landmarks_xy"} for face in enrolled]
+        show_json({"faces": shown})
         return
     rows = [
         (str(face.face_id), "" if face.quality is None else f"{face.quality:.2f}", face.photo)

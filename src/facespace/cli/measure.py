@@ -140,11 +140,11 @@ def _parameter(parameter: inspect.Parameter, hint: Any, option: Option) -> inspe
     if get_origin(hint) is tuple:
         (kind, _) = get_args(hint)
         hint, default = (list[kind] | None, None) if default == () else (list[kind], default)  # type: ignore[valid-type]
-    limits: dict[str, Any] = {"help": option.help, "min": option.min, "max": option.max}
+    shown: dict[str, Any] = {"help": option.help, "min": option.min, "max": option.max}
     if option.argument:
-        info: Any = typer.Argument(show_default=False, **limits)
+        info: Any = typer.Argument(show_default=False, **shown)
     else:
-        info = typer.Option(option.flag or f"--{parameter.name.replace('_', '-')}", **limits)
+        info = typer.Option(option.flag or f"--{parameter.name.replace('_', '-')}", **shown)
     return parameter.replace(
         kind=inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, info]
     )

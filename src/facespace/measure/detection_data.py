@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,12 @@ from facespace.faces.detections import Detections
 from facespace.faces.matching import box_iou
 from facespace.faces.split import LabelledPhoto, is_held_out, read_labels
 from facespace.images import read_image
+from facespace.measure.experiment import Option
 
+Detectors = Annotated[
+    tuple[str, ...],
+    Option("Detector file to set beside the built-in one; may be repeated.", flag="--model"),
+]
 DOUBTFUL_SCORES = (0.3, 0.6)
 STILL_FOLDERS = ("albums/bigbang/test", "albums/bigbang/examples/images", "albums/office")
 STILL_PX = 640

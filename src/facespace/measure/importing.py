@@ -183,9 +183,9 @@ def _try_alternatives(
     far = next((far for far in (1e-3, 1e-2) if n_diff * far >= MIN_FALSE_ACCEPTS), None)
     if far is None:
         return None, ()
-    ways, trials, named = _alternatives(embedder.spec), [], embedder.embed(crops)
+    ways, trials, named = _alternatives(embedder.spec), list[Trial](), embedder.embed(crops)
     for done, (change, spec) in enumerate(ways.items(), 1):
-        rows = embedder.fed_as(spec).embed(crops)
+        rows = named if spec is embedder.spec else embedder.fed_as(spec).embed(crops)
         if np.isfinite(rows).all() and np.linalg.norm(rows, axis=1).min() > 0.5:
             found = compare_tar(rows, named, labels, far=far, n_draws=N_DRAWS)
             gain = found.difference

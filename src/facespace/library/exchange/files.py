@@ -17,7 +17,7 @@ from facespace.library.exchange.embedded import HEIF, stored_orientation
 from facespace.library.exchange.rdf import MAX_BYTES
 from facespace.library.exchange.xmp import NamedFace, NamedPhoto
 from facespace.library.faces import Face, stream_faces
-from facespace.regular_files import read_regular
+from facespace.regular_files import read_regular, unread
 from facespace.saved_files import reason_of, written_beside
 
 TIFF = (".tif", ".tiff")
@@ -59,7 +59,7 @@ class ListedPhoto(StoredPhoto):
         try:
             now = (folder / self.path).stat()
         except OSError as error:
-            return f"cannot be read: {(error.strerror or str(error)).lower()}"
+            return unread(error)
         if (now.st_size, now.st_mtime_ns) != self.stamp[2:]:
             return "changed since the last `facespace people`; run that first"
         size_hw = read_tiff_size(folder / self.path) if self.path.lower().endswith(TIFF) else None

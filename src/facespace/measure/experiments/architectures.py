@@ -104,28 +104,21 @@ def models(
     )  # fmt: skip
 
 
-def _papers_networks(
-    show: Callable[[list[Measured]], tuple[Block, ...]],
-) -> Callable[[Context], Result]:
-    """An experiment that shows the paper's networks, as ``show`` does."""
-
-    def run(context: Context) -> Result:
-        """The paper's networks beside the model and the trained runs that are available."""
-        measured = measured_models(context)
-        missing = [n.name for n in NETWORKS if not runs_of(n.key, measured)]
-        own = measured[0]
-        headline = (
-            f"{own.title}: {FAR} {percent(own.score.tar)} over all pairs, "
-            f"{mean_se(own.score.tar_mean, own.score.tar_se)} over five splits."
-        )
-        if missing:
-            headline += f" Not trained: {', '.join(missing)}."
-        return Result(
-            MEASURED, headline, show(measured), (training_differs(context), holdout_differs(context), LAYERS_OURS),
-            remedy=REMEDY if missing else "", figures={"models": plain(measured)},
-        )  # fmt: skip
-
-    return run
+def _papers_networks(context: Context, show: Callable[[list[Measured]], tuple[Block, ...]]) -> Result:
+    """The paper's networks beside the model and the trained runs that are available."""
+    measured = measured_models(context)
+    missing = [n.name for n in NETWORKS if not runs_of(n.key, measured)]
+    own = measured[0]
+    headline = (
+        f"{own.title}: {FAR} {percent(own.score.tar)} over all pairs, "
+        f"{mean_se(own.score.tar_mean, own.score.tar_se)} over five splits."
+    )
+    if missing:
+        headline += f" Not trained: {', '.join(missing)}."
+    return Result(
+        MEASURED, headline, show(measured), (training_differs(context), holdout_differs(context), LAYERS_OURS),
+        remedy=REMEDY if missing else "", figures={"models": plain(measured)},
+    )  # fmt: skip
 
 
 _experiment = partial(
@@ -137,8 +130,12 @@ _experiment = partial(
     "FLOPS (multiply-adds) against VAL at FAR 1e-3 for many networks: accuracy grows with cost, and Inception networks "
     "reach NN1's accuracy with far fewer parameters."
 )
-@_papers_networks
-def figure4(models: list[Measured]) -> tuple[Block, ...]:
+def figure4(context: Context) -> Result:
+    """Cost and accuracy of the paper's networks, beside the model and the trained runs that are available."""
+    return _papers_networks(context, _figure4)
+
+
+def _figure4(models: list[Measured]) -> tuple[Block, ...]:
     printed = sorted(NETWORKS, key=lambda n: (n.multiply_adds, -n.tar[0]))
     paper = Series(
         "paper", tuple(n.multiply_adds for n in printed), tuple(n.tar[0] for n in printed), paper=True, line=False,
@@ -161,8 +158,12 @@ def figure4(models: list[Measured]) -> tuple[Block, ...]:
 
 
 @_experiment("Mean validation rate at FAR 1e-3 on the hold-out set with its standard error over five splits.")
-@_papers_networks
-def table3(models: list[Measured]) -> tuple[Block, ...]:
+def table3(context: Context) -> Result:
+    """Accuracy of the paper's networks, beside the model and the trained runs that are available."""
+    return _papers_networks(context, _table3)
+
+
+def _table3(models: list[Measured]) -> tuple[Block, ...]:
     rows: list[tuple[Cell, ...]] = []
     for network in NETWORKS:
         size = f"{network.input_hw[0]}x{network.input_hw[1]}"
@@ -183,8 +184,12 @@ def table3(models: list[Measured]) -> tuple[Block, ...]:
 @_experiment(
     "ROC of four models on personal photos, FAR from 1e-6 to 1 on a log axis: NN2 above NN1 above NNS1 above NNS2."
 )
-@_papers_networks
-def figure5(models: list[Measured]) -> tuple[Block, ...]:
+def figure5(context: Context) -> Result:
+    """ROC of the paper's networks, beside the model and the trained runs that are available."""
+    return _papers_networks(context, _figure5)
+
+
+def _figure5(models: list[Measured]) -> tuple[Block, ...]:
     printed = [n for n in NETWORKS if n.name in ("NN2", "NN1", "NNS1", "NNS2")]
     return _roc(
         models,

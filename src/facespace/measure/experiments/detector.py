@@ -25,6 +25,7 @@ from facespace.faces.detections import Detections
 from facespace.faces.matching import FALSE_ALARM, Matching, match_faces
 from facespace.measure.context import Context
 from facespace.measure.detection_data import (
+    Detectors,
     Peers,
     TestPhoto,
     faceless_pictures,
@@ -273,10 +274,7 @@ def _times_ms(detectors: Sequence[Detector], *, rounds: int = 25) -> list[dict[s
 def run(
     context: Context,
     *,
-    models: Annotated[
-        tuple[str, ...],
-        Option("Detector file to set beside the built-in one; may be repeated.", flag="--model"),
-    ] = (),
+    models: Detectors = (),
     every_label: Annotated[bool, Option("Count also the labels that show no face to the eye.")] = False,
 ) -> Result:
     """Precision, recall, landmark error and speed on held-out photos and group stills, beside published detectors.

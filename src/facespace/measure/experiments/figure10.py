@@ -82,7 +82,7 @@ def find_moves(old: EmbeddedFaces, new: EmbeddedFaces) -> Moves:
 
 def draw_plane(old: EmbeddedFaces, new: EmbeddedFaces, moves: Moves) -> Plot:
     """The plane of the three people among whom most faces are corrected, with an arrow for each face that is."""
-    people = people_of(moves, len(old.identities))
+    people = _people(moves, len(old.identities))
     places = [old.embeddings[old.labels == p].mean(0, dtype=np.float64) for p in people]
     origin = np.mean(places, 0)
     axes = np.linalg.svd(np.array(places) - origin)[2][:2]
@@ -107,7 +107,7 @@ def draw_plane(old: EmbeddedFaces, new: EmbeddedFaces, moves: Moves) -> Plot:
     )
 
 
-def people_of(moves: Moves, n: int) -> tuple[int, ...]:
+def _people(moves: Moves, n: int) -> tuple[int, ...]:
     """The pair with most exchanged faces that are corrected, then whoever adds most to it; ties by name."""
     exchanged = np.zeros((n, n), np.int64)
     right = moves.corrected

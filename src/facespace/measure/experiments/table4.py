@@ -39,7 +39,7 @@ def run(
     on: On = "both",
 ) -> Result:
     """Compress the pictures again and resize them, and measure; faces stay where they were found."""
-    changes = [Recompress(quality) for quality in quality], [Resize(side) for side in side]
+    changes = [Recompress(value) for value in quality], [Resize(value) for value in side]
     sets = targets(context, on)
     jpeg = _sweep("quality {}", quality, changes[0], sets, context)
     size = _sweep("{} px", side, changes[1], sets, context)

@@ -19,6 +19,7 @@ from facespace.faces.detect import DEFAULT_INPUT_PX, Detector
 from facespace.faces.split import read_label_lines
 from facespace.images import read_image
 from facespace.measure.context import Context
+from facespace.measure.detection_data import Detectors
 from facespace.measure.embedding import OnStep
 from facespace.measure.experiment import Option, experiment
 from facespace.measure.result import MEASURED, Column, Result, Table, plain
@@ -99,10 +100,7 @@ def run(
         Path,
         Option("Folder of EVENT/NAME.jpg beside a labels.jsonl with boxes and attributes.", argument=True),
     ],
-    models: Annotated[
-        tuple[str, ...],
-        Option("Detector file to set beside the built-in one; may be repeated.", flag="--model"),
-    ] = (),
+    models: Detectors = (),
     every: Annotated[int, Option("Measure one photo in so many.", min=1)] = 1,
     all_events: Annotated[
         bool, Option("Measure all events, not only those that are held out from training.")
