@@ -1,17 +1,16 @@
 """Photos and videos with their faces put into a catalogue, moved and taken out of it again."""
 
-import io
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from facespace.errors import ImageError
 from facespace.extract import ImageFaces, PhotoFaces, Track, VideoFaces
 from facespace.images import Stamp, Unreadable, is_video, read_exif, read_tiff_size
+from facespace.images.jpeg import to_jpeg
 from facespace.library.carried import carried_ids, known_faces, known_photos
 from facespace.library.catalogue import Catalogue
 from facespace.library.differences import Move
@@ -29,12 +28,8 @@ REFUSED = (ValueError, TypeError, OverflowError, sqlite3.DataError, sqlite3.Inte
 
 def thumbnails_of(found: Found) -> list[bytes]:
     """The thumbnails of faces or tracks as JPEG; the costly part of keeping a photo, which workers can do."""
-    written = []
-    for pixels in (found.best if isinstance(found, VideoFaces) else found).thumbnails:
-        jpeg = io.BytesIO()
-        Image.fromarray(pixels).save(jpeg, "JPEG", quality=THUMBNAIL_QUALITY)
-        written.append(jpeg.getvalue())
-    return written
+    shown = found.best if isinstance(found, VideoFaces) else found
+    return [to_jpeg(pixels, quality=THUMBNAIL_QUALITY) for pixels in shown.thumbnails]
 
 
 def add_faces(

@@ -1,18 +1,17 @@
 """A report as one page that needs nothing else, and the JSON behind it."""
 
 import base64
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
-from PIL import Image
 
 from facespace.errors import ImageError
 from facespace.faces.align import square_crops
 from facespace.images import read_image
+from facespace.images.jpeg import to_jpeg
 from facespace.measure.plots import draw
 from facespace.measure.report import Report
 from facespace.measure.result import NOT_RUN, Picture, Plot, cell_text
@@ -67,6 +66,4 @@ def inline_picture(picture: Picture, data: Path) -> str | None:
     if picture.box_xyxy is not None:
         boxes = np.array([picture.box_xyxy], np.float32)
         pixels = square_crops(pixels, boxes, size_px=SIDE_PX, zoom_out=ZOOM_OUT)[0]
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(to_jpeg(pixels, quality=QUALITY)).decode()}"

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from facespace.errors import ImageError
 from facespace.extract import extract_image
 from facespace.images import decode_image
+from facespace.images.jpeg import to_jpeg
 from facespace.library import Card, Library, Similar
 from facespace.web.guarded import MAX_UPLOAD_BYTES
 from facespace.web.parameters import FaceKey, Text, Upload
-from facespace.web.photo_files import MAX_PIXELS, to_jpeg
+from facespace.web.photo_files import MAX_PIXELS
 from facespace.web.site import Site
 
 Result = TypeVar("Result")

@@ -1,17 +1,13 @@
 """Photos as JPEG for pages: always decoded and encoded again, so no file leaves as it is, and looked at each time."""
 
-import io
 import os
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from facespace.errors import ImageError
 from facespace.http.lines import printable
 from facespace.images import Video, decode_image
+from facespace.images.jpeg import to_jpeg
 from facespace.regular_files import open_regular, read_regular
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -78,13 +74,6 @@ def shown_frame(folder: Path, video: str, *, time_s: float, side_px: int) -> byt
     except ImageError as error:
         raise ImageError(printable(video), error.reason) from error
     raise ImageError(printable(video), "no picture of it can be decoded")
-
-
-def to_jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """RGB pixels as JPEG."""
-    written = io.BytesIO()
-    Image.fromarray(pixels).save(written, "JPEG", quality=85)
-    return written.getvalue()
 
 
 def _unreadable(photo: str, error: OSError) -> ImageError:
