@@ -12,11 +12,15 @@ from torch import Tensor, nn
 
 
 def read_weights(model: Path) -> dict[str, Tensor]:
-    """The weights of an ONNX file by name, in float32."""
-    return {
-        i.name: torch.from_numpy(numpy_helper.to_array(i).copy()).float()
-        for i in onnx.load(model).graph.initializer
-    }
+    """The weights of an ONNX file by name, in float32; those that it keeps as bytes too."""
+    graph = onnx.load(model).graph
+    weights = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()).float() for i in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in weights:
+            values, scale = (weights[name] for name in node.input[:2])
+            by_channel = scale.reshape(-1, *[1] * (values.ndim - 1))
+            weights[node.input[0].removesuffix("_quantized")] = values * by_channel
+    return weights
 
 
 @torch.no_grad()

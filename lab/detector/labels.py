@@ -1,8 +1,10 @@
 """Pictures with labelled faces: how a run keeps labels, and pictures that are decoded when they are drawn."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -87,17 +89,26 @@ class Pool:
         labels: of each picture.
         size: pictures kept in memory.
         uses: how often one that was decoded is drawn, in the mean.
+        whole: keep every picture, decoded once, for many workers to share.
     """
 
-    def __init__(self, labels: Mapping[Path, Labels], *, size: int = 240, uses: float = 8.0) -> None:
+    def __init__(
+        self, labels: Mapping[Path, Labels], *, size: int = 240, uses: float = 8.0, whole: bool = False
+    ) -> None:
         self.pictures, self.size, self.uses = list(labels.items()), size, uses
-        folders = Counter(path.parent for path in labels)
-        shares = np.array([folders[path.parent] ** -0.5 for path in labels])
+        folders = Counter(path.parent.name for path in labels)
+        shares = np.array([folders[path.parent.name] ** -0.5 for path in labels])
         self.shares = shares / shares.sum()
         self.kept: list[Source] = []
+        self.whole = whole
+        if whole:
+            with ThreadPoolExecutor(os.cpu_count()) as threads:
+                self.kept = list(threads.map(_decoded, *zip(*self.pictures, strict=True)))
 
     def draw(self, rng: np.random.Generator) -> Source:
         """One of the pictures: a new one while the pool fills, and once in ``uses`` after that."""
+        if self.whole:
+            return self.kept[self._chosen(rng)]
         if len(self.kept) < min(self.size, 2 * len(self.pictures)):
             self.kept.append(self._read(rng))
             return self.kept[-1]
@@ -107,5 +118,11 @@ class Pool:
         return self.kept[slot]
 
     def _read(self, rng: np.random.Generator) -> Source:
-        path, labels = self.pictures[int(rng.choice(len(self.pictures), p=self.shares))]
-        return Source(Image.fromarray(read_image(path).pixels), labels)
+        return _decoded(*self.pictures[self._chosen(rng)])
+
+    def _chosen(self, rng: np.random.Generator) -> int:
+        return int(rng.choice(len(self.pictures), p=self.shares))
+
+
+def _decoded(path: Path, labels: Labels) -> Source:
+    return Source(Image.fromarray(read_image(path).pixels), labels)

@@ -11,7 +11,9 @@ from torch.nn import functional as F
 
 OUTPUTS = 15  # score, box (4), landmarks (10)
 # Channels of the stem, at strides 4, 8, 16 and 32, and of the heads.
-WIDTHS = (16, 32, 48, 64, 64, 32)
+WIDTHS = (16, 32, 64, 96, 96, 64)
+# Residual units at strides 8, 16 and 32.
+UNITS = (2, 3, 3)
 
 
 class ConvUnit(nn.Module):
@@ -51,14 +53,14 @@ class DetectorNetwork(nn.Module):
     offsets from the box centre in box sides (see targets.decode).
     """
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, units: tuple[int, ...] = UNITS) -> None:
         super().__init__()
-        self.widths, self.pixel_scale = widths, 1 / 255
+        self.widths, self.units, self.pixel_scale = widths, units, 1 / 255
         stem, at4, at8, at16, at32, heads = widths
         self.stem = nn.Sequential(ConvUnit(3, stem, stride=2), ConvUnit(stem, at4, stride=2))
-        self.stage8 = _stage(at4, at8, 1)
-        self.stage16 = _stage(at8, at16, 2)
-        self.stage32 = _stage(at16, at32, 3)
+        self.stage8 = _stage(at4, at8, units[0])
+        self.stage16 = _stage(at8, at16, units[1])
+        self.stage32 = _stage(at16, at32, units[2])
         self.lateral = nn.ModuleList(ConvUnit(width, heads, size=1) for width in (at8, at16, at32))
         self.smooth = nn.ModuleList(ConvUnit(heads, heads) for _ in range(3))
         self.head = nn.ModuleList(nn.Conv2d(heads, OUTPUTS, 1) for _ in range(3))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torch.utils.data import IterableDataset
+from torch.utils.data import IterableDataset, get_worker_info
 
 from facespace.faces.detect import DEFAULT_INPUT_PX
 from facespace.measure.detection_data import faceless_regions
@@ -43,6 +43,8 @@ class Pictures(IterableDataset[Sample]):
     shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
 
     def __iter__(self) -> Iterator[Sample]:
+        if (worker := get_worker_info()) is not None:  # each process its own
+            self.rng = self.rng.spawn(worker.num_workers)[worker.id]
         while True:
             canvas = getattr(self, self.rng.choice(list(self.shares), p=list(self.shares.values())))()
             labels = canvas.labels

@@ -1,12 +1,11 @@
-"""Train the detector: pictures from one worker process, one optimiser, a log, checkpoints that resume."""
+"""Train the detector: pictures from worker processes, one optimiser, a log, checkpoints that resume."""
 
 import copy
 import itertools
 import json
 import time
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,13 @@ from facespace.training.processor import has_bfloat16
 from facespace.training.recipe import Optimiser
 from facespace.training.run_folder import read_state, write_state
 from lab.detector.export import read_network
-from lab.detector.labels import Labels, Pool
-from lab.detector.network import WIDTHS, DetectorNetwork
+from lab.detector.labels import Pool
+from lab.detector.network import UNITS, WIDTHS, DetectorNetwork
 from lab.detector.pictures import Pictures, Sample
-from lab.detector.targets import detection_loss
+from lab.detector.targets import Truth, detection_loss, stack_labels
 
 NORM_PICTURES = 64  # to fit the norms of exported weights to
-CHECKPOINT_SECONDS = 120.0
+CHECKPOINT_SECONDS = 60.0
 OPTIMISER = Optimiser(
     learning_rate=2.5e-3, schedule="one-cycle", warmup=0.03, weight_decay=1e-2, clip=10.0, ema=0.999
 )
@@ -41,12 +40,18 @@ class DetectorRecipe:
     batch_size: int = 16
     canvas_px: int = 320
     log_every: int = 50
+    learning_rate: float = OPTIMISER.learning_rate
     widths: tuple[int, ...] = WIDTHS
+    units: tuple[int, ...] = UNITS
+    device: str = "cpu"
+    workers: int = 1
 
 
-def _batch(samples: list[Sample]) -> tuple[Tensor, list[Labels]]:
-    """Pictures (B, H, W, 3) and the labels of each."""
-    return torch.from_numpy(np.stack([pixels for pixels, _ in samples])), [labels for _, labels in samples]
+def _batch(samples: list[Sample]) -> tuple[Tensor, Truth]:
+    """Pictures (B, H, W, 3) and their labels."""
+    return torch.from_numpy(np.stack([pixels for pixels, _ in samples])), stack_labels(
+        [of for _, of in samples]
+    )
 
 
 class _Run:
@@ -55,10 +60,11 @@ class _Run:
     def __init__(self, recipe: DetectorRecipe) -> None:
         torch.manual_seed(0)
         self.recipe = recipe
-        self.network = DetectorNetwork(recipe.widths)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.options = replace(OPTIMISER, learning_rate=recipe.learning_rate)
+        self.network = DetectorNetwork(recipe.widths, recipe.units)
+        self.network.to(recipe.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network)
-        self.optimiser = make_optimiser(OPTIMISER, decay_groups(self.network))
+        self.optimiser = make_optimiser(self.options, decay_groups(self.network))
         self.step, self.seconds = 0, 0.0
 
     def save(self, path: Path) -> None:
@@ -68,6 +74,7 @@ class _Run:
             "optimiser": self.optimiser.state_dict(),
             "place": (self.step, self.seconds),
             "widths": self.recipe.widths,
+            "units": self.recipe.units,
         })  # fmt: skip
 
     def load(self, path: Path) -> None:
@@ -79,21 +86,23 @@ class _Run:
     def begin_with(self, model: Path, pictures: Pictures) -> None:
         """The weights of an exported detector, with norms that fit the training pictures."""
         pixels, _ = _batch(list(itertools.islice(pictures, NORM_PICTURES)))
-        self.network.load_state_dict(read_network(model, self.recipe.widths, pixels).state_dict())
+        network = read_network(model, pixels, self.recipe.widths, self.recipe.units)
+        self.network.load_state_dict(network.state_dict())
         self.average.load_state_dict(self.network.state_dict())
 
-    def learn(self, pixels: Tensor, labels: list[Labels]) -> dict[str, float]:
-        """One step of the optimiser; returns the loss and its parts."""
-        progress = self.seconds / (60 * self.recipe.minutes)
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu")):
+    def learn(self, pixels: Tensor, truth: Truth) -> dict[str, Tensor]:
+        """One step of the optimiser; returns the loss and its parts, and the length of the gradient."""
+        device, progress = self.recipe.device, self.seconds / (60 * self.recipe.minutes)
+        pixels = pixels.to(device, non_blocking=True)
+        with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16(device)):
             maps = self.network(pixels.permute(0, 3, 1, 2).float())
-        loss, parts = detection_loss(maps, labels)
+        loss, parts = detection_loss(maps, truth.to(device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        check_loss(self.step, loss.item(), take_step(self.optimiser, OPTIMISER, progress).item())
+        length = take_step(self.optimiser, self.options, progress)
         update_average(self.average, self.network, OPTIMISER.ema)
         self.step += 1
-        return {"loss": loss.item(), **parts}
+        return parts | {"gradient": length}
 
 
 def train_detector(
@@ -125,9 +134,10 @@ def train_detector(
     loader = DataLoader(
         pictures,
         batch_size=recipe.batch_size,
-        num_workers=1,
+        num_workers=recipe.workers,
         collate_fn=_batch,
         prefetch_factor=4,
+        pin_memory=recipe.device != "cpu",
     )
     _loop(run, loader, folder / "log.jsonl", checkpoint)
     run.save(checkpoint)
@@ -137,12 +147,16 @@ def train_detector(
 def _loop(run: _Run, loader: "DataLoader[Any]", log: Path, checkpoint: Path) -> None:
     run.network.train()
     started, saved = time.monotonic() - run.seconds, run.seconds
-    recent: deque[dict[str, float]] = deque(maxlen=run.recipe.log_every)
-    for pixels, labels in loader:
-        recent.append(run.learn(pixels, labels))
+    recent: list[dict[str, Tensor]] = []
+    for pixels, truth in loader:
+        recent.append(run.learn(pixels, truth))
         run.seconds = time.monotonic() - started
         if run.step % run.recipe.log_every == 0:
-            means = {name: round(float(np.mean([row[name] for row in recent])), 4) for name in recent[0]}
+            means = {
+                name: round(float(torch.stack([row[name] for row in recent]).mean()), 4) for name in recent[0]
+            }
+            check_loss(run.step, means["loss"], means["gradient"])
+            recent.clear()
             line = {"step": run.step, "seconds": round(run.seconds, 1), **means}
             with log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")

@@ -1,5 +1,6 @@
 """Embedders trained side by side on the same changed pictures: where a teacher has each of them, how another has
-pairs, who is who, and that two unnamed faces are two people. The schedule goes by the clock; one GPU is enough.
+pairs, who is who, and that two unnamed faces are two people; some finish by triplets alone. The schedule goes by the
+clock; one GPU is enough.
 """
 
 import copy
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 
 from facespace.training.augment import Augmentation, resize_images, to_input
 from facespace.training.distillation import distillation_loss
+from facespace.training.losses import triplet_loss
+from facespace.training.mining import mine
 from facespace.training.optimisers import decay_groups, make_optimiser, take_step, update_average
 from facespace.training.recipe import Optimiser
 from lab.embedder.faces import BatchDraw, FacePool
@@ -23,7 +26,7 @@ from lab.embedder.network import Embedding
 
 CHUNK = 512
 AVERAGE_EVERY = 4
-REPORTS = 3
+REPORTS = 5
 # Shares of blends that are one face as it is, and whose first face is from a crowd.
 UNBLENDED, OF_CROWDS = 0.3, 0.25
 RELATIONS = 10.0  # weight of the second teacher's pairs
@@ -58,6 +61,29 @@ class TrainRecipe:
 
 
 @dataclass(frozen=True)
+class Student:
+    """A network that learns, and from how much.
+
+    Attributes:
+        network: pictures (N, 3, H, W) in [-1, 1] -> rows (N, D); has ``input_hw``.
+        every: it learns from one batch in so many.
+        blends: of a batch, at most.
+        triplets_from: the part of the run, in [0, 1], from which on it learns by triplets alone (paper, section 3.1).
+    """
+
+    network: nn.Module
+    every: int = 1
+    blends: int = 1_000_000
+    triplets_from: float = 1.0
+
+    @property
+    def input_hw(self) -> tuple[int, int]:
+        """Rows and columns that it takes."""
+        height, width = self.network.input_hw  # type: ignore[misc]
+        return int(height), int(width)
+
+
+@dataclass(frozen=True)
 class Targets:
     """What the teachers say of a pool's N faces: unit rows (N, D) and (N, E), zero where they are not needed."""
 
@@ -87,7 +113,7 @@ class _Batch:
 
 
 def train(
-    students: dict[str, Embedding],
+    students: dict[str, Student],
     pool: FacePool,
     vectors: nn.Module,
     targets: Targets,
@@ -100,7 +126,7 @@ def train(
     """Train all ``students`` on the faces of ``pool`` that are not set aside.
 
     Args:
-        students: by name; they are changed and moved to ``device``.
+        students: by name; their networks are changed and moved to ``device``.
         pool: N faces.
         vectors: the first teacher, on ``device``, which is asked about every blend.
         targets: what both teachers say of the faces.
@@ -119,9 +145,10 @@ def train(
         batch = draw()
         views: dict[tuple[int, int], Tensor] = {}
         for run in runs.values():
-            if run.input_hw not in views:
-                views[run.input_hw] = resize_images(batch.views, run.input_hw)
-            run.learn(views[run.input_hw], batch, progress)
+            if step % run.student.every == 0:
+                if run.input_hw not in views:
+                    views[run.input_hw] = resize_images(batch.views, run.input_hw)
+                run.learn(views[run.input_hw], batch, progress)
         step += 1
         if progress - reported >= 1 / REPORTS:
             reported = progress
@@ -133,20 +160,26 @@ def train(
 class _Run:
     """One student, its average and its optimiser."""
 
-    def __init__(self, network: Embedding, recipe: TrainRecipe, device: str) -> None:
-        self.input_hw, self.recipe, self.step = network.input_hw, recipe, 0
-        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(self, student: Student, recipe: TrainRecipe, device: str) -> None:
+        self.student, self.recipe, self.step = student, recipe, 0
+        self.input_hw = student.input_hw
+        network = student.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network: nn.Module = network.train()
         self.average = copy.deepcopy(self.network).eval()
+        self.generator = torch.Generator(device).manual_seed(recipe.seed)
         groups = decay_groups(self.network)
         self.optimiser = make_optimiser(recipe.optimiser, groups, fused=device != "cpu")
         self.loss = torch.zeros(())
 
     def learn(self, views: Tensor, batch: _Batch, progress: float) -> None:
         """One step of the optimiser."""
+        n = len(batch.labels)
+        by_triplets = progress >= self.student.triplets_from
+        views = views[:n] if by_triplets else views[: n + self.student.blends]
         with torch.autocast(views.device.type, torch.bfloat16):
             rows = self.network(views)
-        loss = self._loss(F.normalize(rows.float(), dim=1), batch)
+        rows = F.normalize(rows.float(), dim=1)
+        loss = self._triplet_loss(rows, batch) if by_triplets else self._loss(rows, batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         take_step(self.optimiser, self.recipe.optimiser, progress)
@@ -161,8 +194,12 @@ class _Run:
         n = len(batch.labels)
         faces, losses = rows[:n], self.recipe.losses
         loss = head_loss(faces, batch.labels, batch.unnamed, batch.targets[:n], losses)
-        loss = loss + distillation_loss(rows[n:], batch.targets[n:], vectors=losses.vectors)
+        loss = loss + distillation_loss(rows[n:], batch.targets[n : len(rows)], vectors=losses.vectors)
         return loss + distillation_loss(faces[batch.known], batch.pairs, vectors=0.0, relations=RELATIONS)
+
+    def _triplet_loss(self, faces: Tensor, batch: _Batch) -> Tensor:
+        triplets = mine(faces.detach(), batch.labels, generator=self.generator, rule="semi-hard")
+        return triplet_loss(faces, triplets).loss
 
 
 class _Draw:

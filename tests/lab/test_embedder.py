@@ -15,15 +15,25 @@ from facespace.models import read_spec
 from facespace.training.augment import Augmentation
 from facespace.training.networks.plain_residual import PlainResidual
 from facespace.training.recipe import Optimiser
+from facespace.training.run_folder import read_facts, read_model
 from lab.embedder.faces import BatchDraw, FacePool
 from lab.embedder.head import Head, LossWeights
 from lab.embedder.network import Embedding, read_network
 from lab.embedder.pack import read_pack, write_pack
-from lab.embedder.recipe import TRUNKS, blank_network, dev_line, export, finish, first_network, keep
+from lab.embedder.recipe import (
+    TRUNKS,
+    blank_network,
+    dev_line,
+    export,
+    finish,
+    first_student,
+    keep,
+    write_run,
+)
 from lab.embedder.releases import tar_at, threshold_at
 from lab.embedder.shipped import write_shipped
 from lab.embedder.teachers import Teacher
-from lab.embedder.train import Targets, TrainRecipe, embed_by, train
+from lab.embedder.train import Student, Targets, TrainRecipe, embed_by, train
 
 DIM, SIDE = 8, 32
 
@@ -104,7 +114,10 @@ def test_training_learns_where_people_lie_and_spreads_unseen_unnamed_faces(drawn
     pool, targets = drawn
     ticks, reports = itertools.count(0.0, 1.0), []
     met = train(
-        {"one": small_network(), "two": small_network(SIDE // 2)},
+        {
+            "one": Student(small_network()),
+            "two": Student(small_network(SIDE // 2), every=2, blends=10, triplets_from=0.8),
+        },
         pool,
         Patterns(),
         targets,
@@ -112,8 +125,9 @@ def test_training_learns_where_people_lie_and_spreads_unseen_unnamed_faces(drawn
         report=lambda networks, minutes, losses: reports.append((minutes, losses)),
         clock=lambda: next(ticks),
     )
-    assert len(reports) == 2 and reports[0][1]["steps"] > 20
+    assert len(reports) == 4 and reports[0][1]["steps"] > 10
     assert all(reports[1][1][name] < reports[0][1][name] for name in met)
+    assert reports[-1][1]["two"] < 0.3 < reports[1][1]["two"]  # the triplets' part of the run
     rows = embed_by(met["one"], torch.from_numpy(pool.crops)).numpy()
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     known = (rows[:90] * targets.vectors.numpy()[:90]).sum(1).mean()
@@ -146,12 +160,24 @@ def test_kept_weights_come_back_as_a_model(
     )
     network, weights = blank_network(name), tmp_path / f"{name}.pt"
     keep(network, weights)
-    again = first_network(name, tmp_path, torch.zeros(2, 3, SIDE, SIDE))
-    torch.testing.assert_close(again.state_dict(), network.state_dict(), rtol=0, atol=1e-3)
+    again = first_student(name, tmp_path, torch.zeros(2, 3, SIDE, SIDE))
+    assert again.input_hw == (SIDE, SIDE) and again.every == 1
+    torch.testing.assert_close(again.network.state_dict(), network.state_dict(), rtol=0, atol=1e-3)
     finish(pool, weights, tmp_path / "model.onnx", version="9")
     embedder = Embedder(tmp_path / "model.onnx")
     assert embedder.spec.version == "9" and embedder.spec.input_hw == (SIDE, SIDE)
     assert embedder.embed(pool.crops[:3]).shape == (3, 128)
+
+
+def test_a_network_of_the_paper_becomes_a_run_that_can_be_measured(drawn: tuple, tmp_path: Path) -> None:
+    pool, _ = drawn
+    student = first_student("nns2", tmp_path, torch.zeros(2, 3, SIDE, SIDE))
+    assert student.every > 1 and student.triplets_from < 1
+    keep(student.network, tmp_path / "nns2.pt")
+    write_run(pool, tmp_path / "nns2.pt", tmp_path / "run")
+    assert read_facts(tmp_path / "run")["n_faces"] == int((~pool.dev).sum())
+    written = read_model(tmp_path / "run")["weights"]
+    torch.testing.assert_close(written, dict(student.network.state_dict()), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["mobilefacenet.onnx", "fr_feature.onnx"])

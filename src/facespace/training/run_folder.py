@@ -128,13 +128,13 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What `write_state` wrote.
+    """What `write_state` wrote, on whatever device: its tensors are on the processor.
 
     Raises:
         DataError: it cannot be read.
     """
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError) as error:
         raise DataError(f"{path}: expected a checkpoint, got: {error}") from error
     return state
