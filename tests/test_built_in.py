@@ -76,9 +76,8 @@ def test_a_built_in_model_says_all_of_itself(spec: ModelSpec) -> None:
     assert path.stat().st_size <= (6e6 if spec.task == "embedder" else 1.5e6)
     summary = summarise(path)
     assert summary.weights == sum(layer.weights for layer in summary.layers) > 1e5
-    # As bytes but for the last layers; as float32.
-    least, most = (1, 1.6) if spec.task == "embedder" else (4, 4.2)
-    assert least * summary.weights < path.stat().st_size < most * summary.weights + 1e5
+    # As bytes but for the first and last layers.
+    assert summary.weights < path.stat().st_size < 1.6 * summary.weights + 1e5
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.name)
@@ -106,7 +105,7 @@ def test_a_layer_costs_what_the_architecture_says() -> None:
     assert [summary.weights, summary.multiply_adds, list(summary.input_hw)] == [
         card[key] for key in ("weights", "multiply_adds", "input_hw")
     ]
-    assert summary.multiply_adds <= 375e6
+    assert summary.multiply_adds <= 425e6
 
 
 @pytest.fixture(scope="module", params=[spec.name for spec in EMBEDDERS])
@@ -214,7 +213,7 @@ def test_two_folds_of_lfw_with_our_own_detector(data: Path, tmp_path: Path) -> N
     lines = (data / "lfw" / "pairs.txt").read_text(encoding="utf-8").splitlines()
     (tmp_path / "pairs.txt").write_text("\n".join(["2\t300", *lines[1:1201]]), encoding="utf-8")
     figures = lfw.run(Context(Setup(data)), pairs=tmp_path / "pairs.txt").figures
-    assert figures["accuracy_mean"] == pytest.approx(0.979, abs=0.004)
+    assert figures["accuracy_mean"] == pytest.approx(0.987, abs=0.004)
     assert figures["tar"]["1e-1"] == pytest.approx(0.998, abs=0.003) and figures["detector_failures"] <= 2
 
 

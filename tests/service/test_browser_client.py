@@ -20,14 +20,15 @@ from facespace.faces.detect import Detector
 from facespace.faces.tiles import decoded_side_px
 from facespace.gallery import Gallery
 from facespace.images import decode_image
-from facespace.models.devices import AGREEMENT
 from facespace.service.app import create_app
 from facespace.service.client_page import BROWSER_EMBEDDER, client_routes
 from facespace.service.keys import Keys
 from facespace.service.service import Service
 from facespace.service.settings import Settings
 
-BOX_PX = 2.0
+# The detector's bytes round differently in a browser: boxes and landmarks move by a share of a face's side, and the
+# embedding of the face that is cut out there by so much (L2; two people are 1.1 apart).
+MOVED, AGREEMENT = 0.03, 0.2
 FIND = """async encoded => {
   const { openFaces } = await import("./facespace.js");
   globalThis.client ??= await openFaces();
@@ -95,8 +96,6 @@ def compare(
     page: Any,
     models: tuple[Detector, Embedder],
     content: bytes,
-    *,
-    within: float = AGREEMENT,
 ) -> int:
     """Find the faces of a picture here and there, embeddings this near each other (L2); how many there were."""
     seen = page.evaluate(FIND, base64.b64encode(content).decode())
@@ -106,10 +105,12 @@ def compare(
     assert (seen["height"], seen["width"]) == picture.size_hw
     assert len(found) == len(expected.faces)
     if found:
-        assert np.abs(np.array([f["box"] for f in found]) - expected.faces.boxes_xyxy).max() < BOX_PX
-        assert np.abs(np.array([f["landmarks"] for f in found]) - expected.faces.landmarks_xy).max() < BOX_PX
+        side = np.sqrt(expected.faces.areas_px)[:, None]
+        boxes, points = (np.array([f[name] for f in found]) for name in ("box", "landmarks"))
+        assert (np.abs(boxes - expected.faces.boxes_xyxy) / side).max() < MOVED
+        assert (np.abs(points - expected.faces.landmarks_xy) / side[..., None]).max() < MOVED
         rows = np.array([f["embedding"] for f in found], np.float32)
-        assert np.linalg.norm(rows - expected.embeddings, axis=1).max() < within
+        assert np.linalg.norm(rows - expected.embeddings, axis=1).max() < AGREEMENT
         # A component that lies between two bytes may fall on either side.
         as_bytes = quantise(rows, models[1].spec.byte_scale).astype(int)
         assert np.abs(np.array([f["bytes"] for f in found]) - as_bytes).max() <= 1
@@ -151,7 +152,12 @@ def png(image: Image.Image) -> bytes:
 
 
 def test_faces_of_photos_are_those_that_python_finds(page: Any, models: Any, data: Path) -> None:
-    assert [compare(page, models, photo.read_bytes()) for photo in photos(data)] == [1, 1, 1, 6]
+    assert [compare(page, models, photo.read_bytes()) for photo in photos(data)] == [
+        1,
+        2,
+        1,
+        6,
+    ]  # one is a watermark's star
 
 
 @pytest.mark.parametrize(
@@ -159,7 +165,7 @@ def test_faces_of_photos_are_those_that_python_finds(page: Any, models: Any, dat
     ["empty", "tiny", "enlarged", "large JPEG", "see-through", "turned", "face that fills the picture"],
 )
 def test_pictures_of_other_shapes(case: str, page: Any, models: Any, data: Path) -> None:
-    photo = Image.open(photos(data)[1]).convert("RGB")
+    photo = Image.open(photos(data)[2]).convert("RGB")
     if case == "empty":
         assert compare(page, models, png(Image.new("RGB", (200, 90), "teal"))) == 0
     elif case == "tiny":
@@ -168,11 +174,11 @@ def test_pictures_of_other_shapes(case: str, page: Any, models: Any, data: Path)
         case == "enlarged"
     ):  # above the size at which faces are cut out, and no JPEG, which Python decodes reduced
         large = photo.resize((photo.width * 5, photo.height * 5))
-        assert compare(page, models, png(large)) >= 2
+        assert compare(page, models, png(large)) >= 1
     elif case == "large JPEG":  # which Python decodes at half its size
         file = BytesIO()
         photo.resize((photo.width * 6, photo.height * 6)).save(file, "JPEG", quality=92)
-        assert compare(page, models, file.getvalue(), within=3 * AGREEMENT) >= 1
+        assert compare(page, models, file.getvalue()) >= 1
     elif case == "see-through":
         photo.putalpha(Image.linear_gradient("L").resize(photo.size).point(lambda v: 255 if v < 230 else 0))
         assert compare(page, models, png(photo)) == 1

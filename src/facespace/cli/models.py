@@ -93,11 +93,11 @@ def _summary(model: str) -> Any:
 def calibrate(
     model: Annotated[str, typer.Argument(help="ONNX file with a ModelSpec.", show_default=False)],
     beside: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--with",
-            help="A model of the same space (same teacher, or a harmonic run), by name or file. Declares that the two "
-            "are compatible, and measures the distances between them.",
+            help="A model of the same space (same teacher, or a harmonic run), by name or file; may be repeated. "
+            "Declares that the two are compatible, and measures the distances between them.",
         ),
     ] = None,
     data: Data = None,
@@ -111,7 +111,7 @@ def calibrate(
     Example: facespace models calibrate my.onnx --data DIR
     """
     root = data_folder(data)
-    other = embed_val(beside, root) if beside else None
+    others = [embed_val(other, root) for other in beside or ()]
     embedder, faces = embed_val(model, root)
     more = root / "faces" / "more"
     held_out = read_held_out(more, Context(Setup(root, model=str(embedder.path)))) if more.is_dir() else None
@@ -119,12 +119,15 @@ def calibrate(
     spec = write_distances(
         embedder.path, embedder.spec, faces, source="faces/val, all pairs", populations=populations
     )
-    distances = spec.distances
-    if other is not None:
-        met, of_met = other
+    distances = {spec.label: spec.distances}
+    for met, of_met in others:
         mixed = measure_mixed(held_out, Context(Setup(root, model=str(met.path)))) if held_out else None
         spec = declare_compatible(
             embedder.path, spec, faces, other=met.spec, of_other=of_met, distances=mixed
         )
-        distances = spec.compatible_with[met.spec.sha256]
-    show_json(distances) if json else show(f"{spec.label}: {distances}")
+        distances[f"with {met.spec.label}"] = spec.compatible_with[met.spec.sha256]
+    if json:
+        show_json(distances)
+    else:
+        for name, at_rates in distances.items():
+            show(f"{name}: {at_rates}")

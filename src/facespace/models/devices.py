@@ -9,7 +9,7 @@ AUTO = "auto"
 # Two devices round differently, and where a value lies between two bytes, one takes this and one the other: the
 # embeddings of one crop lie at most this far apart (L2), most of them far nearer, so that comparisons across devices
 # are worth as much as those within one (docs/devices.md).
-AGREEMENT = 5e-2
+AGREEMENT = 7e-2
 
 
 @dataclass(frozen=True)
