@@ -1,5 +1,6 @@
 """Trained networks as models; the run folders here hold the built-in model as theirs, so that nothing is trained."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -50,6 +51,8 @@ def test_finished_runs_are_found_and_others_passed_over(tmp_path: Path) -> None:
     runs = find_runs(tmp_path, tmp_path / "exported")
     assert [(run.name, run.network) for run in runs] == [("a", "nn4"), ("b", "plain-residual")]
     assert runs[0].budget() == "40 steps of 128 faces, 5,000 images of 70 people"
+    later = dataclasses.replace(runs[0], recipe={**runs[0].recipe, "init": "runs/before"})
+    assert later.budget() == f"{runs[0].budget()}, from the run before"
     assert not (tmp_path / "exported").exists()
 
 

@@ -30,13 +30,14 @@ class RunModel:
         return Path(named) if named else None
 
     def budget(self) -> str:
-        """How long it was trained and on what, for people."""
+        """How long it was trained, on what and from which run on, for people."""
         steps = int(self.recipe.get("epoch_steps") or 0) * int(self.recipe.get("epochs", 0))
         length = f"{steps:,} steps" if steps else f"{self.recipe.get('epochs', '?')} epochs"
         batch = self.recipe.get("batches", {}).get("batch_size", "?")
+        first = self.recipe.get("init")
         return (
             f"{length} of {batch} faces, {self.recipe.get('n_faces', 0):,} images of "
-            f"{self.recipe.get('n_identities', 0):,} people"
+            f"{self.recipe.get('n_identities', 0):,} people{f', from the run {Path(first).name}' if first else ''}"
         )
 
 
