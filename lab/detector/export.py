@@ -5,7 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -132,12 +131,13 @@ def export_detector(
         floats = Path(folder) / "floats.onnx"
         write_network(fold_norms(load_detector(checkpoint)), floats)
         # Of the heads' scores and offsets every bit counts.
-        write_int8(floats, partial_file, inputs, lambda names: [names[0], *_heads(floats)])
+        write_int8(
+            floats,
+            partial_file,
+            inputs,
+            lambda convs: [convs[0], *(node for node in convs if "head." in node.input[1])],
+        )
         return write_spec(partial_file, spec)
-
-
-def _heads(model: Path) -> list[str]:
-    return [node.name for node in onnx.load(model).graph.node if any("head." in name for name in node.input)]
 
 
 def write_network(network: DetectorNetwork, path: Path) -> None:

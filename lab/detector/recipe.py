@@ -30,6 +30,7 @@ leaves 1 of 10 false alarms in 400 faceless pictures.
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,7 @@ def main() -> None:
         recipe = DetectorRecipe(
             given.minutes,
             given.batch_size,
-            learning_rate=given.learning_rate,
+            optimiser=dataclasses.replace(OPTIMISER, learning_rate=given.learning_rate),
             device=given.device,
             workers=given.workers,
         )

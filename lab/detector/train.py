@@ -5,7 +5,7 @@ import itertools
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class DetectorRecipe:
     batch_size: int = 16
     canvas_px: int = 320
     log_every: int = 50
-    learning_rate: float = OPTIMISER.learning_rate
+    optimiser: Optimiser = OPTIMISER
     widths: tuple[int, ...] = WIDTHS
     units: tuple[int, ...] = UNITS
     device: str = "cpu"
@@ -60,11 +60,10 @@ class _Run:
     def __init__(self, recipe: DetectorRecipe) -> None:
         torch.manual_seed(0)
         self.recipe = recipe
-        self.options = replace(OPTIMISER, learning_rate=recipe.learning_rate)
         self.network = DetectorNetwork(recipe.widths, recipe.units)
         self.network.to(recipe.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network)
-        self.optimiser = make_optimiser(self.options, decay_groups(self.network))
+        self.optimiser = make_optimiser(recipe.optimiser, decay_groups(self.network))
         self.step, self.seconds = 0, 0.0
 
     def save(self, path: Path) -> None:
@@ -91,7 +90,7 @@ class _Run:
         self.average.load_state_dict(self.network.state_dict())
 
     def learn(self, pixels: Tensor, truth: Truth) -> dict[str, Tensor]:
-        """One step of the optimiser; returns the loss and its parts, and the length of the gradient."""
+        """One step of the optimiser; returns the loss and its parts."""
         device, progress = self.recipe.device, self.seconds / (60 * self.recipe.minutes)
         pixels = pixels.to(device, non_blocking=True)
         with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16(device)):
@@ -99,10 +98,11 @@ class _Run:
         loss, parts = detection_loss(maps, truth.to(device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        length = take_step(self.optimiser, self.options, progress)
-        update_average(self.average, self.network, OPTIMISER.ema)
+        length = take_step(self.optimiser, self.recipe.optimiser, progress)
+        check_loss(self.step, loss.item(), length.item())
+        update_average(self.average, self.network, self.recipe.optimiser.ema)
         self.step += 1
-        return parts | {"gradient": length}
+        return parts
 
 
 def train_detector(
@@ -155,7 +155,6 @@ def _loop(run: _Run, loader: "DataLoader[Any]", log: Path, checkpoint: Path) -> 
             means = {
                 name: round(float(torch.stack([row[name] for row in recent]).mean()), 4) for name in recent[0]
             }
-            check_loss(run.step, means["loss"], means["gradient"])
             recent.clear()
             line = {"step": run.step, "seconds": round(run.seconds, 1), **means}
             with log.open("a", encoding="utf-8") as file:

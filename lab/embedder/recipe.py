@@ -81,8 +81,10 @@ TRAINING_DATA = (
 )
 
 
-def blank_network(name: str) -> Embedding:
-    """The network ``name`` with drawn weights."""
+def blank_network(name: str) -> nn.Module:
+    """The network ``name``, ours (an `Embedding`) or the paper's, with drawn weights."""
+    if name in PAPER:
+        return build(name)
     trunk = TRUNKS[name]()
     return Embedding(trunk, Head(trunk.embedding.in_features, hidden=HIDDEN))
 
@@ -92,9 +94,9 @@ def first_student(name: str, run: Path, pictures: Tensor) -> Student:
     paper's begin with drawn weights."""
     kept, of_paper = run / f"{name}.pt", name in PAPER
     if kept.is_file():
-        network: nn.Module = kept_network(name, kept)
+        network = kept_network(name, kept)
     elif of_paper:
-        network = build(name)
+        network = blank_network(name)
     else:
         trunk = TRUNKS[name]()
         network = read_network(run / f"{name}.onnx", trunk, resize_images(pictures, trunk.input_hw))
@@ -196,7 +198,7 @@ def _asked_once(
 
 def kept_network(name: str, path: Path) -> nn.Module:
     """The network ``name`` with the weights that `keep` wrote."""
-    network = build(name) if name in PAPER else blank_network(name)
+    network = blank_network(name)
     network.load_state_dict(read_state(path))
     return network
 
@@ -210,8 +212,8 @@ def keep(network: nn.Module, path: Path) -> None:
 def finish(pool: FacePool, weights: Path, path: Path, *, version: str) -> None:
     """Fit the last layers of a trained network, ``weights``/NAME.pt, once more and write it as a newer version."""
     name = weights.stem
-    network = blank_network(name)
-    network.load_state_dict(read_state(weights))
+    network = kept_network(name, weights)
+    assert isinstance(network, Embedding)
     pool = pool.part(np.flatnonzero(pool.source != "crowd"))
     features = trunk_features(network.eval(), pool.crops)
     fit_head(network.head, pool, features, embed(network.head, features))

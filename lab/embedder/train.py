@@ -145,10 +145,11 @@ def train(
         batch = draw()
         views: dict[tuple[int, int], Tensor] = {}
         for run in runs.values():
+            size_hw = run.student.input_hw
             if step % run.student.every == 0:
-                if run.input_hw not in views:
-                    views[run.input_hw] = resize_images(batch.views, run.input_hw)
-                run.learn(views[run.input_hw], batch, progress)
+                if size_hw not in views:
+                    views[size_hw] = resize_images(batch.views, size_hw)
+                run.learn(views[size_hw], batch, progress)
         step += 1
         if progress - reported >= 1 / REPORTS:
             reported = progress
@@ -162,7 +163,6 @@ class _Run:
 
     def __init__(self, student: Student, recipe: TrainRecipe, device: str) -> None:
         self.student, self.recipe, self.step = student, recipe, 0
-        self.input_hw = student.input_hw
         network = student.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network: nn.Module = network.train()
         self.average = copy.deepcopy(self.network).eval()

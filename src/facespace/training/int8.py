@@ -40,7 +40,7 @@ def export_int8(model: Path, out: Path, inputs: NDArray[np.float32]) -> ModelSpe
             f"inputs: expected some of shape (N, 3, {spec.input_hw[0]}, {spec.input_hw[1]}), got {inputs.shape}"
         )
     with written_beside(out) as partial:
-        write_int8(model, partial, (picture[None] for picture in inputs), lambda names: [names[0], names[-1]])
+        write_int8(model, partial, (picture[None] for picture in inputs), lambda convs: [convs[0], convs[-1]])
         return write_spec(partial, spec.uncalibrated(options={"precision": "int8"}))
 
 
@@ -48,7 +48,7 @@ def write_int8(
     model: Path,
     out: Path,
     inputs: Iterable[NDArray[np.float32]],
-    in_floats: Callable[[list[str]], list[str]],
+    in_floats: Callable[[list[onnx.NodeProto]], list[onnx.NodeProto]],
 ) -> None:
     """Write ``model`` with byte weights and activations to ``out``, without a spec.
 
@@ -60,12 +60,13 @@ def write_int8(
         model: a network of convolutions in ONNX with one input.
         out: the file to write.
         inputs: what the network takes, shape (1, 3, H, W), one after the other.
-        in_floats: of the names of all convolutions, in their order, those that stay as they are.
+        in_floats: of all convolutions, in their order, those that stay as they are.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     floats = onnx.load(model)
     widen_weights(floats)
+    convolutions = [node for node in floats.graph.node if node.op_type == "Conv"]
     quantize_static(
         floats,
         out,
@@ -77,7 +78,7 @@ def write_int8(
         per_channel=True,
         reduce_range=True,
         op_types_to_quantize=list(OPERATORS),
-        nodes_to_exclude=in_floats([node.name for node in floats.graph.node if node.op_type == "Conv"]),
+        nodes_to_exclude=[node.name for node in in_floats(convolutions)],
     )
     strip_traces(out)
 
