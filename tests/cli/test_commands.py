@@ -19,6 +19,8 @@ from facespace.cli.app import run
 from facespace.errors import DataError, FacespaceError
 from fakes import SPEC, OpenedEmbedder, draw_photo
 
+SMOKE = str(Path(__file__).parents[2] / "recipes" / "smoke.toml")
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
@@ -213,6 +215,7 @@ def as_a_process(*arguments: object, **options: object) -> subprocess.CompletedP
         (["models", "show", "nowhere.onnx"], "expected a built-in model"),
         (["cluster", "nowhere", "-o", "x.csv"], "expected a FaceTable"),
         (["train", "nowhere.toml", "-o", "run", "--data", "."], "nowhere.toml"),
+        (["train", SMOKE, "--network", "nn5", "-o", "run", "--data", "."], "expected a network out of nn1"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )

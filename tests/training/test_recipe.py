@@ -56,6 +56,12 @@ def test_a_mistake_is_one_line_that_names_the_option(tmp_path: Path, text: str, 
     assert "r.toml" in str(caught.value)
 
 
+def test_a_recipe_serves_several_networks() -> None:
+    recipe = Recipe(name="paper")
+    assert recipe.of_network(None) is recipe
+    assert recipe.of_network("nn4") == Recipe(name="paper-nn4", network="nn4")
+
+
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.toml"):
         read_recipe(tmp_path / "none.toml")

@@ -186,5 +186,6 @@ def _show(result: Result) -> None:
 
 def _typed(setup: Setup, docs: Path) -> str:
     """As a reader would type it; the data lie elsewhere for them."""
-    options = f"{' --quick' if setup.quick else ''}{' --runs RUNS' if setup.runs else ''}"
+    older = " --old OLD" * len(setup.old)
+    options = f"{' --quick' if setup.quick else ''}{' --runs RUNS' if setup.runs else ''}{older}"
     return f"facespace measure report --data DIR --output report.html{options} --docs {docs}"

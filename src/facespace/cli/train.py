@@ -24,6 +24,9 @@ def train(
     ],
     output: RunFolder,
     data: Data = None,
+    network: Annotated[
+        str | None, typer.Option(help="Another network than the recipe's, such as nn4.", show_default=False)
+    ] = None,
     init: Annotated[
         Path | None,
         typer.Option(help="A finished run folder to take the first weights from, of any picture size."),
@@ -45,12 +48,14 @@ def train(
     need_torch()
     from facespace.training.loop import Trainer
     from facespace.training.material import open_material
+    from facespace.training.networks import check_network
     from facespace.training.parallel import join
     from facespace.training.processor import keep_freed_memory
     from facespace.training.recipe import read_recipe
 
     keep_freed_memory()
-    chosen = read_recipe(recipe).taught_by(teacher)
+    chosen = read_recipe(recipe).taught_by(teacher).of_network(network)
+    check_network(chosen.network)
     device, world = join(device, os.environ)
     say("reading pictures")
     # One process asks.

@@ -40,6 +40,10 @@ class Setup:
         str | None, Option("Detector: a built-in name or an ONNX file (YuNet, SCRFD layouts too).")
     ] = None
     runs: Annotated[Path | None, Option("Folder of run folders of `facespace train`.")] = None
+    old: Annotated[
+        tuple[str, ...],
+        Option("Older embedder that the model was made to meet, by name or file; may be repeated."),
+    ] = ()
     quick: Annotated[bool, Option("Train nothing and cluster no large sets.")] = False
     budget: Annotated[
         int, Option("Faces that each run of a trained sweep sees, repeated ones counted each time.")
@@ -85,6 +89,11 @@ class Context:
     def embedder(self) -> Embedder:
         """The model that is judged."""
         return Embedder(self.setup.model)
+
+    @cached_property
+    def older(self) -> list[Embedder]:
+        """Those that it is to meet."""
+        return [Embedder(name) for name in self.setup.old]
 
     @cached_property
     def built_in(self) -> Embedder:
@@ -242,6 +251,7 @@ class Context:
             "data": lambda: self._listing,
             "model": lambda: self.embedder.spec.sha256,
             "detector": lambda: self.detector.spec.sha256,
+            "old": lambda: [embedder.spec.sha256 for embedder in self.older],
             "runs": lambda: [[run.name, run.sha256] for run in (*self.all_runs, *self.sweep_runs)],
             "quick": lambda: self.setup.quick,
         }

@@ -204,6 +204,12 @@ class Recipe:
         distillation = dataclasses.replace(self.distillation, teacher=str(teacher.resolve()))
         return dataclasses.replace(self, distillation=distillation)
 
+    def of_network(self, network: str | None) -> "Recipe":
+        """The same for another network, which its name then says; itself where there is none."""
+        if network is None:
+            return self
+        return dataclasses.replace(self, network=network, name=f"{self.name}-{network}")
+
 
 CHOICES = {
     "alignment": ("similarity", "tight"),

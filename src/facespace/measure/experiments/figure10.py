@@ -39,12 +39,12 @@ class Moves:
 
 @experiment(
     "A sketch of how embeddings of two versions lie in one space after harmonic training.",
-    needs=("data", "runs", "workers"),
-    example="--data DIR --runs RUNS -o figure10.html",
+    needs=("data", "model", "old", "runs", "workers"),
+    example="--data DIR --old v1.onnx -o figure10.html",
     report={},
 )
 def run(context: Context) -> Result:
-    """Three people by both versions of the first harmonic run below --runs."""
+    """Three people by the model and the first older one, else by the first harmonic run below --runs."""
     title, models = next(iter(find_versions(context).items()), ("", None))
     if models is None:
         return NOT_TRAINED

@@ -41,14 +41,15 @@ WAYS = {
 
 REMEDY = (
     "facespace harmonise --old v1.onnx --init RUNS/ALONE --data DIR -o RUNS/NAME, then "
-    "facespace measure report --runs RUNS"
+    "facespace measure report --runs RUNS; or facespace measure report --model v2.onnx --old v1.onnx"
 )
 NOT_TRAINED = not_run(
-    "Needs a newer model that was trained to meet an older one; none was given.", remedy=REMEDY
+    "Needs an older model that the model was made to meet, or a run that was; neither was given.",
+    remedy=REMEDY,
 )
 BUDGET = (
-    "Both versions were trained for minutes on a few tens of thousands of faces: v1 and v2 fit the training people far "
-    "better than others, and what v2 learns to meet there is more than what v1 shows of new people."
+    "The versions were trained for minutes to hours on a few tens of thousands of faces: they fit the training people "
+    "far better than others, and what v2 learns to meet there is more than what v1 shows of new people."
 )
 
 
@@ -86,12 +87,12 @@ def harmonic(
 
 @experiment(
     "ROC of the newer model alone above newer against older, and that above the older model alone.",
-    needs=("data", "runs", "workers"),
-    example="--data DIR --runs RUNS",
+    needs=("data", "model", "old", "runs", "workers"),
+    example="--data DIR --old v1.onnx --runs RUNS",
     report={},
 )
 def figure8(context: Context) -> Result:
-    """ROC and table of each harmonic run below --runs."""
+    """ROC and table of the model against each older one, and of each harmonic run below --runs."""
     measured = {title: compare_versions(models, context) for title, models in find_versions(context).items()}
     if not measured:
         return NOT_TRAINED
@@ -123,22 +124,26 @@ def compare_versions(models: Versions[Embedder], context: Context) -> HarmonicFi
 
 
 def find_versions(context: Context) -> dict[str, Versions[Embedder]]:
-    """Each harmonic run whose older model is still where it was, by a title for people.
+    """The context's model with each older one, then each harmonic run whose older model is still where it was.
 
-    Beside v1 and v2 stand v2's network alone, where its run is still there, and runs that were distilled onto v1.
+    They have a title for people. Beside a run's v1 and v2 stand v2's network alone, where its run is still there, and
+    runs that were distilled onto v1.
 
     Raises:
         DataError, ModelError: a run or a model that cannot be read.
     """
     here = [(run, run.old) for run in context.harmonic_runs if run.old is not None and run.old.is_file()]
-    found = {}
+    found = {_title(context.embedder.spec.label, v1): Versions(v1, context.embedder) for v1 in context.older}
     for run, old in here:
         if _has_combinations(run):
             others = {r.name: Embedder(r.model) for r, o in here if o == old and not _has_combinations(r)}
             v1 = Embedder(old)
-            title = f"{run.name} (v1: {v1.spec.name} {v1.spec.version})"
-            found[title] = Versions(v1, Embedder(run.model), _alone(run, context), others)
+            found[_title(run.name, v1)] = Versions(v1, Embedder(run.model), _alone(run, context), others)
     return found
+
+
+def _title(name: str, old: Embedder) -> str:
+    return f"{name}, v1: {old.spec.label}"
 
 
 def comparison(title: str, figures: HarmonicFigures) -> tuple[Plot, Table]:

@@ -12,7 +12,7 @@ from facespace.training.networks.plain_residual import PlainResidual
 from facespace.training.networks.zeiler_fergus import ZeilerFergus
 from facespace.training.recipe import Recipe
 
-__all__ = ["EMBEDDING_LAYERS", "NETWORKS", "build", "make_network"]
+__all__ = ["EMBEDDING_LAYERS", "NETWORKS", "build", "check_network", "make_network"]
 
 # What makes an embedding of the last features, in every network; some have no `spread`.
 EMBEDDING_LAYERS = ("embedding", "spread")
@@ -49,9 +49,18 @@ def build(name: str, *, dim: int = 128, input_hw: tuple[int, int] | None = None)
     Raises:
         InputError: no network of that name.
     """
+    check_network(name)
+    return NETWORKS[name](dim=dim, **({"input_hw": input_hw} if input_hw else {}))
+
+
+def check_network(name: str) -> None:
+    """Fail before the work.
+
+    Raises:
+        InputError: no network of that name.
+    """
     if name not in NETWORKS:
         raise InputError(f"expected a network out of {', '.join(sorted(NETWORKS))}, got '{name}'")
-    return NETWORKS[name](dim=dim, **({"input_hw": input_hw} if input_hw else {}))
 
 
 def make_network(recipe: Recipe) -> nn.Module:
