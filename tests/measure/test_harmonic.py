@@ -9,6 +9,7 @@ from facespace.measure.context import Setup
 from facespace.measure.report import make_report
 from facespace.measure.result import COMPUTED, MEASURED, NOT_RUN, Plot, Result, Table
 from facespace.models import find_model, read_spec
+from few_people import few_people
 
 PARTS = ["figure8", "figure9", "figure10"]
 
@@ -26,16 +27,6 @@ def run_folder(folder: Path, **recipe: object) -> Path:
     return folder
 
 
-def few_people(folder: Path, data: Path) -> Path:
-    """Data of the same twelve people to train and to judge by."""
-    few = folder / "data"
-    for part in ("val", "train"):
-        (few / "faces" / part).mkdir(parents=True)
-        for person in sorted((data / "faces" / "val").iterdir())[:12]:
-            (few / "faces" / part / person.name).symlink_to(person)
-    return few
-
-
 def test_without_a_harmonic_run_the_drawing_alone_is_made(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
@@ -49,7 +40,7 @@ def test_without_a_harmonic_run_the_drawing_alone_is_made(tmp_path: Path) -> Non
 
 
 def test_the_model_is_compared_with_each_older_one(tmp_path: Path, data: Path) -> None:
-    few = few_people(tmp_path, data)
+    few = few_people(data, tmp_path / "data", 12)
     model = find_model(None, "embedder")
     old = tmp_path / "old.onnx"
     old.write_bytes(model.read_bytes())
@@ -69,7 +60,7 @@ def test_a_harmonic_run_is_compared_with_its_older_model_and_with_what_it_began_
     tmp_path: Path, data: Path
 ) -> None:
     pytest.importorskip("torch")
-    few = few_people(tmp_path, data)
+    few = few_people(data, tmp_path / "data", 12)
     alone = run_folder(tmp_path / "elsewhere" / "alone")
     old = str(alone / "model.onnx")
     new = run_folder(

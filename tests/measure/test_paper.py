@@ -10,6 +10,7 @@ from facespace.measure.context import Setup
 from facespace.measure.experiments import clustering
 from facespace.measure.report import in_report, make_report
 from facespace.measure.result import COMPUTED, MEASURED, NOT_RUN, Pictures, Plot, Table
+from few_people import few_people
 
 PAPER_ORDER = (
     "figure1", "table1", "table2", "figure4", "table3", "figure5", "table4", "table5", "table6", "figure6", "figure7",
@@ -41,11 +42,7 @@ def test_the_networks_are_counted_to_the_paper_s_rows(tmp_path: Path) -> None:
 
 
 def test_quick_experiments_on_real_faces(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = tmp_path / "data"
-    for part in ("val", "train"):
-        (few / "faces" / part).mkdir(parents=True)
-        for person in sorted((data / "faces" / "val").iterdir())[:24]:
-            (few / "faces" / part / person.name).symlink_to(person)
+    few = few_people(data, tmp_path / "data", 24)
     monkeypatch.setattr(clustering, "QUICK_SIZES", (300, 900))
     made = ["figure1", "holdout", "table5", "clustering"]
     report = make_report(Setup(few, quick=True), tmp_path / "work", only=made)

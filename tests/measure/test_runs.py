@@ -18,6 +18,7 @@ from facespace.measure.report import make_report
 from facespace.measure.result import MEASURED, Table
 from facespace.measure.runs import find_runs
 from facespace.models import find_model
+from few_people import few_people
 
 RECIPE: dict[str, Any] = {
     "network": "plain-residual", "dim": 128, "input_px": 56, "epochs": 4, "epoch_steps": 10, "n_faces": 5000,
@@ -34,15 +35,6 @@ def make_run(folder: Path, name: str, *, model: bool = True, **changes: Any) -> 
     return run
 
 
-def few_faces(data: Path, folder: Path, n: int = 10) -> Path:
-    """The faces of some people, as a data folder of its own."""
-    for part in ("val", "train"):
-        (folder / "faces" / part).mkdir(parents=True)
-        for person in sorted((data / "faces" / "val").iterdir())[:n]:
-            (folder / "faces" / part / person.name).symlink_to(person)
-    return folder
-
-
 def test_finished_runs_are_found_and_others_passed_over(tmp_path: Path) -> None:
     make_run(tmp_path, "b")
     make_run(tmp_path, "a", network="nn4")
@@ -53,6 +45,10 @@ def test_finished_runs_are_found_and_others_passed_over(tmp_path: Path) -> None:
     assert runs[0].budget() == "40 steps of 128 faces, 5,000 images of 70 people"
     later = dataclasses.replace(runs[0], recipe={**runs[0].recipe, "init": "runs/before"})
     assert later.budget() == f"{runs[0].budget()}, from the run before"
+    make_run(tmp_path, "before", epoch_steps=0, distillation={"teacher": "t.onnx"})
+    later = dataclasses.replace(runs[0], recipe={**runs[0].recipe, "init": str(tmp_path / "before")})
+    taught = "4 epochs of 128 faces with a teacher, 5,000 images of 70 people"
+    assert later.budget() == f"{taught}; then {runs[0].budget()}"
     assert not (tmp_path / "exported").exists()
 
 
@@ -65,7 +61,7 @@ def test_what_is_no_folder_of_runs_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_sweep_has_a_point_for_each_run_in_order(tmp_path: Path, data: Path) -> None:
-    few = few_faces(data, tmp_path / "data", 3)
+    few = few_people(data, tmp_path / "data", 3)
     for name, n in (
         ("images-by-image-100", 100),
         ("base", 5000),
@@ -83,7 +79,7 @@ def test_a_sweep_has_a_point_for_each_run_in_order(tmp_path: Path, data: Path) -
 
 
 def test_no_other_model_fills_a_network_s_row(tmp_path: Path, data: Path) -> None:
-    few = few_faces(data, tmp_path / "data", 24)
+    few = few_people(data, tmp_path / "data", 24)
     make_run(tmp_path / "runs", "mine")
     make_run(tmp_path / "runs", "called-nn3", network="nn3")  # its model has not nn3's input
     report = make_report(

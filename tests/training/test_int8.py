@@ -16,6 +16,7 @@ from facespace.training.export import export_embedder
 from facespace.training.int8 import evenly_drawn, export_int8
 from facespace.training.run_folder import read_facts
 from facespace.training.windows import WINDOWS, export_windows
+from few_people import few_people
 from finished import finished_run
 
 
@@ -51,13 +52,10 @@ def test_the_twin_on_real_faces(original: Path, data: Path, tmp_path: Path) -> N
 
 
 def test_the_command_states_what_the_int8_version_loses(data: Path, tmp_path: Path) -> None:
-    run, few = tmp_path / "run", tmp_path / "data"
+    run, few = tmp_path / "run", few_people(data, tmp_path / "data", 24)
     run.mkdir()
     finished_run(run)
     (run / "recipe.json").write_text('{"data": {"train": "faces/val"}}')
-    (few / "faces" / "val").mkdir(parents=True)
-    for person in sorted((data / "faces" / "val").iterdir())[:24]:
-        (few / "faces" / "val" / person.name).symlink_to(person)
     whole, int8 = export_run(run, tmp_path / "whole.onnx", int8=tmp_path / "int8.onnx", data=few)
     assert read_spec(tmp_path / "int8.onnx") == int8 and whole.sha256 in int8.compatible_with
     assert int8.options["tar_original"] == whole.options["tar"]

@@ -30,15 +30,25 @@ class RunModel:
         return Path(named) if named else None
 
     def budget(self) -> str:
-        """How long it was trained, on what and from which run on, for people."""
-        steps = int(self.recipe.get("epoch_steps") or 0) * int(self.recipe.get("epochs", 0))
-        length = f"{steps:,} steps" if steps else f"{self.recipe.get('epochs', '?')} epochs"
-        batch = self.recipe.get("batches", {}).get("batch_size", "?")
-        first = self.recipe.get("init")
-        return (
-            f"{length} of {batch} faces, {self.recipe.get('n_faces', 0):,} images of "
-            f"{self.recipe.get('n_identities', 0):,} people{f', from the run {Path(first).name}' if first else ''}"
-        )
+        """How long it was trained and on what, the runs that it went on from first, for people."""
+        return _budget(self.recipe)
+
+
+def _budget(recipe: dict[str, Any]) -> str:
+    steps = int(recipe.get("epoch_steps") or 0) * int(recipe.get("epochs", 0))
+    length = f"{steps:,} steps" if steps else f"{recipe.get('epochs', '?')} epochs"
+    batch = recipe.get("batches", {}).get("batch_size", "?")
+    teacher = " with a teacher" if recipe.get("distillation", {}).get("teacher") else ""
+    own = (
+        f"{length} of {batch} faces{teacher}, {recipe.get('n_faces', 0):,} images of "
+        f"{recipe.get('n_identities', 0):,} people"
+    )
+    if not recipe.get("init"):
+        return own
+    before = Path(recipe["init"])
+    if not (before / "recipe.json").is_file():
+        return f"{own}, from the run {before.name}"
+    return f"{_budget(_read_recipe(before))}; then {own}"
 
 
 def find_runs(folder: Path, exported: Path) -> list[RunModel]:
@@ -65,19 +75,24 @@ def open_run_model(run: Path, exported: Path) -> RunModel | None:
         DataError: a recipe that cannot be read.
         MissingExtraError: a run to export, and no torch.
     """
-    recipe, weights = run / "recipe.json", run / "model.pt"
-    own = sorted(run.glob("*.onnx"))
-    if not recipe.is_file() or not (weights.is_file() or own):
+    weights, own = run / "model.pt", sorted(run.glob("*.onnx"))
+    if not (run / "recipe.json").is_file() or not (weights.is_file() or own):
         return None
-    try:
-        facts = json.loads(recipe.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{recipe}: expected the recipe of a run, got: {error}") from error
+    facts = _read_recipe(run)
     source = own[0] if own else weights
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     return RunModel(
         run.name, own[0] if own else _export(run, exported / f"{digest[:16]}.onnx", facts), digest, facts
     )
+
+
+def _read_recipe(run: Path) -> dict[str, Any]:
+    path = run / "recipe.json"
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: expected the recipe of a run, got: {error}") from error
+    return facts
 
 
 def _export(run: Path, model: Path, recipe: dict[str, Any]) -> Path:
